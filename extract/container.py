@@ -1,0 +1,65 @@
+"""Know a video by its first bytes, before any decoder sees the file.
+
+A decoder that follows a playlist can be made to read other files, and a playlist can carry any
+name. So only four container families are opened, and nothing is concluded from the suffix.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vadpipe.errors import InputError
+
+SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"})
+"""What a folder is searched for. A file that is named outright may have any suffix."""
+
+_MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+_TS_PACKET_BYTES = 188
+_HEAD_BYTES = 4 + 3 * 192
+
+
+def sniff(path: Path) -> str:
+    """Return the container family: ``"mp4"``, ``"mkv"``, ``"avi"`` or ``"ts"``.
+
+    Raises:
+        InputError: where the file is missing, unreadable, empty, or none of these.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise InputError("no such file", file=path, next_step="Check the path.") from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    if not head:
+        raise InputError("is empty", file=path, next_step="Copy or record the video again.")
+    family = _family(head)
+    if family is None:
+        raise InputError(
+            f"is not a video: it begins with {_describe(head)}",
+            file=path,
+            next_step="Videos are MP4/MOV, MKV/WebM, AVI or MPEG-TS; convert others with ffmpeg.",
+        )
+    return family
+
+
+def _family(head: bytes) -> str | None:
+    if head[4:8] in _MP4_BOXES:
+        return "mp4"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "mkv"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "avi"
+    # A sync byte starts every packet; M2TS puts a four-byte time code before each.
+    for first, packet in ((0, _TS_PACKET_BYTES), (4, _TS_PACKET_BYTES + 4)):
+        syncs = head[first::packet]
+        if len(syncs) >= 2 and set(syncs[:3]) == {0x47}:
+            return "ts"
+    return None
+
+
+def _describe(head: bytes) -> str:
+    text = head[:64]
+    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text):
+        return "text"
+    return f"the bytes {head[:4].hex(' ')}"

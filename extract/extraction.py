@@ -1,0 +1,241 @@
+"""Videos in, feature files out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.atomic import check_writable
+from vadpipe.errors import DecodeError, FeatureError, InputError, WeightsError
+from vadpipe.extract.backbone import DEFAULT, Backbone, find_backbone
+from vadpipe.extract.container import sniff
+from vadpipe.extract.frames import DECODERS, Frame, decoder_version
+from vadpipe.extract.snippets import snippets
+from vadpipe.extract.timeline import Timeline, read_timeline
+from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.features import SUFFIX, Features, Recipe, Source, read_header
+from vadpipe.weights import cache
+
+if TYPE_CHECKING:  # a run in which everything is done already never loads torch
+    from vadpipe.extract.network import LoadedBackbone
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run over videos stands.
+
+    Attributes:
+        video: the video in work.
+        done_s, total_s: how much of it has been read, in its own seconds.
+    """
+
+    video: Video
+    done_s: float
+    total_s: float
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What :func:`extract_features` did, in the order of the input.
+
+    Attributes:
+        written: feature files made by this call.
+        skipped: feature files that were there already and still fit.
+        failed: videos that could not be used, and why.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+
+
+def extract_features(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str] = "features",
+    *,
+    backbone: str = DEFAULT,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> Extraction:
+    """Turn videos into one feature file each, named after the video below ``output``.
+
+    A video whose feature file exists, was made by the same recipe and from an unchanged file is
+    skipped. One that cannot be read is reported and the rest goes on.
+
+    Args:
+        inputs: files, folders (searched recursively) and patterns.
+        output: folder of the feature files.
+        backbone: a name in :data:`vadpipe.extract.backbone.BACKBONES`.
+        weights: the backbone's published weights in a local file, instead of a download.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        on_progress: called after each snippet.
+        on_failure: called at once for each video that cannot be used.
+
+    Raises:
+        UsageError: for an unknown backbone or device.
+        WeightsError: where the backbone's weights cannot be had.
+        OutputError: where ``output`` cannot be written.
+
+    Example:
+        >>> result = extract_features(["no-such-file.mp4"], "features")  # doctest: +SKIP
+        >>> [str(failure.error) for failure in result.failed]  # doctest: +SKIP
+        ['no-such-file.mp4: no such file\\nCheck the path.']
+    """
+    folder, local = Path(output), None if weights is None else Path(weights)
+    videos, unusable = find_videos(inputs)
+    recipe = _planned(find_backbone(backbone), local)
+    result = Extraction()
+    network: LoadedBackbone | None = None
+
+    def fail(failure: Failure) -> None:
+        result.failed.append(failure)
+        if on_failure is not None:
+            on_failure(failure)
+
+    for failure in unusable:
+        fail(failure)
+    for video in videos:
+        try:
+            sniff(video.path)
+            target = feature_path(folder, video)
+            if is_current(target, video, recipe):
+                result.skipped.append(target)
+                continue
+            if network is None:
+                check_writable(folder)
+                network = load_network(backbone, weights=local, device=device)
+            extract_video(video, network, on_progress).save(target)
+            result.written.append(target)
+        except (InputError, FeatureError) as error:
+            fail(Failure(video.path, error))
+    return result
+
+
+def load_network(backbone: str, *, weights: Path | None = None, device: str = "auto") -> LoadedBackbone:
+    """Load a backbone onto a device; see :func:`vadpipe.extract.network.load_backbone`."""
+    from vadpipe.device import choose_device
+    from vadpipe.extract.network import load_backbone
+
+    return load_backbone(backbone, weights=weights, device=choose_device(device))
+
+
+def feature_path(folder: Path, video: Video) -> Path:
+    """Return where the features of a video belong: its name below ``folder``.
+
+    Where that place is taken by a video of the same name from elsewhere, a digest of the video's own
+    place sets them apart, so that two videos never share a file.
+    """
+    plain = folder / f"{video.name}{SUFFIX}"
+    try:
+        owner = read_header(plain).source
+    except FeatureError:  # absent, or to be replaced
+        return plain
+    stat = video.path.stat()
+    moved = (owner.n_bytes, owner.modified_ns) == (stat.st_size, stat.st_mtime_ns)
+    if owner.place == video.place or moved:
+        return plain
+    return folder / f"{video.name}~{video.place[:8]}{SUFFIX}"
+
+
+def is_current(target: Path, video: Video, recipe: Recipe) -> bool:
+    """Tell whether ``target`` holds the features of this very video, made by this recipe."""
+    try:
+        header = read_header(target)
+    except FeatureError:
+        return False
+    stat = video.path.stat()
+    unchanged = (header.source.n_bytes, header.source.modified_ns) == (stat.st_size, stat.st_mtime_ns)
+    return unchanged and not recipe.differences(header.recipe)
+
+
+def extract_video(
+    video: Video, network: LoadedBackbone, on_progress: OnProgress | None = None
+) -> Features:
+    """Return the features of one video, made by the first decoder that can read it to its end.
+
+    Where none can, what the last one decoded is kept and the features are marked as partial.
+
+    Raises:
+        InputError: where the file is no video or not one frame can be decoded.
+    """
+    family = sniff(video.path)
+    stat = video.path.stat()
+    timeline = read_timeline(video.path)
+    # decord loses or invents frames of transport streams, and its index of them can hang.
+    candidates = [name for name in DECODERS if not (family == "ts" and name == "decord")]
+    for decoder in candidates:
+        stream = _Tolerant(video, timeline, decoder, network.backbone.resize_px, on_progress)
+        rows = [network(snippet) for snippet in snippets(stream)]
+        if stream.error is None:
+            break
+    if not rows:
+        raise stream.error or DecodeError("holds no frame that can be decoded", file=video.path)
+    n_frames = len(stream.times_s)
+    complete = n_frames == len(timeline.times_s)
+    return Features(
+        values=np.stack(rows),
+        frame_times_s=np.array(stream.times_s, dtype=np.float64),
+        end_s=timeline.end_s if complete else stream.times_s[-1] + timeline.frame_s,
+        recipe=network.backbone.recipe(
+            weights_sha256=network.weights_sha256,
+            decoder=decoder_version(decoder),
+            engine=f"torch float32 on {network.device.type}",
+        ),
+        source=Source(
+            video=video.name,
+            place=video.place,
+            n_bytes=stat.st_size,
+            modified_ns=stat.st_mtime_ns,
+            partial=None if complete else f"{n_frames} of {len(timeline.times_s)} frames decoded",
+        ),
+    )
+
+
+class _Tolerant:
+    """The pixels of a video up to the first frame that cannot be decoded, and their times."""
+
+    def __init__(
+        self, video: Video, timeline: Timeline, decoder: str, resize_px: int, on_progress: OnProgress | None
+    ) -> None:
+        self.times_s: list[float] = []
+        self.error: DecodeError | None = None
+        self._video, self._total_s, self._on_progress = video, timeline.end_s, on_progress
+        self._frames: Iterator[Frame] = DECODERS[decoder](video.path, timeline, resize_px)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        try:
+            for frame in self._frames:
+                self.times_s.append(frame.time_s)
+                if self._on_progress is not None:
+                    self._on_progress(Progress(self._video, frame.time_s, self._total_s))
+                yield frame.pixels
+        except DecodeError as error:
+            self.error = error
+
+
+def _planned(backbone: Backbone, weights: Path | None) -> Recipe:
+    """Return the recipe that a run would follow, without loading anything."""
+    if backbone.weights is not None:
+        digest = backbone.weights.sha256
+    elif weights is not None and weights.is_file():
+        digest = cache.digest(weights)
+    else:
+        raise WeightsError(
+            f"the backbone {backbone.name} has no weights that vadpipe can fetch yet"
+            if weights is None
+            else "no such file",
+            file=weights,
+            next_step="Name its published Kinetics weights in a local file with --weights FILE.",
+        )
+    return backbone.recipe(weights_sha256=digest, decoder="", engine="")

