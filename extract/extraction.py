@@ -86,11 +86,6 @@ def extract_features(
         UsageError: for an unknown backbone or device.
         WeightsError: where the backbone's weights cannot be had.
         OutputError: where ``output`` cannot be written.
-
-    Example:
-        >>> result = extract_features(["no-such-file.mp4"], "features")  # doctest: +SKIP
-        >>> [str(failure.error) for failure in result.failed]  # doctest: +SKIP
-        ['no-such-file.mp4: no such file\\nCheck the path.']
     """
     folder, local = Path(output), None if weights is None else Path(weights)
     videos, unusable = find_videos(inputs)
@@ -159,9 +154,7 @@ def is_current(target: Path, video: Video, recipe: Recipe) -> bool:
     return unchanged and not recipe.differences(header.recipe)
 
 
-def extract_video(
-    video: Video, network: LoadedBackbone, on_progress: OnProgress | None = None
-) -> Features:
+def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress | None = None) -> Features:
     """Return the features of one video, made by the first decoder that can read it to its end.
 
     Where none can, what the last one decoded is kept and the features are marked as partial.

@@ -23,7 +23,9 @@ class LoadedBackbone:
         device: where it runs.
     """
 
-    def __init__(self, backbone: Backbone, network: nn.Module, weights_sha256: str, device: torch.device):
+    def __init__(
+        self, backbone: Backbone, network: nn.Module, weights_sha256: str, device: torch.device
+    ) -> None:
         self.backbone = backbone
         self.weights_sha256 = weights_sha256
         self.device = device

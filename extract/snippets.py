@@ -11,7 +11,9 @@ SNIPPET_FRAMES = 16
 """Frames of a snippet, as everywhere in the field."""
 
 
-def snippets(frames: Iterable[NDArray[np.uint8]], length: int = SNIPPET_FRAMES) -> Iterator[NDArray[np.uint8]]:
+def snippets(
+    frames: Iterable[NDArray[np.uint8]], length: int = SNIPPET_FRAMES
+) -> Iterator[NDArray[np.uint8]]:
     """Group frames (H, W, 3) into snippets (length, H, W, 3).
 
     The tail is padded by repeating the last frame: a still end adds no motion that was not there,

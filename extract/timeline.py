@@ -121,7 +121,9 @@ def read_timeline(path: Path) -> Timeline:
         raise DecodeError("holds no frame that a player shows", file=path)
     times_s = np.maximum(times_s[shown], 0.0)
     last_s = float(packets["duration"][shown][-1]) * seconds or (1 / float(rate) if rate else 0.0)
-    return Timeline(times_s, float(times_s[-1]) + last_s, shown, width, height, quarter_turns, packets["pts"][shown])
+    return Timeline(
+        times_s, float(times_s[-1]) + last_s, shown, width, height, quarter_turns, packets["pts"][shown]
+    )
 
 
 def start_of(container: InputContainer) -> float:

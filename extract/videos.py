@@ -59,7 +59,8 @@ def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], 
             found = list(_in_folder(path))
             reason = "holds no video"
         elif not os.path.lexists(path) and glob.has_magic(str(path)):
-            matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+            # Path.glob refuses absolute patterns.
+            matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
             found = [video for match in matches for video in _expand_match(match)]
             reason = "matches no video"
         else:

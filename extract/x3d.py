@@ -37,5 +37,6 @@ class X3DFeatures(nn.Module):
         """Return the features of a batch of clips."""
         for block in self.blocks[:-1]:
             x = block(x)
-        features: Tensor = self.blocks[-1].pool(x)
+        pool: nn.Module = self.blocks[-1].pool  # type: ignore[assignment]
+        features: Tensor = pool(x)
         return features.flatten(1)

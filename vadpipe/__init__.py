@@ -1,1 +1,67 @@
-"""Raw videos in, per-frame anomaly curves out."""
+"""Raw videos in, per-frame anomaly curves out.
+
+>>> import vadpipe
+>>> vadpipe.extract_features(["videos/"], "features")  # doctest: +SKIP
+>>> vadpipe.fit("features", output="head")  # doctest: +SKIP
+>>> curve = vadpipe.score("clip.mp4", head="head")  # doctest: +SKIP
+
+The subpackage :mod:`vadpipe.extract` holds decoding and backbones, :mod:`vadpipe.head` the method,
+:mod:`vadpipe.weights` the pretrained weights.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vadpipe.curve import Curve
+    from vadpipe.errors import VadpipeError
+    from vadpipe.extract.extraction import Extraction, extract_features
+    from vadpipe.features import Features
+    from vadpipe.fitting import Fit, fit
+    from vadpipe.head.settings import HeadSettings
+    from vadpipe.scoring import Scorer, Scoring, score, score_videos
+
+__version__ = "0.1.0"
+
+# Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
+_HOMES = {
+    "Curve": "vadpipe.curve",
+    "Extraction": "vadpipe.extract.extraction",
+    "Features": "vadpipe.features",
+    "Fit": "vadpipe.fitting",
+    "HeadSettings": "vadpipe.head.settings",
+    "Scorer": "vadpipe.scoring",
+    "Scoring": "vadpipe.scoring",
+    "VadpipeError": "vadpipe.errors",
+    "extract_features": "vadpipe.extract.extraction",
+    "fit": "vadpipe.fitting",
+    "score": "vadpipe.scoring",
+    "score_videos": "vadpipe.scoring",
+}
+
+__all__ = [
+    "Curve",
+    "Extraction",
+    "Features",
+    "Fit",
+    "HeadSettings",
+    "Scorer",
+    "Scoring",
+    "VadpipeError",
+    "extract_features",
+    "fit",
+    "score",
+    "score_videos",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

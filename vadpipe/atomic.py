@@ -62,7 +62,7 @@ def _publish(temporary: Path, target: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; results are ordinary files
-    os.replace(temporary, target)
+    temporary.replace(target)
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:

@@ -61,9 +61,7 @@ class VadpipeError(Exception):
         return (_rebuild, (type(self), self.reason, self.file, self.next_step))
 
 
-def _rebuild(
-    kind: type[VadpipeError], reason: str, file: str | None, next_step: str | None
-) -> VadpipeError:
+def _rebuild(kind: type[VadpipeError], reason: str, file: str | None, next_step: str | None) -> VadpipeError:
     return kind(reason, file=file, next_step=next_step)
 
 

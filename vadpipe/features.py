@@ -122,7 +122,11 @@ class Features:
 
     def __post_init__(self) -> None:
         shape = self.values.shape
-        expected = (-(-self.n_frames // self.recipe.stride_frames), self.recipe.crops, self.recipe.feature_dim)
+        expected = (
+            -(-self.n_frames // self.recipe.stride_frames),
+            self.recipe.crops,
+            self.recipe.feature_dim,
+        )
         if self.frame_times_s.ndim != 1 or self.n_frames == 0:
             raise FeatureError("holds no frame times", file=self.source.video)
         if shape != expected:

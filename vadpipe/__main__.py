@@ -1,0 +1,5 @@
+"""``python -m vadpipe``."""
+
+from vadpipe.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""Fit a head: a folder of feature files and video-level labels in, a head file out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vadpipe.atomic import check_writable, write_text
+from vadpipe.device import choose_device
+from vadpipe.errors import FeatureError, UsageError
+from vadpipe.features import SUFFIX, Features
+from vadpipe.head.bags import Bag
+from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
+from vadpipe.head.settings import HeadSettings
+from vadpipe.head.train import Check, train
+from vadpipe.labels import Label, csv_labels, folder_labels
+
+MIN_GROUPS_TO_HOLD_OUT = 4
+"""A label with fewer groups than this holds none out: training on the rest would lose too much."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What :func:`fit` made.
+
+    Attributes:
+        head: the head file.
+        labels: the label of each video that was used, and where it came from.
+        unused: feature files whose video the CSV does not name.
+        held_out: videos that only picked the checkpoint and the threshold.
+        selected: the check that was picked; its ``auc`` is None where nothing was held out.
+        history: every check of the training.
+        threshold: score above which a frame is called abnormal.
+    """
+
+    head: Path
+    labels: dict[str, Label] = field(repr=False)
+    unused: list[str]
+    held_out: list[str]
+    selected: Check
+    history: list[Check] = field(repr=False)
+    threshold: float
+
+
+def fit(
+    features: str | os.PathLike[str] = "features",
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    normal: Iterable[str] = (),
+    output: str | os.PathLike[str] = "head",
+    backbone: str | None = None,
+    settings: HeadSettings | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    on_check: Callable[[Check], None] | None = None,
+) -> Fit:
+    """Train a CBCG head on feature files and write ``head.safetensors``, settings and metrics.
+
+    Args:
+        features: folder that ``extract`` wrote.
+        labels: CSV ``video,label[,group]``; without it, labels come from the videos' folders.
+        normal: names of folders that are normal, see :mod:`vadpipe.labels`.
+        output: folder for the head.
+        backbone: use only the features of this backbone.
+        settings: switches and numbers of the method.
+        seed: of the split, the initial weights and the order of the bags.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        on_check: called every ``settings.check_every`` steps.
+
+    Raises:
+        FeatureError: where there are no features, or they were not made by one recipe.
+        UsageError: where labels are missing or unclear, or one of the two is not there.
+        OutputError: where ``output`` cannot be written.
+    """
+    settings = settings or HeadSettings()
+    folder, target = Path(features), Path(output)
+    loaded = load_features(folder, backbone)
+    by_video = {item.source.video: item for item in loaded}
+    if labels is None:
+        known = folder_labels(list(by_video), normal)
+    else:
+        known = csv_labels(Path(labels), list(by_video))
+    bags = [_bag(by_video[video], label) for video, label in known.items()]
+    _check_both_labels(bags, known)
+    check_writable(target)
+    held_out = hold_out(bags, settings.holdout, seed)
+    held_names = {bag.name for bag in held_out}
+    rest = [bag for bag in bags if bag.name not in held_names]
+    trained = train(rest, held_out, settings, seed=seed, device=choose_device(device), on_check=on_check)
+
+    # Held-out normal videos say what is usual; without them those of the training have to.
+    usual = [bag for bag in held_out if not bag.label] or [bag for bag in rest if not bag.label]
+    scores = [trained.head.score(torch.from_numpy(bag.values)[None])[0].numpy() for bag in usual]
+    threshold = float(np.quantile(np.concatenate(scores), settings.normal_quantile))
+    record = HeadRecord(
+        settings=settings, recipe=loaded[0].recipe, threshold=threshold, seed=seed, step=trained.selected.step
+    )
+    TrainedHead(trained.head, record).save(target / FILE_NAME)
+    result = Fit(
+        head=target / FILE_NAME,
+        labels=known,
+        unused=sorted(by_video.keys() - known.keys()),
+        held_out=sorted(held_names),
+        selected=trained.selected,
+        history=trained.history,
+        threshold=threshold,
+    )
+    write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
+    write_text(target / "metrics.json", json.dumps(_metrics(result, seed), indent=2) + "\n")
+    return result
+
+
+def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
+    """Load every feature file below a folder, all of one recipe.
+
+    Raises:
+        FeatureError: where there is none, one is broken, two recipes differ, or one video is there
+            twice.
+    """
+    paths = sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []
+    loaded = [(path, Features.load(path)) for path in paths if not path.name.startswith(".")]
+    if backbone is not None:
+        loaded = [(path, item) for path, item in loaded if item.recipe.backbone == backbone]
+    if not loaded:
+        kind = "feature file" if backbone is None else f"feature file of {backbone}"
+        raise FeatureError(f"holds no {kind}", file=folder, next_step="Run 'vadpipe extract VIDEOS' first.")
+    first_path, first = loaded[0]
+    for path, item in loaded[1:]:
+        differences = first.recipe.differences(item.recipe)
+        if differences:
+            raise FeatureError(
+                f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
+                file=path,
+                next_step="Keep features of different backbones in different folders, or choose one "
+                "with --backbone.",
+            )
+    seen: dict[str, Path] = {}
+    for path, item in loaded:
+        other = seen.setdefault(item.source.video, path)
+        if other != path:
+            raise FeatureError(
+                f"is about a video of the same name as {other}: {item.source.video}",
+                file=path,
+                next_step="Delete one of them, or extract them into different folders.",
+            )
+    return [item for _, item in loaded]
+
+
+def hold_out(bags: Sequence[Bag], share: float, seed: int) -> list[Bag]:
+    """Choose the bags that only pick the checkpoint: that share of the groups of each label.
+
+    Groups stay whole; one with an abnormal video counts as abnormal. Where a label has fewer than
+    :data:`MIN_GROUPS_TO_HOLD_OUT` groups nothing is held out, since both labels are needed to judge.
+    """
+    abnormal = {bag.group for bag in bags if bag.label}
+    by_label = [sorted({bag.group for bag in bags} - abnormal), sorted(abnormal)]
+    if share == 0 or any(len(groups) < MIN_GROUPS_TO_HOLD_OUT for groups in by_label):
+        return []
+    rng = np.random.default_rng(seed)
+    chosen: set[str] = set()
+    for groups in by_label:
+        count = max(1, round(share * len(groups)))
+        chosen |= {groups[index] for index in rng.permutation(len(groups))[:count]}
+    return [bag for bag in bags if bag.group in chosen]
+
+
+def _bag(features: Features, label: Label) -> Bag:
+    values = np.ascontiguousarray(features.values.transpose(1, 0, 2))
+    return Bag(features.source.video, values, int(label.abnormal), label.group)
+
+
+def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
+    counts = [sum(bag.label == label for bag in bags) for label in (0, 1)]
+    if 0 in counts:
+        sources = ", ".join(sorted({label.reason for label in labels.values()})[:6])
+        raise UsageError(
+            f"training needs normal and abnormal videos, but there are {counts[0]} normal and "
+            f"{counts[1]} abnormal ones (by {sources})",
+            next_step="Extract videos of the other kind too, or correct the labels (--labels, --normal).",
+        )
+
+
+def _metrics(result: Fit, seed: int) -> dict[str, object]:
+    return {
+        "seed": seed,
+        "selected": asdict(result.selected),
+        "threshold": result.threshold,
+        "videos": {video: int(label.abnormal) for video, label in sorted(result.labels.items())},
+        "held_out": result.held_out,
+        "unused": result.unused,
+        "history": [asdict(check) for check in result.history],
+    }

@@ -1,0 +1,112 @@
+"""The head file: weights, cluster memory, settings, threshold, and the features that it expects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from vadpipe.atomic import atomic_path
+from vadpipe.errors import FeatureError
+from vadpipe.features import Features, Recipe
+from vadpipe.head.network import Head
+from vadpipe.head.settings import HeadSettings
+
+SCHEMA = 1
+FILE_NAME = "head.safetensors"
+_HEADER_KEY = "vadpipe.head"
+
+
+class HeadRecord(BaseModel):
+    """What is written beside the numbers of a head.
+
+    Attributes:
+        schema_version: of this record.
+        settings: every switch and number of the training.
+        recipe: how the features were made that it was trained on; others are refused.
+        threshold: score above which a frame is called abnormal.
+        seed: of the training.
+        step: the training step whose numbers these are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA
+    settings: HeadSettings
+    recipe: Recipe
+    threshold: float
+    seed: int
+    step: int
+
+
+@dataclass(frozen=True)
+class TrainedHead:
+    """A head that is ready to score features of its recipe.
+
+    Attributes:
+        network: in evaluation mode.
+        record: what is known of it.
+    """
+
+    network: Head
+    record: HeadRecord
+
+    def snippet_scores(self, features: Features) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over crops.
+
+        Raises:
+            FeatureError: where the features were made by another recipe.
+        """
+        differences = self.record.recipe.differences(features.recipe)
+        if differences:
+            raise FeatureError(
+                f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
+                file=features.source.video,
+                next_step="Extract again with the head's backbone, or choose a head made for these features.",
+            )
+        device = self.network.embedding.mean.device
+        values = torch.from_numpy(features.values).transpose(0, 1).unsqueeze(0).to(device)
+        scores: np.ndarray[tuple[int], np.dtype[np.float32]] = self.network.score(values)[0].cpu().numpy()
+        return scores
+
+    def save(self, path: Path) -> None:
+        """Write the head atomically, without pickle. Raises OutputError where that fails."""
+        tensors = {
+            name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()
+        }
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata={_HEADER_KEY: self.record.model_dump_json()})
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | None = None) -> TrainedHead:
+        """Read a head from its file, or from the folder that ``fit`` wrote.
+
+        Raises:
+            FeatureError: where there is none, or it is damaged or of another schema.
+        """
+        if path.is_dir():
+            path = path / FILE_NAME
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            record = HeadRecord.model_validate_json(metadata[_HEADER_KEY])
+            if record.schema_version != SCHEMA:
+                raise FeatureError(
+                    f"has schema {record.schema_version}, this vadpipe reads {SCHEMA}", file=path
+                )
+            width = record.recipe.feature_dim
+            network = Head(torch.zeros(width), torch.ones(width), record.settings)
+            network.load_state_dict(tensors)
+        except FileNotFoundError as error:
+            raise FeatureError(
+                "no such head", file=path, next_step="Train one with 'vadpipe fit', or leave out --head."
+            ) from error
+        except (SafetensorError, OSError, KeyError, ValidationError, RuntimeError) as error:
+            raise FeatureError("is not a head of vadpipe, or is damaged", file=path) from error
+        return cls(network.eval().to(device or torch.device("cpu")), record)

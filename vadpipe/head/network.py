@@ -1,0 +1,104 @@
+"""The head: embedding, classifier branch, clustering branch and the memory of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vadpipe.head.batch_clusters import abnormal_probability
+from vadpipe.head.classifier import Classifier
+from vadpipe.head.clustering import ClusteringBranch, share_gradient
+from vadpipe.head.embedding import Embedding
+from vadpipe.head.guidance import guided_score
+from vadpipe.head.memory import ClusterMemory
+from vadpipe.head.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class Branches:
+    """What the head says about a batch.
+
+    Attributes:
+        scores: s (N, T), the classifier's score of each segment, the mean over crops.
+        points: z (N, C, T, Z), the clustering branch, or None where it is off.
+        second: (N, T), the control's second head, or None where it is off.
+    """
+
+    scores: Tensor
+    points: Tensor | None
+    second: Tensor | None
+
+
+class Head(nn.Module):
+    """CBCG: cross-batch clustering guidance, after the abstract of arXiv 2212.08506.
+
+    Args:
+        mean, std: (D,) of the normal training snippets.
+        settings: switches and sizes.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor, settings: HeadSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        hidden, width = settings.hidden, settings.cluster_dim
+        self.embedding = Embedding(mean, std, hidden, settings.dropout)
+        self.classifier = Classifier(hidden, width, settings.dropout)
+        self.clustering = (
+            ClusteringBranch(hidden, width, settings.cluster_gradient) if settings.clustering else None
+        )
+        self.second = _SecondHead(settings) if settings.second_head else None
+        self.memory = ClusterMemory(settings.queue_batches, width, settings.queue_decay)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Branches:
+        """Run both branches on features x (N, C, T, D); mask (N, T) is True on real segments."""
+        n, crops = x.shape[:2]
+        f = self.embedding(x.flatten(0, 1), mask.repeat_interleave(crops, dim=0))
+
+        def per_bag(y: Tensor) -> Tensor:
+            return y.reshape(n, crops, *y.shape[1:])
+
+        return Branches(
+            scores=per_bag(self.classifier(f)).mean(dim=1),
+            points=None if self.clustering is None else per_bag(self.clustering(f)),
+            second=None if self.second is None else per_bag(self.second(f)).mean(dim=1),
+        )
+
+    @torch.inference_mode()
+    def score(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the anomaly score of each segment, (N, T) in [0, 1], guided by the memory's clusters.
+
+        Call it in evaluation mode; x (N, C, T, D) may be of any length T.
+        """
+        if mask is None:
+            mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
+        out = self(x, mask)
+        return self.guide(out)
+
+    def guide(self, out: Branches) -> Tensor:
+        """Return the guided score where guidance is on and there is something to guide by."""
+        if not self.settings.guided:
+            return out.scores
+        if out.second is not None:
+            return guided_score(out.scores, out.second, self.settings.score_mix)
+        known = self.memory.clusters()
+        if out.points is None or not (known.has(0) and known.has(1)):
+            return out.scores
+        p_a = abnormal_probability(out.points, known, self.settings.temperature)
+        return guided_score(out.scores, p_a, self.settings.score_mix)
+
+
+class _SecondHead(nn.Module):
+    """The control: as many layers and channels as the clustering branch, and no clusters."""
+
+    def __init__(self, settings: HeadSettings) -> None:
+        super().__init__()
+        self.gradient = settings.cluster_gradient
+        hidden, width = settings.hidden, settings.cluster_dim
+        self.layers = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.ReLU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, f: Tensor) -> Tensor:
+        return torch.sigmoid(self.layers(share_gradient(f, self.gradient)).squeeze(-1))

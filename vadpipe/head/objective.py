@@ -1,0 +1,118 @@
+"""The loss of one batch: video-level labels in, one scalar out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vadpipe.head.bag_score import bag_loss
+from vadpipe.head.bags import Batch
+from vadpipe.head.batch_clusters import (
+    Clusters,
+    abnormal_probability,
+    batch_clusters,
+    cluster_loss,
+    segment_weights,
+)
+from vadpipe.head.guidance import guided_score, teacher
+from vadpipe.head.memory import mix_running_mean
+from vadpipe.head.network import Head
+from vadpipe.head.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a step minimises, and what it leaves behind.
+
+    Attributes:
+        total: the scalar to minimise.
+        mil, cluster: its two main parts before weighting, without gradient.
+        clusters: the batch's clusters for the memory, detached, or None without clustering.
+    """
+
+    total: Tensor
+    mil: Tensor
+    cluster: Tensor
+    clusters: Clusters | None
+
+
+def batch_loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
+    """Return ``BCE(top-k mean of s_g, label) + lambda L_BC + smoothness + sparsity``.
+
+    Args:
+        head: in training mode.
+        batch: normal and abnormal bags.
+        warm: whether the warm-up is over, so that clusters guide and the memory speaks.
+    """
+    settings = head.settings
+    out = head(batch.features, batch.mask)
+    final, cluster, clusters = out.scores, out.scores.new_zeros(()), None
+    if out.second is not None:
+        cluster = bag_loss(out.second, batch.mask, batch.labels, settings.top_k)
+        if settings.guided and warm:
+            final = guided_score(out.scores, out.second, settings.score_mix)
+    elif out.points is not None:
+        p_a, cluster, clusters = _clustering(head, out.scores, out.points, batch, warm=warm)
+        if settings.guided and warm and p_a is not None:
+            final = guided_score(out.scores, p_a, settings.score_mix)
+    mil = bag_loss(final, batch.mask, batch.labels, settings.top_k)
+    total = mil + settings.cluster_weight * cluster + _regularisers(out.scores, batch, settings)
+    return Loss(total, mil.detach(), cluster.detach(), clusters)
+
+
+def _clustering(
+    head: Head, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
+) -> tuple[Tensor | None, Tensor, Clusters]:
+    """Return p_a (None while a cluster is empty), L_BC, and the batch's clusters."""
+    settings = head.settings
+    known = head.memory.clusters()
+    crossing = warm and settings.memory == "queue" and known.has(0) and known.has(1)
+
+    def weights_by(decider: Tensor) -> Tensor:
+        return segment_weights(decider, batch.labels, batch.mask, settings.top_k)
+
+    def p_by(clusters: Clusters) -> Tensor | None:
+        if not (clusters.has(0) and clusters.has(1)):
+            return None
+        return abnormal_probability(z, clusters, settings.temperature)
+
+    first = teacher(scores, None)
+    if warm:
+        # The teacher's own p_a: by the memory, or else by clusters that the classifier alone forms.
+        first = teacher(scores, p_by(known if crossing else batch_clusters(z, weights_by(first)).detach()))
+    weights = weights_by(first)
+    own = batch_clusters(z, weights)
+    if settings.memory == "ema" and warm:
+        own = mix_running_mean(own, known, settings.ema_decay)
+
+    def loss_against(clusters: Clusters) -> Tensor:
+        return cluster_loss(
+            z,
+            weights,
+            batch.labels,
+            batch.mask,
+            own,
+            clusters,
+            temperature=settings.temperature,
+            margin=settings.margin,
+            top_k=settings.top_k,
+        )
+
+    loss = loss_against(own)
+    if crossing:
+        loss = loss + loss_against(known)
+    return p_by(known if crossing else own), loss, own.detach()
+
+
+def _regularisers(scores: Tensor, batch: Batch, settings: HeadSettings) -> Tensor:
+    """Return smoothness and sparsity of the abnormal bags' scores, as in RTFM (arXiv 2101.10030)."""
+    abnormal = batch.labels.bool()
+    s, mask = scores[abnormal], batch.mask[abnormal]
+    if not len(s):
+        return scores.new_zeros(())
+    steps = (s[:, 1:] - s[:, :-1]) * (mask[:, 1:] & mask[:, :-1])
+    smooth = steps.square().sum()
+    sparse = (s * mask).square().sum().sqrt()
+    return settings.smoothness * smooth + settings.sparsity * sparse

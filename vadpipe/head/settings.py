@@ -1,0 +1,96 @@
+"""Every switch and number of the head, validated, and written into each checkpoint."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vadpipe.head.bag_score import TopK
+
+
+class HeadSettings(BaseModel):
+    """Settings of CBCG. Unknown names are refused.
+
+    Where the abstract of arXiv 2212.08506 gives no number, the source is named; "ours" means chosen
+    here, on training folds.
+
+    Attributes:
+        clustering: claim 1, the clustering branch and its loss. Off gives the plain MIL baseline.
+        memory: claim 2, how clusters of earlier batches enter. ``"queue"``: the loss is taken of the
+            batch against the memory's centroids as well (the form of XBM, arXiv 1912.06798).
+            ``"ema"``: a running mean is mixed into the batch's centroids. ``"none"``: it is not.
+        guided: claim 3, scores are mixed with the clustering's own verdict.
+        second_head: control without clusters: a plain second head of the clustering branch's size
+            takes its place. Needs ``clustering`` off.
+        cluster_gradient: share g of the clustering gradient that reaches the embedding, 0 to 1.
+        hidden: width H of the embedding.
+        cluster_dim: width Z of the clustering space.
+        dropout: share of embedding channels dropped in training.
+        temperature: tau of the cluster assignment.
+        margin: cosine of the two centroids below which separation costs nothing.
+        cluster_weight: lambda, weight of the clustering loss.
+        score_mix: alpha, share of the classifier in the guided score.
+        queue_batches: M, batches that the memory holds.
+        queue_decay: weight of a batch in the memory, for each batch that came after it.
+        ema_decay: share of the running mean in a centroid under ``memory = "ema"``.
+        warmup: share of the steps in which clusters neither guide nor remember.
+        segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
+        top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
+            stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
+        smoothness, sparsity: weights as in RTFM.
+        steps: training steps.
+        batch_bags: b, normal and as many abnormal bags of a batch.
+        learning_rate, weight_decay, clip_norm: of Adam and its gradient.
+        holdout: share of the training videos that only picks the checkpoint.
+        check_every: steps between two looks at the held-out videos.
+        normal_quantile: the threshold is this quantile of normal snippets' scores.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    clustering: bool = True
+    memory: Literal["none", "queue", "ema"] = "queue"
+    guided: bool = True
+    second_head: bool = False
+    cluster_gradient: float = Field(1.0, ge=0, le=1)
+
+    hidden: int = Field(128, ge=1)
+    cluster_dim: int = Field(64, ge=2)
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+    temperature: float = Field(0.1, gt=0)
+    margin: float = Field(-0.5, ge=-1, le=1)
+    cluster_weight: float = Field(0.5, ge=0)
+    score_mix: float = Field(0.5, ge=0, le=1)
+    queue_batches: int = Field(20, ge=1)
+    queue_decay: float = Field(0.9, gt=0, le=1)
+    ema_decay: float = Field(0.9, ge=0, lt=1)
+    warmup: float = Field(0.1, ge=0, le=1)
+
+    segments: int = Field(32, ge=1)
+    top_k_divisor: int = Field(16, ge=1)
+    top_k_at_least: int = Field(3, ge=1)
+    smoothness: float = Field(8e-4, ge=0)
+    sparsity: float = Field(8e-3, ge=0)
+
+    steps: int = Field(200, ge=1)
+    batch_bags: int = Field(16, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+
+    holdout: float = Field(0.2, ge=0, lt=1)
+    check_every: int = Field(10, ge=1)
+    normal_quantile: float = Field(0.95, gt=0, lt=1)
+
+    @property
+    def top_k(self) -> TopK:
+        """How many segments stand for a bag."""
+        return TopK(self.top_k_divisor, self.top_k_at_least)
+
+    @model_validator(mode="after")
+    def _switches_agree(self) -> Self:
+        if self.second_head and self.clustering:
+            raise ValueError("second_head is the control without clusters: set clustering to false")
+        return self

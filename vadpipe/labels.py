@@ -1,0 +1,172 @@
+"""Video-level labels, from the folders that the videos came from or from a CSV file.
+
+The folder rule, from the innermost folder outwards; the first folder that is known decides:
+
+1. Folders named with ``--normal`` are normal.
+2. A folder name is split into words at everything that is not a letter and where a capital follows a
+   small letter. It is normal where it has one of the words in :data:`NORMAL_WORDS`, or begins with
+   one of :data:`NEGATIONS` and goes on (``noFight``, ``non_violence``).
+3. It is abnormal where it has one of the words in :data:`ABNORMAL_WORDS`.
+4. Where ``--normal`` names a folder, every video in none of the known folders is abnormal. Without
+   it, such a folder is an error that lists all folders: nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vadpipe.errors import UsageError
+
+NORMAL_WORDS = frozenset({"normal", "normals", "nonviolence", "nonfight", "nofight", "negative"})
+NEGATIONS = frozenset({"no", "non", "not", "without"})
+_UCF_CRIME = {
+    *("abuse", "arrest", "arson", "assault", "burglary", "explosion", "fighting", "accidents"),
+    *("robbery", "shooting", "shoplifting", "stealing", "vandalism"),
+}
+ABNORMAL_WORDS = frozenset(
+    {"abnormal", "anomaly", "anomalies", "anomalous", "unusual", "positive", "crime", "accident", "riot"}
+    | {"violence", "violent", "fight", "fights"}
+    | _UCF_CRIME
+)
+_LABELS = {"0": 0, "normal": 0, "1": 1, "abnormal": 1, "anomalous": 1, "anomaly": 1}
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is known of one video.
+
+    Attributes:
+        abnormal: whether something abnormal happens in it.
+        group: videos of one group stay together when some are held out.
+        reason: where the label comes from, for the table that ``fit`` prints.
+    """
+
+    abnormal: bool
+    group: str
+    reason: str
+
+
+def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str, Label]:
+    """Label videos by their folders; see the rule in this module's text.
+
+    Args:
+        videos: names with ``/``, such as ``videos/fight/a.mp4``.
+        normal: names of folders that are normal, whatever they are called.
+
+    Returns:
+        A label for each video; each is a group of its own.
+
+    Raises:
+        UsageError: where a folder is not known, or a name in ``normal`` is no folder here.
+    """
+    named = {name.strip("/") for name in normal}
+    folders = {video: PurePosixPath(video).parts[:-1][::-1] for video in videos}
+    strangers = named - {part for parts in folders.values() for part in parts}
+    if strangers:
+        raise UsageError(
+            f"no video came from a folder named {', '.join(sorted(strangers))}",
+            next_step=f"The folders are: {_list_folders(folders.values())}.",
+        )
+    labels: dict[str, Label] = {}
+    unknown: list[Sequence[str]] = []
+    for video, parts in folders.items():
+        verdicts = ((part, _verdict(part, named)) for part in parts)
+        folder, abnormal = next(
+            ((part, verdict) for part, verdict in verdicts if verdict is not None), ("", None)
+        )
+        if abnormal is None and named:
+            folder, abnormal = parts[0] if parts else "", True
+        if abnormal is None:
+            unknown.append(parts)
+        else:
+            labels[video] = Label(abnormal, group=video, reason=f"folder {folder}")
+    if unknown:
+        raise UsageError(
+            f"cannot tell normal from abnormal by these folders: {_list_folders(unknown)}",
+            next_step="Name the normal ones with --normal NAME (the others are then abnormal), "
+            "or give a CSV video,label with --labels.",
+        )
+    return labels
+
+
+def _verdict(folder: str, named: set[str]) -> bool | None:
+    """Return whether that folder is abnormal, or None where it says nothing."""
+    if folder in named:
+        return False
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", folder)]
+    if NORMAL_WORDS & set(words) or (len(words) > 1 and words[0] in NEGATIONS):
+        return False
+    return True if ABNORMAL_WORDS & set(words) else None
+
+
+def _list_folders(chains: Iterable[Sequence[str]]) -> str:
+    counts = Counter("/".join(parts[::-1]) or "(none)" for parts in chains)
+    shown = [f"{folder} ({count})" for folder, count in sorted(counts.items())]
+    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
+
+
+def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
+    """Label videos by a CSV file with the columns ``video,label[,group]``.
+
+    A row's video is matched from its end: ``a.mp4``, ``a`` and ``fight/a.mp4`` all name
+    ``videos/fight/a.mp4``. A label is 0, 1, normal, abnormal, anomalous or anomaly.
+
+    Returns:
+        A label for each video that the file names. Videos that it does not name are left out.
+
+    Raises:
+        UsageError: where the file cannot be read, lacks a column, holds an unknown label, or a row
+            names no video or several.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError("is not a CSV file in UTF-8", file=path) from error
+    if not rows or not {"video", "label"} <= rows[0].keys():
+        raise UsageError("needs a first line video,label or video,label,group", file=path)
+    index = _by_ending(videos)
+    labels: dict[str, Label] = {}
+    for line, row in enumerate(rows, start=2):
+        name, label = (row["video"] or "").strip(), (row["label"] or "").strip().lower()
+        matches = index.get(str(PurePosixPath(name)), set())
+        if len(matches) != 1:
+            reason = "matches no feature file" if not matches else f"matches {len(matches)} feature files"
+            raise UsageError(
+                f"line {line}: {name!r} {reason}",
+                file=path,
+                next_step="Extract that video, or remove the line."
+                if not matches
+                else f"Write more of the path: {', '.join(sorted(matches)[:3])}.",
+            )
+        video = next(iter(matches))
+        if label not in _LABELS:
+            raise UsageError(
+                f"line {line}: label {label!r} is not known",
+                file=path,
+                next_step="Use 0 or normal, 1 or abnormal.",
+            )
+        if video in labels:
+            raise UsageError(f"line {line}: {name!r} is labelled twice", file=path)
+        group = (row.get("group") or "").strip()
+        labels[video] = Label(bool(_LABELS[label]), group or video, reason=path.name)
+    return labels
+
+
+def _by_ending(videos: Iterable[str]) -> dict[str, set[str]]:
+    """Map every ending of every name, with and without its suffix, to the names that end so."""
+    index: dict[str, set[str]] = {}
+    for video in videos:
+        parts = PurePosixPath(video).parts
+        for start in range(len(parts)):
+            ending = PurePosixPath(*parts[start:])
+            for form in (str(ending), str(ending.with_suffix(""))):
+                index.setdefault(form, set()).add(video)
+    return index

@@ -1,0 +1,121 @@
+"""The picture of a curve: scores over time, the threshold, and stills of the peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from vadpipe.atomic import atomic_path
+from vadpipe.curve import Curve
+from vadpipe.errors import DecodeError
+from vadpipe.extract.stills import read_stills
+
+# Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
+_BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#666666"
+_N_STILLS = 3
+
+
+def draw_curve(curve: Curve, axes: Axes) -> None:
+    """Draw scores over time and the threshold onto existing axes.
+
+    Each score holds until its frame ends, so the line is a step; what lies above the threshold is
+    filled.
+    """
+    edges_s = np.append(curve.times_s, curve.end_s)
+    scores = np.append(curve.scores, curve.scores[-1])
+    axes.step(edges_s, scores, where="post", color=_BLUE, linewidth=1.4, label="anomaly score")
+    if curve.threshold is not None:
+        above = np.where(scores > curve.threshold, scores, curve.threshold)
+        axes.fill_between(edges_s, curve.threshold, above, step="post", color=_VERMILLION, alpha=0.35, lw=0)
+        axes.axhline(
+            curve.threshold,
+            color=_VERMILLION,
+            linestyle="--",
+            linewidth=1.2,
+            label=f"threshold {curve.threshold:.2f}",
+        )
+    axes.set_xlim(0, curve.end_s)
+    axes.set_ylim(0, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: clock(time_s, curve.end_s)))
+    axes.set_xlabel("time (min:s)" if curve.end_s >= 10 else "time (s)")
+    axes.set_ylabel("anomaly score")
+    axes.grid(alpha=0.25)
+    # Below the axes: a curve can pass through every corner of them.
+    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.16), ncols=2, frameon=False, fontsize=9)
+
+
+def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
+    """Write the picture of a curve as PNG (or SVG, PDF by the suffix), atomically.
+
+    Args:
+        curve: what to draw.
+        path: where to.
+        video: the file that the curve belongs to; stills of its peaks are shown above the curve.
+
+    Raises:
+        OutputError: where it cannot be written.
+    """
+    peaks = sorted(curve.peaks(_N_STILLS))
+    stills = _stills(video, [float(curve.times_s[peak]) for peak in peaks])
+    figure = Figure(figsize=(10, 5.2 if stills else 3.4), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    if stills:
+        rows = figure.add_gridspec(2, len(stills), height_ratios=(1, 1.35))
+        axes = figure.add_subplot(rows[1, :])
+        tops = [figure.add_subplot(rows[0, column]) for column in range(len(stills))]
+        _draw_stills(curve, peaks, stills, tops, axes)
+    else:
+        axes = figure.add_subplot()
+    draw_curve(curve, axes)
+    figure.suptitle(_printable(Path(curve.video).name), fontsize=12)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)
+
+
+def clock(time_s: float, end_s: float) -> str:
+    """Return ``1:23:45`` for long videos, ``1:23`` for short ones, ``4.5`` below ten seconds."""
+    if end_s < 10:
+        return f"{time_s:g}"
+    minutes, seconds = divmod(round(time_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if end_s >= 3600 else f"{minutes}:{seconds:02d}"
+
+
+def _draw_stills(
+    curve: Curve, peaks: Sequence[int], stills: Sequence[NDArray[np.uint8]], tops: Sequence[Axes], axes: Axes
+) -> None:
+    for peak, still, top in zip(peaks, stills, tops, strict=True):
+        time_s, score = float(curve.times_s[peak]), float(curve.scores[peak])
+        top.imshow(still)
+        top.set_xticks([])
+        top.set_yticks([])
+        top.set_title(f"{clock(time_s, curve.end_s)}  score {score:.2f}", fontsize=9)
+        axes.plot([time_s], [score], "o", color=_VERMILLION, markersize=5, zorder=5)
+        line = ConnectionPatch(
+            xyA=(0.5, 0.0), coordsA=top.transAxes, xyB=(time_s, score), coordsB=axes.transData,
+            color=_GREY, linewidth=0.8, linestyle=":",
+        )  # fmt: skip
+        top.figure.add_artist(line)
+
+
+def _stills(video: Path | None, times_s: Sequence[float]) -> list[NDArray[np.uint8]]:
+    if video is None:
+        return []
+    try:
+        return read_stills(video, times_s)
+    except DecodeError:
+        return []  # the scores stand; a picture without stills is better than none
+
+
+def _printable(name: str) -> str:
+    """Return the name as matplotlib can draw it: no line breaks, and no formula between dollars."""
+    return "".join(char if char.isprintable() else "�" for char in name).replace("$", r"\$")
