@@ -16,6 +16,11 @@ if TYPE_CHECKING:  # the records are read without loading torch
 
 DEFAULT = "i3d"
 
+DEFAULT_VIEW = "whole"
+VIEWS = ("whole", "centre")
+"""What the network sees of a frame. ``whole``: all of it, squeezed to a square, since what matters in
+CCTV often happens at the edge. ``centre``: the middle square, as is usual for Kinetics."""
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -23,10 +28,11 @@ class Backbone:
 
     Attributes:
         name: what ``--backbone`` takes.
-        build: makes the network without weights; its forward maps (B, 3, 16, crop_px, crop_px)
+        build: makes the network without weights; its forward maps (B, 3, 16, input_px, input_px)
             float32 to features (B, feature_dim).
         feature_dim: D.
-        resize_px, crop_px: short side after decoding, side of the square that the network sees.
+        input_px: side of the square that the network sees.
+        resize_px: short side of the frame from which the centre view is cut.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         weights: where its pretrained weights come from; None means that a file has to be named.
         paper: what to cite.
@@ -35,14 +41,14 @@ class Backbone:
     name: str
     build: Callable[[], nn.Module]
     feature_dim: int
+    input_px: int
     resize_px: int
-    crop_px: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     weights: registry.PackagedWeights | None
     paper: str
 
-    def recipe(self, *, weights_sha256: str, decoder: str, engine: str) -> Recipe:
+    def recipe(self, *, view: str, weights_sha256: str, decoder: str, engine: str) -> Recipe:
         """Return the record of features that this backbone makes."""
         return Recipe(
             backbone=self.name,
@@ -50,8 +56,9 @@ class Backbone:
             feature_dim=self.feature_dim,
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=SNIPPET_FRAMES,
-            resize_px=self.resize_px,
-            crop_px=self.crop_px,
+            view=view,
+            resize_px=self.input_px if view == "whole" else self.resize_px,
+            input_px=self.input_px,
             crops=1,
             mean=self.mean,
             std=self.std,
@@ -81,8 +88,8 @@ BACKBONES: dict[str, Backbone] = {
             name="i3d",
             build=_inception_i3d,
             feature_dim=1024,
+            input_px=224,
             resize_px=256,
-            crop_px=224,
             mean=_HALF,
             std=_HALF,
             weights=registry.I3D_KINETICS,
@@ -92,8 +99,8 @@ BACKBONES: dict[str, Backbone] = {
             name="x3d_s",
             build=_x3d_s,
             feature_dim=2048,
+            input_px=182,
             resize_px=182,
-            crop_px=182,
             mean=(0.45, 0.45, 0.45),
             std=(0.225, 0.225, 0.225),
             weights=None,
@@ -111,3 +118,10 @@ def find_backbone(name: str) -> Backbone:
         raise UsageError(
             f"there is no backbone {name!r}", next_step=f"Choose one of: {', '.join(BACKBONES)}."
         ) from None
+
+
+def check_view(name: str) -> str:
+    """Return the view's name. Raises UsageError where there is none of that name."""
+    if name not in VIEWS:
+        raise UsageError(f"there is no view {name!r}", next_step=f"Choose one of: {', '.join(VIEWS)}.")
+    return name

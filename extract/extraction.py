@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import check_writable
 from vadpipe.errors import DecodeError, FeatureError, InputError, WeightsError
-from vadpipe.extract.backbone import DEFAULT, Backbone, find_backbone
+from vadpipe.extract.backbone import DEFAULT, DEFAULT_VIEW, Backbone, check_view, find_backbone
 from vadpipe.extract.container import sniff
 from vadpipe.extract.frames import DECODERS, Frame, decoder_version
 from vadpipe.extract.snippets import snippets
@@ -63,6 +63,7 @@ def extract_features(
     output: str | os.PathLike[str] = "features",
     *,
     backbone: str = DEFAULT,
+    view: str = DEFAULT_VIEW,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
@@ -77,19 +78,20 @@ def extract_features(
         inputs: files, folders (searched recursively) and patterns.
         output: folder of the feature files.
         backbone: a name in :data:`vadpipe.extract.backbone.BACKBONES`.
+        view: which part of a frame the backbone sees, one of :data:`vadpipe.extract.backbone.VIEWS`.
         weights: the backbone's published weights in a local file, instead of a download.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         on_progress: called after each snippet.
         on_failure: called at once for each video that cannot be used.
 
     Raises:
-        UsageError: for an unknown backbone or device.
+        UsageError: for an unknown backbone, view or device.
         WeightsError: where the backbone's weights cannot be had.
         OutputError: where ``output`` cannot be written.
     """
     folder, local = Path(output), None if weights is None else Path(weights)
     videos, unusable = find_videos(inputs)
-    recipe = _planned(find_backbone(backbone), local)
+    recipe = _planned(find_backbone(backbone), check_view(view), local)
     result = Extraction()
     network: LoadedBackbone | None = None
 
@@ -109,7 +111,7 @@ def extract_features(
                 continue
             if network is None:
                 check_writable(folder)
-                network = load_network(backbone, weights=local, device=device)
+                network = load_network(backbone, view=view, weights=local, device=device)
             extract_video(video, network, on_progress).save(target)
             result.written.append(target)
         except (InputError, FeatureError) as error:
@@ -117,12 +119,14 @@ def extract_features(
     return result
 
 
-def load_network(backbone: str, *, weights: Path | None = None, device: str = "auto") -> LoadedBackbone:
+def load_network(
+    backbone: str, *, view: str = DEFAULT_VIEW, weights: Path | None = None, device: str = "auto"
+) -> LoadedBackbone:
     """Load a backbone onto a device; see :func:`vadpipe.extract.network.load_backbone`."""
     from vadpipe.device import choose_device
     from vadpipe.extract.network import load_backbone
 
-    return load_backbone(backbone, weights=weights, device=choose_device(device))
+    return load_backbone(backbone, view=view, weights=weights, device=choose_device(device))
 
 
 def feature_path(folder: Path, video: Video) -> Path:
@@ -165,22 +169,24 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
     family = sniff(video.path)
     stat = video.path.stat()
     timeline = read_timeline(video.path)
+    size_px = network.size_px(timeline)
     # decord loses or invents frames of transport streams, and its index of them can hang.
     candidates = [name for name in DECODERS if not (family == "ts" and name == "decord")]
     for decoder in candidates:
-        stream = _Tolerant(video, timeline, decoder, network.backbone.resize_px, on_progress)
+        stream = _Tolerant(video, timeline, decoder, size_px, on_progress)
         rows = [network(snippet) for snippet in snippets(stream)]
         if stream.error is None:
             break
     if not rows:
         raise stream.error or DecodeError("holds no frame that can be decoded", file=video.path)
     n_frames = len(stream.times_s)
-    complete = n_frames == len(timeline.times_s)
+    complete = n_frames == timeline.n_announced
     return Features(
         values=np.stack(rows),
         frame_times_s=np.array(stream.times_s, dtype=np.float64),
         end_s=timeline.end_s if complete else stream.times_s[-1] + timeline.frame_s,
         recipe=network.backbone.recipe(
+            view=network.view,
             weights_sha256=network.weights_sha256,
             decoder=decoder_version(decoder),
             engine=f"torch float32 on {network.device.type}",
@@ -190,7 +196,7 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
             place=video.place,
             n_bytes=stat.st_size,
             modified_ns=stat.st_mtime_ns,
-            partial=None if complete else f"{n_frames} of {len(timeline.times_s)} frames decoded",
+            partial=None if complete else f"{n_frames} of {timeline.n_announced} frames decoded",
         ),
     )
 
@@ -199,12 +205,17 @@ class _Tolerant:
     """The pixels of a video up to the first frame that cannot be decoded, and their times."""
 
     def __init__(
-        self, video: Video, timeline: Timeline, decoder: str, resize_px: int, on_progress: OnProgress | None
+        self,
+        video: Video,
+        timeline: Timeline,
+        decoder: str,
+        size_px: tuple[int, int],
+        on_progress: OnProgress | None,
     ) -> None:
         self.times_s: list[float] = []
         self.error: DecodeError | None = None
         self._video, self._total_s, self._on_progress = video, timeline.end_s, on_progress
-        self._frames: Iterator[Frame] = DECODERS[decoder](video.path, timeline, resize_px)
+        self._frames: Iterator[Frame] = DECODERS[decoder](video.path, timeline, size_px)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         try:
@@ -217,7 +228,7 @@ class _Tolerant:
             self.error = error
 
 
-def _planned(backbone: Backbone, weights: Path | None) -> Recipe:
+def _planned(backbone: Backbone, view: str, weights: Path | None) -> Recipe:
     """Return the recipe that a run would follow, without loading anything."""
     if backbone.weights is not None:
         digest = backbone.weights.sha256
@@ -231,4 +242,4 @@ def _planned(backbone: Backbone, weights: Path | None) -> Recipe:
             file=weights,
             next_step="Name its published Kinetics weights in a local file with --weights FILE.",
         )
-    return backbone.recipe(weights_sha256=digest, decoder="", engine="")
+    return backbone.recipe(view=view, weights_sha256=digest, decoder="", engine="")

@@ -24,28 +24,29 @@ class Frame(NamedTuple):
     time_s: float
 
 
-Decoder = Callable[[Path, Timeline, int], Iterator[Frame]]
+Decoder = Callable[[Path, Timeline, tuple[int, int]], Iterator[Frame]]
 
 
-def decord_frames(path: Path, timeline: Timeline, short_side_px: int) -> Iterator[Frame]:
-    """Yield each shown frame, resized to that short side and rotated as a player would.
+def decord_frames(path: Path, timeline: Timeline, size_px: tuple[int, int]) -> Iterator[Frame]:
+    """Yield each shown frame, rotated as a player would and resized to (width, height).
 
     Frames are read strictly one after the other: decord's random access is where it hangs.
 
     Raises:
-        DecodeError: where decord cannot read the file to its end.
+        DecodeError: where decord cannot read the file to its end, or would misnumber its frames.
     """
+    if timeline.n_hidden:
+        # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.
+        raise DecodeError("decord cannot number its frames: an edit list hides some", file=path)
     decord = _decord()
-    width, height = timeline.scaled_to(short_side_px)
+    width, height = size_px
     try:
         reader = decord.VideoReader(str(path), ctx=decord.cpu(0), width=width, height=height, num_threads=1)
-        if len(reader) != len(timeline.shown):
-            raise DecodeError(f"decord counts {len(reader)} frames of {len(timeline.shown)}", file=path)
-        times_s = iter(timeline.times_s)
-        for shown in timeline.shown:
-            pixels = reader.next().asnumpy()
-            if shown:
-                yield Frame(pixels, float(next(times_s)))
+        if len(reader) != len(timeline.times_s):
+            reason = f"decord counts {len(reader)} frames of {len(timeline.times_s)}"
+            raise DecodeError(reason, file=path)
+        for time_s in timeline.times_s:
+            yield Frame(reader.next().asnumpy(), float(time_s))
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
         raise DecodeError("decord cannot decode it to its end", file=path) from error
 
@@ -71,13 +72,13 @@ def _decord() -> ModuleType:
     return module
 
 
-def pyav_frames(path: Path, timeline: Timeline, short_side_px: int) -> Iterator[Frame]:
-    """Yield each shown frame, resized to that short side and rotated as a player would.
+def pyav_frames(path: Path, timeline: Timeline, size_px: tuple[int, int]) -> Iterator[Frame]:
+    """Yield each shown frame, rotated as a player would and resized to (width, height).
 
     Raises:
         DecodeError: at the first frame that cannot be decoded.
     """
-    width, height = timeline.scaled_to(short_side_px)
+    width, height = size_px
     with open_container(path) as (container, stream):
         stream.codec_context.thread_count = 1
         try:

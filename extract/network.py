@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vadpipe.errors import WeightsError
-from vadpipe.extract.backbone import DEFAULT, Backbone, find_backbone
+from vadpipe.extract.backbone import DEFAULT, DEFAULT_VIEW, Backbone, check_view, find_backbone
+from vadpipe.extract.timeline import Timeline
 from vadpipe.weights import cache
 
 
@@ -19,50 +20,62 @@ class LoadedBackbone:
 
     Attributes:
         backbone: the record.
+        view: which part of a frame it sees.
         weights_sha256: digest of the published weights file.
         device: where it runs.
     """
 
     def __init__(
-        self, backbone: Backbone, network: nn.Module, weights_sha256: str, device: torch.device
+        self, backbone: Backbone, view: str, network: nn.Module, weights_sha256: str, device: torch.device
     ) -> None:
         self.backbone = backbone
+        self.view = view
         self.weights_sha256 = weights_sha256
         self.device = device
         self._network = network.eval().to(device)
         self._mean = torch.tensor(backbone.mean, device=device).view(1, 3, 1, 1, 1) * 255
         self._std = torch.tensor(backbone.std, device=device).view(1, 3, 1, 1, 1) * 255
 
+    def size_px(self, timeline: Timeline) -> tuple[int, int]:
+        """Return the (width, height) to which frames of a video have to be decoded."""
+        if self.view == "whole":
+            return self.backbone.input_px, self.backbone.input_px
+        return timeline.scaled_to(self.backbone.resize_px)
+
     @torch.inference_mode()
     def __call__(self, snippet: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features (C, D) of one snippet (16, H, W, 3), C = 1 centre crop."""
-        network_input = self.prepare(snippet).to(self.device)
-        features: Tensor = self._network((network_input - self._mean) / self._std)
-        return features.cpu().numpy()
+        """Return the features (C, D) of one snippet (16, H, W, 3); both views have C = 1.
 
-    def prepare(self, snippet: NDArray[np.uint8]) -> Tensor:
-        """Return the centre crop as (1, 3, 16, crop_px, crop_px) float32 in [0, 255]."""
-        side = self.backbone.crop_px
+        H and W are those of :meth:`size_px`; the middle square is cut out where they exceed the input.
+        """
+        side = self.backbone.input_px
         top, left = ((length - side) // 2 for length in snippet.shape[1:3])
-        crop = snippet[:, top : top + side, left : left + side]
-        return torch.from_numpy(crop).permute(3, 0, 1, 2).unsqueeze(0).float()
+        square = snippet[:, top : top + side, left : left + side]
+        pixels = torch.from_numpy(square).to(self.device).permute(3, 0, 1, 2).unsqueeze(0).float()
+        features: Tensor = self._network((pixels - self._mean) / self._std)
+        return features.cpu().numpy()
 
 
 def load_backbone(
-    name: str = DEFAULT, *, weights: Path | None = None, device: torch.device | None = None
+    name: str = DEFAULT,
+    *,
+    view: str = DEFAULT_VIEW,
+    weights: Path | None = None,
+    device: torch.device | None = None,
 ) -> LoadedBackbone:
     """Build a backbone and load its pretrained weights, all of them or none.
 
     Args:
-        name: a key of :data:`BACKBONES`.
+        name: a key of :data:`vadpipe.extract.backbone.BACKBONES`.
+        view: one of :data:`vadpipe.extract.backbone.VIEWS`.
         weights: the published weights in a local file, instead of the cache or a download.
         device: where it runs; the CPU by default.
 
     Raises:
-        UsageError: where there is no such backbone.
+        UsageError: where there is no such backbone or view.
         WeightsError: where the weights are missing, damaged, or made for something else.
     """
-    backbone = find_backbone(name)
+    backbone, view = find_backbone(name), check_view(view)
     network = backbone.build()
     if backbone.weights is not None:
         digest = backbone.weights.sha256
@@ -70,7 +83,7 @@ def load_backbone(
     else:
         state, digest = _read_local(backbone, weights)
     _load_all(network, state, backbone.name, weights)
-    return LoadedBackbone(backbone, network, digest, device or torch.device("cpu"))
+    return LoadedBackbone(backbone, view, network, digest, device or torch.device("cpu"))
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -34,8 +34,9 @@ class Timeline:
     Attributes:
         times_s: (N,) float64, of the frames that a player shows, in presentation order, from 0 up.
         end_s: when the last of them ends.
-        shown: (P,) bool over all coded frames in presentation order. An edit list makes a player
-            hide some, such as the pre-roll of a cut at no key frame; N of the P are True.
+        n_announced: how many frames the container says it has; more than N where the file is cut short.
+        n_hidden: coded frames that a player does not show, since an edit list hides them, such as
+            those between a key frame and the cut after it.
         width_px, height_px: of the picture as shown, after rotation.
         stamps: (N,) int64, the container's timestamps of the same N frames, in its own ticks.
         quarter_turns: how often the decoded picture is turned by 90 degrees, counterclockwise.
@@ -43,7 +44,8 @@ class Timeline:
 
     times_s: NDArray[np.float64] = field(repr=False)
     end_s: float
-    shown: NDArray[np.bool_] = field(repr=False)
+    n_announced: int
+    n_hidden: int
     width_px: int
     height_px: int
     quarter_turns: int
@@ -63,7 +65,7 @@ class Timeline:
         return None
 
     def scaled_to(self, short_side_px: int) -> tuple[int, int]:
-        """Return (width, height) in pixels with that short side, the aspect kept, both even."""
+        """Return (width, height) in pixels with that short side and the aspect kept, both even."""
         scale = short_side_px / min(self.width_px, self.height_px)
         width, height = (max(2, round(side * scale / 2) * 2) for side in (self.width_px, self.height_px))
         return width, height
@@ -107,7 +109,7 @@ def read_timeline(path: Path) -> Timeline:
         except av.FFmpegError as error:
             raise DecodeError(f"cannot be read: {error.strerror}", file=path) from error
         seconds = float(stream.time_base or 0)
-        start_s = start_of(container)
+        start_s, n_announced = start_of(container), stream.frames
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
     order = np.argsort(packets["pts"], kind="stable")
@@ -122,7 +124,14 @@ def read_timeline(path: Path) -> Timeline:
     times_s = np.maximum(times_s[shown], 0.0)
     last_s = float(packets["duration"][shown][-1]) * seconds or (1 / float(rate) if rate else 0.0)
     return Timeline(
-        times_s, float(times_s[-1]) + last_s, shown, width, height, quarter_turns, packets["pts"][shown]
+        times_s=times_s,
+        end_s=float(times_s[-1]) + last_s,
+        n_announced=max(len(times_s), n_announced - int((~shown).sum())),
+        n_hidden=int((~shown).sum()),
+        width_px=width,
+        height_px=height,
+        quarter_turns=quarter_turns,
+        stamps=packets["pts"][shown],
     )
 
 

@@ -65,6 +65,9 @@ def extract(
     ),
     features: Annotated[Path | None, typer.Option("--features", help="The same as --output.")] = None,
     backbone: Backbone = None,
+    view: Annotated[
+        str, typer.Option(help="What the backbone sees: the whole frame, or its centre square.")
+    ] = "whole",
     weights: Weights = None,
     device: Device = "auto",
     verbose: Verbose = 0,
@@ -81,6 +84,7 @@ def extract(
             videos,
             features or output,
             backbone=backbone or DEFAULT,
+            view=view,
             weights=weights,
             device=device,
             on_progress=progress,

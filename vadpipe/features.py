@@ -33,9 +33,10 @@ class Recipe(BaseModel):
         feature_dim: D.
         snippet_frames: frames of a snippet.
         stride_frames: frames from the start of one snippet to the start of the next.
-        resize_px: the short side of the frame after decoding.
-        crop_px: side of the square that the backbone sees.
-        crops: views of each snippet, C.
+        view: which part of the frame the backbone sees, ``"whole"`` or ``"centre"``.
+        resize_px: the short side of the frame before a crop; equal to input_px where there is none.
+        input_px: side of the square that the backbone sees.
+        crops: how many squares of each snippet, C.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
             a few grey levels, so a difference here is no mismatch.
@@ -49,8 +50,9 @@ class Recipe(BaseModel):
     feature_dim: int
     snippet_frames: int
     stride_frames: int
+    view: str
     resize_px: int
-    crop_px: int
+    input_px: int
     crops: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -31,7 +31,7 @@ def draw_curve(curve: Curve, axes: Axes) -> None:
     """
     edges_s = np.append(curve.times_s, curve.end_s)
     scores = np.append(curve.scores, curve.scores[-1])
-    axes.step(edges_s, scores, where="post", color=_BLUE, linewidth=1.4, label="anomaly score")
+    axes.step(edges_s, scores, where="post", color=_BLUE, linewidth=1.6, label="anomaly score")
     if curve.threshold is not None:
         above = np.where(scores > curve.threshold, scores, curve.threshold)
         axes.fill_between(edges_s, curve.threshold, above, step="post", color=_VERMILLION, alpha=0.35, lw=0)
@@ -43,7 +43,7 @@ def draw_curve(curve: Curve, axes: Axes) -> None:
             label=f"threshold {curve.threshold:.2f}",
         )
     axes.set_xlim(0, curve.end_s)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.03)  # a line at 1 must not hide under the frame
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: clock(time_s, curve.end_s)))
     axes.set_xlabel("time (min:s)" if curve.end_s >= 10 else "time (s)")
@@ -98,7 +98,8 @@ def _draw_stills(
         top.imshow(still)
         top.set_xticks([])
         top.set_yticks([])
-        top.set_title(f"{clock(time_s, curve.end_s)}  score {score:.2f}", fontsize=9)
+        unit = " s" if curve.end_s < 10 else ""
+        top.set_title(f"{clock(time_s, curve.end_s)}{unit}  score {score:.2f}", fontsize=9)
         axes.plot([time_s], [score], "o", color=_VERMILLION, markersize=5, zorder=5)
         line = ConnectionPatch(
             xyA=(0.5, 0.0), coordsA=top.transAxes, xyB=(time_s, score), coordsB=axes.transData,

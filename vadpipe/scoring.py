@@ -115,8 +115,10 @@ class Scorer:
         if stored is not None and is_current(stored, video, self.head.record.recipe):
             return Features.load(stored)
         if self._network is None:
-            backbone = self.head.record.recipe.backbone
-            self._network = load_network(backbone, weights=self._weights, device=self._device)
+            recipe = self.head.record.recipe
+            self._network = load_network(
+                recipe.backbone, view=recipe.view, weights=self._weights, device=self._device
+            )
         features = extract_video(video, self._network, on_progress)
         if stored is not None:
             features.save(stored)

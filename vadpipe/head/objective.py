@@ -114,5 +114,5 @@ def _regularisers(scores: Tensor, batch: Batch, settings: HeadSettings) -> Tenso
         return scores.new_zeros(())
     steps = (s[:, 1:] - s[:, :-1]) * (mask[:, 1:] & mask[:, :-1])
     smooth = steps.square().sum()
-    sparse = (s * mask).square().sum().sqrt()
+    sparse: Tensor = torch.linalg.vector_norm(s * mask)
     return settings.smoothness * smooth + settings.sparsity * sparse

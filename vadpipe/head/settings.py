@@ -26,7 +26,7 @@ class HeadSettings(BaseModel):
         cluster_gradient: share g of the clustering gradient that reaches the embedding, 0 to 1.
         hidden: width H of the embedding.
         cluster_dim: width Z of the clustering space.
-        dropout: share of embedding channels dropped in training.
+        dropout: share of channels dropped in training (0.7 in RTFM).
         temperature: tau of the cluster assignment.
         margin: cosine of the two centroids below which separation costs nothing.
         cluster_weight: lambda, weight of the clustering loss.
@@ -57,7 +57,7 @@ class HeadSettings(BaseModel):
 
     hidden: int = Field(128, ge=1)
     cluster_dim: int = Field(64, ge=2)
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.7, ge=0, lt=1)
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)

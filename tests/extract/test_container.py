@@ -1,0 +1,53 @@
+"""A file is known by its bytes, whatever its name."""
+
+import pytest
+from conftest import write_video
+
+from vadpipe.errors import InputError
+from vadpipe.extract.container import sniff
+
+
+@pytest.mark.parametrize(
+    ("suffix", "family"),
+    [("mp4", "mp4"), ("mov", "mp4"), ("mkv", "mkv"), ("avi", "avi"), ("ts", "ts"), ("webm", "mkv")],
+)
+def test_containers_are_known_by_content(tmp_path, suffix, family):
+    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+    video = write_video(tmp_path / f"a.{suffix}", 3, codec=codec)
+    assert sniff(video.rename(tmp_path / "no suffix at all")) == family
+
+
+PLAYLISTS = {
+    "ffconcat": "ffconcat version 1.0\nfile secret.mp4\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nhttp://127.0.0.1/a.ts\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+    "subtitles": "1\n00:00:00,000 --> 00:00:01,000\nhello\n",
+    "prose": "This is a text file named as a video.\n",
+}
+
+
+@pytest.mark.parametrize("text", PLAYLISTS.values(), ids=PLAYLISTS)
+def test_text_named_as_video_is_refused(tmp_path, text):
+    path = tmp_path / "clip.mp4"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"clip\.mp4: is not a video: it begins with text") as caught:
+        sniff(path)
+    assert "convert others with ffmpeg" in caught.value.next_step
+
+
+def test_other_bytes_are_shown(tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(InputError, match="it begins with the bytes 89 50 4e 47"):
+        sniff(path)
+
+
+def test_missing_empty_and_unreadable_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file"):
+        sniff(tmp_path / "gone.mp4")
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(InputError, match=r"empty\.mp4: is empty"):
+        sniff(tmp_path / "empty.mp4")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        sniff(tmp_path)

@@ -1,0 +1,70 @@
+"""Files, folders and patterns become a list of videos with names that labels can be read from."""
+
+import os
+
+import pytest
+
+from vadpipe.extract.videos import find_videos
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    for name in ("fight/b.mp4", "fight/a.MP4", "calm/cam 1/c.mkv", "calm/notes.txt", "calm/.hidden.mp4"):
+        path = tmp_path / "videos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*inputs):
+    videos, failures = find_videos(inputs)
+    assert not failures
+    return [video.name for video in videos]
+
+
+def test_a_folder_is_searched_through_and_keeps_its_own_name(tree):
+    expected = ["videos/calm/cam 1/c.mkv", "videos/fight/a.MP4", "videos/fight/b.mp4"]
+    assert names("videos") == names("videos/") == expected
+
+
+def test_the_current_folder_has_a_name_too(tree):
+    os.chdir("videos")
+    assert names(".")[0] == "videos/calm/cam 1/c.mkv"
+
+
+def test_a_named_file_carries_its_folder(tree):
+    assert names("videos/fight/b.mp4") == ["fight/b.mp4"]
+    assert names(tree / "videos/calm/notes.txt") == ["calm/notes.txt"]
+
+
+def test_patterns_that_the_shell_left_alone(tree):
+    assert names("videos/*/*.mp4") == ["fight/b.mp4"]
+    assert names(str(tree / "videos/**/*.mkv")) == ["cam 1/c.mkv"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tree):
+    (tree / "take[1].mp4").touch()
+    assert names("take[1].mp4") == [f"{tree.name}/take[1].mp4"]
+
+
+def test_each_video_comes_once(tree):
+    assert names("videos/fight/b.mp4", "videos/fight", "videos/fight/../fight/b.mp4") == [
+        "fight/b.mp4",
+        "fight/a.MP4",
+    ]
+
+
+def test_what_holds_no_video_is_reported_and_the_rest_found(tree):
+    (tree / "empty").mkdir()
+    videos, failures = find_videos(["empty", "videos/fight/b.mp4", "none/*.mp4"])
+    assert [video.name for video in videos] == ["fight/b.mp4"]
+    assert [str(failure.error).splitlines()[0] for failure in failures] == [
+        "empty: holds no video",
+        "none/*.mp4: matches no video",
+    ]
+    assert ".mkv" in failures[0].error.next_step
+
+
+def test_a_missing_file_is_left_to_be_reported_when_it_is_opened(tree):
+    assert names("gone.mp4") == [f"{tree.name}/gone.mp4"]

@@ -1,0 +1,51 @@
+"""A file is absent, old or complete; never half-written."""
+
+import os
+import stat
+
+import pytest
+
+from vadpipe.atomic import atomic_path, check_writable, write_text
+from vadpipe.errors import OutputError
+
+
+def test_target_appears_only_at_the_end(tmp_path):
+    target = tmp_path / "new folder" / "scores.csv"
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+        assert temporary.suffix == ".csv"
+    assert target.read_text() == "half"
+
+
+def test_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "scores.csv"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError, match="midway"), atomic_path(target) as temporary:
+        temporary.write_text("new, but")
+        raise RuntimeError("midway")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_results_have_the_permissions_of_ordinary_files(tmp_path):
+    write_text(tmp_path / "a.csv", "")
+    (tmp_path / "ordinary").touch()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_a_file_where_a_folder_should_be_is_named(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="taken.*cannot be written") as caught:
+        write_text(tmp_path / "taken" / "scores.csv", "text")
+    assert "-o" in caught.value.next_step
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_writable(tmp_path / "taken")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="Permission denied"):
+        check_writable(tmp_path / "features")

@@ -1,0 +1,43 @@
+"""Errors name the file, the reason and the next step, in a fixed form."""
+
+import pickle
+
+import pytest
+
+from vadpipe import errors
+
+
+def test_message_is_file_reason_and_next_step():
+    error = errors.InputError("is empty", file="clips/a.mp4", next_step="Copy it again.")
+    assert str(error) == "clips/a.mp4: is empty\nCopy it again."
+
+
+def test_message_stays_two_lines_whatever_goes_in():
+    error = errors.InputError("first\nsecond\n\nthird", file="a\nb.mp4", next_step="do\nthis")
+    assert str(error) == "a\\nb.mp4: first second third\ndo this"
+
+
+def test_names_in_other_scripts_are_shown_as_they_are():
+    assert str(errors.InputError("is empty", file="видео.mp4")) == "видео.mp4: is empty"
+
+
+def test_errors_come_back_from_another_process_unchanged():
+    error = errors.WeightsError("is damaged", file="w.ckpt", next_step="Fetch it again.")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.exit_code) == (type(error), str(error), 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.UsageError, 2),
+        (errors.FeatureError, 2),
+        (errors.InputError, 4),
+        (errors.DecodeError, 4),
+        (errors.WeightsError, 5),
+        (errors.OutputError, 6),
+    ],
+)
+def test_exit_codes_are_fixed(kind, code):
+    assert issubclass(kind, errors.VadpipeError)
+    assert kind.exit_code == code

@@ -1,0 +1,105 @@
+"""Feature files hold what was put in, and refuse what contradicts itself."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from vadpipe.errors import FeatureError
+from vadpipe.features import Features, Recipe, Source, read_header
+
+
+def make_recipe(**changes) -> Recipe:
+    fields = dict(
+        backbone="i3d", weights_sha256="a" * 64, feature_dim=8, snippet_frames=16, stride_frames=16,
+        view="whole", resize_px=224, input_px=224, crops=1, mean=(0.5,) * 3, std=(0.5,) * 3,
+        decoder="decord2 3.4.0", engine="torch float32 on cpu",
+    )  # fmt: skip
+    return Recipe(**(fields | changes))
+
+
+def make_features(
+    n_frames: int = 40, video: str = "videos/fight/a.mp4", seed: int = 0, **changes
+) -> Features:
+    recipe = make_recipe(**changes)
+    rng = np.random.default_rng(seed)
+    return Features(
+        values=rng.normal(size=(-(-n_frames // 16), recipe.crops, recipe.feature_dim)).astype(np.float32),
+        frame_times_s=np.arange(n_frames) / 25,
+        end_s=n_frames / 25,
+        recipe=recipe,
+        source=Source(video=video, place="0" * 16, n_bytes=1, modified_ns=2),
+    )
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path):
+    saved = make_features()
+    saved.save(tmp_path / "a.safetensors")
+    loaded = Features.load(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(loaded.values, saved.values)
+    np.testing.assert_array_equal(loaded.frame_times_s, saved.frame_times_s)
+    assert (loaded.recipe, loaded.source, loaded.end_s) == (saved.recipe, saved.source, saved.end_s)
+
+
+def test_another_library_reads_the_arrays(tmp_path):
+    make_features(n_frames=40).save(tmp_path / "a.safetensors")
+    arrays = load_file(tmp_path / "a.safetensors")
+    assert arrays["features"].shape == (3, 1, 8)
+    np.testing.assert_allclose(arrays["snippet_times_s"], [[0, 0.64], [0.64, 1.28], [1.28, 1.6]])
+
+
+def test_same_features_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        make_features().save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_header_is_readable_without_the_arrays(tmp_path):
+    make_features().save(tmp_path / "a.safetensors")
+    header = read_header(tmp_path / "a.safetensors")
+    assert (header.n_frames, header.source.video) == (40, "videos/fight/a.mp4")
+
+
+def test_recipes_differ_only_by_what_changes_the_numbers():
+    recipe = make_recipe()
+    assert recipe.differences(make_recipe(decoder="PyAV 18", engine="torch float32 on cuda")) == []
+    assert recipe.differences(make_recipe(backbone="x3d_s", feature_dim=2048)) == [
+        "backbone: i3d / x3d_s",
+        "feature_dim: 8 / 2048",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: {"values": f.values[:-1]}, r"shape \(2, 1, 8\), but its 40 frames need \(3, 1, 8\)"),
+        (lambda f: {"values": np.where(f.values > 1, np.nan, f.values)}, "not finite"),
+        (lambda f: {"frame_times_s": f.frame_times_s[::-1]}, "run backwards"),
+        (lambda f: {"frame_times_s": f.frame_times_s[:0], "values": f.values[:0]}, "no frame times"),
+    ],
+)
+def test_contradictions_are_refused(change, message):
+    good = make_features()
+    fields = dict(vars(good)) | change(good)
+    with pytest.raises(FeatureError, match=message):
+        Features(**fields)
+
+
+def test_what_is_no_feature_file_is_refused_by_name(tmp_path):
+    text = tmp_path / "text.safetensors"
+    text.write_text("not at all")
+    with pytest.raises(FeatureError, match=r"text\.safetensors: is not a readable feature file"):
+        Features.load(text)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"x": np.zeros(3)}, foreign)
+    with pytest.raises(FeatureError, match="is not a feature file of vadpipe"):
+        Features.load(foreign)
+    with pytest.raises(FeatureError, match="no such feature file"):
+        Features.load(tmp_path / "absent.safetensors")
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(FeatureError, match="is not a readable feature file"):
+        Features.load(path)

@@ -1,0 +1,107 @@
+"""Labels come from folders by a documented rule, or from a CSV; nothing is guessed."""
+
+import pytest
+
+from vadpipe.errors import UsageError
+from vadpipe.labels import csv_labels, folder_labels
+
+
+@pytest.mark.parametrize(
+    ("folder", "abnormal"),
+    [
+        ("normal", False),
+        ("Normal_Videos_event", False),
+        ("Training_Normal_Videos_Anomaly", False),  # UCF-Crime: the word normal decides
+        ("noFight", False),
+        ("no_fight", False),
+        ("NonViolence", False),
+        ("non-violence", False),
+        ("negative", False),
+        ("fight", True),
+        ("Fighting", True),
+        ("Violence", True),
+        ("abnormal", True),
+        ("RoadAccidents", True),
+        ("Shoplifting", True),
+        ("Anomaly-Videos-Part-1", True),
+    ],
+)
+def test_known_folder_names(folder, abnormal):
+    video = f"videos/{folder}/a.mp4"
+    assert folder_labels([video])[video].abnormal is abnormal
+
+
+@pytest.mark.parametrize("folder", ["road", "november", "nothing", "camera1", "north", "1", "notes"])
+def test_folders_that_say_nothing_are_not_guessed(folder):
+    with pytest.raises(UsageError, match=rf"videos/{folder} \(1\)"):
+        folder_labels([f"videos/{folder}/a.mp4"])
+
+
+def test_the_innermost_known_folder_decides():
+    labels = folder_labels(["fight/normal/cam1/a.mp4", "normal/fight/b.mp4"])
+    assert [label.abnormal for label in labels.values()] == [False, True]
+    assert [label.reason for label in labels.values()] == ["folder normal", "folder fight"]
+
+
+def test_unclear_folders_are_listed_with_the_way_out():
+    with pytest.raises(UsageError) as caught:
+        folder_labels(["v/street/a.mp4", "v/street/b.mp4", "v/robbery/c.mp4", "v/park/d.mp4"])
+    assert "v/park (1), v/street (2)" in str(caught.value)
+    assert "robbery" not in caught.value.reason
+    assert "--normal" in caught.value.next_step
+    assert "--labels" in caught.value.next_step
+
+
+def test_naming_the_normal_folders_makes_the_unknown_rest_abnormal():
+    labels = folder_labels(["v/street/a.mp4", "v/x/b.mp4", "v/noFight/c.mp4"], normal=["street"])
+    assert [label.abnormal for label in labels.values()] == [False, True, False]
+
+
+def test_a_misspelt_normal_folder_is_an_error():
+    with pytest.raises(UsageError, match="no video came from a folder named strete"):
+        folder_labels(["v/street/a.mp4"], normal=["strete"])
+
+
+def write_csv(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+VIDEOS = ["videos/fight/a.mp4", "videos/calm/a.mp4", "videos/calm/b.mp4"]
+
+
+def test_csv_matches_videos_from_the_end_of_their_path(tmp_path):
+    path = write_csv(tmp_path, "video,label,group\nfight/a.mp4,1,s1\nb,normal,s2\n")
+    labels = csv_labels(path, VIDEOS)
+    assert {video: (label.abnormal, label.group) for video, label in labels.items()} == {
+        "videos/fight/a.mp4": (True, "s1"),
+        "videos/calm/b.mp4": (False, "s2"),
+    }
+
+
+def test_without_groups_each_video_is_one(tmp_path):
+    labels = csv_labels(write_csv(tmp_path, "video,label\nb.mp4,0\n"), VIDEOS)
+    assert labels["videos/calm/b.mp4"].group == "videos/calm/b.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("video,label\na.mp4,1\n", "line 2: 'a.mp4' matches 2 feature files"),
+        ("video,label\nc.mp4,1\n", "line 2: 'c.mp4' matches no feature file"),
+        ("video,label\nb,1\nb.mp4,1\n", "line 3: 'b.mp4' is labelled twice"),
+        ("video,label\nb,maybe\n", "line 2: label 'maybe' is not known"),
+        ("name,class\nb,1\n", "needs a first line video,label"),
+        ("", "needs a first line video,label"),
+    ],
+)
+def test_csv_mistakes_name_the_line(tmp_path, text, message):
+    with pytest.raises(UsageError, match=r"labels\.csv: ") as caught:
+        csv_labels(write_csv(tmp_path, text), VIDEOS)
+    assert message in str(caught.value)
+
+
+def test_a_missing_csv_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.csv: cannot be read: No such file"):
+        csv_labels(tmp_path / "none.csv", VIDEOS)
