@@ -11,6 +11,10 @@ import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("vadpipe", deadline=None, derandomize=True)  # the same examples every time
+settings.load_profile("vadpipe")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -92,16 +92,20 @@ def fit(
     held_out = hold_out(bags, settings.holdout, seed)
     held_names = {bag.name for bag in held_out}
     rest = [bag for bag in bags if bag.name not in held_names]
-    trained = train(rest, held_out, settings, seed=seed, device=choose_device(device), on_check=on_check)
+    chosen_device = choose_device(device)
+    trained = train(rest, held_out, settings, seed=seed, device=chosen_device, on_check=on_check)
 
-    # Held-out normal videos say what is usual; without them those of the training have to.
+    # Normal videos that the head has not seen say what is usual; without any, those of the training.
     usual = [bag for bag in held_out if not bag.label] or [bag for bag in rest if not bag.label]
     scores = [trained.head.score(torch.from_numpy(bag.values)[None])[0].numpy() for bag in usual]
     threshold = float(np.quantile(np.concatenate(scores), settings.normal_quantile))
+    head = trained.head
+    if held_out and settings.refit:
+        head = train(bags, [], settings, seed=seed, until=trained.selected.step, device=chosen_device).head
     record = HeadRecord(
         settings=settings, recipe=loaded[0].recipe, threshold=threshold, seed=seed, step=trained.selected.step
     )
-    TrainedHead(trained.head, record).save(target / FILE_NAME)
+    TrainedHead(head, record).save(target / FILE_NAME)
     result = Fit(
         head=target / FILE_NAME,
         labels=known,

@@ -1,6 +1,5 @@
 """From files to feature files: nothing is done twice, and a bad file costs only itself."""
 
-import os
 import shutil
 
 import numpy as np
@@ -158,7 +157,7 @@ def test_weights_and_devices_that_are_not_there(extract, tmp_path):
 @pytest.mark.parametrize("name", ["-rf.mp4", "a:b|c.mp4", "two\nlines.mp4", "видео 😀.mp4", "100%.mp4"])
 def test_any_legal_name_works(extract, tmp_path, name):
     write_video(tmp_path / "v" / "plain.mp4", 5)
-    os.rename(tmp_path / "v" / "plain.mp4", tmp_path / "v" / name)
+    (tmp_path / "v" / "plain.mp4").rename(tmp_path / "v" / name)
     result = extract(tmp_path / "v")
     assert [Features.load(path).source.video for path in result.written] == [f"v/{name}"]
 

@@ -43,6 +43,7 @@ class HeadSettings(BaseModel):
         batch_bags: b, normal and as many abnormal bags of a batch.
         learning_rate, weight_decay, clip_norm: of Adam and its gradient.
         holdout: share of the training videos that only picks the checkpoint.
+        refit: train anew on all videos, held-out ones included, up to the step that was picked.
         check_every: steps between two looks at the held-out videos.
         normal_quantile: the threshold is this quantile of normal snippets' scores.
     """
@@ -61,7 +62,7 @@ class HeadSettings(BaseModel):
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)
-    cluster_weight: float = Field(0.5, ge=0)
+    cluster_weight: float = Field(0.1, ge=0)
     score_mix: float = Field(0.5, ge=0, le=1)
     queue_batches: int = Field(20, ge=1)
     queue_decay: float = Field(0.9, gt=0, le=1)
@@ -76,11 +77,12 @@ class HeadSettings(BaseModel):
 
     steps: int = Field(200, ge=1)
     batch_bags: int = Field(16, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     clip_norm: float = Field(1.0, gt=0)
 
     holdout: float = Field(0.2, ge=0, lt=1)
+    refit: bool = True
     check_every: int = Field(10, ge=1)
     normal_quantile: float = Field(0.95, gt=0, lt=1)
 

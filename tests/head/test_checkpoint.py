@@ -1,0 +1,67 @@
+"""A head file gives back the same scores, and refuses features it was not made for."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from test_features import make_features, make_recipe
+
+from vadpipe.errors import FeatureError
+from vadpipe.head.batch_clusters import Clusters
+from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
+from vadpipe.head.network import Head
+from vadpipe.head.settings import HeadSettings
+from vadpipe.weights import SHIPPED_HEAD
+
+
+def make_head() -> TrainedHead:
+    torch.manual_seed(0)
+    settings = HeadSettings(hidden=4, cluster_dim=3)
+    network = Head(torch.zeros(8), torch.ones(8), settings).eval()
+    network.memory.append(Clusters(torch.eye(3)[:2], torch.ones(2)))
+    record = HeadRecord(settings=settings, recipe=make_recipe(), threshold=0.5, seed=3, step=7)
+    return TrainedHead(network, record)
+
+
+def test_a_saved_head_scores_the_same(tmp_path):
+    head, features = make_head(), make_features(n_frames=100)
+    head.save(tmp_path / FILE_NAME)
+    for path in (tmp_path / FILE_NAME, tmp_path):  # the file, or the folder that fit wrote
+        loaded = TrainedHead.load(path)
+        assert loaded.record == head.record
+        np.testing.assert_array_equal(loaded.snippet_scores(features), head.snippet_scores(features))
+
+
+def test_same_head_same_bytes(tmp_path):
+    make_head().save(tmp_path / "a")
+    make_head().save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_features_of_another_backbone_are_refused_by_name():
+    features = make_features(backbone="x3d_s", feature_dim=2048)
+    with pytest.raises(
+        FeatureError, match=r"videos/fight/a\.mp4: does not fit.*backbone: i3d / x3d_s"
+    ) as caught:
+        make_head().snippet_scores(features)
+    assert "Extract again" in caught.value.next_step
+
+
+def test_what_is_no_head_is_refused(tmp_path):
+    with pytest.raises(FeatureError, match="no such head\nTrain one with 'vadpipe fit'"):
+        TrainedHead.load(tmp_path / "gone")
+    (tmp_path / "text").write_text("text")
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign")
+    make_head().save(tmp_path / "cut")
+    (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-5])
+    for name in ("text", "foreign", "cut"):
+        with pytest.raises(FeatureError, match=f"{name}: is not a head of vadpipe, or is damaged"):
+            TrainedHead.load(tmp_path / name)
+
+
+def test_the_shipped_head_loads_and_is_small():
+    head = TrainedHead.load(SHIPPED_HEAD)
+    assert head.record.recipe.backbone == "i3d"
+    assert 0 < head.record.threshold < 1
+    assert SHIPPED_HEAD.stat().st_size < 2_500_000
+    assert SHIPPED_HEAD.with_suffix(".md").read_text().startswith("# ")

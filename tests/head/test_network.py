@@ -1,0 +1,87 @@
+"""The head as a whole: shapes, guidance, crops, and videos of any length."""
+
+import pytest
+import torch
+from torch import nn
+
+from vadpipe.head.batch_clusters import Clusters, abnormal_probability
+from vadpipe.head.embedding import Embedding
+from vadpipe.head.guidance import guided_score, teacher
+from vadpipe.head.network import Head
+from vadpipe.head.settings import HeadSettings
+
+D = 6
+
+
+def make_head(remember=True, **settings) -> Head:
+    torch.manual_seed(0)
+    head = Head(torch.zeros(D), torch.ones(D), HeadSettings(hidden=8, cluster_dim=4, **settings)).eval()
+    if remember:
+        directions = torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
+        head.memory.append(Clusters(directions, torch.ones(2)))
+    return head
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 33, 500])
+@pytest.mark.parametrize("crops", [1, 5])
+def test_scores_are_probabilities_for_any_length(length, crops):
+    scores = make_head().score(torch.randn(2, crops, length, D))
+    assert scores.shape == (2, length)
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_the_score_is_the_mix_of_both_branches():
+    head, x = make_head(score_mix=0.3), torch.randn(1, 1, 5, D)
+    with torch.inference_mode():
+        out = head(x, torch.ones(1, 5, dtype=torch.bool))
+        p_a = abnormal_probability(out.points, head.memory.clusters(), head.settings.temperature)
+    torch.testing.assert_close(head.score(x), 0.3 * out.scores + 0.7 * p_a)
+    torch.testing.assert_close(make_head(guided=False).score(x), out.scores)
+
+
+def test_without_memory_the_classifier_speaks_alone():
+    x = torch.randn(1, 1, 5, D)
+    torch.testing.assert_close(make_head(remember=False).score(x), make_head(guided=False).score(x))
+
+
+def test_padding_changes_nothing():
+    head, x = make_head(), torch.randn(1, 2, 7, D)
+    padded = torch.cat([x, torch.full((1, 2, 4, D), 1e3)], dim=2)
+    mask = torch.arange(11)[None] < 7
+    torch.testing.assert_close(head.score(padded, mask)[:, :7], head.score(x))
+
+
+def test_crops_are_averaged():
+    head, x = make_head(guided=False), torch.randn(1, 3, 5, D)
+    apart = torch.stack([head.score(x[:, crop : crop + 1]) for crop in range(3)])
+    torch.testing.assert_close(head.score(x), apart.mean(0))
+
+
+def test_the_embedding_judges_by_what_was_normal_in_training():
+    mean, std = torch.arange(D, dtype=torch.float), torch.full((D,), 2.0)
+    embedding = Embedding(mean, std, hidden=4, dropout=0.0).eval()
+    x, mask = torch.randn(1, 5, D), torch.ones(1, 5, dtype=torch.bool)
+    expected = torch.relu(nn.functional.conv1d(((x - mean) / std).transpose(1, 2), embedding.conv.weight,
+                                               embedding.conv.bias, padding=1)).transpose(1, 2)  # fmt: skip
+    torch.testing.assert_close(embedding(x, mask), expected)
+
+
+def test_the_control_has_a_second_head_and_no_clusters():
+    head = make_head(clustering=False, second_head=True)
+    out = head(torch.randn(1, 1, 5, D), torch.ones(1, 5, dtype=torch.bool))
+    assert out.points is None
+    assert out.second.shape == (1, 5)
+
+    def size(module):
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    clustering, control = size(make_head().clustering), size(head.second)
+    assert clustering <= control < 1.1 * clustering
+
+
+def test_guided_score_and_teacher_arithmetic():
+    s, p = torch.tensor([[0.2, 1.0]], requires_grad=True), torch.tensor([[0.8, 0.0]])
+    torch.testing.assert_close(guided_score(s, p, 0.5), torch.tensor([[0.5, 0.5]]))
+    torch.testing.assert_close(guided_score(s, p, 1.0), s)
+    torch.testing.assert_close(teacher(s, p), torch.tensor([[0.5, 0.5]]))
+    assert not teacher(s, None).requires_grad

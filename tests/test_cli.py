@@ -1,0 +1,192 @@
+"""The command line as its users meet it: what it writes, what it says, and how it ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, write_video
+from test_fitting import write_features
+
+from vadpipe.errors import OutputError
+
+
+def run(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "vadpipe", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=300,
+    )
+
+
+def assert_clean_error(done, code, *parts):
+    """At most three lines, the exit code, no traceback."""
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) <= 3, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory, x3d_weights):
+    """A folder in which the three commands were run in their bare forms, with x3d_s for speed."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for kind, size in (("fight", (120, 160)), ("normal", (160, 120))):
+        for index in range(2):
+            write_video(folder / "videos" / kind / f"{index}.mp4", 30 + index, size=size)
+    write_video(folder / "clip.mp4", 37)
+    options = ["--backbone", "x3d_s", "--weights", x3d_weights]
+    runs = {
+        "extract": run("extract", "videos/", *options, cwd=folder),
+        "fit": run("fit", "--set", "steps=20", "--set", "learning_rate=0.01", cwd=folder),
+        "score": run("score", "clip.mp4", "--plot", "--head", "head", "--weights", x3d_weights, cwd=folder),
+    }
+    return folder, runs
+
+
+def test_extract_writes_features(workplace):
+    folder, runs = workplace
+    assert runs["extract"].returncode == 0
+    assert runs["extract"].stderr == "4 extracted, 0 there already, 0 failed: features\n"
+    assert runs["extract"].stdout == ""
+    assert len(list((folder / "features/videos").rglob("*.safetensors"))) == 4
+
+
+def test_fit_reads_features_writes_head_and_says_how_to_score(workplace):
+    folder, runs = workplace
+    assert runs["fit"].returncode == 0, runs["fit"].stderr
+    assert sorted(path.name for path in (folder / "head").iterdir()) == [
+        "head.safetensors",
+        "metrics.json",
+        "settings.json",
+    ]
+    for line in ("folder fight", "2 videos, abnormal", "folder normal", "step 20 of 20", "threshold"):
+        assert line in runs["fit"].stdout
+    assert runs["fit"].stderr.rstrip().endswith("vadpipe score VIDEO --head head --plot")
+
+
+def test_score_writes_a_row_a_frame_and_a_picture_beside_the_clip(workplace):
+    folder, runs = workplace
+    assert runs["score"].returncode == 0, runs["score"].stderr
+    assert runs["score"].stdout == "clip.scores.csv\nclip.png\n"
+    assert len((folder / "clip.scores.csv").read_text().splitlines()) == 38
+    assert (folder / "clip.png").read_bytes().startswith(b"\x89PNG")
+    assert "clip.mp4: 37 frames, highest score 0." in runs["score"].stderr
+
+
+def test_settings_of_a_fit_can_be_used_again(workplace):
+    folder, _ = workplace
+    done = run("fit", "--settings", "head/settings.json", "-o", "again", "-q", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "again/head.safetensors").read_bytes() == (folder / "head/head.safetensors").read_bytes()
+
+
+def test_a_missing_file(tmp_path):
+    assert_clean_error(run("score", "gone.mp4", cwd=tmp_path), 4, "error: gone.mp4: no such file")
+    assert_clean_error(run("extract", "gone.mp4", "-q", cwd=tmp_path), 4, "error: gone.mp4: no such file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_file_named_mp4(tmp_path):
+    (tmp_path / "clip.mp4").write_text("#EXTM3U\n")
+    done = run("score", "clip.mp4", "--plot", cwd=tmp_path)
+    assert_clean_error(done, 4, "error: clip.mp4: is not a video: it begins with text", "ffmpeg")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "videos").mkdir()
+    done = run("extract", "videos/", cwd=tmp_path)
+    assert_clean_error(done, 4, "error: videos: holds no video", "Looked for files ending in")
+    assert not (tmp_path / "features").exists()
+    assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: holds no feature file")
+
+
+def test_features_of_another_backbone(tmp_path, workplace):
+    folder, _ = workplace
+    done = run("score", folder / "clip.mp4", "--backbone", "x3d_s", cwd=tmp_path)
+    assert_clean_error(done, 2, "the head was trained on features of i3d, not of x3d_s")
+    write_features(tmp_path / "features", "normal", 1)
+    write_features(tmp_path / "features", "fight", 1, backbone="x3d_s")
+    assert_clean_error(run("fit", cwd=tmp_path), 2, "was made by another recipe", "x3d_s / i3d")
+    assert not (tmp_path / "head").exists()
+
+
+def test_an_output_that_cannot_be_written(tmp_path, workplace, x3d_weights):
+    folder, _ = workplace
+    (tmp_path / "taken").write_text("a file")
+    code = OutputError.exit_code
+    options = ["--backbone", "x3d_s", "--weights", x3d_weights]
+    done = run("extract", folder / "clip.mp4", "-o", "taken", *options, cwd=tmp_path)
+    assert_clean_error(done, code, "error: taken: cannot be written")
+    done = run("fit", "--features", folder / "features", "-o", "taken", cwd=tmp_path)
+    assert_clean_error(done, code, "error: taken: cannot be written")
+    done = run("score", folder / "clip.mp4", "-o", "taken", "--head", folder / "head", *options, cwd=tmp_path)
+    assert_clean_error(done, code, "taken", "cannot be written")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
+    folder, _ = workplace
+    (tmp_path / "bad.mp4").write_text("text")
+    options = ["--backbone", "x3d_s", "--weights", x3d_weights, "-o", tmp_path / "f"]
+    done = run("extract", "bad.mp4", folder / "clip.mp4", *options, cwd=tmp_path)
+    assert_clean_error(done, 3, "error: bad.mp4: is not a video", "1 extracted, 0 there already, 1 failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "lambda=1"], "error: lambda: Extra inputs are not permitted"),
+        (["--set", "temperature=0"], "error: temperature: Input should be greater than 0"),
+        (["--set", "steps"], "error: --set takes NAME=VALUE, not 'steps'"),
+        (["--settings", "none.json"], "error: none.json: is not a JSON file of settings"),
+        (["--labels", "none.csv"], "error: none.csv: cannot be read"),
+        (["--normal", "street"], "error: no video came from a folder named street"),
+    ],
+)
+def test_mistakes_in_options(workplace, arguments, message):
+    folder, _ = workplace
+    assert_clean_error(run("fit", "-o", "never", *arguments, cwd=folder), 2, message)
+    assert not (folder / "never").exists()
+
+
+def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace):
+    folder, _ = workplace
+    done = run("fit", "--features", folder / "features", "-o", tmp_path / "head", "-q", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "Traceback" in run("score", "x.mp4", "--head", "none", "-vv", cwd=tmp_path).stderr
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path):
+    assert run("score", "clip.mp4", "--plto", cwd=tmp_path).returncode == 2
+
+
+def test_help_loads_no_torch(tmp_path):
+    code = (
+        "import sys; sys.argv = ['vadpipe', '--help']\n"
+        "from vadpipe.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'av', 'decord', 'matplotlib', 'sklearn', 'pydantic'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("extract", "fit", "score"):
+        assert f"  {command} " in done.stdout
+
+
+def test_version_is_that_of_the_metadata(tmp_path):
+    expected = next(
+        line.split("=")[1].strip()
+        for line in (ROOT / "setup.cfg").read_text().splitlines()
+        if line.startswith("version")
+    )
+    assert run("--version", cwd=tmp_path).stdout.strip() == expected

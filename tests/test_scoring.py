@@ -1,0 +1,113 @@
+"""Raw video in, one score a frame out, with the head and features that belong together."""
+
+import csv
+
+import av
+import numpy as np
+import pytest
+from conftest import write_video
+from test_features import make_features
+from test_fitting import QUICK
+
+import vadpipe
+from vadpipe.errors import FeatureError, InputError, UsageError
+from vadpipe.extract.stills import read_stills
+
+
+@pytest.fixture(scope="module")
+def x3d_head(tmp_path_factory, x3d_weights):
+    """A head fitted on x3d_s features of two small videos."""
+    folder = tmp_path_factory.mktemp("x3d")
+    write_video(folder / "videos/normal/a.mp4", 32)
+    write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
+    vadpipe.extract_features([folder / "videos"], folder / "features", backbone="x3d_s", weights=x3d_weights)
+    return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
+
+
+@pytest.fixture
+def scorer(x3d_head, x3d_weights):
+    return vadpipe.Scorer(x3d_head, weights=x3d_weights)
+
+
+@pytest.mark.parametrize("n_frames", [1, 15, 16, 17, 40])
+def test_exactly_one_score_a_frame(scorer, tmp_path, n_frames):
+    video = write_video(tmp_path / "clip.mp4", n_frames)
+    curve = scorer.score(video)
+    with av.open(video) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert len(curve) == n_frames
+    np.testing.assert_allclose(curve.times_s, times, atol=1e-6)
+    assert ((curve.scores >= 0) & (curve.scores <= 1)).all()
+    assert curve.threshold == scorer.head.record.threshold
+    for start in range(0, n_frames, 16):
+        assert len(set(curve.scores[start : start + 16].tolist())) == 1
+
+
+def test_the_one_shot_call_is_the_same(scorer, x3d_head, x3d_weights, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 20)
+    once = vadpipe.score(video, head=x3d_head, weights=x3d_weights)
+    np.testing.assert_array_equal(once.scores, scorer.score(video).scores)
+
+
+def test_results_lie_beside_the_video_or_where_asked(scorer, tmp_path):
+    video = write_video(tmp_path / "in/clip.mp4", 20)
+    (scored,) = vadpipe.score_videos([video], scorer).scored
+    assert (scored.csv, scored.plot) == (tmp_path / "in/clip.scores.csv", None)
+    (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path / "out", plot=True).scored
+    assert (scored.csv, scored.plot) == (tmp_path / "out/clip.scores.csv", tmp_path / "out/clip.png")
+    with scored.csv.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["score"]) for row in rows] == pytest.approx(scored.curve.scores.tolist(), abs=1e-6)
+
+
+def test_kept_features_are_found_again(scorer, x3d_head, x3d_weights, tmp_path, monkeypatch):
+    video = write_video(tmp_path / "clip.mp4", 20)
+    keeper = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
+    first = keeper.score(video)
+    monkeypatch.setattr("vadpipe.scoring.extract_video", lambda *args: pytest.fail("extracted again"))
+    np.testing.assert_array_equal(keeper.score(video).scores, first.scores)
+    with pytest.raises(pytest.fail.Exception, match="extracted again"):
+        scorer.score(video)
+
+
+def test_a_bad_file_does_not_end_the_run(scorer, tmp_path):
+    (tmp_path / "bad.mp4").write_text("text")
+    good = write_video(tmp_path / "good.mp4", 16)
+    result = vadpipe.score_videos([tmp_path / "bad.mp4", good], scorer)
+    assert [scored.video for scored in result.scored] == [good]
+    assert [failure.path.name for failure in result.failed] == ["bad.mp4"]
+    with pytest.raises(InputError, match=r"bad\.mp4: is not a video"):
+        scorer.score(tmp_path / "bad.mp4")
+
+
+def test_two_videos_that_would_share_a_result_are_refused(scorer, tmp_path):
+    for name in ("clip.mp4", "clip.mkv"):
+        write_video(tmp_path / name, 16)
+    with pytest.raises(UsageError, match=r"would write the same clip\.scores\.csv"):
+        vadpipe.score_videos([tmp_path], scorer)
+
+
+def test_a_head_takes_only_its_own_backbone(x3d_head, tmp_path):
+    with pytest.raises(UsageError, match="was trained on features of x3d_s, not of i3d") as caught:
+        vadpipe.Scorer(x3d_head, backbone="i3d")
+    assert "--backbone" in caught.value.next_step
+    scorer = vadpipe.Scorer(x3d_head)
+    with pytest.raises(FeatureError, match="does not fit the head"):
+        scorer.head.snippet_scores(make_features())
+
+
+def test_stills_show_the_frames_asked_for(tmp_path):
+    from conftest import read_counter
+
+    video = write_video(tmp_path / "a.mp4", 60, options={"g": "20", "bf": "3"})
+    stills = read_stills(video, [0.0, 21 / 25, 59 / 25], short_side_px=120)
+    assert [read_counter(still) for still in stills] == [0, 21, 59]
+
+
+def test_the_shipped_head_tells_fights_from_calm(data, i3d_weights, tmp_path):
+    """Not an accuracy figure (the head was trained on these clips), but a check of the whole chain."""
+    scorer = vadpipe.Scorer()
+    clips = data / "fight_surv"
+    fights = [scorer.score(clips / "fight" / name).scores.mean() for name in ("fi001.mp4", "fi017.mp4")]
+    calm = [scorer.score(clips / "noFight" / name).scores.mean() for name in ("nofi005.mp4", "nofi022.mp4")]
+    assert min(fights) > max(calm)
