@@ -134,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="0 measures nothing")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--baseline", action="store_true", help="measure the plain MIL head as well")
     parser.add_argument("--ship", type=Path, help="train on all scenes and write the head here")
@@ -147,7 +147,7 @@ def main() -> None:
     variants = {"CBCG": vadpipe.HeadSettings()}
     if options.baseline:
         variants["MIL"] = vadpipe.HeadSettings(clustering=False, guided=False)
-    for name, settings in variants.items():
+    for name, settings in variants.items() if options.seeds else ():
         rows = []
         for seed in range(options.seeds):
             rows.append(measure(options.work, truth, settings, options.folds, seed))

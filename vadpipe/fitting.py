@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from vadpipe.atomic import check_writable, write_text
 from vadpipe.device import choose_device
@@ -20,9 +19,10 @@ from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Check, train
 from vadpipe.labels import Label, csv_labels, folder_labels
+from vadpipe.threshold import calibrate
 
-MIN_GROUPS_TO_HOLD_OUT = 4
-"""A label with fewer groups than this holds none out: training on the rest would lose too much."""
+MIN_GROUPS_TO_HOLD_OUT = 8
+"""Where a label has fewer groups than this, none is held out: one or two would judge by luck."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,7 @@ def fit(
     chosen_device = choose_device(device)
     trained = train(rest, held_out, settings, seed=seed, device=chosen_device, on_check=on_check)
 
-    # Normal videos that the head has not seen say what is usual; without any, those of the training.
-    usual = [bag for bag in held_out if not bag.label] or [bag for bag in rest if not bag.label]
-    scores = [trained.head.score(torch.from_numpy(bag.values)[None])[0].numpy() for bag in usual]
-    threshold = float(np.quantile(np.concatenate(scores), settings.normal_quantile))
+    threshold = calibrate(trained, bags, held_out, seed=seed, device=chosen_device)
     head = trained.head
     if held_out and settings.refit:
         head = train(bags, [], settings, seed=seed, until=trained.selected.step, device=chosen_device).head

@@ -1,0 +1,40 @@
+# make demo             set everything up, then run the main job on real input
+# make demo VIDEOS=dir  the same on your own videos
+# make test             set everything up, then run every check and test
+# make clean            remove what these made
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Waiting threads that spin slow a busy machine down several times.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/demo
+	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
+
+test: $(VENV)/test check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/demo: $(VENV)/python setup.cfg .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e .
+	touch $@
+
+$(VENV)/test: $(VENV)/python setup.cfg .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/demo
