@@ -1,8 +1,10 @@
 """The command line as its users meet it: what it writes, what it says, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT, write_video
@@ -162,6 +164,21 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace):
     assert done.returncode == 0
     assert done.stderr == ""
     assert "Traceback" in run("score", "x.mp4", "--head", "none", "-vv", cwd=tmp_path).stderr
+
+
+def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x3d_weights):
+    write_video(tmp_path / "videos/a.mp4", 16)
+    write_video(tmp_path / "videos/b.mp4", 16 * 400)
+    command = [sys.executable, "-m", "vadpipe", "extract", "videos", "--backbone", "x3d_s", "--weights"]
+    running = subprocess.Popen([*command, x3d_weights], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    first = tmp_path / "features/videos/a.mp4.safetensors"
+    deadline = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "interrupted; what was finished is kept\n")
+    assert [path for path in (tmp_path / "features").rglob("*") if path.is_file()] == [first]
 
 
 def test_an_unknown_option_is_a_usage_error(tmp_path):

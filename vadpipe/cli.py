@@ -199,9 +199,10 @@ def main() -> None:
             raise
         _print_error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished is kept", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
+            typer.echo("interrupted; what was finished is kept", err=True)
+        raise
 
 
 def _settings(file: Path | None, assignments: list[str]) -> HeadSettings:

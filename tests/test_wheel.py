@@ -1,0 +1,80 @@
+"""The wheel holds what the checkout holds, and works from another folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+INSTALLED_AS = {"vadpipe/": "vadpipe/", "extract/": "vadpipe/extract/", "weights/": "vadpipe/weights/"}
+
+
+def tracked_files() -> list[str]:
+    try:
+        listing = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [name for name in listing.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Build it from a copy of the tracked files, as a clean checkout would."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in tracked_files():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name, follow_symlinks=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(target),
+    ]
+    done = subprocess.run([*command, str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(target.glob("vadpipe-*.whl"))
+
+
+def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
+    expected = {
+        installed + name.removeprefix(top)
+        for name in tracked_files()
+        for top, installed in INSTALLED_AS.items()
+        if name.startswith(top) and not (ROOT / name).is_symlink()
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == expected
+
+
+def test_the_wheel_works_from_another_folder(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import vadpipe, vadpipe.extract.extraction\n"
+        "from vadpipe.scoring import Scorer\n"
+        "print(vadpipe.__file__, vadpipe.extract.__file__, Scorer().head.record.recipe.backbone)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    init, extract_init, backbone = done.stdout.split()
+    assert Path(init) == tmp_path / "site/vadpipe/__init__.py"
+    assert Path(extract_init) == tmp_path / "site/vadpipe/extract/__init__.py"
+    assert backbone == "i3d"
