@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from vadpipe.extract.timeline import Timeline, read_timeline
 from vadpipe.extract.videos import Failure, Video, find_videos
 from vadpipe.features import SUFFIX, Features, Recipe, Source, read_header
 from vadpipe.weights import cache
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # a run in which everything is done already never loads torch
     from vadpipe.extract.network import LoadedBackbone
@@ -181,6 +184,9 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
         raise stream.error or DecodeError("holds no frame that can be decoded", file=video.path)
     n_frames = len(stream.times_s)
     complete = n_frames == timeline.n_announced
+    partial = None if complete else f"{n_frames} of {timeline.n_announced} frames decoded"
+    if partial:
+        log.warning("%s: damaged, %s", video.path, partial)
     return Features(
         values=np.stack(rows),
         frame_times_s=np.array(stream.times_s, dtype=np.float64),
@@ -196,7 +202,7 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
             place=video.place,
             n_bytes=stat.st_size,
             modified_ns=stat.st_mtime_ns,
-            partial=None if complete else f"{n_frames} of {timeline.n_announced} frames decoded",
+            partial=partial,
         ),
     )
 

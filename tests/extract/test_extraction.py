@@ -104,7 +104,7 @@ def test_a_bad_file_is_reported_at_once_and_the_rest_goes_on(extract, tmp_path):
     assert len(result.written) == 1
 
 
-def test_the_decodable_part_of_a_cut_file_is_kept_and_marked(extract, tmp_path):
+def test_the_decodable_part_of_a_cut_file_is_kept_and_marked(extract, tmp_path, caplog):
     path = write_video(
         tmp_path / "a.mp4", 100, options={"g": "10"}, container_options={"movflags": "faststart"}
     )
@@ -115,6 +115,7 @@ def test_the_decodable_part_of_a_cut_file_is_kept_and_marked(extract, tmp_path):
     assert 16 < features.n_frames < 100
     assert features.source.partial == f"{features.n_frames} of 100 frames decoded"
     assert features.recipe.decoder.startswith("PyAV")
+    assert f"a.mp4: damaged, {features.n_frames} of 100 frames decoded" in caplog.text
 
 
 def test_transport_streams_and_edit_lists_go_to_the_decoder_that_reads_them(extract, tmp_path):
