@@ -28,13 +28,13 @@ clean:
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install -qq --upgrade pip
 	touch $@
 
 $(VENV)/demo: $(VENV)/python setup.cfg .ci/constraints.txt
-	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e .
+	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e .
 	touch $@
 
 $(VENV)/test: $(VENV)/python setup.cfg .ci/constraints.txt
-	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/demo

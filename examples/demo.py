@@ -12,6 +12,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -70,9 +71,11 @@ def demo_on(videos: Path) -> int:
 
 def main() -> None:
     """Run the demo and say where the pictures are."""
+    began_s = time.time()
     code = demo_on(Path(sys.argv[1])) if len(sys.argv) > 1 else demo()
-    pictures = sorted(WORK.rglob("*.png"))
-    print("\nThe curves are drawn in:", *(f"  {picture}" for picture in pictures), sep="\n")
+    pictures = sorted(path for path in WORK.rglob("*.png") if path.stat().st_mtime >= began_s - 1)
+    if pictures:
+        print("\nThe curves are drawn in:", *(f"  {picture}" for picture in pictures), sep="\n")
     sys.exit(code)
 
 

@@ -6,6 +6,7 @@ name. So only four container families are opened, and nothing is concluded from 
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from vadpipe.errors import InputError
@@ -25,6 +26,8 @@ def sniff(path: Path) -> str:
         InputError: where the file is missing, unreadable, empty, or none of these.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise InputError("is not a file", file=path, next_step="Name a video file.")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:

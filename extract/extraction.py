@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.atomic import check_writable
+from vadpipe.device import choose_device
 from vadpipe.errors import DecodeError, FeatureError, InputError, WeightsError
 from vadpipe.extract.backbone import DEFAULT, DEFAULT_VIEW, Backbone, check_view, find_backbone
 from vadpipe.extract.container import sniff
 from vadpipe.extract.frames import DECODERS, Frame, decoder_version
 from vadpipe.extract.snippets import snippets
+from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.timeline import Timeline, read_timeline
 from vadpipe.extract.videos import Failure, Video, find_videos
-from vadpipe.features import SUFFIX, Features, Recipe, Source, read_header
+from vadpipe.features import Features, Recipe, Source
 from vadpipe.weights import cache
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # a run in which everything is done already never loads torch
+    import torch
+
     from vadpipe.extract.network import LoadedBackbone
 
 
@@ -35,15 +39,32 @@ class Progress:
 
     Attributes:
         video: the video in work.
+        index, n_videos: its place in the run, from 0, and how many there are.
         done_s, total_s: how much of it has been read, in its own seconds.
     """
 
     video: Video
+    index: int
+    n_videos: int
     done_s: float
     total_s: float
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Tells ``on_progress`` how far one video of a run has been read."""
+
+    on_progress: OnProgress
+    video: Video
+    index: int
+    n_videos: int
+
+    def __call__(self, done_s: float, total_s: float) -> None:
+        """Report that so many seconds of the video have been read."""
+        self.on_progress(Progress(self.video, self.index, self.n_videos, done_s, total_s))
 
 
 @dataclass(frozen=True)
@@ -105,66 +126,43 @@ def extract_features(
 
     for failure in unusable:
         fail(failure)
-    for video in videos:
+    if not videos:
+        return result
+    store = FeatureStore(folder)
+    for index, video in enumerate(videos):
         try:
             sniff(video.path)
-            target = feature_path(folder, video)
-            if is_current(target, video, recipe):
-                result.skipped.append(target)
+            stored = store.find(video)
+            if stored is not None and not recipe.differences(stored.header.recipe):
+                log.info("%s: there already as %s", video.path, stored.path)
+                result.skipped.append(stored.path)
                 continue
             if network is None:
+                chosen = choose_device(device)
                 check_writable(folder)
-                network = load_network(backbone, view=view, weights=local, device=device)
-            extract_video(video, network, on_progress).save(target)
+                network = load_network(backbone, view=view, weights=local, device=chosen)
+            name = stored.header.source.video if stored else store.name_for(video)
+            report = on_progress and Reporter(on_progress, video, index, len(videos))
+            target = store.path_for(name)
+            extract_video(replace(video, name=name), network, report).save(target)
+            store.added(target)
             result.written.append(target)
         except (InputError, FeatureError) as error:
             fail(Failure(video.path, error))
     return result
 
 
-def load_network(
-    backbone: str, *, view: str = DEFAULT_VIEW, weights: Path | None = None, device: str = "auto"
-) -> LoadedBackbone:
+def load_network(backbone: str, *, view: str, weights: Path | None, device: torch.device) -> LoadedBackbone:
     """Load a backbone onto a device; see :func:`vadpipe.extract.network.load_backbone`."""
-    from vadpipe.device import choose_device
     from vadpipe.extract.network import load_backbone
 
-    return load_backbone(backbone, view=view, weights=weights, device=choose_device(device))
+    return load_backbone(backbone, view=view, weights=weights, device=device)
 
 
-def feature_path(folder: Path, video: Video) -> Path:
-    """Return where the features of a video belong: its name below ``folder``.
-
-    Where that place is taken by a video of the same name from elsewhere, a digest of the video's own
-    place sets them apart, so that two videos never share a file.
-    """
-    plain = folder / f"{video.name}{SUFFIX}"
-    try:
-        owner = read_header(plain).source
-    except FeatureError:  # absent, or to be replaced
-        return plain
-    stat = video.path.stat()
-    moved = (owner.n_bytes, owner.modified_ns) == (stat.st_size, stat.st_mtime_ns)
-    if owner.place == video.place or moved:
-        return plain
-    return folder / f"{video.name}~{video.place[:8]}{SUFFIX}"
-
-
-def is_current(target: Path, video: Video, recipe: Recipe) -> bool:
-    """Tell whether ``target`` holds the features of this very video, made by this recipe."""
-    try:
-        header = read_header(target)
-    except FeatureError:
-        return False
-    stat = video.path.stat()
-    unchanged = (header.source.n_bytes, header.source.modified_ns) == (stat.st_size, stat.st_mtime_ns)
-    return unchanged and not recipe.differences(header.recipe)
-
-
-def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress | None = None) -> Features:
+def extract_video(video: Video, network: LoadedBackbone, report: Reporter | None = None) -> Features:
     """Return the features of one video, made by the first decoder that can read it to its end.
 
-    Where none can, what the last one decoded is kept and the features are marked as partial.
+    Where none can, the longest part that one of them decoded is kept, marked as partial.
 
     Raises:
         InputError: where the file is no video or not one frame can be decoded.
@@ -175,13 +173,20 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
     size_px = network.size_px(timeline)
     # decord loses or invents frames of transport streams, and its index of them can hang.
     candidates = [name for name in DECODERS if not (family == "ts" and name == "decord")]
+    best: tuple[str, _Tolerant, list[NDArray[np.float32]]] | None = None
     for decoder in candidates:
-        stream = _Tolerant(video, timeline, decoder, size_px, on_progress)
+        stream = _Tolerant(video, timeline, decoder, size_px, report)
         rows = [network(snippet) for snippet in snippets(stream)]
+        if best is None or len(stream.times_s) > len(best[1].times_s):
+            best = decoder, stream, rows
         if stream.error is None:
             break
+        log.info("%s: %s", video.path, stream.error.reason)
+    assert best is not None
+    decoder, stream, rows = best
     if not rows:
         raise stream.error or DecodeError("holds no frame that can be decoded", file=video.path)
+    log.info("%s: %d frames by %s", video.path, len(stream.times_s), decoder_version(decoder))
     n_frames = len(stream.times_s)
     complete = n_frames == timeline.n_announced
     partial = None if complete else f"{n_frames} of {timeline.n_announced} frames decoded"
@@ -200,6 +205,7 @@ def extract_video(video: Video, network: LoadedBackbone, on_progress: OnProgress
         source=Source(
             video=video.name,
             place=video.place,
+            sha256=content_digest(video.path),
             n_bytes=stat.st_size,
             modified_ns=stat.st_mtime_ns,
             partial=partial,
@@ -216,19 +222,19 @@ class _Tolerant:
         timeline: Timeline,
         decoder: str,
         size_px: tuple[int, int],
-        on_progress: OnProgress | None,
+        report: Reporter | None,
     ) -> None:
         self.times_s: list[float] = []
         self.error: DecodeError | None = None
-        self._video, self._total_s, self._on_progress = video, timeline.end_s, on_progress
+        self._total_s, self._report = timeline.end_s, report
         self._frames: Iterator[Frame] = DECODERS[decoder](video.path, timeline, size_px)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         try:
             for frame in self._frames:
                 self.times_s.append(frame.time_s)
-                if self._on_progress is not None:
-                    self._on_progress(Progress(self._video, frame.time_s, self._total_s))
+                if self._report is not None:
+                    self._report(frame.time_s, self._total_s)
                 yield frame.pixels
         except DecodeError as error:
             self.error = error

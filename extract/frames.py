@@ -47,7 +47,9 @@ def decord_frames(path: Path, timeline: Timeline, size_px: tuple[int, int]) -> I
             raise DecodeError(reason, file=path)
         for time_s in timeline.times_s:
             yield Frame(reader.next().asnumpy(), float(time_s))
-    except (decord.DECORDError, RuntimeError, StopIteration) as error:
+    except DecodeError:
+        raise
+    except Exception as error:  # decord raises a dozen unrelated classes
         raise DecodeError("decord cannot decode it to its end", file=path) from error
 
 
@@ -82,8 +84,11 @@ def pyav_frames(path: Path, timeline: Timeline, size_px: tuple[int, int]) -> Ite
     with open_container(path) as (container, stream):
         stream.codec_context.thread_count = 1
         try:
-            for frame in container.decode(stream):
-                time_s = timeline.time_of(frame.pts)
+            # AVI has no presentation times; its frames come in their order and nothing else is known.
+            counted = container.format.name == "avi"
+            for number, frame in enumerate(container.decode(stream)):
+                stamp = timeline.stamp(number) if counted else frame.pts
+                time_s = timeline.time_of(stamp)
                 if time_s is not None:
                     yield Frame(upright(frame, width, height, timeline.quarter_turns), time_s)
         except av.FFmpegError as error:

@@ -22,18 +22,25 @@ def read_stills(path: Path, times_s: Sequence[float], short_side_px: int = 180) 
     """
     timeline = read_timeline(path)
     width, height = timeline.scaled_to(short_side_px)
-    stills: list[NDArray[np.uint8]] = []
-    with open_container(path) as (container, stream):
-        tick_s, start_s = float(stream.time_base or 0), start_of(container)
-        for time_s in times_s:
+    return [upright(_frame_at(path, time_s), width, height, timeline.quarter_turns) for time_s in times_s]
+
+
+def _frame_at(path: Path, time_s: float) -> av.VideoFrame:
+    # A seek in a transport stream can land behind the frame; then it is read from the start.
+    for seek in (True, False):
+        with open_container(path) as (container, stream):
+            tick_s, start_s = float(stream.time_base or 0), start_of(container)
             try:
-                container.seek(int((time_s + start_s) / tick_s), stream=stream)
-                frame = next(
-                    frame
-                    for frame in container.decode(stream)
-                    if frame.pts is not None and frame.pts * tick_s - start_s >= time_s - tick_s / 2
-                )
-            except (av.FFmpegError, StopIteration) as error:
-                raise DecodeError(f"has no frame to show at {time_s:.2f} s", file=path) from error
-            stills.append(upright(frame, width, height, timeline.quarter_turns))
-    return stills
+                if seek:
+                    container.seek(int((time_s + start_s) / tick_s), stream=stream)
+                first = True
+                for frame in container.decode(stream):
+                    at_s = -1.0 if frame.pts is None else frame.pts * tick_s - start_s
+                    if seek and first and at_s > time_s + tick_s / 2:
+                        break
+                    if at_s >= time_s - tick_s / 2:
+                        return frame
+                    first = False
+            except av.FFmpegError:
+                continue
+    raise DecodeError(f"has no frame to show at {time_s:.2f} s", file=path)

@@ -57,6 +57,10 @@ class Timeline:
         edges = np.append(self.times_s, self.end_s)
         return float(np.median(np.diff(edges)))
 
+    def stamp(self, number: int) -> int | None:
+        """Return the timestamp of a frame by its number, or None beyond the end."""
+        return int(self.stamps[number]) if number < len(self.stamps) else None
+
     def time_of(self, stamp: int | None) -> float | None:
         """Return when the frame with that timestamp is shown, or None where it is hidden."""
         at = int(np.searchsorted(self.stamps, stamp)) if stamp is not None else len(self.stamps)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.errors import InputError, VadpipeError
+from vadpipe.errors import InputError, UsageError, VadpipeError
 from vadpipe.extract.container import SUFFIXES
 
 
@@ -29,8 +29,8 @@ class Video:
 
     @property
     def place(self) -> str:
-        """Digest of the absolute path: tells two videos of one name apart, and reveals no path."""
-        return hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
+        """Digest of the absolute path: knows a file however it was named, and reveals no path."""
+        return hashlib.sha256(os.fsencode(self.path.absolute())).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -41,52 +41,82 @@ class Failure:
     error: VadpipeError
 
 
+def named_video(path: str | os.PathLike[str]) -> Video:
+    """Return the video of a file that is named outright: it carries the name of its folder."""
+    absolute = _absolute(path)
+    return Video(Path(path), "/".join(absolute.parts[-2:]).lstrip("/"))
+
+
 def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], list[Failure]]:
     """Expand files, folders (recursively) and patterns, in the order given, each video once.
 
-    A folder is searched for files with a video's suffix, in sorted order, hidden ones left out; a
-    file that is named outright is taken whatever its name, and may turn out to be missing when it
-    is opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``).
+    A folder is searched for files with a video's suffix, in sorted order, hidden ones left out, links
+    followed; a file that is named outright is taken whatever its name, and may turn out to be missing
+    when it is opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``).
 
     Returns:
-        The videos, and what was named but holds none (an empty folder, a pattern without match).
+        The videos, and what was named but cannot be used (an empty folder, a pattern without match).
+
+    Raises:
+        UsageError: for an empty name, which would mean the current folder.
     """
     videos: dict[Path, Video] = {}
     failures: list[Failure] = []
     for given in inputs:
+        if not os.fspath(given):
+            raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
         path = Path(given)
-        if path.is_dir():
-            found = list(_in_folder(path))
-            reason = "holds no video"
-        elif not os.path.lexists(path) and glob.has_magic(str(path)):
-            # Path.glob refuses absolute patterns.
-            matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
-            found = [video for match in matches for video in _expand_match(match)]
-            reason = "matches no video"
-        else:
-            found, reason = [_named(path)], ""
+        found, reason = _expand(path)
         if not found:
             suffixes = " ".join(sorted(SUFFIXES))
             error = InputError(reason, file=path, next_step=f"Looked for files ending in {suffixes}.")
             failures.append(Failure(path, error))
         for video in found:
-            videos.setdefault(video.path.resolve(), video)
+            if not _is_text(video.name):
+                error = InputError("has a name that is not UTF-8", file=video.path, next_step="Rename it.")
+                failures.append(Failure(video.path, error))
+                continue
+            videos.setdefault(_absolute(video.path), video)
     return list(videos.values()), failures
 
 
-def _expand_match(path: Path) -> Iterable[Video]:
-    return _in_folder(path) if path.is_dir() else [_named(path)]
+def _expand(path: Path) -> tuple[list[Video], str]:
+    """Return the videos that a name stands for, and what to say where there is none."""
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
+        return list(_in_folder(path)), "holds no video"
+    if not os.path.lexists(path) and glob.has_magic(str(path)):
+        # Path.glob refuses absolute patterns.
+        matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
+        found = [_in_folder(match) if match.is_dir() else [named_video(match)] for match in matches]
+        return [video for videos in found for video in videos], "matches no video"
+    return [named_video(path)], ""
 
 
-def _in_folder(folder: Path) -> Iterable[Video]:
-    root = folder.resolve().name
-    for path in sorted(folder.rglob("*")):
-        below = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in below.parts)
-        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-            yield Video(path, "/".join(part for part in (root, *below.parts) if part))
+def _in_folder(folder: Path) -> Iterator[Video]:
+    root = _absolute(folder).name
+    entered: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:  # a link that leads back
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(place, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+                below = path.relative_to(folder).parts
+                yield Video(path, "/".join(part for part in (root, *below) if part))
 
 
-def _named(path: Path) -> Video:
-    parent = path.resolve().parent.name
-    return Video(path, f"{parent}/{path.name}" if parent else path.name)
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without ``..``, links left as they are: a label may lie in a link's name."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from vadpipe.atomic import atomic_path, check_writable, write_text
+from vadpipe.atomic import atomic_path, check_writable, fitting_name, write_text
 from vadpipe.errors import OutputError
 
 
@@ -49,3 +49,17 @@ def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="Permission denied"):
         check_writable(tmp_path / "features")
+
+
+def test_looking_whether_a_place_can_be_written_leaves_nothing(tmp_path):
+    check_writable(tmp_path / "not" / "yet" / "there")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stem", ["short", "n" * 251, "я" * 200, "😀" * 100])
+def test_names_fit_and_stay_apart(stem, tmp_path):
+    names = {fitting_name(stem + end, ".scores.csv") for end in ("a", "b")}
+    assert len(names) == 2
+    for name in names:
+        write_text(tmp_path / name, "")
+        assert name.endswith(".scores.csv")

@@ -146,6 +146,7 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
     [
         (["--set", "lambda=1"], "error: lambda: Extra inputs are not permitted"),
         (["--set", "temperature=0"], "error: temperature: Input should be greater than 0"),
+        (["--set", "learning_rate=inf"], "error: learning_rate: Input should be a finite number"),
         (["--set", "steps"], "error: --set takes NAME=VALUE, not 'steps'"),
         (["--settings", "none.json"], "error: none.json: is not a JSON file of settings"),
         (["--labels", "none.csv"], "error: none.csv: cannot be read"),
@@ -158,12 +159,15 @@ def test_mistakes_in_options(workplace, arguments, message):
     assert not (folder / "never").exists()
 
 
-def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace):
+def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_weights):
     folder, _ = workplace
     done = run("fit", "--features", folder / "features", "-o", tmp_path / "head", "-q", cwd=tmp_path)
-    assert done.returncode == 0
-    assert done.stderr == ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "Traceback" in run("score", "x.mp4", "--head", "none", "-vv", cwd=tmp_path).stderr
+    assert "Traceback" in run("score", "x.mp4", "-vv", cwd=tmp_path).stderr
+    done = run("extract", folder / "videos", "--features", folder / "features", "-v", "--backbone", "x3d_s",
+               "--weights", x3d_weights, cwd=tmp_path)  # fmt: skip
+    assert "0.mp4: there already as" in done.stderr
 
 
 def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x3d_weights):
@@ -179,6 +183,34 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x
     _, said = running.communicate(timeout=60)
     assert (running.returncode, said) == (130, "interrupted; what was finished is kept\n")
     assert [path for path in (tmp_path / "features").rglob("*") if path.is_file()] == [first]
+
+
+def test_a_full_disk(workplace, tmp_path):
+    folder, _ = workplace
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        f"sys.argv = ['vadpipe', 'fit', '--features', {str(folder / 'features')!r}, '-o', 'head', '-q']\n"
+        "from vadpipe.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert_clean_error(done, 6, "head/head.safetensors: cannot be written: File too large")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_two_names_for_one_output(tmp_path):
+    done = run("extract", "x.mp4", "-o", "a", "--features", "b", cwd=tmp_path)
+    assert_clean_error(done, 2, "--output and --features name two folders")
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "{"])
+def test_settings_that_are_no_settings(tmp_path, content):
+    (tmp_path / "s.json").write_text(content)
+    assert_clean_error(
+        run("fit", "--settings", "s.json", cwd=tmp_path), 2, "s.json: is not a JSON file of settings"
+    )
 
 
 def test_an_unknown_option_is_a_usage_error(tmp_path):

@@ -27,7 +27,7 @@ def make_features(
         frame_times_s=np.arange(n_frames) / 25,
         end_s=n_frames / 25,
         recipe=recipe,
-        source=Source(video=video, place="0" * 16, n_bytes=1, modified_ns=2),
+        source=Source(video=video, place=video[-16:], sha256="0" * 64, n_bytes=1, modified_ns=2),
     )
 
 

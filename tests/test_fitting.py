@@ -174,7 +174,7 @@ def test_features_of_two_backbones_are_refused_unless_one_is_named(folder, tmp_p
 
 def test_one_video_twice_is_refused(folder):
     make_features(96, "videos/fight/0.mp4").save(folder / "copy.safetensors")
-    with pytest.raises(FeatureError, match=r"a video of the same name as .*: videos/fight/0\.mp4"):
+    with pytest.raises(FeatureError, match=r"is about the same video as .*: videos/fight/0\.mp4"):
         load_features(folder)
 
 
@@ -188,3 +188,20 @@ def test_an_output_that_cannot_be_written_is_found_before_training(folder, tmp_p
     (tmp_path / "head").write_text("a file")
     with pytest.raises(OutputError, match="head: cannot be written"):
         fit(settings=QUICK, on_check=lambda check: pytest.fail("trained"))
+
+
+def test_a_head_among_the_features_is_left_alone(folder):
+    fit(settings=QUICK, output=folder / "head")
+    assert len(load_features(folder)) == 16
+
+
+def test_something_is_always_left_to_learn_from():
+    bags = make_bags([(i % 2, f"scene{i}") for i in range(20)])
+    held = hold_out(bags, 0.99, 0)
+    assert {bag.label for bag in bags if bag not in held} == {0, 1}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_seeds_out_of_range(folder, seed):
+    with pytest.raises(UsageError, match=f"seed {seed} is out of range"):
+        fit(settings=QUICK, seed=seed)

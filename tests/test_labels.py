@@ -17,6 +17,8 @@ from vadpipe.labels import csv_labels, folder_labels
         ("NonViolence", False),
         ("non-violence", False),
         ("negative", False),
+        ("AbNormal", True),
+        ("ab-normal", True),
         ("fight", True),
         ("Fighting", True),
         ("Violence", True),
@@ -31,16 +33,28 @@ def test_known_folder_names(folder, abnormal):
     assert folder_labels([video])[video].abnormal is abnormal
 
 
-@pytest.mark.parametrize("folder", ["road", "november", "nothing", "camera1", "north", "1", "notes"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("road", "november", "nothing", "camera1", "north", "1", "notes"),
+        *("not_normal", "NonNormal", "normal_and_fight", "no_label_yet", "not_reviewed", "No5Camera"),
+    ],
+)
 def test_folders_that_say_nothing_are_not_guessed(folder):
     with pytest.raises(UsageError, match=rf"videos/{folder} \(1\)"):
         folder_labels([f"videos/{folder}/a.mp4"])
 
 
 def test_the_innermost_known_folder_decides():
-    labels = folder_labels(["fight/normal/cam1/a.mp4", "normal/fight/b.mp4"])
+    labels = folder_labels(["v/fight/normal/cam1/a.mp4", "v/normal/fight/b.mp4"])
     assert [label.abnormal for label in labels.values()] == [False, True]
     assert [label.reason for label in labels.values()] == ["folder normal", "folder fight"]
+
+
+def test_the_name_of_the_whole_data_set_decides_nothing_for_its_folders():
+    with pytest.raises(UsageError, match=r"UCF-Crime/misc \(1\)"):
+        folder_labels(["UCF-Crime/misc/a.mp4", "UCF-Crime/Abuse/b.mp4"])
+    assert folder_labels(["fight/a.mp4"])["fight/a.mp4"].abnormal  # a class folder given by itself
 
 
 def test_unclear_folders_are_listed_with_the_way_out():
@@ -80,6 +94,16 @@ def test_csv_matches_videos_from_the_end_of_their_path(tmp_path):
     }
 
 
+def test_csv_takes_absolute_paths_and_names_that_are_endings_of_others(tmp_path):
+    videos = ["videos/a.mp4", "old/videos/a.mp4", "videos/b.mp4"]
+    path = write_csv(tmp_path, "video,label\nvideos/a.mp4,1\nold/videos/a.mp4,0\n/home/me/videos/b.mp4,1\n")
+    assert {video: label.abnormal for video, label in csv_labels(path, videos).items()} == {
+        "videos/a.mp4": True,
+        "old/videos/a.mp4": False,
+        "videos/b.mp4": True,
+    }
+
+
 def test_without_groups_each_video_is_one(tmp_path):
     labels = csv_labels(write_csv(tmp_path, "video,label\nb.mp4,0\n"), VIDEOS)
     assert labels["videos/calm/b.mp4"].group == "videos/calm/b.mp4"
@@ -94,6 +118,8 @@ def test_without_groups_each_video_is_one(tmp_path):
         ("video,label\nb,maybe\n", "line 2: label 'maybe' is not known"),
         ("name,class\nb,1\n", "needs a first line video,label"),
         ("", "needs a first line video,label"),
+        ("video,label\n", "holds no labels below its first line"),
+        ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
     ],
 )
 def test_csv_mistakes_name_the_line(tmp_path, text, message):

@@ -5,12 +5,12 @@ import csv
 import av
 import numpy as np
 import pytest
-from conftest import write_video
+from conftest import read_counter, write_video
 from test_features import make_features
 from test_fitting import QUICK
 
 import vadpipe
-from vadpipe.errors import FeatureError, InputError, UsageError
+from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.extract.stills import read_stills
 
 
@@ -66,6 +66,10 @@ def test_kept_features_are_found_again(scorer, x3d_head, x3d_weights, tmp_path, 
     first = keeper.score(video)
     monkeypatch.setattr("vadpipe.scoring.extract_video", lambda *args: pytest.fail("extracted again"))
     np.testing.assert_array_equal(keeper.score(video).scores, first.scores)
+    monkeypatch.chdir(tmp_path)
+    for name in (tmp_path, "clip.mp4"):  # however it is named
+        (scored,) = vadpipe.score_videos([name], keeper, output="out").scored
+        np.testing.assert_array_equal(scored.curve.scores, first.scores)
     with pytest.raises(pytest.fail.Exception, match="extracted again"):
         scorer.score(video)
 
@@ -80,11 +84,52 @@ def test_a_bad_file_does_not_end_the_run(scorer, tmp_path):
         scorer.score(tmp_path / "bad.mp4")
 
 
-def test_two_videos_that_would_share_a_result_are_refused(scorer, tmp_path):
-    for name in ("clip.mp4", "clip.mkv"):
-        write_video(tmp_path / name, 16)
-    with pytest.raises(UsageError, match=r"would write the same clip\.scores\.csv"):
-        vadpipe.score_videos([tmp_path], scorer)
+def test_features_that_extract_made_are_found(x3d_head, x3d_weights, tmp_path, monkeypatch):
+    video = write_video(tmp_path / "videos/fight/clip.mp4", 20)
+    options = {"backbone": "x3d_s", "weights": x3d_weights}
+    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", **options)
+    monkeypatch.setattr("vadpipe.scoring.extract_video", lambda *args: pytest.fail("extracted again"))
+    scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
+    assert len(scorer.score(video)) == 20
+
+
+def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weights, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 20)
+    options = {"backbone": "x3d_s", "weights": x3d_weights, "view": "centre"}
+    (kept,) = vadpipe.extract_features([video], tmp_path / "features", **options).written
+    before = kept.read_bytes()
+    scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
+    with pytest.raises(FeatureError, match="expects other features .*view: whole / centre"):
+        scorer.score(video)
+    assert kept.read_bytes() == before
+
+
+def test_videos_of_one_name_get_results_of_their_own(scorer, tmp_path):
+    for name in ("cam1/clip.mp4", "cam1/clip.mkv", "cam2/clip.mp4"):
+        write_video(tmp_path / "in" / name, 16)
+
+    def results(**options):
+        return [scored.csv for scored in vadpipe.score_videos([tmp_path / "in"], scorer, **options).scored]
+
+    assert results() == [
+        tmp_path / "in/cam1/clip.scores.csv",
+        tmp_path / "in/cam1/clip.mp4.scores.csv",
+        tmp_path / "in/cam2/clip.scores.csv",
+    ]
+    out = tmp_path / "out"
+    assert results(output=out) == [
+        out / "clip.scores.csv",
+        out / "clip.mp4.scores.csv",
+        out / "cam2/clip.scores.csv",
+    ]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(scorer, tmp_path, monkeypatch):
+    video = write_video(tmp_path / "clip.mp4", 16)
+    (tmp_path / "out").write_text("a file")
+    monkeypatch.setattr(scorer, "score", lambda *args: pytest.fail("scored first"))
+    with pytest.raises(OutputError, match="out: cannot be written"):
+        vadpipe.score_videos([video], scorer, output=tmp_path / "out")
 
 
 def test_a_head_takes_only_its_own_backbone(x3d_head, tmp_path):
@@ -96,10 +141,9 @@ def test_a_head_takes_only_its_own_backbone(x3d_head, tmp_path):
         scorer.head.snippet_scores(make_features())
 
 
-def test_stills_show_the_frames_asked_for(tmp_path):
-    from conftest import read_counter
-
-    video = write_video(tmp_path / "a.mp4", 60, options={"g": "20", "bf": "3"})
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
+def test_stills_show_the_frames_asked_for(tmp_path, name):
+    video = write_video(tmp_path / name, 60, options={"g": "20", "bf": "3"})
     stills = read_stills(video, [0.0, 21 / 25, 59 / 25], short_side_px=120)
     assert [read_counter(still) for still in stills] == [0, 21, 59]
 

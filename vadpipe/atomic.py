@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vadpipe.errors import OutputError
+
+CHOOSE_ANOTHER_PLACE = "Choose another place with -o, or free space or change its permissions."
+MAX_NAME_BYTES = 255 - len(".part-12345678")  # the limit of common file systems, less our own prefix
 
 
 @contextmanager
@@ -42,18 +46,33 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def check_writable(folder: Path) -> None:
-    """Make ``folder`` and prove that a file can be made in it, before hours go into its content.
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write bytes to ``target`` atomically. Raises OutputError where that fails."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def check_writable(folder: Path, *, next_step: str = CHOOSE_ANOTHER_PLACE) -> None:
+    """Prove that files can be made in ``folder``, before hours go into their content; leave nothing.
 
     Raises:
         OutputError: where that is not possible.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        existing = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".part-"):
             pass
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise _cannot_write(folder, error, next_step) from error
+
+
+def fitting_name(stem: str, suffix: str) -> str:
+    """Return ``stem + suffix``, the stem shortened and marked by its digest where file systems need it."""
+    if len(os.fsencode(stem + suffix)) <= MAX_NAME_BYTES:
+        return stem + suffix
+    digest = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:12]
+    room = MAX_NAME_BYTES - len(os.fsencode(digest + suffix))
+    return os.fsencode(stem)[:room].decode(errors="ignore") + digest + suffix
 
 
 def _publish(temporary: Path, target: Path) -> None:
@@ -65,9 +84,9 @@ def _publish(temporary: Path, target: Path) -> None:
     temporary.replace(target)
 
 
-def _cannot_write(target: Path, error: OSError) -> OutputError:
+def _cannot_write(target: Path, error: OSError, next_step: str = CHOOSE_ANOTHER_PLACE) -> OutputError:
     return OutputError(
         f"cannot be written: {error.strerror or error}",
         file=target,
-        next_step="Choose another place with -o, or free space or change its permissions.",
+        next_step=next_step,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +42,7 @@ Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The backbone's published weights in a local file.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
 
@@ -60,9 +62,9 @@ def vadpipe(
 @app.command()
 def extract(
     videos: Videos,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the feature files.")] = Path(
-        "features"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the feature files; features without it.")
+    ] = None,
     features: Annotated[Path | None, typer.Option("--features", help="The same as --output.")] = None,
     backbone: Backbone = None,
     view: Annotated[
@@ -75,6 +77,9 @@ def extract(
 ) -> None:
     """Turn raw videos into one feature file each; what is done already is skipped."""
     _set_up(verbose, quiet)
+    if output and features and output != features:
+        raise UsageError("--output and --features name two folders", next_step="Leave one of them out.")
+    folder = output or features or Path("features")
     from vadpipe.extract.backbone import DEFAULT
     from vadpipe.extract.extraction import extract_features
     from vadpipe.terminal import VideoProgress
@@ -82,7 +87,7 @@ def extract(
     with VideoProgress("extracting", quiet=quiet) as progress:
         result = extract_features(
             videos,
-            features or output,
+            folder,
             backbone=backbone or DEFAULT,
             view=view,
             weights=weights,
@@ -93,7 +98,7 @@ def extract(
     done = len(result.written) + len(result.skipped)
     _say(
         f"{len(result.written)} extracted, {len(result.skipped)} there already, {len(result.failed)} failed: "
-        f"{features or output}",
+        f"{folder}",
         quiet,
     )
     _exit_for(done, len(result.failed))
@@ -127,7 +132,7 @@ def fit(
     """Train a head on features and video-level labels."""
     _set_up(verbose, quiet)
     from vadpipe.fitting import fit as fit_head
-    from vadpipe.terminal import StepProgress
+    from vadpipe.terminal import StepProgress, print_fit
 
     chosen = _settings(settings, assign or [])
     with StepProgress("fitting", total=chosen.steps, quiet=quiet) as progress:
@@ -142,10 +147,11 @@ def fit(
             device=device,
             on_check=progress,
         )
-    from vadpipe.terminal import print_fit
-
-    print_fit(result)
-    _say(f"Score with it:\n  vadpipe score VIDEO --head {output} --plot", quiet)
+    if not quiet:
+        print_fit(result)
+        typer.echo(
+            f"Score with it:\n  vadpipe score VIDEO --head {shlex.quote(str(output))} --plot", err=True
+        )
 
 
 @app.command()
@@ -169,15 +175,10 @@ def score(
 ) -> None:
     """Write NAME.scores.csv: one anomaly score for every frame of a video."""
     _set_up(verbose, quiet)
-    from vadpipe.scoring import Scorer, score_videos
+    from vadpipe.scoring import Scored, Scorer, score_videos
     from vadpipe.terminal import VideoProgress
 
-    scorer = Scorer(head, backbone=backbone, weights=weights, features=features, device=device)
-    with VideoProgress("scoring", quiet=quiet) as progress:
-        result = score_videos(
-            videos, scorer, output=output, plot=plot, on_progress=progress, on_failure=_report
-        )
-    for scored in result.scored:
+    def tell(scored: Scored) -> None:
         peak = scored.curve.peaks(1)[0]
         _say(
             f"{scored.video}: {len(scored.curve)} frames, highest score "
@@ -186,23 +187,38 @@ def score(
         )
         for path in filter(None, (scored.csv, scored.plot)):
             typer.echo(path)
+
+    scorer = Scorer(head, backbone=backbone, weights=weights, features=features, device=device)
+    with VideoProgress("scoring", quiet=quiet) as progress:
+        result = score_videos(
+            videos,
+            scorer,
+            output=output,
+            plot=plot,
+            on_progress=progress,
+            on_scored=tell,
+            on_failure=_report,
+        )
     _exit_for(len(result.scored), len(result.failed))
 
 
 def main() -> None:
     """Run the command line; errors become at most three lines and a fixed exit code."""
-    verbose = any(arg.startswith("-vv") for arg in sys.argv) or sys.argv.count("-v") > 1
     try:
         app()
     except VadpipeError as error:
-        if verbose:
-            raise
         _print_error(error)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
             typer.echo("interrupted; what was finished is kept", err=True)
         raise
+    except Exception as error:
+        typer.echo(f"error: a fault in vadpipe: {type(error).__name__}: {str(error)[:200]}", err=True)
+        typer.echo("Please report it with the traceback that -vv shows.", err=True)
+        if _show_tracebacks():
+            raise
+        sys.exit(1)
 
 
 def _settings(file: Path | None, assignments: list[str]) -> HeadSettings:
@@ -214,7 +230,9 @@ def _settings(file: Path | None, assignments: list[str]) -> HeadSettings:
     from vadpipe.head.settings import HeadSettings
 
     try:
-        values = {} if file is None else dict(json.loads(file.read_text(encoding="utf-8")))
+        values = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no names")
     except (OSError, ValueError) as error:
         raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
     for assignment in assignments:
@@ -233,9 +251,13 @@ def _settings(file: Path | None, assignments: list[str]) -> HeadSettings:
 
 
 def _set_up(verbose: int, quiet: bool) -> None:
-    level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
+    level = logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
+
+
+def _show_tracebacks() -> bool:
+    return logging.getLogger("vadpipe").level == logging.DEBUG
 
 
 def _report(failure: Failure) -> None:
@@ -243,6 +265,8 @@ def _report(failure: Failure) -> None:
 
 
 def _print_error(error: VadpipeError) -> None:
+    if _show_tracebacks():
+        traceback.print_exception(error)
     typer.echo(f"error: {error}", err=True)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialise
 
-from vadpipe.atomic import atomic_path
+from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError
 
 SCHEMA = 1
@@ -75,8 +75,9 @@ class Source(BaseModel):
     Attributes:
         video: its path below the folder that was given, that folder's name included, with ``/``
             (``videos/fight/a.mp4``). Labels are taken from its folders; no absolute path is kept.
-        place: digest of its absolute path, which tells two videos of one name apart.
-        n_bytes, modified_ns: size and modification time, by which a changed video is noticed.
+        place: digest of its absolute path, by which the same file is known however it was named.
+        sha256: digest of its content, by which a copy or a moved folder is known.
+        n_bytes, modified_ns: size and modification time; while both stay, the content is not read again.
         partial: why not every frame could be decoded, or None.
     """
 
@@ -84,6 +85,7 @@ class Source(BaseModel):
 
     video: str
     place: str
+    sha256: str
     n_bytes: int
     modified_ns: int
     partial: str | None = None
@@ -172,8 +174,7 @@ class Features:
             "frame_times_s": np.ascontiguousarray(self.frame_times_s),
             "snippet_times_s": np.ascontiguousarray(self.snippet_times_s),
         }
-        with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={_HEADER_KEY: header.model_dump_json()})
+        write_bytes(path, serialise(arrays, metadata={_HEADER_KEY: header.model_dump_json()}))
 
     @classmethod
     def load(cls, path: Path) -> Features:

@@ -13,7 +13,8 @@ import numpy as np
 from vadpipe.atomic import check_writable, write_text
 from vadpipe.device import choose_device
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features import SUFFIX, Features
+from vadpipe.extract.store import feature_files
+from vadpipe.features import Features
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
@@ -78,6 +79,9 @@ def fit(
         UsageError: where labels are missing or unclear, or one of the two is not there.
         OutputError: where ``output`` cannot be written.
     """
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
+    chosen_device = choose_device(device)
     settings = settings or HeadSettings()
     folder, target = Path(features), Path(output)
     loaded = load_features(folder, backbone)
@@ -92,7 +96,6 @@ def fit(
     held_out = hold_out(bags, settings.holdout, seed)
     held_names = {bag.name for bag in held_out}
     rest = [bag for bag in bags if bag.name not in held_names]
-    chosen_device = choose_device(device)
     trained = train(rest, held_out, settings, seed=seed, device=chosen_device, on_check=on_check)
 
     threshold = calibrate(trained, bags, held_out, seed=seed, device=chosen_device)
@@ -124,8 +127,8 @@ def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
         FeatureError: where there is none, one is broken, two recipes differ, or one video is there
             twice.
     """
-    paths = sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []
-    loaded = [(path, Features.load(path)) for path in paths if not path.name.startswith(".")]
+    paths = [path for path in feature_files(folder) if path.name != FILE_NAME]
+    loaded = [(path, Features.load(path)) for path in paths]
     if backbone is not None:
         loaded = [(path, item) for path, item in loaded if item.recipe.backbone == backbone]
     if not loaded:
@@ -146,9 +149,9 @@ def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
         other = seen.setdefault(item.source.video, path)
         if other != path:
             raise FeatureError(
-                f"is about a video of the same name as {other}: {item.source.video}",
+                f"is about the same video as {other}: {item.source.video}",
                 file=path,
-                next_step="Delete one of them, or extract them into different folders.",
+                next_step="Delete one of them.",
             )
     return [item for _, item in loaded]
 
@@ -166,7 +169,7 @@ def hold_out(bags: Sequence[Bag], share: float, seed: int) -> list[Bag]:
     rng = np.random.default_rng(seed)
     chosen: set[str] = set()
     for groups in by_label:
-        count = max(1, round(share * len(groups)))
+        count = min(max(1, round(share * len(groups))), len(groups) - 1)  # something is left to learn from
         chosen |= {groups[index] for index in rng.permutation(len(groups))[:count]}
     return [bag for bag in bags if bag.group in chosen]
 

@@ -1,13 +1,16 @@
 """Video-level labels, from the folders that the videos came from or from a CSV file.
 
-The folder rule, from the innermost folder outwards; the first folder that is known decides:
+The folder rule, from the innermost folder outwards; the first folder that is known decides. The
+outermost one is the folder that was given to ``extract``, often a data set's name: it decides only for
+videos that lie directly in it.
 
 1. Folders named with ``--normal`` are normal.
 2. A folder name is split into words at everything that is not a letter and where a capital follows a
-   small letter. It is normal where it has one of the words in :data:`NORMAL_WORDS`, or begins with
-   one of :data:`NEGATIONS` and goes on (``noFight``, ``non_violence``).
-3. It is abnormal where it has one of the words in :data:`ABNORMAL_WORDS`.
-4. Where ``--normal`` names a folder, every video in none of the known folders is abnormal. Without
+   small letter. A word in :data:`ABNORMAL_WORDS` makes it abnormal; with one of :data:`NEGATIONS` right
+   before it (``noFight``, ``non_violence``), normal. A word in :data:`NORMAL_WORDS` makes it normal; with
+   a negation before it, or beside an abnormal word, the name says nothing that is clear.
+   UCF-Crime's ``…Normal_Videos_Anomaly`` is normal.
+3. Where ``--normal`` names a folder, every video in none of the known folders is abnormal. Without
    it, such a folder is an error that lists all folders: nothing is guessed.
 """
 
@@ -22,7 +25,9 @@ from pathlib import Path, PurePosixPath
 
 from vadpipe.errors import UsageError
 
-NORMAL_WORDS = frozenset({"normal", "normals", "nonviolence", "nonfight", "nofight", "negative"})
+NORMAL_WORDS = frozenset(
+    {"normal", "normals", "nonviolence", "nonviolent", "nonfight", "nofight", "negative"}
+)
 NEGATIONS = frozenset({"no", "non", "not", "without"})
 _UCF_CRIME = {
     *("abuse", "arrest", "arson", "assault", "burglary", "explosion", "fighting", "accidents"),
@@ -75,7 +80,8 @@ def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str
     labels: dict[str, Label] = {}
     unknown: list[Sequence[str]] = []
     for video, parts in folders.items():
-        verdicts = ((part, _verdict(part, named)) for part in parts)
+        deciding = parts[:-1] or parts  # the outermost folder speaks only for its own videos
+        verdicts = ((part, _verdict(part, named)) for part in (parts if named & {*parts} else deciding))
         folder, abnormal = next(
             ((part, verdict) for part, verdict in verdicts if verdict is not None), ("", None)
         )
@@ -99,9 +105,17 @@ def _verdict(folder: str, named: set[str]) -> bool | None:
     if folder in named:
         return False
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", folder)]
-    if NORMAL_WORDS & set(words) or (len(words) > 1 and words[0] in NEGATIONS):
+    if words[-3:] == ["normal", "videos", "anomaly"]:
         return False
-    return True if ABNORMAL_WORDS & set(words) else None
+    said: set[bool] = set()
+    for before, word in zip(["", *words], words, strict=False):
+        if word in ABNORMAL_WORDS or (word in NORMAL_WORDS and before == "ab"):
+            said.add(before not in NEGATIONS)
+        elif word in NORMAL_WORDS:
+            if before in NEGATIONS:
+                return None
+            said.add(False)
+    return said.pop() if len(said) == 1 else None
 
 
 def _list_folders(chains: Iterable[Sequence[str]]) -> str:
@@ -113,8 +127,8 @@ def _list_folders(chains: Iterable[Sequence[str]]) -> str:
 def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
     """Label videos by a CSV file with the columns ``video,label[,group]``.
 
-    A row's video is matched from its end: ``a.mp4``, ``a`` and ``fight/a.mp4`` all name
-    ``videos/fight/a.mp4``. A label is 0, 1, normal, abnormal, anomalous or anomaly.
+    A row's video is matched from its end: ``a.mp4``, ``a``, ``fight/a.mp4`` and any absolute path that
+    ends so all name ``videos/fight/a.mp4``. A label is 0, 1, normal, abnormal, anomalous or anomaly.
 
     Returns:
         A label for each video that the file names. Videos that it does not name are left out.
@@ -125,18 +139,22 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
+            reader = csv.DictReader(file, skipinitialspace=True)
+            rows = [(reader.line_num, row) for row in reader]
+            columns = set(reader.fieldnames or ())
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError("is not a CSV file in UTF-8", file=path) from error
-    if not rows or not {"video", "label"} <= rows[0].keys():
+    if not {"video", "label"} <= columns:
         raise UsageError("needs a first line video,label or video,label,group", file=path)
+    if not rows:
+        raise UsageError("holds no labels below its first line", file=path)
     index = _by_ending(videos)
     labels: dict[str, Label] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         name, label = (row["video"] or "").strip(), (row["label"] or "").strip().lower()
-        matches = index.get(str(PurePosixPath(name)), set())
+        matches = _matches(name, videos, index)
         if len(matches) != 1:
             reason = "matches no feature file" if not matches else f"matches {len(matches)} feature files"
             raise UsageError(
@@ -158,6 +176,18 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
         group = (row.get("group") or "").strip()
         labels[video] = Label(bool(_LABELS[label]), group or video, reason=path.name)
     return labels
+
+
+def _matches(name: str, videos: Sequence[str], index: dict[str, set[str]]) -> set[str]:
+    """Return the videos that a row's name can mean: that very name, an ending of it, or the name's ending."""
+    if name in videos:
+        return {name}
+    path = PurePosixPath(name)
+    for start in range(len(path.parts) if path.is_absolute() else 1):
+        matches = index.get(str(PurePosixPath(*path.parts[start:])), set())
+        if matches:
+            return matches
+    return set()
 
 
 def _by_ending(videos: Iterable[str]) -> dict[str, set[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from vadpipe.extract.stills import read_stills
 # Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
 _BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#666666"
 _N_STILLS = 3
+
+log = logging.getLogger(__name__)
 
 
 def draw_curve(curve: Curve, axes: Axes) -> None:
@@ -64,8 +68,8 @@ def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
     Raises:
         OutputError: where it cannot be written.
     """
-    peaks = sorted(curve.peaks(_N_STILLS))
-    stills = _stills(video, [float(curve.times_s[peak]) for peak in peaks])
+    shown = _stills(video, curve, sorted(curve.peaks(_N_STILLS)))
+    peaks, stills = [peak for peak, _ in shown], [still for _, still in shown]
     figure = Figure(figsize=(10, 5.2 if stills else 3.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     if stills:
@@ -77,7 +81,8 @@ def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
         axes = figure.add_subplot()
     draw_curve(curve, axes)
     figure.suptitle(_printable(Path(curve.video).name), fontsize=12)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks, in the title
         figure.savefig(temporary)
 
 
@@ -108,13 +113,17 @@ def _draw_stills(
         top.figure.add_artist(line)
 
 
-def _stills(video: Path | None, times_s: Sequence[float]) -> list[NDArray[np.uint8]]:
+def _stills(video: Path | None, curve: Curve, peaks: Sequence[int]) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Return (peak, still) of each peak whose frame can be read."""
+    found: list[tuple[int, NDArray[np.uint8]]] = []
     if video is None:
-        return []
-    try:
-        return read_stills(video, times_s)
-    except DecodeError:
-        return []  # the scores stand; a picture without stills is better than none
+        return found
+    for peak in peaks:
+        try:
+            found.append((peak, read_stills(video, [float(curve.times_s[peak])])[0]))
+        except DecodeError as error:  # the scores stand; a picture without this still is better than none
+            log.warning("%s", error)
+    return found
 
 
 def _printable(name: str) -> str:

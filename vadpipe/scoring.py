@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vadpipe.atomic import check_writable, fitting_name
 from vadpipe.curve import Curve, spread
 from vadpipe.device import choose_device
 from vadpipe.errors import FeatureError, InputError, UsageError
 from vadpipe.extract.container import sniff
-from vadpipe.extract.extraction import (
-    OnProgress,
-    extract_video,
-    feature_path,
-    is_current,
-    load_network,
-)
+from vadpipe.extract.extraction import OnProgress, Reporter, extract_video, load_network
 from vadpipe.extract.network import LoadedBackbone
-from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.extract.store import FeatureStore
+from vadpipe.extract.videos import Failure, Video, find_videos, named_video
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.plot import plot_curve
 from vadpipe.weights import SHIPPED_HEAD
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ class Scorer:
         device: str = "auto",
     ) -> None:
         path = SHIPPED_HEAD if head is None else Path(head)
-        self.head = TrainedHead.load(path, choose_device(device))
+        chosen = choose_device(device)
+        self.head = TrainedHead.load(path, chosen)
         needed = self.head.record.recipe.backbone
         if backbone not in (None, needed):
             raise UsageError(
@@ -85,43 +85,52 @@ class Scorer:
                 next_step=f"Leave out --backbone, or fit a head on features of {backbone}.",
             )
         self._weights = None if weights is None else Path(weights)
-        self._features = None if features is None else Path(features)
-        self._device = device
+        self._store = None if features is None else FeatureStore(Path(features))
+        self._device = chosen
         self._network: LoadedBackbone | None = None
 
-    def score(self, video: str | os.PathLike[str] | Video, on_progress: OnProgress | None = None) -> Curve:
+    def score(self, video: str | os.PathLike[str] | Video, report: Reporter | None = None) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
+
+        Args:
+            video: the video file.
+            report: told how far it has been read.
 
         Raises:
             InputError: where the file is no video or cannot be decoded.
+            FeatureError: where its kept features were made by another recipe than the head's.
             WeightsError: where the backbone's weights cannot be had.
         """
         if not isinstance(video, Video):
-            path = Path(video)
-            video = Video(path, f"{path.resolve().parent.name}/{path.name}")
-        features = self._features_of(video, on_progress)
+            video = named_video(video)
+        features = self._features_of(video, report)
         scores = self.head.snippet_scores(features)
         return Curve(
-            video=features.source.video,
+            video=video.name,
             scores=spread(scores, features.recipe.stride_frames, features.n_frames),
             times_s=features.frame_times_s,
             end_s=features.end_s,
             threshold=self.head.record.threshold,
         )
 
-    def _features_of(self, video: Video, on_progress: OnProgress | None) -> Features:
+    def _features_of(self, video: Video, report: Reporter | None) -> Features:
         sniff(video.path)
-        stored = None if self._features is None else feature_path(self._features, video)
-        if stored is not None and is_current(stored, video, self.head.record.recipe):
-            return Features.load(stored)
+        stored = None if self._store is None else self._store.find(video)
+        if stored is not None:  # those of another recipe are refused when they are scored
+            log.info("%s: features found in %s", video.path, stored.path)
+            return Features.load(stored.path)
         if self._network is None:
             recipe = self.head.record.recipe
             self._network = load_network(
                 recipe.backbone, view=recipe.view, weights=self._weights, device=self._device
             )
-        features = extract_video(video, self._network, on_progress)
-        if stored is not None:
-            features.save(stored)
+        if self._store is None:
+            return extract_video(video, self._network, report)
+        name = self._store.name_for(video)
+        target = self._store.path_for(name)
+        features = extract_video(replace(video, name=name), self._network, report)
+        features.save(target)
+        self._store.added(target)
         return features
 
 
@@ -133,7 +142,6 @@ def score(
     weights: str | os.PathLike[str] | None = None,
     features: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    on_progress: OnProgress | None = None,
 ) -> Curve:
     """Score one video and return its curve; see :class:`Scorer` for the arguments and errors.
 
@@ -142,7 +150,7 @@ def score(
         >>> curve.to_csv(Path("clip.scores.csv"))  # doctest: +SKIP
     """
     scorer = Scorer(head, backbone=backbone, weights=weights, features=features, device=device)
-    return scorer.score(video, on_progress)
+    return scorer.score(video)
 
 
 def score_videos(
@@ -152,28 +160,30 @@ def score_videos(
     output: str | os.PathLike[str] | None = None,
     plot: bool = False,
     on_progress: OnProgress | None = None,
+    on_scored: Callable[[Scored], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Scoring:
     """Score videos and write ``NAME.scores.csv`` and, on request, ``NAME.png`` for each.
 
-    A video that cannot be read is reported and the rest goes on.
+    A video that cannot be read is reported and the rest goes on. Where two videos would write the same
+    file, the later one takes more of its name: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
         scorer: the head.
         output: folder for the results; beside each video by default.
         plot: whether to draw the curve.
-        on_progress: called after each snippet.
+        on_progress: called after each frame that was read.
+        on_scored: called at once for each video whose results are written.
         on_failure: called at once for each video that cannot be used.
 
     Raises:
-        UsageError: where two videos would write the same file.
-        OutputError: where results cannot be written.
+        OutputError: where results cannot be written; what was written before stays.
         WeightsError: where the backbone's weights cannot be had.
     """
     videos, unusable = find_videos(inputs)
-    targets = _targets(videos, None if output is None else Path(output))
     result = Scoring()
+    taken: set[Path] = set()
 
     def fail(failure: Failure) -> None:
         result.failed.append(failure)
@@ -182,30 +192,33 @@ def score_videos(
 
     for failure in unusable:
         fail(failure)
-    for video, stem in zip(videos, targets, strict=True):
+    for index, video in enumerate(videos):
         try:
-            curve = scorer.score(video, on_progress)
-            csv = stem.with_name(f"{stem.name}.scores.csv")
+            sniff(video.path)
+            stem = _free_stem(video, None if output is None else Path(output), taken)
+            taken.add(stem)
+            check_writable(stem.parent)
+            report = on_progress and Reporter(on_progress, video, index, len(videos))
+            curve = scorer.score(video, report)
+            csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
             curve.to_csv(csv)
-            picture = stem.with_name(f"{stem.name}.png") if plot else None
+            picture = stem.with_name(fitting_name(stem.name, ".png")) if plot else None
             if picture is not None:
                 plot_curve(curve, picture, video=video.path)
             result.scored.append(Scored(video.path, curve, csv, picture))
+            if on_scored is not None:
+                on_scored(result.scored[-1])
         except (InputError, FeatureError) as error:
             fail(Failure(video.path, error))
     return result
 
 
-def _targets(videos: list[Video], output: Path | None) -> list[Path]:
-    """Return the path without suffix of each video's results."""
-    owners: dict[Path, Path] = {}
-    for video in videos:
-        target = (output or video.path.parent) / video.path.stem
-        other = owners.setdefault(target, video.path)
-        if other != video.path:
-            raise UsageError(
-                f"would write the same {target.name}.scores.csv as {other}",
-                file=video.path,
-                next_step="Score them in two runs with different -o folders.",
-            )
-    return list(owners)
+def _free_stem(video: Video, output: Path | None, taken: set[Path]) -> Path:
+    """Return the path, without suffix, of a video's results: the shortest that is still free."""
+    if output is None:
+        places = [video.path.parent]
+    else:
+        parents = video.path.absolute().parts[1:-1]
+        places = [output.joinpath(*parents[len(parents) - n :]) for n in range(len(parents) + 1)]
+    stems = [place / name for place in places for name in (video.path.stem, video.path.name)]
+    return next((stem for stem in stems if stem not in taken), stems[-1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -45,23 +46,22 @@ class _Bar:
 
 
 class VideoProgress(_Bar):
-    """How far the current video has been read, in its own time."""
+    """How many videos are done, how far the current one has been read, and the time left for all."""
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
-        self._task: TaskID | None = None
-        self._video = ""
+        self._task = self._progress.add_task(what, total=None, state="")
 
     def __call__(self, report: VideoReport) -> None:
         """Show a report."""
-        if self._task is None or report.video.name != self._video:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._video = report.video.name
-            description = f"{self._what} {escape(self._video)}"
-            self._task = self._progress.add_task(description, total=report.total_s, state="")
-        state = f"{report.done_s:.0f} / {report.total_s:.0f} s of video"
-        self._progress.update(self._task, completed=report.done_s, state=state)
+        share = min(1.0, report.done_s / report.total_s) if report.total_s else 0.0
+        self._progress.update(
+            self._task,
+            total=report.n_videos,
+            completed=report.index + share,
+            description=f"{self._what} {report.index + 1}/{report.n_videos} {escape(report.video.name)}",
+            state=f"{report.done_s:.0f} of {report.total_s:.0f} s",
+        )
 
 
 class StepProgress(_Bar):
@@ -92,8 +92,9 @@ def print_fit(result: Fit) -> None:
         table.add_row("held out", f"{len(result.held_out)} videos, to pick the checkpoint")
         table.add_row("video-level AUC there", "-" if auc is None else f"{auc:.3f}")
     else:
-        table.add_row("held out", "nothing: too few videos, so the last checkpoint is taken")
+        table.add_row("held out", "nothing (too few groups, or holdout=0); the last checkpoint is taken")
     table.add_row("checkpoint", f"step {result.selected.step} of {result.history[-1].step}")
     table.add_row("threshold", f"{result.threshold:.3f}")
     table.add_row("head", escape(str(result.head)))
-    Console().print(table)
+    # In a pipe nothing is cut short: paths and counts are for scripts then.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)

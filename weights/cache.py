@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import platformdirs
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialise
 
-from vadpipe.atomic import atomic_path
+from vadpipe.atomic import check_writable, write_bytes
 from vadpipe.errors import WeightsError
 from vadpipe.weights import i3d_kinetics, numpy_pickle, package_index
 from vadpipe.weights.registry import PackagedWeights
@@ -33,12 +33,18 @@ def converted(record: PackagedWeights, local: Path | None = None) -> Path:
         OutputError: where the cache cannot be written.
     """
     target = folder() / f"{record.name}-{record.converted_sha256[:12]}.safetensors"
-    if target.is_file() and digest(target) == record.converted_sha256:
+    cached = target.is_file() and digest(target) == record.converted_sha256
+    if cached and local is None:
         return target
+    check_writable(target.parent, next_step=_OTHER_CACHE)
     data, origin = _published_bytes(record, local)
     package_index.verify(data, record, origin=origin)
-    _convert(data, record, target)
+    if not cached:
+        write_bytes(target, _convert(data, record))
     return target
+
+
+_OTHER_CACHE = "Set VADPIPE_CACHE to a folder that can be written."
 
 
 def _published_bytes(record: PackagedWeights, local: Path | None) -> tuple[bytes, str]:
@@ -52,16 +58,15 @@ def _published_bytes(record: PackagedWeights, local: Path | None) -> tuple[bytes
         raise WeightsError(f"cannot be read: {error.strerror}", file=local) from error
 
 
-def _convert(data: bytes, record: PackagedWeights, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        save_file(i3d_kinetics.fold(numpy_pickle.load(data)), temporary)
-        found = digest(temporary)
-        if found != record.converted_sha256:
-            raise WeightsError(
-                f"converting {record.name} gave sha256 {found[:16]}…, "
-                f"expected {record.converted_sha256[:16]}…",
-                next_step="Please report this with your versions of numpy and safetensors.",
-            )
+def _convert(data: bytes, record: PackagedWeights) -> bytes:
+    converted = serialise(i3d_kinetics.fold(numpy_pickle.load(data)))
+    found = hashlib.sha256(converted).hexdigest()
+    if found != record.converted_sha256:
+        raise WeightsError(
+            f"converting {record.name} gave sha256 {found[:16]}…, expected {record.converted_sha256[:16]}…",
+            next_step="Please report this with your versions of numpy and safetensors.",
+        )
+    return converted
 
 
 def digest(path: Path) -> str:

@@ -40,7 +40,7 @@ def test_i3d_recognises_kinetics_actions(data, i3d_weights, clip, action):
     assert KINETICS_CLASSES[int(logits.argmax())] == action
 
 
-def test_i3d_has_the_published_width_and_number_of_parameters():
+def test_i3d_has_the_published_layers_and_width():
     network = InceptionI3D()
     # Convolutions of the published network plus one bias for each folded BatchNorm.
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv3d)]

@@ -1,5 +1,7 @@
 """A file is known by its bytes, whatever its name."""
 
+import os
+
 import pytest
 from conftest import write_video
 
@@ -49,5 +51,11 @@ def test_missing_empty_and_unreadable_are_told_apart(tmp_path):
     (tmp_path / "empty.mp4").touch()
     with pytest.raises(InputError, match=r"empty\.mp4: is empty"):
         sniff(tmp_path / "empty.mp4")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="is not a file"):
         sniff(tmp_path)
+    os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for a writer
+    with pytest.raises(InputError, match=r"pipe\.mp4: is not a file"):
+        sniff(tmp_path / "pipe.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    with pytest.raises(InputError, match=r"loop\.mp4: cannot be read: Too many levels"):
+        sniff(tmp_path / "loop.mp4")

@@ -9,8 +9,8 @@ from conftest import write_video
 
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.extraction import extract_features
-from vadpipe.extract.inception_i3d import InceptionI3D
 from vadpipe.features import Features
+from vadpipe.fitting import load_features
 
 
 @pytest.fixture
@@ -89,8 +89,33 @@ def test_two_videos_of_one_name_do_not_collide(extract, tmp_path):
     write_video(tmp_path / "one/videos/a.mp4", 16)
     write_video(tmp_path / "two/videos/a.mp4", 33)
     result = extract("one/videos", "two/videos")
-    assert [Features.load(path).n_frames for path in result.written] == [16, 33]
+    features = [Features.load(path) for path in result.written]
+    assert [item.n_frames for item in features] == [16, 33]
+    assert [item.source.video for item in features] == ["videos/a.mp4", "two/videos/a.mp4"]
     assert extract("two/videos", "one/videos").skipped == result.written[::-1]
+    assert len(load_features(tmp_path / "features")) == 2  # and a head can be fitted on both
+
+
+def test_a_video_is_known_however_it_is_named(extract, tmp_path):
+    write_video(tmp_path / "videos/fight/a.mp4", 16)
+    first = extract("videos").written
+    for name in ("videos/fight", "videos/fight/a.mp4", tmp_path / "videos" / "fight" / "a.mp4"):
+        assert extract(name).skipped == first
+
+
+def test_a_copied_project_is_not_done_again(extract, tmp_path):
+    write_video(tmp_path / "one/videos/a.mp4", 16)
+    extract("one/videos")
+    shutil.copytree("one", "two")
+    (tmp_path / "two/videos/a.mp4").touch()  # another place, another time, the same content
+    assert extract("two/videos").skipped
+
+
+def test_the_same_content_in_two_class_folders_is_two_videos(extract, tmp_path):
+    write_video(tmp_path / "videos/fight/a.mp4", 16)
+    (tmp_path / "videos/calm").mkdir()
+    shutil.copy2("videos/fight/a.mp4", "videos/calm/a.mp4")
+    assert len(extract("videos").written) == 2
 
 
 def test_a_bad_file_is_reported_at_once_and_the_rest_goes_on(extract, tmp_path):
@@ -118,9 +143,11 @@ def test_the_decodable_part_of_a_cut_file_is_kept_and_marked(extract, tmp_path, 
     assert f"a.mp4: damaged, {features.n_frames} of 100 frames decoded" in caplog.text
 
 
-def test_transport_streams_and_edit_lists_go_to_the_decoder_that_reads_them(extract, tmp_path):
+def test_transport_streams_go_to_the_decoder_that_reads_them(extract, tmp_path):
     path = write_video(tmp_path / "a.ts", 20)
-    assert Features.load(extract(path).written[0]).recipe.decoder.startswith("PyAV")
+    features = Features.load(extract(path).written[0])
+    assert features.recipe.decoder.startswith("PyAV")
+    assert (features.n_frames, features.source.partial) == (20, None)
 
 
 def test_progress_runs_to_the_end_of_the_video(extract, tmp_path):
@@ -155,12 +182,24 @@ def test_weights_and_devices_that_are_not_there(extract, tmp_path):
             extract("a.mp4", device="cuda:0")
 
 
-@pytest.mark.parametrize("name", ["-rf.mp4", "a:b|c.mp4", "two\nlines.mp4", "видео 😀.mp4", "100%.mp4"])
+@pytest.mark.parametrize(
+    "name", ["-rf.mp4", "a:b|c.mp4", "two\nlines.mp4", "видео 😀.mp4", "100%.mp4", "n" * 251 + ".mp4"]
+)
 def test_any_legal_name_works(extract, tmp_path, name):
     write_video(tmp_path / "v" / "plain.mp4", 5)
     (tmp_path / "v" / "plain.mp4").rename(tmp_path / "v" / name)
     result = extract(tmp_path / "v")
     assert [Features.load(path).source.video for path in result.written] == [f"v/{name}"]
+    assert extract(tmp_path / "v").skipped == result.written
+
+
+def test_a_name_that_is_no_text_costs_only_its_file(extract, tmp_path):
+    write_video(tmp_path / "v" / "good.mp4", 5)
+    shutil.copy("v/good.mp4", b"v/bad\xff.mp4")
+    result = extract("v")
+    assert [path.name for path in result.written] == ["good.mp4.safetensors"]
+    assert [failure.error.reason for failure in result.failed] == ["has a name that is not UTF-8"]
+    assert "\\udcff" in str(result.failed[0].error)
 
 
 def test_i3d_features_of_a_real_clip(data, i3d_weights, tmp_path):
@@ -168,4 +207,3 @@ def test_i3d_features_of_a_real_clip(data, i3d_weights, tmp_path):
     features = Features.load(result.written[0])
     assert features.values.shape == (4, 1, 1024)
     assert (features.values >= 0).all()  # means of a ReLU
-    assert isinstance(InceptionI3D(), torch.nn.Module)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from vadpipe.errors import UsageError
 from vadpipe.extract.videos import find_videos
 
 
@@ -53,6 +54,32 @@ def test_each_video_comes_once(tree):
         "fight/b.mp4",
         "fight/a.MP4",
     ]
+
+
+def test_links_are_followed_and_lend_their_own_names(tree):
+    (tree / "store").mkdir()
+    (tree / "store/blob.mp4").touch()
+    (tree / "set/fight").mkdir(parents=True)
+    (tree / "set/fight/a.mp4").symlink_to(tree / "store/blob.mp4")
+    (tree / "set/calm").symlink_to(tree / "videos/calm")
+    (tree / "set/loop").symlink_to(tree / "set")
+    assert names("set") == ["set/calm/cam 1/c.mkv", "set/fight/a.mp4"]
+    assert names("set/fight/a.mp4") == ["fight/a.mp4"]
+
+
+def test_a_link_to_nowhere_is_left_to_be_reported_when_it_is_opened(tree):
+    (tree / "set").mkdir()
+    (tree / "set/a.mp4").symlink_to("gone")
+    assert names("set") == ["set/a.mp4"]
+
+
+def test_an_empty_name_does_not_mean_the_current_folder(tree):
+    with pytest.raises(UsageError, match="an empty name was given as a video"):
+        find_videos([""])
+
+
+def test_a_name_of_any_length_is_only_a_name(tree):
+    assert len(names("x" * 300)) == 1
 
 
 def test_what_holds_no_video_is_reported_and_the_rest_found(tree):

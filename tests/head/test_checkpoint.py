@@ -59,6 +59,14 @@ def test_what_is_no_head_is_refused(tmp_path):
             TrainedHead.load(tmp_path / name)
 
 
+def test_a_head_with_numbers_that_are_none_is_refused(tmp_path):
+    head = make_head()
+    head.network.classifier.layers[0].bias.data[0] = float("nan")
+    head.save(tmp_path / "nan")
+    with pytest.raises(FeatureError, match="holds numbers that are not finite"):
+        TrainedHead.load(tmp_path / "nan")
+
+
 def test_the_shipped_head_loads_and_is_small():
     head = TrainedHead.load(SHIPPED_HEAD)
     assert head.record.recipe.backbone == "i3d"

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.memory import ClusterMemory, mix_running_mean
+from vadpipe.head.memory import ClusterMemory, mix_memory
 
 
 def entry(seed, masses=(3.0, 1.0)):
@@ -67,8 +67,8 @@ def test_a_mixed_in_mean_scales_the_gradient_down():
     own, memory = Clusters(directions, torch.ones(2)), entry(1)
 
     def gradient(decay):
-        (result,) = torch.autograd.grad(mix_running_mean(own, memory, decay).cosine, directions)
+        (result,) = torch.autograd.grad(mix_memory(own, memory, decay).cosine, directions)
         return result.norm()
 
     assert gradient(0.9) < 0.5 * gradient(0.0)
-    torch.testing.assert_close(mix_running_mean(own, memory, 0.0).directions, directions)
+    torch.testing.assert_close(mix_memory(own, memory, 0.0).directions, directions)

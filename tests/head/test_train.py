@@ -73,7 +73,7 @@ def test_training_leaves_the_callers_random_numbers_alone():
 def test_bags_of_any_length(lengths):
     bags = [make_bag(label, label, length=length)[0] for label, length in zip((0, 1), lengths, strict=True)]
     trained = train(bags, [], SMALL)
-    assert all(np.isfinite([check.mil, check.cluster]).all() for check in trained.history)
+    assert all(np.isfinite([check.mil, check.cluster, check.spread]).all() for check in trained.history)
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -17,7 +17,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from vadpipe.errors import WeightsError
+from vadpipe.errors import OutputError, WeightsError
 from vadpipe.weights import cache, i3d_kinetics
 from vadpipe.weights.registry import I3D_KINETICS
 
@@ -102,6 +102,23 @@ def test_a_damaged_cache_is_made_anew(published):
     good = path.read_bytes()
     path.write_bytes(good[:-1] + b"x")
     assert cache.converted(record, archive).read_bytes() == good
+
+
+def test_a_file_that_is_named_is_looked_at_even_when_the_cache_is_warm(published, tmp_path):
+    record, archive, _ = published
+    cache.converted(record, archive)
+    with pytest.raises(WeightsError, match=r"gone\.ckpt: cannot be read"):
+        cache.converted(record, tmp_path / "gone.ckpt")
+
+
+def test_a_cache_that_cannot_be_written_is_found_before_the_download(
+    published, monkeypatch, tmp_path, no_network
+):
+    record, _, _ = published
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="file: cannot be written.*\nSet VADPIPE_CACHE"):
+        cache.converted(record)
 
 
 def test_another_archive_is_refused(published, tmp_path):

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
-from vadpipe.atomic import atomic_path
+from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError
 from vadpipe.features import Features, Recipe
 from vadpipe.head.network import Head
@@ -79,8 +79,7 @@ class TrainedHead:
         tensors = {
             name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()
         }
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={_HEADER_KEY: self.record.model_dump_json()})
+        write_bytes(path, serialise(tensors, metadata={_HEADER_KEY: self.record.model_dump_json()}))
 
     @classmethod
     def load(cls, path: Path, device: torch.device | None = None) -> TrainedHead:
@@ -103,6 +102,8 @@ class TrainedHead:
             width = record.recipe.feature_dim
             network = Head(torch.zeros(width), torch.ones(width), record.settings)
             network.load_state_dict(tensors)
+            if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+                raise FeatureError("is damaged: it holds numbers that are not finite", file=path)
         except FileNotFoundError as error:
             raise FeatureError(
                 "no such head", file=path, next_step="Train one with 'vadpipe fit', or leave out --head."

@@ -58,7 +58,7 @@ class ClusterMemory(nn.Module):
         return Clusters(F.normalize(sums, dim=-1), masses)
 
 
-def mix_running_mean(own: Clusters, memory: Clusters, decay: float) -> Clusters:
+def mix_memory(own: Clusters, memory: Clusters, decay: float) -> Clusters:
     """Return the batch's clusters with the memory mixed into the centroids (``memory = "ema"``).
 
     This scales the gradient of the separation down by ``1 - decay``: with small batches the clusters

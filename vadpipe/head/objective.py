@@ -17,7 +17,7 @@ from vadpipe.head.batch_clusters import (
     segment_weights,
 )
 from vadpipe.head.guidance import guided_score, teacher
-from vadpipe.head.memory import mix_running_mean
+from vadpipe.head.memory import mix_memory
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 
@@ -29,12 +29,14 @@ class Loss:
     Attributes:
         total: the scalar to minimise.
         mil, cluster: its two main parts before weighting, without gradient.
+        spread: deviation of the points z, the mean over dimensions; 0 without clustering.
         clusters: the batch's clusters for the memory, detached, or None without clustering.
     """
 
     total: Tensor
     mil: Tensor
     cluster: Tensor
+    spread: Tensor
     clusters: Clusters | None
 
 
@@ -49,23 +51,25 @@ def batch_loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
     settings = head.settings
     out = head(batch.features, batch.mask)
     final, cluster, clusters = out.scores, out.scores.new_zeros(()), None
+    spread = out.scores.new_zeros(())
     if out.second is not None:
         cluster = bag_loss(out.second, batch.mask, batch.labels, settings.top_k)
         if settings.guided and warm:
             final = guided_score(out.scores, out.second, settings.score_mix)
     elif out.points is not None:
+        spread = out.points.detach().transpose(1, 2)[batch.mask].flatten(0, 1).std(0, correction=0).mean()
         p_a, cluster, clusters = _clustering(head, out.scores, out.points, batch, warm=warm)
         if settings.guided and warm and p_a is not None:
             final = guided_score(out.scores, p_a, settings.score_mix)
     mil = bag_loss(final, batch.mask, batch.labels, settings.top_k)
     total = mil + settings.cluster_weight * cluster + _regularisers(out.scores, batch, settings)
-    return Loss(total, mil.detach(), cluster.detach(), clusters)
+    return Loss(total, mil.detach(), cluster.detach(), spread, clusters)
 
 
 def _clustering(
     head: Head, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
 ) -> tuple[Tensor | None, Tensor, Clusters]:
-    """Return p_a (None while a cluster is empty), L_BC, and the batch's clusters."""
+    """Return p_a (None while a cluster is empty), L_BC, and the batch's own clusters for the memory."""
     settings = head.settings
     known = head.memory.clusters()
     crossing = warm and settings.memory == "queue" and known.has(0) and known.has(1)
@@ -83,9 +87,10 @@ def _clustering(
         # The teacher's own p_a: by the memory, or else by clusters that the classifier alone forms.
         first = teacher(scores, p_by(known if crossing else batch_clusters(z, weights_by(first)).detach()))
     weights = weights_by(first)
-    own = batch_clusters(z, weights)
+    batch_own = batch_clusters(z, weights)
+    own = batch_own
     if settings.memory == "ema" and warm:
-        own = mix_running_mean(own, known, settings.ema_decay)
+        own = mix_memory(batch_own, known, settings.ema_decay)
 
     def loss_against(clusters: Clusters) -> Tensor:
         return cluster_loss(
@@ -103,7 +108,7 @@ def _clustering(
     loss = loss_against(own)
     if crossing:
         loss = loss + loss_against(known)
-    return p_by(known if crossing else own), loss, own.detach()
+    return p_by(known if crossing else own), loss, batch_own.detach()
 
 
 def _regularisers(scores: Tensor, batch: Batch, settings: HeadSettings) -> Tensor:

@@ -19,7 +19,7 @@ class HeadSettings(BaseModel):
         clustering: claim 1, the clustering branch and its loss. Off gives the plain MIL baseline.
         memory: claim 2, how clusters of earlier batches enter. ``"queue"``: the loss is taken of the
             batch against the memory's centroids as well (the form of XBM, arXiv 1912.06798).
-            ``"ema"``: a running mean is mixed into the batch's centroids. ``"none"``: it is not.
+            ``"ema"``: its decayed mean is mixed into the batch's centroids. ``"none"``: it is not.
         guided: claim 3, scores are mixed with the clustering's own verdict.
         second_head: control without clusters: a plain second head of the clustering branch's size
             takes its place. Needs ``clustering`` off.
@@ -33,8 +33,8 @@ class HeadSettings(BaseModel):
         score_mix: alpha, share of the classifier in the guided score.
         queue_batches: M, batches that the memory holds.
         queue_decay: weight of a batch in the memory, for each batch that came after it.
-        ema_decay: share of the running mean in a centroid under ``memory = "ema"``.
-        warmup: share of the steps in which clusters neither guide nor remember.
+        ema_decay: share of the memory in a centroid under ``memory = "ema"``.
+        warmup: share of the steps in which clusters do not guide yet and the memory only listens.
         segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
         top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
@@ -48,7 +48,7 @@ class HeadSettings(BaseModel):
         normal_quantile: the threshold is this quantile of normal snippets' scores.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     clustering: bool = True
     memory: Literal["none", "queue", "ema"] = "queue"

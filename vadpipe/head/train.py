@@ -34,6 +34,8 @@ class Check:
         step: steps done.
         mil, cluster: losses of that step.
         cosine: cos(c_n, c_a) of the memory's clusters; 0 without clustering.
+        spread: deviation of the batch's points, the mean over the clustering dimensions; 0 where all
+            segments lie in one place.
         auc: video-level ROC-AUC on the held-out videos, or None where none are held out.
     """
 
@@ -41,6 +43,7 @@ class Check:
     mil: float
     cluster: float
     cosine: float
+    spread: float
     auc: float | None
 
 
@@ -100,7 +103,7 @@ def train(
                 continue
             cosine = float(head.memory.clusters().cosine)
             auc = video_auc(head, held_out, device)
-            check = Check(step, float(loss.mil), float(loss.cluster), cosine, auc)
+            check = Check(step, float(loss.mil), float(loss.cluster), cosine, float(loss.spread), auc)
             history.append(check)
             selection.see(check, head)
             if on_check is not None:
@@ -175,6 +178,8 @@ def video_auc(head: Head, bags: Sequence[Bag], device: torch.device) -> float | 
     if len(set(labels)) < 2:
         return None
     head.eval()
-    batch = collate(bags).to(device)
-    scores = head.settings.top_k.mean(head.score(batch.features, batch.mask), batch.mask)
-    return float(roc_auc_score(labels, scores.cpu().numpy()))
+    scores = []
+    for bag in bags:  # one at a time: padding all to the longest could need more memory than there is
+        batch = collate([bag]).to(device)
+        scores.append(float(head.settings.top_k.mean(head.score(batch.features, batch.mask), batch.mask)))
+    return float(roc_auc_score(labels, scores))
