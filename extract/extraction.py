@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import check_writable
 from vadpipe.device import choose_device
-from vadpipe.errors import DecodeError, FeatureError, InputError, WeightsError
+from vadpipe.errors import DecodeError, WeightsError
 from vadpipe.extract.backbone import DEFAULT, DEFAULT_VIEW, Backbone, check_view, find_backbone
 from vadpipe.extract.container import sniff
 from vadpipe.extract.frames import DECODERS, Frame, decoder_version
+from vadpipe.extract.run import OnProgress, Reporter, run_over
 from vadpipe.extract.snippets import snippets
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.timeline import Timeline, read_timeline
-from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.extract.videos import Failure, Video
 from vadpipe.features import Features, Recipe, Source
 from vadpipe.weights import cache
 
@@ -31,40 +32,6 @@ if TYPE_CHECKING:  # a run in which everything is done already never loads torch
     import torch
 
     from vadpipe.extract.network import LoadedBackbone
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run over videos stands.
-
-    Attributes:
-        video: the video in work.
-        index, n_videos: its place in the run, from 0, and how many there are.
-        done_s, total_s: how much of it has been read, in its own seconds.
-    """
-
-    video: Video
-    index: int
-    n_videos: int
-    done_s: float
-    total_s: float
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """Tells ``on_progress`` how far one video of a run has been read."""
-
-    on_progress: OnProgress
-    video: Video
-    index: int
-    n_videos: int
-
-    def __call__(self, done_s: float, total_s: float) -> None:
-        """Report that so many seconds of the video have been read."""
-        self.on_progress(Progress(self.video, self.index, self.n_videos, done_s, total_s))
 
 
 @dataclass(frozen=True)
@@ -114,41 +81,29 @@ def extract_features(
         OutputError: where ``output`` cannot be written.
     """
     folder, local = Path(output), None if weights is None else Path(weights)
-    videos, unusable = find_videos(inputs)
     recipe = _planned(find_backbone(backbone), check_view(view), local)
+    store = FeatureStore(folder)
     result = Extraction()
     network: LoadedBackbone | None = None
 
-    def fail(failure: Failure) -> None:
-        result.failed.append(failure)
-        if on_failure is not None:
-            on_failure(failure)
+    def extract_one(video: Video, report: Reporter | None) -> None:
+        nonlocal network
+        stored = store.find(video)
+        if stored is not None and not recipe.differences(stored.header.recipe):
+            log.info("%s: there already as %s", video.path, stored.path)
+            result.skipped.append(stored.path)
+            return
+        if network is None:
+            chosen = choose_device(device)
+            check_writable(folder)
+            network = load_network(backbone, view=view, weights=local, device=chosen)
+        name = stored.header.source.video if stored else store.name_for(video)
+        target = store.path_for(name)
+        extract_video(replace(video, name=name), network, report).save(target)
+        store.added(target)
+        result.written.append(target)
 
-    for failure in unusable:
-        fail(failure)
-    if not videos:
-        return result
-    store = FeatureStore(folder)
-    for index, video in enumerate(videos):
-        try:
-            sniff(video.path)
-            stored = store.find(video)
-            if stored is not None and not recipe.differences(stored.header.recipe):
-                log.info("%s: there already as %s", video.path, stored.path)
-                result.skipped.append(stored.path)
-                continue
-            if network is None:
-                chosen = choose_device(device)
-                check_writable(folder)
-                network = load_network(backbone, view=view, weights=local, device=chosen)
-            name = stored.header.source.video if stored else store.name_for(video)
-            report = on_progress and Reporter(on_progress, video, index, len(videos))
-            target = store.path_for(name)
-            extract_video(replace(video, name=name), network, report).save(target)
-            store.added(target)
-            result.written.append(target)
-        except (InputError, FeatureError) as error:
-            fail(Failure(video.path, error))
+    result.failed.extend(run_over(inputs, extract_one, on_progress=on_progress, on_failure=on_failure))
     return result
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from vadpipe.atomic import check_writable, fitting_name
 from vadpipe.curve import Curve, spread
 from vadpipe.device import choose_device
-from vadpipe.errors import FeatureError, InputError, UsageError
+from vadpipe.errors import UsageError
 from vadpipe.extract.container import sniff
-from vadpipe.extract.extraction import OnProgress, Reporter, extract_video, load_network
+from vadpipe.extract.extraction import extract_video, load_network
 from vadpipe.extract.network import LoadedBackbone
+from vadpipe.extract.run import OnProgress, Reporter, run_over
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import Failure, Video, find_videos, named_video
+from vadpipe.extract.videos import Failure, Video, named_video
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.plot import plot_curve
@@ -181,35 +182,24 @@ def score_videos(
         OutputError: where results cannot be written; what was written before stays.
         WeightsError: where the backbone's weights cannot be had.
     """
-    videos, unusable = find_videos(inputs)
     result = Scoring()
     taken: set[Path] = set()
 
-    def fail(failure: Failure) -> None:
-        result.failed.append(failure)
-        if on_failure is not None:
-            on_failure(failure)
+    def score_one(video: Video, report: Reporter | None) -> None:
+        stem = _free_stem(video, None if output is None else Path(output), taken)
+        taken.add(stem)
+        check_writable(stem.parent)
+        curve = scorer.score(video, report)
+        csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
+        curve.to_csv(csv)
+        picture = stem.with_name(fitting_name(stem.name, ".png")) if plot else None
+        if picture is not None:
+            plot_curve(curve, picture, video=video.path)
+        result.scored.append(Scored(video.path, curve, csv, picture))
+        if on_scored is not None:
+            on_scored(result.scored[-1])
 
-    for failure in unusable:
-        fail(failure)
-    for index, video in enumerate(videos):
-        try:
-            sniff(video.path)
-            stem = _free_stem(video, None if output is None else Path(output), taken)
-            taken.add(stem)
-            check_writable(stem.parent)
-            report = on_progress and Reporter(on_progress, video, index, len(videos))
-            curve = scorer.score(video, report)
-            csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
-            curve.to_csv(csv)
-            picture = stem.with_name(fitting_name(stem.name, ".png")) if plot else None
-            if picture is not None:
-                plot_curve(curve, picture, video=video.path)
-            result.scored.append(Scored(video.path, curve, csv, picture))
-            if on_scored is not None:
-                on_scored(result.scored[-1])
-        except (InputError, FeatureError) as error:
-            fail(Failure(video.path, error))
+    result.failed.extend(run_over(inputs, score_one, on_progress=on_progress, on_failure=on_failure))
     return result
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from vadpipe.extract.extraction import Progress as VideoReport
+    from vadpipe.extract.run import Progress as VideoReport
     from vadpipe.fitting import Fit
     from vadpipe.head.train import Check
 
