@@ -106,6 +106,19 @@ def test_two_videos_are_enough_for_a_threshold(tmp_path):
     assert 0 < fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).threshold < 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_two_videos_of_each_label_judge_each_other(tmp_path, seed):
+    """However the folds fall, the threshold is not taken from videos that the head was trained on."""
+    for kind in ("normal", "fight"):
+        write_features(tmp_path / "features", kind, 2)
+    settings = QUICK.model_copy(update={"steps": 200})
+    result = fit(tmp_path / "features", output=tmp_path / "head", settings=settings, seed=seed)
+    head = TrainedHead.load(result.head)
+    normal = [f for f in load_features(tmp_path / "features") if "normal" in f.source.video]
+    own = np.quantile(np.concatenate([head.snippet_scores(features) for features in normal]), 0.95)
+    assert result.threshold > 2 * own
+
+
 def test_labels_by_csv_leave_out_what_it_does_not_name(folder, tmp_path):
     rows = [f"fight/{i},1,s{i}" for i in range(5)] + [f"calm-normal/{i},0,s{i}" for i in range(5)]
     (tmp_path / "labels.csv").write_text("video,label,group\n" + "\n".join(rows))

@@ -50,11 +50,11 @@ def snippet_scores(head: Head, bags: Iterable[Bag]) -> Iterable[NDArray[np.float
 def _scores_across_folds(
     trained: Trained, bags: Sequence[Bag], seed: int, device: torch.device
 ) -> list[NDArray[np.float32]]:
-    groups = sorted({bag.group for bag in bags})
-    fold_of = {
-        groups[index]: at % N_FOLDS
-        for at, index in enumerate(np.random.default_rng(seed).permutation(len(groups)))
-    }
+    rng = np.random.default_rng(seed)
+    fold_of: dict[str, int] = {}
+    for label in (1, 0):  # each label by itself, so that what is left always has both
+        groups = sorted({bag.group for bag in bags if bag.label == label} - fold_of.keys())
+        fold_of |= {groups[index]: at % N_FOLDS for at, index in enumerate(rng.permutation(len(groups)))}
     scores: list[NDArray[np.float32]] = []
     for fold in range(N_FOLDS):
         rest = [bag for bag in bags if fold_of[bag.group] != fold]
