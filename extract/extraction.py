@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import check_writable
 from vadpipe.device import choose_device
-from vadpipe.errors import DecodeError, WeightsError
+from vadpipe.errors import DecodeError, WeightsError, printable
 from vadpipe.extract.backbone import DEFAULT, DEFAULT_VIEW, Backbone, check_view, find_backbone
 from vadpipe.extract.container import sniff
 from vadpipe.extract.frames import DECODERS, Frame, decoder_version
@@ -22,7 +22,7 @@ from vadpipe.extract.run import OnProgress, Reporter, run_over
 from vadpipe.extract.snippets import snippets
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.timeline import Timeline, read_timeline
-from vadpipe.extract.videos import Failure, Video
+from vadpipe.extract.videos import Failure, Video, find_videos
 from vadpipe.features import Features, Recipe, Source
 from vadpipe.weights import cache
 
@@ -82,6 +82,7 @@ def extract_features(
     """
     folder, local = Path(output), None if weights is None else Path(weights)
     recipe = _planned(find_backbone(backbone), check_view(view), local)
+    videos, unusable = find_videos(inputs)
     store = FeatureStore(folder)
     result = Extraction()
     network: LoadedBackbone | None = None
@@ -89,22 +90,35 @@ def extract_features(
     def extract_one(video: Video, report: Reporter | None) -> None:
         nonlocal network
         stored = store.find(video)
-        if stored is not None and not recipe.differences(stored.header.recipe):
-            log.info("%s: there already as %s", video.path, stored.path)
-            result.skipped.append(stored.path)
+        differences = recipe.differences(stored.header.recipe) if stored else []
+        if stored and not differences:
+            result.skipped.append(store.refresh(stored, video))
+            log.info("%s: there already as %s", printable(video.path), result.skipped[-1])
+            warn_of_damage(video, stored.header.source)
             return
+        if differences:
+            log.warning(
+                "%s: features of another recipe are replaced (%s)", printable(video.path), differences[0]
+            )
         if network is None:
             chosen = choose_device(device)
             check_writable(folder)
             network = load_network(backbone, view=view, weights=local, device=chosen)
         name = stored.header.source.video if stored else store.name_for(video)
-        target = store.path_for(name)
-        extract_video(replace(video, name=name), network, report).save(target)
-        store.added(target)
-        result.written.append(target)
+        features = extract_video(replace(video, name=name), network, report)
+        warn_of_damage(video, features.source)
+        result.written.append(store.write(features))
 
-    result.failed.extend(run_over(inputs, extract_one, on_progress=on_progress, on_failure=on_failure))
+    result.failed.extend(
+        run_over(videos, unusable, extract_one, on_progress=on_progress, on_failure=on_failure)
+    )
     return result
+
+
+def warn_of_damage(video: Video, source: Source) -> None:
+    """Say so where only a part of a video could be decoded, each time its features are used."""
+    if source.partial:
+        log.warning("%s: damaged, %s", printable(video.path), source.partial)
 
 
 def load_network(backbone: str, *, view: str, weights: Path | None, device: torch.device) -> LoadedBackbone:
@@ -136,17 +150,15 @@ def extract_video(video: Video, network: LoadedBackbone, report: Reporter | None
             best = decoder, stream, rows
         if stream.error is None:
             break
-        log.info("%s: %s", video.path, stream.error.reason)
+        log.info("%s: %s", printable(video.path), stream.error.reason)
     assert best is not None
     decoder, stream, rows = best
     if not rows:
         raise stream.error or DecodeError("holds no frame that can be decoded", file=video.path)
-    log.info("%s: %d frames by %s", video.path, len(stream.times_s), decoder_version(decoder))
+    log.info("%s: %d frames by %s", printable(video.path), len(stream.times_s), decoder_version(decoder))
     n_frames = len(stream.times_s)
     complete = n_frames == timeline.n_announced
     partial = None if complete else f"{n_frames} of {timeline.n_announced} frames decoded"
-    if partial:
-        log.warning("%s: damaged, %s", video.path, partial)
     return Features(
         values=np.stack(rows),
         frame_times_s=np.array(stream.times_s, dtype=np.float64),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.extract.container import sniff
-from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.extract.videos import Failure, Video
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,24 @@ class Reporter:
 
 
 def run_over(
-    inputs: Iterable[str | os.PathLike[str]],
+    videos: Sequence[Video],
+    unusable: Sequence[Failure],
     work: Callable[[Video, Reporter | None], None],
     *,
     on_progress: OnProgress | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> list[Failure]:
-    """Do ``work`` for each video that ``inputs`` name, and return what could not be used.
+    """Do ``work`` for each video, and return what could not be used.
 
     Args:
-        inputs: files, folders (searched recursively) and patterns.
+        videos: what :func:`vadpipe.extract.videos.find_videos` found.
+        unusable: what it could not use.
         work: called with each video whose first bytes are those of one, and with what to tell of its
             progress. An InputError or FeatureError that it raises ends this video only.
         on_progress: called after each frame that was read.
         on_failure: called at once for each video that cannot be used.
     """
-    videos, failures = find_videos(inputs)
+    failures = list(unusable)
     if on_failure is not None:
         for failure in failures:
             on_failure(failure)

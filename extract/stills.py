@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.frames import upright
-from vadpipe.extract.timeline import open_container, read_timeline, start_of
+from vadpipe.extract.timeline import Timeline, open_container, read_timeline, start_of
 
 
 def read_stills(path: Path, times_s: Sequence[float], short_side_px: int = 180) -> list[NDArray[np.uint8]]:
@@ -22,15 +23,21 @@ def read_stills(path: Path, times_s: Sequence[float], short_side_px: int = 180) 
     """
     timeline = read_timeline(path)
     width, height = timeline.scaled_to(short_side_px)
-    return [upright(_frame_at(path, time_s), width, height, timeline.quarter_turns) for time_s in times_s]
+    return [
+        upright(_frame_at(path, timeline, time_s), width, height, timeline.quarter_turns)
+        for time_s in times_s
+    ]
 
 
-def _frame_at(path: Path, time_s: float) -> av.VideoFrame:
+def _frame_at(path: Path, timeline: Timeline, time_s: float) -> av.VideoFrame:
     # A seek in a transport stream can land behind the frame; then it is read from the start.
     for seek in (True, False):
         with open_container(path) as (container, stream):
             tick_s, start_s = float(stream.time_base or 0), start_of(container)
             try:
+                if container.format.name == "avi":  # no presentation times: its frames can only be counted
+                    number = int(np.searchsorted(timeline.times_s, time_s - tick_s / 2))
+                    return next(itertools.islice(container.decode(stream), number, None))
                 if seek:
                     container.seek(int((time_s + start_s) / tick_s), stream=stream)
                 first = True
@@ -41,6 +48,6 @@ def _frame_at(path: Path, time_s: float) -> av.VideoFrame:
                     if at_s >= time_s - tick_s / 2:
                         return frame
                     first = False
-            except av.FFmpegError:
+            except (av.FFmpegError, StopIteration):
                 continue
     raise DecodeError(f"has no frame to show at {time_s:.2f} s", file=path)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vadpipe.atomic import fitting_name
 from vadpipe.errors import FeatureError
-from vadpipe.extract.videos import Video
-from vadpipe.features import SUFFIX, FeatureHeader, Source, read_header
+from vadpipe.extract.videos import Video, located
+from vadpipe.features import SUFFIX, FeatureHeader, Features, Source, read_header
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class FeatureStore:
         here = self._by_place.get(video.place)
         if here is not None:  # it has changed; its old features are replaced
             return here.header.source.video
-        parents = video.path.absolute().parts[1:]
+        parents = located(video.path).parts[1:]
         names = [video.name]
         names += ["/".join(parents[-n:]) for n in range(video.name.count("/") + 2, len(parents) + 1)]
         return next((name for name in names if name not in self._by_name), f"{video.name}~{video.place}")
@@ -75,9 +75,32 @@ class FeatureStore:
         *folders, last = name.split("/")
         return self.folder.joinpath(*folders, fitting_name(last, SUFFIX))
 
-    def added(self, path: Path) -> None:
-        """Take note of a file that was just written."""
-        self._add(Stored(path, read_header(path)))
+    def write(self, features: Features) -> Path:
+        """Write the features of a video under its name, and return where."""
+        target = self.path_for(features.source.video)
+        features.save(target)
+        self._add(Stored(target, read_header(target)))
+        return target
+
+    def refresh(self, stored: Stored, video: Video) -> Path:
+        """Bring the record of features that are kept up to date with where their video is now.
+
+        A video that was once named alone (``cam1/a.mp4``) and is now found from further up
+        (``videos/normal/cam1/a.mp4``) takes the longer name, since labels are read from it.
+        """
+        source = stored.header.source
+        longer = video.name.endswith("/" + source.video) and video.name not in self._by_name
+        name = video.name if longer else source.video
+        stat = video.path.stat()
+        current = {"video": name, "place": video.place, "modified_ns": stat.st_mtime_ns}
+        if current.items() <= source.model_dump().items():
+            return stored.path
+        features = Features.load(stored.path)
+        target = self.write(replace(features, source=source.model_copy(update=current)))
+        if target != stored.path:
+            stored.path.unlink()
+            self._by_name.pop(source.video, None)
+        return target
 
     def _add(self, stored: Stored) -> None:
         source: Source = stored.header.source
@@ -86,9 +109,9 @@ class FeatureStore:
 
 
 def feature_files(folder: Path) -> Iterator[Path]:
-    """Yield what may be feature files below a folder, sorted; temporary and hidden files are left out."""
+    """Yield what may be feature files below a folder, sorted; unfinished ones are left out."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []:
-        if not path.name.startswith("."):
+        if not path.name.startswith(".part-"):
             yield path
 
 

@@ -114,12 +114,17 @@ def read_timeline(path: Path) -> Timeline:
             raise DecodeError(f"cannot be read: {error.strerror}", file=path) from error
         seconds = float(stream.time_base or 0)
         start_s, n_announced = start_of(container), stream.frames
+        counted = container.format.name == "avi"
+    n_announced -= int(packets["empty"].sum())  # a capture's dropped frames: announced, but never there
+    packets = packets[~packets["empty"]]
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
     order = np.argsort(packets["pts"], kind="stable")
     packets = packets[order]
     times_s = packets["pts"] * seconds - start_s
-    if (packets["pts"] < 0).any() and not packets["discard"].any():
+    if counted:  # what AVI has instead of presentation times begins with the codec's delay
+        times_s = times_s - times_s[0]
+    elif (packets["pts"] < 0).any() and not packets["discard"].any():
         # Some muxers keep no edit list and let time begin below zero; nothing is hidden then.
         times_s = times_s - min(times_s[0], 0.0)
     shown: NDArray[np.bool_] = ~packets["discard"] & (times_s >= -seconds)
@@ -162,6 +167,8 @@ def _packets(container: InputContainer, stream: VideoStream) -> NDArray[np.void]
     rows = []
     for packet in container.demux(stream):
         stamp = packet.pts if packet.pts is not None else packet.dts  # AVI has no presentation time
-        if packet.size and stamp is not None:
-            rows.append((stamp, packet.duration or 0, packet.is_discard))
-    return np.array(rows, dtype=[("pts", np.int64), ("duration", np.int64), ("discard", np.bool_)])
+        if stamp is not None:
+            rows.append((stamp, packet.duration or 0, packet.is_discard, packet.size == 0))
+    return np.array(
+        rows, dtype=[("pts", np.int64), ("duration", np.int64), ("discard", np.bool_), ("empty", np.bool_)]
+    )

@@ -30,7 +30,7 @@ class Video:
     @property
     def place(self) -> str:
         """Digest of the absolute path: knows a file however it was named, and reveals no path."""
-        return hashlib.sha256(os.fsencode(self.path.absolute())).hexdigest()[:16]
+        return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Failure:
 
 def named_video(path: str | os.PathLike[str]) -> Video:
     """Return the video of a file that is named outright: it carries the name of its folder."""
-    absolute = _absolute(path)
+    absolute = located(path)
     return Video(Path(path), "/".join(absolute.parts[-2:]).lstrip("/"))
 
 
@@ -66,42 +66,53 @@ def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], 
         if not os.fspath(given):
             raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
         path = Path(given)
-        found, reason = _expand(path)
-        if not found:
+        unreadable: list[OSError] = []
+        found, reason = _expand(path, unreadable)
+        for error in unreadable:
+            reason = f"cannot be searched: {error.strerror}"
+            failures.append(Failure(Path(error.filename), InputError(reason, file=error.filename)))
+        if not found and not unreadable:
             suffixes = " ".join(sorted(SUFFIXES))
-            error = InputError(reason, file=path, next_step=f"Looked for files ending in {suffixes}.")
-            failures.append(Failure(path, error))
+            hint = f"Looked for files ending in {suffixes}."
+            failures.append(Failure(path, InputError(reason, file=path, next_step=hint)))
         for video in found:
             if not _is_text(video.name):
-                error = InputError("has a name that is not UTF-8", file=video.path, next_step="Rename it.")
-                failures.append(Failure(video.path, error))
+                reason = "has a name that is not UTF-8"
+                unusable = InputError(reason, file=video.path, next_step="Rename it.")
+                failures.append(Failure(video.path, unusable))
                 continue
-            videos.setdefault(_absolute(video.path), video)
+            videos.setdefault(located(video.path), video)
     return list(videos.values()), failures
 
 
-def _expand(path: Path) -> tuple[list[Video], str]:
+def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
     """Return the videos that a name stands for, and what to say where there is none."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        return list(_in_folder(path)), "holds no video"
+        return list(_in_folder(path, unreadable)), "holds no video"
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
-        found = [_in_folder(match) if match.is_dir() else [named_video(match)] for match in matches]
+        found = [
+            _in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
+        ]
         return [video for videos in found for video in videos], "matches no video"
     return [named_video(path)], ""
 
 
-def _in_folder(folder: Path) -> Iterator[Video]:
-    root = _absolute(folder).name
+def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
+    root = located(folder).name
     entered: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=unreadable.append, followlinks=True):
         real = os.path.realpath(place)
         if real in entered:  # a link that leads back
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # Links last: a folder is found under its own name first.
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")),
+            key=lambda name: (Path(place, name).is_symlink(), name),
+        )
         for name in sorted(files):
             path = Path(place, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
@@ -109,9 +120,18 @@ def _in_folder(folder: Path) -> Iterator[Video]:
                 yield Video(path, "/".join(part for part in (root, *below) if part))
 
 
-def _absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path without ``..``, links left as they are: a label may lie in a link's name."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
+def located(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without ``..``.
+
+    Links are left as they are, since a label may lie in a link's name; only where ``..`` follows, they
+    have to be resolved to know what it means.
+    """
+    given = Path(path)
+    if ".." not in given.parts:
+        return Path(os.path.abspath(given))  # noqa: PTH100
+    if given.name == "..":
+        return Path(os.path.realpath(given))
+    return Path(os.path.realpath(given.parent)) / given.name
 
 
 def _is_text(name: str) -> bool:

@@ -1,5 +1,7 @@
 """Feature files hold what was put in, and refuse what contradicts itself."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -27,7 +29,13 @@ def make_features(
         frame_times_s=np.arange(n_frames) / 25,
         end_s=n_frames / 25,
         recipe=recipe,
-        source=Source(video=video, place=video[-16:], sha256="0" * 64, n_bytes=1, modified_ns=2),
+        source=Source(
+            video=video,
+            place=video[-16:],
+            sha256=hashlib.sha256(f"{video} {seed}".encode()).hexdigest(),
+            n_bytes=1,
+            modified_ns=2,
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """From a folder of features to a head: labels, splits, threshold and files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -218,3 +219,17 @@ def test_something_is_always_left_to_learn_from():
 def test_seeds_out_of_range(folder, seed):
     with pytest.raises(UsageError, match=f"seed {seed} is out of range"):
         fit(settings=QUICK, seed=seed)
+
+
+def test_copies_of_a_video_are_named_and_never_judge_each_other(tmp_path, caplog):
+    for kind in ("normal", "fight"):
+        write_features(tmp_path / "features", kind, 1)
+    for name in ("videos/normal/copy.mp4", "videos/fight/copy.mp4"):
+        copy = make_features(96, "videos/normal/0.mp4", seed=600)
+        copy = replace(copy, source=copy.source.model_copy(update={"video": name}))
+        copy.save(tmp_path / "features" / f"{name}.safetensors")
+    fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK)
+    assert (
+        "videos/normal/0.mp4 (normal) and videos/normal/copy.mp4 (normal) are the same video" in caplog.text
+    )
+    assert "videos/fight/copy.mp4 (abnormal)" in caplog.text

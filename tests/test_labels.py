@@ -37,6 +37,7 @@ def test_known_folder_names(folder, abnormal):
     "folder",
     [
         *("road", "november", "nothing", "camera1", "north", "1", "notes"),
+        *("isn-not-a-fight", "without_any_fight"),
         *("not_normal", "NonNormal", "normal_and_fight", "no_label_yet", "not_reviewed", "No5Camera"),
     ],
 )
@@ -119,6 +120,7 @@ def test_without_groups_each_video_is_one(tmp_path):
         ("name,class\nb,1\n", "needs a first line video,label"),
         ("", "needs a first line video,label"),
         ("video,label\n", "holds no labels below its first line"),
+        ("video,label\n/data/normal/b.mp4,0\n", "'/data/normal/b.mp4' matches no feature file"),
         ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
     ],
 )

@@ -93,6 +93,17 @@ def test_features_that_extract_made_are_found(x3d_head, x3d_weights, tmp_path, m
     assert len(scorer.score(video)) == 20
 
 
+def test_damage_is_named_each_time(x3d_head, x3d_weights, tmp_path, caplog):
+    video = write_video(tmp_path / "clip.mp4", 80, container_options={"movflags": "faststart"})
+    with video.open("r+b") as file:
+        file.truncate(int(video.stat().st_size * 0.7))
+    scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
+    for _ in range(2):
+        caplog.clear()
+        n_frames = len(scorer.score(video))
+        assert f"clip.mp4: damaged, {n_frames} of 80 frames decoded" in caplog.text
+
+
 def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weights, tmp_path):
     video = write_video(tmp_path / "clip.mp4", 20)
     options = {"backbone": "x3d_s", "weights": x3d_weights, "view": "centre"}
@@ -112,16 +123,32 @@ def test_videos_of_one_name_get_results_of_their_own(scorer, tmp_path):
         return [scored.csv for scored in vadpipe.score_videos([tmp_path / "in"], scorer, **options).scored]
 
     assert results() == [
-        tmp_path / "in/cam1/clip.scores.csv",
+        tmp_path / "in/cam1/clip.mkv.scores.csv",
         tmp_path / "in/cam1/clip.mp4.scores.csv",
         tmp_path / "in/cam2/clip.scores.csv",
     ]
     out = tmp_path / "out"
     assert results(output=out) == [
-        out / "clip.scores.csv",
-        out / "clip.mp4.scores.csv",
-        out / "cam2/clip.scores.csv",
+        out / "cam1/clip.mkv.scores.csv",
+        out / "cam1/clip.mp4.scores.csv",
+        out / "cam2/clip.mp4.scores.csv",
     ]
+
+
+def test_results_stay_in_the_output_folder_however_videos_are_named(scorer, tmp_path, monkeypatch):
+    for name in ("a/clip.mp4", "b/clip.mp4", "clip.mp4"):
+        write_video(tmp_path / name, 16)
+    monkeypatch.chdir(tmp_path / "a")
+    names = ["clip.mp4", "../b/clip.mp4", "../clip.mp4"]
+    written = [scored.csv for scored in vadpipe.score_videos(names, scorer, output="out").scored]
+    assert [path.as_posix() for path in written] == [
+        "out/a/clip.scores.csv",
+        "out/b/clip.scores.csv",
+        f"out/{tmp_path.name}/clip.scores.csv",
+    ]
+    assert all(path.is_file() for path in written)
+    beside = [scored.csv for scored in vadpipe.score_videos(["clip.mp4", tmp_path / "b"], scorer).scored]
+    assert [path.as_posix() for path in beside] == ["clip.scores.csv", f"{tmp_path}/b/clip.scores.csv"]
 
 
 def test_a_place_that_cannot_be_written_is_found_before_the_work(scorer, tmp_path, monkeypatch):
@@ -141,7 +168,7 @@ def test_a_head_takes_only_its_own_backbone(x3d_head, tmp_path):
         scorer.head.snippet_scores(make_features())
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv", "a.avi"])
 def test_stills_show_the_frames_asked_for(tmp_path, name):
     video = write_video(tmp_path / name, 60, options={"g": "20", "bf": "3"})
     stills = read_stills(video, [0.0, 21 / 25, 59 / 25], short_side_px=120)

@@ -18,6 +18,7 @@ from vadpipe.errors import (
     EXIT_SOME_FAILED,
     UsageError,
     VadpipeError,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -181,12 +182,12 @@ def score(
     def tell(scored: Scored) -> None:
         peak = scored.curve.peaks(1)[0]
         _say(
-            f"{scored.video}: {len(scored.curve)} frames, highest score "
+            f"{printable(scored.video)}: {len(scored.curve)} frames, highest score "
             f"{scored.curve.scores[peak]:.2f} at {scored.curve.times_s[peak]:.2f} s",
             quiet,
         )
         for path in filter(None, (scored.csv, scored.plot)):
-            typer.echo(path)
+            typer.echo(os.fsencode(path))  # as bytes: not every name can be encoded for the terminal
 
     scorer = Scorer(head, backbone=backbone, weights=weights, features=features, device=device)
     with VideoProgress("scoring", quiet=quiet) as progress:
@@ -214,7 +215,9 @@ def main() -> None:
             typer.echo("interrupted; what was finished is kept", err=True)
         raise
     except Exception as error:
-        typer.echo(f"error: a fault in vadpipe: {type(error).__name__}: {str(error)[:200]}", err=True)
+        typer.echo(
+            f"error: a fault in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}", err=True
+        )
         typer.echo("Please report it with the traceback that -vv shows.", err=True)
         if _show_tracebacks():
             raise
@@ -251,7 +254,7 @@ def _settings(file: Path | None, assignments: list[str]) -> HeadSettings:
 
 
 def _set_up(verbose: int, quiet: bool) -> None:
-    level = logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
 

@@ -50,15 +50,18 @@ class VadpipeError(Exception):
 
     def __str__(self) -> str:
         """Two lines at most: ``FILE: reason`` and the next step."""
-        # A file name may hold a line break; it is shown escaped, so that the message keeps its form.
-        name = "" if self.file is None else self.file.encode("unicode_escape").decode() + ": "
-        if name and self.file is not None and self.file.isprintable():
-            name = f"{self.file}: "
+        name = "" if self.file is None else f"{printable(self.file)}: "
         return f"{name}{self.reason}" + (f"\n{self.next_step}" if self.next_step else "")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions with keyword arguments do not pickle by themselves, and workers send them back.
         return (_rebuild, (type(self), self.reason, self.file, self.next_step))
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a path for a message; one that holds a line break, say, is escaped and so stays one line."""
+    name = os.fspath(path)
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _rebuild(kind: type[VadpipeError], reason: str, file: str | None, next_step: str | None) -> VadpipeError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Check, train
 from vadpipe.labels import Label, csv_labels, folder_labels
 from vadpipe.threshold import calibrate
+
+log = logging.getLogger(__name__)
 
 MIN_GROUPS_TO_HOLD_OUT = 8
 """Where a label has fewer groups than this, none is held out: one or two would judge by luck."""
@@ -90,6 +93,7 @@ def fit(
         known = folder_labels(list(by_video), normal)
     else:
         known = csv_labels(Path(labels), list(by_video))
+    known = _join_copies(known, by_video)
     bags = [_bag(by_video[video], label) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
@@ -129,6 +133,9 @@ def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
     """
     paths = [path for path in feature_files(folder) if path.name != FILE_NAME]
     loaded = [(path, Features.load(path)) for path in paths]
+    for path, item in loaded:
+        if item.source.partial:
+            log.warning("%s: of a damaged video, %s", path, item.source.partial)
     if backbone is not None:
         loaded = [(path, item) for path, item in loaded if item.recipe.backbone == backbone]
     if not loaded:
@@ -172,6 +179,19 @@ def hold_out(bags: Sequence[Bag], share: float, seed: int) -> list[Bag]:
         count = min(max(1, round(share * len(groups))), len(groups) - 1)  # something is left to learn from
         chosen |= {groups[index] for index in rng.permutation(len(groups))[:count]}
     return [bag for bag in bags if bag.group in chosen]
+
+
+def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
+    """Put videos of the same content into one group, and say so: a copy must not judge its original."""
+    first: dict[str, str] = {}
+    joined: dict[str, Label] = {}
+    for video, label in labels.items():
+        original = first.setdefault(features[video].source.sha256, video)
+        joined[video] = replace(label, group=joined.get(original, label).group)
+        if original != video:
+            kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
+            log.warning("%s (%s) and %s (%s) are the same video", original, kinds[0], video, kinds[1])
+    return joined
 
 
 def _bag(features: Features, label: Label) -> Bag:

@@ -104,16 +104,19 @@ def _verdict(folder: str, named: set[str]) -> bool | None:
     """Return whether that folder is abnormal, or None where it says nothing."""
     if folder in named:
         return False
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", folder)]
+    # Letters of any script; a capital after a small letter begins a word, so does the last of several.
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", folder)
+    words = [word.lower() for word in re.findall(r"[^\W\d_]+", parted)]
     if words[-3:] == ["normal", "videos", "anomaly"]:
         return False
-    said: set[bool] = set()
+    said: set[bool | None] = set()
     for before, word in zip(["", *words], words, strict=False):
-        if word in ABNORMAL_WORDS or (word in NORMAL_WORDS and before == "ab"):
+        if word in NEGATIONS:
+            said.add(None)  # until the word after it explains it
+        elif word in ABNORMAL_WORDS or (word in NORMAL_WORDS and before == "ab"):
+            said.discard(None) if before in NEGATIONS else None
             said.add(before not in NEGATIONS)
         elif word in NORMAL_WORDS:
-            if before in NEGATIONS:
-                return None
             said.add(False)
     return said.pop() if len(said) == 1 else None
 
@@ -179,15 +182,18 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
 
 
 def _matches(name: str, videos: Sequence[str], index: dict[str, set[str]]) -> set[str]:
-    """Return the videos that a row's name can mean: that very name, an ending of it, or the name's ending."""
+    """Return the videos that a row can mean: of that very name, of names that end so, or that it ends in."""
     if name in videos:
         return {name}
     path = PurePosixPath(name)
-    for start in range(len(path.parts) if path.is_absolute() else 1):
-        matches = index.get(str(PurePosixPath(*path.parts[start:])), set())
-        if matches:
-            return matches
-    return set()
+    if path.is_absolute():
+        forms = {str(path), str(path.with_suffix(""))}
+        return {
+            video
+            for video in videos
+            if any(form.endswith((f"/{video}", f"/{PurePosixPath(video).with_suffix('')}")) for form in forms)
+        }
+    return index.get(str(path), set())
 
 
 def _by_ending(videos: Iterable[str]) -> dict[str, set[str]]:

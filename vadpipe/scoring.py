@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vadpipe.atomic import check_writable, fitting_name
 from vadpipe.curve import Curve, spread
 from vadpipe.device import choose_device
-from vadpipe.errors import UsageError
+from vadpipe.errors import UsageError, printable
 from vadpipe.extract.container import sniff
-from vadpipe.extract.extraction import extract_video, load_network
+from vadpipe.extract.extraction import extract_video, load_network, warn_of_damage
 from vadpipe.extract.network import LoadedBackbone
 from vadpipe.extract.run import OnProgress, Reporter, run_over
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import Failure, Video, named_video
+from vadpipe.extract.videos import Failure, Video, find_videos, located, named_video
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.plot import plot_curve
@@ -118,20 +118,19 @@ class Scorer:
         sniff(video.path)
         stored = None if self._store is None else self._store.find(video)
         if stored is not None:  # those of another recipe are refused when they are scored
-            log.info("%s: features found in %s", video.path, stored.path)
+            log.info("%s: features found in %s", printable(video.path), stored.path)
+            warn_of_damage(video, stored.header.source)
             return Features.load(stored.path)
         if self._network is None:
             recipe = self.head.record.recipe
             self._network = load_network(
                 recipe.backbone, view=recipe.view, weights=self._weights, device=self._device
             )
-        if self._store is None:
-            return extract_video(video, self._network, report)
-        name = self._store.name_for(video)
-        target = self._store.path_for(name)
+        name = video.name if self._store is None else self._store.name_for(video)
         features = extract_video(replace(video, name=name), self._network, report)
-        features.save(target)
-        self._store.added(target)
+        warn_of_damage(video, features.source)
+        if self._store is not None:
+            self._store.write(features)
         return features
 
 
@@ -166,8 +165,8 @@ def score_videos(
 ) -> Scoring:
     """Score videos and write ``NAME.scores.csv`` and, on request, ``NAME.png`` for each.
 
-    A video that cannot be read is reported and the rest goes on. Where two videos would write the same
-    file, the later one takes more of its name: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
+    A video that cannot be read is reported and the rest goes on. Videos that would write the same file
+    take more of their names: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
@@ -182,12 +181,12 @@ def score_videos(
         OutputError: where results cannot be written; what was written before stays.
         WeightsError: where the backbone's weights cannot be had.
     """
+    videos, unusable = find_videos(inputs)
+    stems = _result_stems(videos, None if output is None else Path(output))
     result = Scoring()
-    taken: set[Path] = set()
 
     def score_one(video: Video, report: Reporter | None) -> None:
-        stem = _free_stem(video, None if output is None else Path(output), taken)
-        taken.add(stem)
+        stem = stems[video]
         check_writable(stem.parent)
         curve = scorer.score(video, report)
         csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
@@ -199,16 +198,41 @@ def score_videos(
         if on_scored is not None:
             on_scored(result.scored[-1])
 
-    result.failed.extend(run_over(inputs, score_one, on_progress=on_progress, on_failure=on_failure))
+    result.failed.extend(
+        run_over(videos, unusable, score_one, on_progress=on_progress, on_failure=on_failure)
+    )
     return result
 
 
-def _free_stem(video: Video, output: Path | None, taken: set[Path]) -> Path:
-    """Return the path, without suffix, of a video's results: the shortest that is still free."""
-    if output is None:
-        places = [video.path.parent]
-    else:
-        parents = video.path.absolute().parts[1:-1]
-        places = [output.joinpath(*parents[len(parents) - n :]) for n in range(len(parents) + 1)]
-    stems = [place / name for place in places for name in (video.path.stem, video.path.name)]
-    return next((stem for stem in stems if stem not in taken), stems[-1])
+def _result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
+    """Return the path, without suffix, of each video's results; no two are the same.
+
+    Videos that alone have their name get ``NAME``. Others take their suffix where that is enough, and
+    else as many of their folders as it needs.
+    """
+    namesakes: dict[Path, list[Video]] = {}
+    for video in videos:
+        folder = located(video.path).parent if output is None else output
+        namesakes.setdefault(folder / video.path.stem, []).append(video)
+    stems: dict[Video, Path] = {}
+    for plain, group in namesakes.items():
+        deepest = max(len(located(video.path).parts) for video in group) if output else 1
+        forms = [
+            {
+                video: plain.parent.joinpath(
+                    *_folders(video, depth), video.path.name if with_suffix else video.path.stem
+                )
+                for video in group
+            }
+            for depth in range(deepest)
+            for with_suffix in (False, True)
+        ]
+        stems |= next((form for form in forms if len({*form.values()}) == len(group)), forms[-1])
+    if output is None:  # shown as the user named them
+        return {video: video.path.parent / stem.name for video, stem in stems.items()}
+    return stems
+
+
+def _folders(video: Video, depth: int) -> Sequence[str]:
+    parents = located(video.path).parts[1:-1]
+    return parents[len(parents) - depth :] if depth else ()

@@ -36,7 +36,8 @@ def converted(record: PackagedWeights, local: Path | None = None) -> Path:
     cached = target.is_file() and digest(target) == record.converted_sha256
     if cached and local is None:
         return target
-    check_writable(target.parent, next_step=_OTHER_CACHE)
+    if not cached:
+        check_writable(target.parent, next_step=_OTHER_CACHE)
     data, origin = _published_bytes(record, local)
     package_index.verify(data, record, origin=origin)
     if not cached:

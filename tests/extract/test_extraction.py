@@ -103,6 +103,44 @@ def test_a_video_is_known_however_it_is_named(extract, tmp_path):
         assert extract(name).skipped == first
 
 
+def test_names_with_dots_stay_inside_the_output(extract, tmp_path, monkeypatch):
+    write_video(tmp_path / "w/clips/x.mp4", 16)
+    write_video(tmp_path / "clips/x.mp4", 33)
+    monkeypatch.chdir(tmp_path / "w")
+    result = extract("clips", "../clips")
+    assert [path.as_posix() for path in result.written] == [
+        "features/clips/x.mp4.safetensors",
+        f"features/{tmp_path.name}/clips/x.mp4.safetensors",
+    ]
+    assert extract("../w/clips", "../clips/x.mp4").skipped == result.written
+
+
+def test_a_video_takes_the_longer_name_when_it_is_found_from_further_up(extract, tmp_path):
+    write_video(tmp_path / "videos/normal/cam1/a.mp4", 16)
+    extract("videos/normal/cam1/a.mp4")
+    (path,) = extract("videos").skipped
+    assert path.as_posix() == "features/videos/normal/cam1/a.mp4.safetensors"
+    assert Features.load(path).source.video == "videos/normal/cam1/a.mp4"
+    assert len(load_features(tmp_path / "features")) == 1
+
+
+def test_a_moved_video_that_changes_later_replaces_its_features(extract, tmp_path):
+    write_video(tmp_path / "old/videos/a.mp4", 16)
+    extract("old/videos")
+    shutil.move("old", "new")
+    extract("new/videos")
+    write_video(tmp_path / "new/videos/a.mp4", 33)
+    extract("new/videos")
+    assert [item.n_frames for item in load_features(tmp_path / "features")] == [33]
+
+
+def test_features_of_another_recipe_are_replaced_and_it_is_said(extract, tmp_path, caplog):
+    write_video(tmp_path / "a.mp4", 16)
+    extract("a.mp4")
+    extract("a.mp4", view="centre")
+    assert "a.mp4: features of another recipe are replaced (view: centre / whole)" in caplog.text
+
+
 def test_a_copied_project_is_not_done_again(extract, tmp_path):
     write_video(tmp_path / "one/videos/a.mp4", 16)
     extract("one/videos")

@@ -144,3 +144,11 @@ def test_a_container_cut_before_its_index_is_refused(tmp_path):
 def test_decoders_have_versions():
     assert decoder_version("pyav") == f"PyAV {av.__version__}"
     assert decoder_version("decord").startswith("decord")
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_avi_has_no_presentation_times_so_its_frames_are_counted(tmp_path, decoder):
+    path = write_video(tmp_path / "a.avi", 40, options={"bf": "3"})
+    frames = decode(path, decoder)
+    assert [read_counter(frame.pixels) for frame in frames] == list(range(40))
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(40) / 25, atol=1e-6)

@@ -63,7 +63,8 @@ def test_links_are_followed_and_lend_their_own_names(tree):
     (tree / "set/fight/a.mp4").symlink_to(tree / "store/blob.mp4")
     (tree / "set/calm").symlink_to(tree / "videos/calm")
     (tree / "set/loop").symlink_to(tree / "set")
-    assert names("set") == ["set/calm/cam 1/c.mkv", "set/fight/a.mp4"]
+    (tree / "set/a link to fight").symlink_to("fight")  # sorts first, but the folder itself counts
+    assert names("set") == ["set/fight/a.mp4", "set/calm/cam 1/c.mkv"]
     assert names("set/fight/a.mp4") == ["fight/a.mp4"]
 
 
@@ -71,6 +72,13 @@ def test_a_link_to_nowhere_is_left_to_be_reported_when_it_is_opened(tree):
     (tree / "set").mkdir()
     (tree / "set/a.mp4").symlink_to("gone")
     assert names("set") == ["set/a.mp4"]
+
+
+def test_dots_after_a_link_mean_what_the_system_means(tree):
+    (tree / "elsewhere/deep").mkdir(parents=True)
+    (tree / "elsewhere/b.mp4").touch()
+    (tree / "videos/fight/link").symlink_to(tree / "elsewhere/deep")
+    assert names("videos/fight/b.mp4", "videos/fight/link/../b.mp4") == ["fight/b.mp4", "elsewhere/b.mp4"]
 
 
 def test_an_empty_name_does_not_mean_the_current_folder(tree):
