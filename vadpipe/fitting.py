@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vadpipe.atomic import check_writable, write_text
 from vadpipe.device import choose_device
@@ -19,7 +20,7 @@ from vadpipe.features import Features
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Check, train
+from vadpipe.head.train import Check, Trained, train
 from vadpipe.labels import Label, csv_labels, folder_labels
 from vadpipe.threshold import calibrate
 
@@ -85,43 +86,53 @@ def fit(
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     chosen_device = choose_device(device)
-    settings = settings or HeadSettings()
-    folder, target = Path(features), Path(output)
-    loaded = load_features(folder, backbone)
-    by_video = {item.source.video: item for item in loaded}
-    if labels is None:
-        known = folder_labels(list(by_video), normal)
-    else:
-        known = csv_labels(Path(labels), list(by_video))
+    settings, target = settings or HeadSettings(), Path(output)
+    by_video = {item.source.video: item for item in load_features(Path(features), backbone)}
+    videos = list(by_video)
+    known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
     known = _join_copies(known, by_video)
     bags = [_bag(by_video[video], label) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
-    held_out = hold_out(bags, settings.holdout, seed)
-    held_names = {bag.name for bag in held_out}
-    rest = [bag for bag in bags if bag.name not in held_names]
-    trained = train(rest, held_out, settings, seed=seed, device=chosen_device, on_check=on_check)
 
-    threshold = calibrate(trained, bags, held_out, seed=seed, device=chosen_device)
-    head = trained.head
-    if held_out and settings.refit:
-        head = train(bags, [], settings, seed=seed, until=trained.selected.step, device=chosen_device).head
-    record = HeadRecord(
-        settings=settings, recipe=loaded[0].recipe, threshold=threshold, seed=seed, step=trained.selected.step
-    )
-    TrainedHead(head, record).save(target / FILE_NAME)
+    held_out = hold_out(bags, settings.holdout, seed)
+    trained, threshold = _learn(bags, held_out, settings, seed, chosen_device, on_check)
     result = Fit(
         head=target / FILE_NAME,
         labels=known,
         unused=sorted(by_video.keys() - known.keys()),
-        held_out=sorted(held_names),
+        held_out=sorted(bag.name for bag in held_out),
         selected=trained.selected,
         history=trained.history,
         threshold=threshold,
     )
+    recipe = by_video[videos[0]].recipe
+    record = HeadRecord(
+        settings=settings, recipe=recipe, threshold=threshold, seed=seed, step=trained.selected.step
+    )
+    TrainedHead(trained.head, record).save(result.head)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, seed), indent=2) + "\n")
     return result
+
+
+def _learn(
+    bags: Sequence[Bag],
+    held_out: Sequence[Bag],
+    settings: HeadSettings,
+    seed: int,
+    device: torch.device,
+    on_check: Callable[[Check], None] | None,
+) -> tuple[Trained, float]:
+    """Return the trained head and its threshold: pick a step, judge what is normal, train on all."""
+    held_names = {bag.name for bag in held_out}
+    rest = [bag for bag in bags if bag.name not in held_names]
+    picked = train(rest, held_out, settings, seed=seed, device=device, on_check=on_check)
+    threshold = calibrate(picked, bags, held_out, seed=seed, device=device)
+    if not (held_out and settings.refit):
+        return picked, threshold
+    again = train(bags, [], settings, seed=seed, until=picked.selected.step, device=device)
+    return replace(picked, head=again.head), threshold
 
 
 def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
