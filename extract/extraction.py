@@ -72,7 +72,7 @@ def extract_features(
         view: which part of a frame the backbone sees, one of :data:`vadpipe.extract.backbone.VIEWS`.
         weights: the backbone's published weights in a local file, instead of a download.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
-        on_progress: called after each snippet.
+        on_progress: called after each frame that was read.
         on_failure: called at once for each video that cannot be used.
 
     Raises:
@@ -146,7 +146,7 @@ def extract_video(video: Video, network: LoadedBackbone, report: Reporter | None
     for decoder in candidates:
         stream = _Tolerant(video, timeline, decoder, size_px, report)
         rows = [network(snippet) for snippet in snippets(stream)]
-        if best is None or len(stream.times_s) > len(best[1].times_s):
+        if best is None or len(stream.times_s) >= len(best[1].times_s):
             best = decoder, stream, rows
         if stream.error is None:
             break

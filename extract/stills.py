@@ -10,26 +10,29 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.errors import DecodeError
 from vadpipe.extract.frames import upright
 from vadpipe.extract.timeline import Timeline, open_container, read_timeline, start_of
 
 
-def read_stills(path: Path, times_s: Sequence[float], short_side_px: int = 180) -> list[NDArray[np.uint8]]:
+def read_stills(
+    path: Path, times_s: Sequence[float], short_side_px: int = 180
+) -> list[NDArray[np.uint8] | None]:
     """Return the frame shown at each time, (H, W, 3) uint8 RGB, in the order asked.
 
+    One that cannot be read is None.
+
     Raises:
-        DecodeError: where a frame cannot be found or decoded.
+        InputError: where the file itself cannot be read.
     """
     timeline = read_timeline(path)
     width, height = timeline.scaled_to(short_side_px)
+    frames = [_frame_at(path, timeline, time_s) for time_s in times_s]
     return [
-        upright(_frame_at(path, timeline, time_s), width, height, timeline.quarter_turns)
-        for time_s in times_s
+        None if frame is None else upright(frame, width, height, timeline.quarter_turns) for frame in frames
     ]
 
 
-def _frame_at(path: Path, timeline: Timeline, time_s: float) -> av.VideoFrame:
+def _frame_at(path: Path, timeline: Timeline, time_s: float) -> av.VideoFrame | None:
     # A seek in a transport stream can land behind the frame; then it is read from the start.
     for seek in (True, False):
         with open_container(path) as (container, stream):
@@ -50,4 +53,4 @@ def _frame_at(path: Path, timeline: Timeline, time_s: float) -> av.VideoFrame:
                     first = False
             except (av.FFmpegError, StopIteration):
                 continue
-    raise DecodeError(f"has no frame to show at {time_s:.2f} s", file=path)
+    return None

@@ -135,6 +135,16 @@ def test_videos_of_one_name_get_results_of_their_own(scorer, tmp_path):
     ]
 
 
+def test_a_name_that_is_another_ones_stem_never_overwrites_it(scorer, tmp_path):
+    for name in ("a/clip.mp4", "a/clip.mkv", "a/clip.mp4.mkv", "b/clip.mp4", "b/clip.mp4.mkv"):
+        write_video(tmp_path / name, 16)
+    result = vadpipe.score_videos([tmp_path / "b"], scorer)
+    assert [scored.csv.name for scored in result.scored] == ["clip.scores.csv", "clip.mp4.scores.csv"]
+    with pytest.raises(UsageError, match=r"would write the same results as .* of another video"):
+        vadpipe.score_videos([tmp_path / "a/clip.mp4.mkv", tmp_path / "a"], scorer)
+    assert not list((tmp_path / "a").glob("*.csv"))
+
+
 def test_results_stay_in_the_output_folder_however_videos_are_named(scorer, tmp_path, monkeypatch):
     for name in ("a/clip.mp4", "b/clip.mp4", "clip.mp4"):
         write_video(tmp_path / name, 16)

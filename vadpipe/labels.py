@@ -109,12 +109,11 @@ def _verdict(folder: str, named: set[str]) -> bool | None:
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", parted)]
     if words[-3:] == ["normal", "videos", "anomaly"]:
         return False
-    said: set[bool | None] = set()
-    for before, word in zip(["", *words], words, strict=False):
-        if word in NEGATIONS:
-            said.add(None)  # until the word after it explains it
-        elif word in ABNORMAL_WORDS or (word in NORMAL_WORDS and before == "ab"):
-            said.discard(None) if before in NEGATIONS else None
+    said: set[bool] = set()
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word in NEGATIONS and after not in ABNORMAL_WORDS:
+            return None  # it denies something that this rule does not know
+        if word in ABNORMAL_WORDS or (word in NORMAL_WORDS and before == "ab"):
             said.add(before not in NEGATIONS)
         elif word in NORMAL_WORDS:
             said.add(False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import atomic_path
 from vadpipe.curve import Curve
-from vadpipe.errors import DecodeError
+from vadpipe.errors import InputError
 from vadpipe.extract.stills import read_stills
 
 # Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
@@ -115,15 +115,14 @@ def _draw_stills(
 
 def _stills(video: Path | None, curve: Curve, peaks: Sequence[int]) -> list[tuple[int, NDArray[np.uint8]]]:
     """Return (peak, still) of each peak whose frame can be read."""
-    found: list[tuple[int, NDArray[np.uint8]]] = []
     if video is None:
-        return found
-    for peak in peaks:
-        try:
-            found.append((peak, read_stills(video, [float(curve.times_s[peak])])[0]))
-        except DecodeError as error:  # the scores stand; a picture without this still is better than none
-            log.warning("%s", error)
-    return found
+        return []
+    try:
+        stills = read_stills(video, [float(curve.times_s[peak]) for peak in peaks])
+    except InputError as error:  # the scores stand; a picture without stills is better than none
+        log.warning("%s", error)
+        return []
+    return [(peak, still) for peak, still in zip(peaks, stills, strict=True) if still is not None]
 
 
 def _printable(name: str) -> str:

@@ -178,6 +178,7 @@ def score_videos(
         on_failure: called at once for each video that cannot be used.
 
     Raises:
+        UsageError: where even the full names of two videos would give the same results.
         OutputError: where results cannot be written; what was written before stays.
         WeightsError: where the backbone's weights cannot be had.
     """
@@ -227,7 +228,15 @@ def _result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, P
             for depth in range(deepest)
             for with_suffix in (False, True)
         ]
-        stems |= next((form for form in forms if len({*form.values()}) == len(group)), forms[-1])
+        taken = {*stems.values()}
+        free = [form for form in forms if len({*form.values()} - taken) == len(group)]
+        if not free:
+            raise UsageError(
+                f"would write the same results as {forms[-1][group[0]].name}.scores.csv of another video",
+                file=group[0].path,
+                next_step="Score them in two runs with different -o folders.",
+            )
+        stems |= free[0]
     if output is None:  # shown as the user named them
         return {video: video.path.parent / stem.name for video, stem in stems.items()}
     return stems
