@@ -1,9 +1,8 @@
-"""Decode and backbone: from a video file to one feature vector a snippet.
+"""From a video file to one feature vector a snippet.
 
-Follow one video through the files: :mod:`~vadpipe.extract.videos` finds it,
-:mod:`~vadpipe.extract.container` looks at its first bytes, :mod:`~vadpipe.extract.timeline` reads
-its times, :mod:`~vadpipe.extract.frames` decodes it, :mod:`~vadpipe.extract.snippets` groups the
-frames, :mod:`~vadpipe.extract.network` runs the backbone that :mod:`~vadpipe.extract.backbone`
-describes, :mod:`~vadpipe.extract.store` keeps the features, and :mod:`~vadpipe.extract.extraction` puts
-these together. :mod:`~vadpipe.extract.run` does it for many.
+Follow one video: :mod:`~vadpipe.extract.videos` finds it, :mod:`~vadpipe.extract.store` knows whether it is
+done, :mod:`~vadpipe.extract.decode` gives its frames and their times, :mod:`~vadpipe.extract.clips` cuts them
+into snippets, :mod:`~vadpipe.extract.crops` into squares, :mod:`~vadpipe.extract.engines` run one of the
+:mod:`~vadpipe.extract.backbones`, and :mod:`~vadpipe.extract.extractor` holds these together.
+:mod:`~vadpipe.extract.extraction` does it for many videos.
 """

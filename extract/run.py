@@ -1,12 +1,12 @@
-"""One run over many videos: a bad one is reported and the rest goes on."""
+"""One run over many videos: the next is decoded while this one is computed; a bad one costs only itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from vadpipe.errors import FeatureError, InputError
-from vadpipe.extract.container import sniff
 from vadpipe.extract.videos import Failure, Video
 
 
@@ -28,6 +28,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+OnFailure = Callable[[Failure], None]
 
 
 @dataclass(frozen=True)
@@ -44,34 +45,67 @@ class Reporter:
         self.on_progress(Progress(self.video, self.index, self.n_videos, done_s, total_s))
 
 
+class Begun(Protocol):
+    """Work that goes on by itself until it is finished or dropped."""
+
+    def close(self) -> None:
+        """Drop it."""
+
+
+T = TypeVar("T", bound=Begun)
+
+
 def run_over(
     videos: Sequence[Video],
-    unusable: Sequence[Failure],
-    work: Callable[[Video, Reporter | None], None],
+    begin: Callable[[Video], T | None],
+    finish: Callable[[T, Reporter | None], None],
     *,
+    look_ahead: bool = True,
     on_progress: OnProgress | None = None,
-    on_failure: Callable[[Failure], None] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> list[Failure]:
-    """Do ``work`` for each video, and return what could not be used.
+    """Begin and finish the work of each video, in order, and return what could not be used.
 
     Args:
         videos: what :func:`vadpipe.extract.videos.find_videos` found.
-        unusable: what it could not use.
-        work: called with each video whose first bytes are those of one, and with what to tell of its
-            progress. An InputError or FeatureError that it raises ends this video only.
-        on_progress: called after each frame that was read.
+        begin: starts what can go on by itself; returns None where there is nothing to do.
+        finish: ends it. An InputError or FeatureError of either ends this video only.
+        look_ahead: begin the next video before this one is finished.
+        on_progress: called as a video is read.
         on_failure: called at once for each video that cannot be used.
     """
-    failures = list(unusable)
-    if on_failure is not None:
-        for failure in failures:
-            on_failure(failure)
-    for index, video in enumerate(videos):
+    failures: list[Failure] = []
+    open_work: list[tuple[int, Video, T]] = []
+
+    def guarded(video: Video, work: Callable[[], None]) -> None:
         try:
-            sniff(video.path)
-            work(video, Reporter(on_progress, video, index, len(videos)) if on_progress else None)
+            work()
         except (InputError, FeatureError) as error:
             failures.append(Failure(video.path, error))
             if on_failure is not None:
                 on_failure(failures[-1])
+
+    def start(index: int, video: Video) -> None:
+        begun = begin(video)
+        if begun is not None:
+            open_work.append((index, video, begun))
+
+    def end() -> None:
+        index, video, begun = open_work[0]
+        report = Reporter(on_progress, video, index, len(videos)) if on_progress else None
+        try:
+            guarded(video, lambda: finish(begun, report))
+        finally:
+            open_work.pop(0)[2].close()
+
+    try:
+        for index, video in enumerate(videos):
+            guarded(video, lambda index=index, video=video: start(index, video))  # type: ignore[misc]
+            while len(open_work) > int(look_ahead):
+                end()
+        while open_work:
+            end()
+    finally:
+        for _, _, begun in open_work:
+            begun.close()
     return failures

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import InputError, UsageError, VadpipeError
-from vadpipe.extract.container import SUFFIXES
+from vadpipe.extract.decode.container import SUFFIXES
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video that was asked for.
+    r"""A video that was asked for.
 
     Attributes:
         path: where it is.
         name: its path below the folder that was given, that folder's name included, with ``/``.
             ``vadpipe extract videos/`` gives ``videos/fight/a.mp4``; naming the file alone gives
             ``fight/a.mp4``. Labels come from these folders, and feature files are laid out by them.
+            Bytes that are no UTF-8 are written as ``\xff``.
     """
 
     path: Path
@@ -44,7 +45,7 @@ class Failure:
 def named_video(path: str | os.PathLike[str]) -> Video:
     """Return the video of a file that is named outright: it carries the name of its folder."""
     absolute = located(path)
-    return Video(Path(path), "/".join(absolute.parts[-2:]).lstrip("/"))
+    return Video(Path(path), text("/".join(absolute.parts[-2:]).lstrip("/")))
 
 
 def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], list[Failure]]:
@@ -76,11 +77,6 @@ def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], 
             hint = f"Looked for files ending in {suffixes}."
             failures.append(Failure(path, InputError(reason, file=path, next_step=hint)))
         for video in found:
-            if not _is_text(video.name):
-                reason = "has a name that is not UTF-8"
-                unusable = InputError(reason, file=video.path, next_step="Rename it.")
-                failures.append(Failure(video.path, unusable))
-                continue
             videos.setdefault(located(video.path), video)
     return list(videos.values()), failures
 
@@ -117,7 +113,7 @@ def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
             path = Path(place, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 below = path.relative_to(folder).parts
-                yield Video(path, "/".join(part for part in (root, *below) if part))
+                yield Video(path, text("/".join(part for part in (root, *below) if part)))
 
 
 def located(path: str | os.PathLike[str]) -> Path:
@@ -134,9 +130,6 @@ def located(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(given.parent)) / given.name
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def text(name: str) -> str:
+    """Return a file's name as text that can be written anywhere."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

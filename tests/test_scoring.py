@@ -8,10 +8,10 @@ import pytest
 from conftest import read_counter, write_video
 from test_features import make_features
 from test_fitting import QUICK
+from vadpipe.extract.stills import read_stills
 
 import vadpipe
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
-from vadpipe.extract.stills import read_stills
 
 
 @pytest.fixture(scope="module")

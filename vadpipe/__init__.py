@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vadpipe.curve import Curve
     from vadpipe.errors import VadpipeError
-    from vadpipe.extract.extraction import Extraction, extract_features
+    from vadpipe.extract.extraction import extract_features
+    from vadpipe.extract.extractor import Extractor
+    from vadpipe.extract.record import Extraction
+    from vadpipe.extract.settings import ExtractSettings
     from vadpipe.features import Features
     from vadpipe.fitting import Fit, fit
     from vadpipe.head.settings import HeadSettings
@@ -28,7 +31,9 @@ __version__ = "0.1.0"
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Curve": "vadpipe.curve",
-    "Extraction": "vadpipe.extract.extraction",
+    "ExtractSettings": "vadpipe.extract.settings",
+    "Extraction": "vadpipe.extract.record",
+    "Extractor": "vadpipe.extract.extractor",
     "Features": "vadpipe.features",
     "Fit": "vadpipe.fitting",
     "HeadSettings": "vadpipe.head.settings",
@@ -43,7 +48,9 @@ _HOMES = {
 
 __all__ = [
     "Curve",
+    "ExtractSettings",
     "Extraction",
+    "Extractor",
     "Features",
     "Fit",
     "HeadSettings",

@@ -14,20 +14,30 @@ from vadpipe.atomic import write_text
 from vadpipe.errors import FeatureError
 
 
-def spread(scores: NDArray[np.float32], stride_frames: int, n_frames: int) -> NDArray[np.float32]:
-    """Give each frame the score of its snippet: (S,) to (N,).
+def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.float32]:
+    """Give each frame the score of its snippet, or the mean where several speak for it: (S,) to (N,).
 
     Args:
-        scores: one a snippet, S = ceil(N / stride).
-        stride_frames: frames that a snippet speaks for; the last may speak for fewer.
+        scores: one a snippet; NaN where it has none, which counts for nothing beside another.
+        spans: (S, 2) int64, the frames [start, stop) that each speaks for.
         n_frames: N.
 
+    Returns:
+        (N,) float32; NaN for a frame that no scored snippet speaks for.
+
     Raises:
-        FeatureError: where S snippets cannot belong to N frames.
+        FeatureError: where the scores are not one for each snippet, or no snippet reaches the last frame.
     """
-    if len(scores) != -(-n_frames // stride_frames):
-        raise FeatureError(f"{len(scores)} snippets of {stride_frames} frames cannot cover {n_frames} frames")
-    return np.repeat(scores, stride_frames)[:n_frames]
+    if len(scores) != len(spans) or spans[-1, 1] != n_frames:
+        raise FeatureError(f"{len(scores)} scores of {len(spans)} snippets cannot cover {n_frames} frames")
+    totals, counts = np.zeros(n_frames), np.zeros(n_frames)
+    for score, (start, stop) in zip(scores.tolist(), spans.tolist(), strict=True):
+        if np.isfinite(score):
+            totals[start:stop] += score
+            counts[start:stop] += 1
+    mean = np.full(n_frames, np.nan)
+    np.divide(totals, counts, out=mean, where=counts > 0)
+    return mean.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,8 @@ class Curve:
 
     Attributes:
         video: its name.
-        scores: (N,) float32 in [0, 1], exactly one for each frame that a player shows.
+        scores: (N,) float32 in [0, 1], exactly one for each frame that a player shows; NaN where a damaged
+            file left no snippet to score.
         times_s: (N,) float64, presentation time of each frame.
         end_s: when the last frame ends.
         threshold: score above which the head that made it calls a frame abnormal, or None.
@@ -63,10 +74,12 @@ class Curve:
             apart_s: two peaks lie at least so far apart; a tenth of the video by default.
         """
         apart_s = self.end_s / 10 if apart_s is None else apart_s
-        edges = np.flatnonzero(np.diff(self.scores)) + 1
+        edges = np.flatnonzero(np.diff(np.nan_to_num(self.scores, nan=-1.0))) + 1
         starts, stops = np.append(0, edges), np.append(edges, len(self))
         found: list[int] = []
         for run in np.argsort(-self.scores[starts], kind="stable"):
+            if np.isnan(self.scores[starts[run]]):  # these come last
+                break
             middle = int(starts[run] + stops[run] - 1) // 2
             if all(abs(self.times_s[middle] - self.times_s[other]) >= apart_s for other in found):
                 found.append(middle)
@@ -77,7 +90,8 @@ class Curve:
     def to_csv(self, path: Path) -> None:
         """Write ``frame,time_s,score``, a line a frame, atomically.
 
-        Frames count from 0; times have microseconds, scores six digits.
+        Frames count from 0; times have microseconds, scores six digits. A frame without a score, of a
+        stretch that could not be decoded, has an empty field.
 
         Raises:
             OutputError: where it cannot be written.
@@ -86,5 +100,5 @@ class Curve:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["frame", "time_s", "score"])
         for frame, (time_s, score) in enumerate(zip(self.times_s, self.scores, strict=True)):
-            writer.writerow([frame, f"{time_s:.6f}", f"{score:.6f}"])
+            writer.writerow([frame, f"{time_s:.6f}", "" if np.isnan(score) else f"{score:.6f}"])
         write_text(path, text.getvalue())

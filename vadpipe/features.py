@@ -7,6 +7,7 @@ in it is executable, and it can be mapped into memory.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from safetensors.numpy import save as serialise
 
 from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError
+from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
-SCHEMA = 1
+SCHEMA = 2
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
 
@@ -33,14 +35,18 @@ class Recipe(BaseModel):
         feature_dim: D.
         snippet_frames: frames of a snippet.
         stride_frames: frames from the start of one snippet to the start of the next.
-        view: which part of the frame the backbone sees, ``"whole"`` or ``"centre"``.
+        clip_frames: how many of a snippet's frames the backbone sees.
+        fps: frames a second that the video was resampled to, or None.
+        even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
+        view: which part of the frame the backbone sees: ``"whole"``, ``"centre"``, or ``"crops"`` for
+            several squares.
         resize_px: the short side of the frame before a crop; equal to input_px where there is none.
         input_px: side of the square that the backbone sees.
         crops: how many squares of each snippet, C.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
             a few grey levels, so a difference here is no mismatch.
-        engine: what ran the backbone. Recorded only, like the decoder.
+        engine: what ran the backbone, in what precision. Recorded only: engines agree to 1e-4 (float32).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +56,9 @@ class Recipe(BaseModel):
     feature_dim: int
     snippet_frames: int
     stride_frames: int
+    clip_frames: int = SNIPPET_FRAMES
+    fps: float | None = None
+    even_rows: int | None = None
     view: str
     resize_px: int
     input_px: int
@@ -58,6 +67,11 @@ class Recipe(BaseModel):
     std: tuple[float, float, float]
     decoder: str
     engine: str
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames each row of the features comes from and speaks for."""
+        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows)
 
     def differences(self, other: Recipe) -> list[str]:
         """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
@@ -78,7 +92,9 @@ class Source(BaseModel):
         place: digest of its absolute path, by which the same file is known however it was named.
         sha256: digest of its content, by which a copy or a moved folder is known.
         n_bytes, modified_ns: size and modification time; while both stay, the content is not read again.
-        partial: why not every frame could be decoded, or None.
+        n_announced: how many frames the container says that a player shows.
+        n_decoded: how many of them could be decoded.
+        gaps: ranges [start, stop) of frames before the last decoded one that could not be.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,7 +104,24 @@ class Source(BaseModel):
     sha256: str
     n_bytes: int
     modified_ns: int
-    partial: str | None = None
+    n_announced: int
+    n_decoded: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def lost_share(self) -> float:
+        """The share of the announced frames that could not be decoded, in [0, 1]."""
+        return 1 - self.n_decoded / self.n_announced
+
+    @property
+    def partial(self) -> str | None:
+        """What is missing of the video, in words, or None where it is whole."""
+        if self.n_decoded >= self.n_announced:
+            return None
+        where = ", ".join(f"{start} to {stop - 1}" for start, stop in self.gaps[:3])
+        more = f" and {len(self.gaps) - 3} more stretches" if len(self.gaps) > 3 else ""
+        lost = f"{self.n_announced - self.n_decoded} of {self.n_announced} frames could not be decoded"
+        return lost + (f" (frames {where}{more})" if where else " (at its end)")
 
 
 class FeatureHeader(BaseModel):
@@ -108,7 +141,7 @@ class Features:
     """The features of one video.
 
     Attributes:
-        values: (S, C, D) float32, one row a snippet and view.
+        values: (S, C, D) float32, one row a snippet and view; zeros for a snippet that is lost.
         frame_times_s: (N,) float64, presentation time of each frame, not decreasing, from 0 up.
         end_s: when the last frame ends.
         recipe: how the values were made.
@@ -125,14 +158,11 @@ class Features:
     source: Source
 
     def __post_init__(self) -> None:
-        shape = self.values.shape
-        expected = (
-            -(-self.n_frames // self.recipe.stride_frames),
-            self.recipe.crops,
-            self.recipe.feature_dim,
-        )
         if self.frame_times_s.ndim != 1 or self.n_frames == 0:
             raise FeatureError("holds no frame times", file=self.source.video)
+        shape = self.values.shape
+        n_rows = self.recipe.sampling.n_snippets(self.frame_times_s, self.end_s)
+        expected = (n_rows, self.recipe.crops, self.recipe.feature_dim)
         if shape != expected:
             raise FeatureError(
                 f"has features of shape {shape}, but its {self.n_frames} frames need {expected}",
@@ -154,11 +184,20 @@ class Features:
         """N, the frames that a player shows."""
         return len(self.frame_times_s)
 
+    @cached_property
+    def spans(self) -> NDArray[np.int64]:
+        """(S, 2) int64: the frames [start, stop) that each snippet speaks for."""
+        return self.recipe.sampling.spans(self.frame_times_s, self.end_s)
+
     @property
     def snippet_times_s(self) -> NDArray[np.float64]:
         """(S, 2) float64: the half-open stretch [start, end) that each snippet speaks for."""
-        edges = np.append(self.frame_times_s[:: self.recipe.stride_frames], self.end_s)
-        return np.stack([edges[:-1], edges[1:]], axis=1)
+        return np.append(self.frame_times_s, self.end_s)[self.spans]
+
+    @cached_property
+    def lost(self) -> NDArray[np.bool_]:
+        """(S,) bool: snippets of which a frame could not be decoded; neither learned from nor scored."""
+        return lost_snippets(self.recipe.sampling, self.frame_times_s, self.end_s, self.source.gaps)
 
     def save(self, path: Path) -> None:
         """Write the file atomically. Raises OutputError where that fails."""
@@ -197,6 +236,18 @@ class Features:
             raise _broken(path, str(error)) from error
         except FeatureError as error:
             raise FeatureError(error.reason, file=path, next_step=_REDO) from error
+
+
+def lost_snippets(
+    sampling: Sampling, times_s: NDArray[np.float64], end_s: float, gaps: tuple[tuple[int, int], ...]
+) -> NDArray[np.bool_]:
+    """Return which snippets need a frame of one of the gaps, (S,) bool."""
+    if not gaps:
+        return np.zeros(sampling.n_snippets(times_s, end_s), dtype=np.bool_)
+    missing = np.zeros(len(times_s), dtype=np.bool_)
+    for start, stop in gaps:
+        missing[start:stop] = True
+    return np.asarray(missing[sampling.clips(times_s, end_s)].any(axis=1))
 
 
 _REDO = "Delete it and run 'vadpipe extract' again."

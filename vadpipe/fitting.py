@@ -206,7 +206,7 @@ def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dic
 
 
 def _bag(features: Features, label: Label) -> Bag:
-    values = np.ascontiguousarray(features.values.transpose(1, 0, 2))
+    values = np.ascontiguousarray(features.values[~features.lost].transpose(1, 0, 2))
     return Bag(features.source.video, values, int(label.abnormal), label.group)
 
 

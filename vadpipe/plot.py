@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vadpipe.atomic import atomic_path
 from vadpipe.curve import Curve
 from vadpipe.errors import InputError
-from vadpipe.extract.stills import read_stills
+from vadpipe.extract.pictures import read_stills
 
 # Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
 _BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#666666"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadpipe.atomic import check_writable, fitting_name
 from vadpipe.curve import Curve, spread
-from vadpipe.device import choose_device
 from vadpipe.errors import UsageError, printable
-from vadpipe.extract.container import sniff
-from vadpipe.extract.extraction import extract_video, load_network, warn_of_damage
-from vadpipe.extract.network import LoadedBackbone
-from vadpipe.extract.run import OnProgress, Reporter, run_over
+from vadpipe.extract.decode.container import sniff
+from vadpipe.extract.extraction import TOLERATED_SHARE, warn_of_damage
+from vadpipe.extract.extractor import Extractor, Opened
+from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
+from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Failure, Video, find_videos, located, named_video
 from vadpipe.features import Features
@@ -35,12 +35,14 @@ class Scored:
         curve: one score a frame.
         csv: ``NAME.scores.csv``.
         plot: ``NAME.png``, or None where none was asked for.
+        damaged: whether more of the video's frames were lost than is tolerated.
     """
 
     video: Path
     curve: Curve
     csv: Path
     plot: Path | None
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ class Scorer:
     Args:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
-        weights: the backbone's published weights in a local file, instead of a download.
         features: folder in which features are kept and found again; None keeps none.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        options: ``weights``, ``offline``, ``decoder``, ``engine`` and ``limits`` as in
+            :class:`vadpipe.ExtractSettings`; what makes features comparable is the head's to say.
 
     Raises:
         FeatureError: where the head cannot be read.
-        UsageError: where ``backbone`` is not the head's, or the device is not there.
+        UsageError: where ``backbone`` is not the head's, an option is off, or the device is not there.
     """
 
     def __init__(
@@ -71,86 +74,98 @@ class Scorer:
         head: str | os.PathLike[str] | None = None,
         *,
         backbone: str | None = None,
-        weights: str | os.PathLike[str] | None = None,
         features: str | os.PathLike[str] | None = None,
         device: str = "auto",
+        **options: object,
     ) -> None:
+        from vadpipe.device import choose_device
+
         path = SHIPPED_HEAD if head is None else Path(head)
-        chosen = choose_device(device)
-        self.head = TrainedHead.load(path, chosen)
-        needed = self.head.record.recipe.backbone
-        if backbone not in (None, needed):
+        self.head = TrainedHead.load(path, choose_device(device))
+        recipe = self.head.record.recipe
+        if backbone not in (None, recipe.backbone):
             raise UsageError(
-                f"the head was trained on features of {needed}, not of {backbone}",
+                f"the head was trained on features of {recipe.backbone}, not of {backbone}",
                 file=path,
                 next_step=f"Leave out --backbone, or fit a head on features of {backbone}.",
             )
-        self._weights = None if weights is None else Path(weights)
+        foreign = options.keys() - {"weights", "offline", "decoder", "engine", "limits"}
+        if foreign:
+            raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
         self._store = None if features is None else FeatureStore(Path(features))
-        self._device = chosen
-        self._network: LoadedBackbone | None = None
+        self._extractor = Extractor(ExtractSettings.of_recipe(recipe, device=device, **options))
 
-    def score(self, video: str | os.PathLike[str] | Video, report: Reporter | None = None) -> Curve:
+    def score(self, video: str | os.PathLike[str]) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
-
-        Args:
-            video: the video file.
-            report: told how far it has been read.
 
         Raises:
             InputError: where the file is no video or cannot be decoded.
             FeatureError: where its kept features were made by another recipe than the head's.
             WeightsError: where the backbone's weights cannot be had.
         """
-        if not isinstance(video, Video):
-            video = named_video(video)
-        features = self._features_of(video, report)
-        scores = self.head.snippet_scores(features)
+        begun = self.begin(named_video(video))
+        try:
+            return self.curve(self.features(begun))
+        finally:
+            begun.close()
+
+    def begin(self, video: Video) -> Begun:
+        """Find the kept features of a video, or begin to decode it."""
+        sniff(video.path)
+        stored = None if self._store is None else self._store.find(video)
+        if stored is not None:  # those of another recipe are refused when they are scored
+            log.info("%s: features found in %s", printable(video.path), stored.path)
+            return Begun(video, stored.path)
+        return Begun(video, self._extractor.open(video))
+
+    def features(self, begun: Begun, report: Reporter | None = None) -> Features:
+        """Return the features of a video that was begun, and keep them where that is wanted."""
+        if isinstance(begun.source, Path):
+            features = Features.load(begun.source)
+        else:
+            features = self._extractor.features(begun.source, report)
+            if self._store is not None:
+                self._store.write(features, begun.video)
+        warn_of_damage(begun.video, features.source)
+        return features
+
+    def curve(self, features: Features) -> Curve:
+        """Return the curve of a video's features. Raises FeatureError where they do not fit the head."""
         return Curve(
-            video=video.name,
-            scores=spread(scores, features.recipe.stride_frames, features.n_frames),
+            video=features.source.video,
+            scores=spread(self.head.snippet_scores(features), features.spans, features.n_frames),
             times_s=features.frame_times_s,
             end_s=features.end_s,
             threshold=self.head.record.threshold,
         )
 
-    def _features_of(self, video: Video, report: Reporter | None) -> Features:
-        sniff(video.path)
-        stored = None if self._store is None else self._store.find(video)
-        if stored is not None:  # those of another recipe are refused when they are scored
-            log.info("%s: features found in %s", printable(video.path), stored.path)
-            warn_of_damage(video, stored.header.source)
-            return Features.load(stored.path)
-        if self._network is None:
-            recipe = self.head.record.recipe
-            self._network = load_network(
-                recipe.backbone, view=recipe.view, weights=self._weights, device=self._device
-            )
-        name = video.name if self._store is None else self._store.name_for(video)
-        features = extract_video(replace(video, name=name), self._network, report)
-        warn_of_damage(video, features.source)
-        if self._store is not None:
-            self._store.write(features)
-        return features
+
+@dataclass(frozen=True)
+class Begun:
+    """A video whose features are known to lie in a file, or that is being decoded."""
+
+    video: Video
+    source: Path | Opened
+
+    def close(self) -> None:
+        """Stop decoding."""
+        if isinstance(self.source, Opened):
+            self.source.close()
 
 
 def score(
     video: str | os.PathLike[str],
     *,
     head: str | os.PathLike[str] | None = None,
-    backbone: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
-    features: str | os.PathLike[str] | None = None,
-    device: str = "auto",
+    **options: object,
 ) -> Curve:
-    """Score one video and return its curve; see :class:`Scorer` for the arguments and errors.
+    """Score one video and return its curve; see :class:`Scorer` for the options and errors.
 
     Example:
         >>> curve = score("clip.mp4")  # doctest: +SKIP
         >>> curve.to_csv(Path("clip.scores.csv"))  # doctest: +SKIP
     """
-    scorer = Scorer(head, backbone=backbone, weights=weights, features=features, device=device)
-    return scorer.score(video)
+    return Scorer(head, **options).score(video)  # type: ignore[arg-type]
 
 
 def score_videos(
@@ -159,9 +174,10 @@ def score_videos(
     *,
     output: str | os.PathLike[str] | None = None,
     plot: bool = False,
+    tolerate: float = TOLERATED_SHARE,
     on_progress: OnProgress | None = None,
     on_scored: Callable[[Scored], None] | None = None,
-    on_failure: Callable[[Failure], None] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Scoring:
     """Score videos and write ``NAME.scores.csv`` and, on request, ``NAME.png`` for each.
 
@@ -173,7 +189,8 @@ def score_videos(
         scorer: the head.
         output: folder for the results; beside each video by default.
         plot: whether to draw the curve.
-        on_progress: called after each frame that was read.
+        tolerate: share of a video's frames that may be lost before it is called damaged.
+        on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
         on_failure: called at once for each video that cannot be used.
 
@@ -183,25 +200,31 @@ def score_videos(
         WeightsError: where the backbone's weights cannot be had.
     """
     videos, unusable = find_videos(inputs)
+    for failure in unusable:
+        if on_failure is not None:
+            on_failure(failure)
     stems = _result_stems(videos, None if output is None else Path(output))
-    result = Scoring()
+    result = Scoring(failed=list(unusable))
 
-    def score_one(video: Video, report: Reporter | None) -> None:
-        stem = stems[video]
-        check_writable(stem.parent)
-        curve = scorer.score(video, report)
+    def begin(video: Video) -> Begun:
+        check_writable(stems[video].parent)
+        return scorer.begin(video)
+
+    def finish(begun: Begun, report: Reporter | None) -> None:
+        video, stem = begun.video, stems[begun.video]
+        features = scorer.features(begun, report)
+        curve = scorer.curve(features)
         csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
         curve.to_csv(csv)
         picture = stem.with_name(fitting_name(stem.name, ".png")) if plot else None
         if picture is not None:
             plot_curve(curve, picture, video=video.path)
-        result.scored.append(Scored(video.path, curve, csv, picture))
+        damaged = features.source.lost_share > tolerate
+        result.scored.append(Scored(video.path, curve, csv, picture, damaged))
         if on_scored is not None:
             on_scored(result.scored[-1])
 
-    result.failed.extend(
-        run_over(videos, unusable, score_one, on_progress=on_progress, on_failure=on_failure)
-    )
+    result.failed.extend(run_over(videos, begin, finish, on_progress=on_progress, on_failure=on_failure))
     return result
 
 

@@ -1,9 +1,11 @@
 """Pretrained weights: where they come from, and what reads them without running anything.
 
-:mod:`~vadpipe.weights.registry` names each set with its digests, :mod:`~vadpipe.weights.package_index`
-fetches it, :mod:`~vadpipe.weights.numpy_pickle` reads it, :mod:`~vadpipe.weights.i3d_kinetics` converts
-it, and :mod:`~vadpipe.weights.cache` keeps the result. The default head lies in this folder, beside its
-model card.
+:mod:`~vadpipe.weights.cache` is the way in: ``ready(record)`` gives a verified safetensors file. Behind it,
+:mod:`~vadpipe.weights.registry` names each set, :mod:`~vadpipe.weights.download` and
+:mod:`~vadpipe.weights.package_index` fetch, :mod:`~vadpipe.weights.convert`,
+:mod:`~vadpipe.weights.numpy_pickle` and :mod:`~vadpipe.weights.i3d_kinetics` read and convert, and
+:mod:`~vadpipe.weights.layout`, :mod:`~vadpipe.weights.pins` and :mod:`~vadpipe.weights.locking` keep the
+cache folder. The default head lies in this folder, beside its model card.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""From the published I3D checkpoint to the state dict of :class:`vadpipe.extract.inception_i3d.InceptionI3D`.
+"""From the published I3D checkpoint to the state dict of InceptionI3D.
 
-The checkpoint is nested dicts of float32 arrays under ``params`` and ``batch_stats``. A unit holds a
-kernel (T, H, W, I, O) without bias and a BatchNorm with ``bias``, ``mean`` and ``var`` but no scale.
+The network is :class:`vadpipe.extract.backbones.inception_i3d.InceptionI3D`. The checkpoint is nested dicts
+of float32 arrays under ``params`` and ``batch_stats``. A unit holds a kernel (T, H, W, I, O) without bias and
+a BatchNorm with ``bias``, ``mean`` and ``var`` but no scale.
 """
 
 from __future__ import annotations

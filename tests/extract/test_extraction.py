@@ -43,7 +43,6 @@ def test_a_folder_of_videos(extract, tmp_path):
 
 def test_features_are_those_of_a_plain_loop(extract, tmp_path, x3d_weights):
     import av
-
     from vadpipe.extract.network import load_backbone
 
     path = write_video(tmp_path / "a.mp4", 20, size=(182, 182))  # no resize, so that decoders agree

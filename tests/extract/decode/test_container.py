@@ -4,9 +4,9 @@ import os
 
 import pytest
 from conftest import write_video
+from vadpipe.extract.container import sniff
 
 from vadpipe.errors import InputError
-from vadpipe.extract.container import sniff
 
 
 @pytest.mark.parametrize(

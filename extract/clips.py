@@ -1,0 +1,110 @@
+"""From decoded frames to the clips of each snippet, with what could not be decoded left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.extract.decode.frame import Frame
+from vadpipe.extract.decode.timeline import Timeline
+from vadpipe.features import lost_snippets
+from vadpipe.sampling import Sampling
+
+
+class Clips:
+    """The clips (T, H, W, 3) of a video's snippets, in order; holds one snippet's frames at a time.
+
+    A snippet of which a frame is missing is left out. Where the last wanted frames are missing the video
+    ends with the last one that came, and its last snippet is padded as always.
+
+    Args:
+        frames: the wanted frames that could be decoded.
+        timeline: of the video.
+        sampling: which frames each snippet takes.
+        on_time: told the time in seconds up to which frames have been read.
+
+    Attributes:
+        n_frames: N, frames of the video; known when all clips have been drawn.
+        n_missing: how many of them were wanted and are not there.
+        gaps: ranges [start, stop) of those.
+    """
+
+    def __init__(
+        self,
+        frames: Iterable[Frame],
+        timeline: Timeline,
+        sampling: Sampling,
+        on_time: Callable[[float], None] | None = None,
+    ) -> None:
+        self.n_frames = len(timeline.times_s)
+        self.n_missing = 0
+        self.gaps: list[tuple[int, int]] = []
+        self._frames, self._timeline, self._sampling = iter(frames), timeline, sampling
+        self._on_time = on_time
+        self._held: dict[int, NDArray[np.uint8]] = {}
+        self._last = -1
+        self._ended, self._noted, self._in_gap = False, -1, False
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ends."""
+        if self.n_frames == len(self._timeline.times_s):
+            return self._timeline.end_s
+        return float(self._timeline.times_s[self.n_frames - 1]) + self._timeline.frame_s
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """(S,) bool: snippets that were left out."""
+        times_s = self._timeline.times_s[: self.n_frames]
+        return lost_snippets(self._sampling, times_s, self.end_s, tuple(self.gaps))
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
+        index = 0
+        while index < len(plan):
+            self._read_to(int(plan[index, -1]))
+            if self._ended and self._last < plan.max() and self.n_frames == len(self._timeline.times_s):
+                plan = self._cut_short()
+                continue
+            wanted = plan[index].tolist()
+            self._note(wanted)
+            if all(number in self._held for number in wanted):
+                yield np.stack([self._held[number] for number in wanted])
+            index += 1
+            needed_from = int(plan[index, 0]) if index < len(plan) else self.n_frames
+            for number in [held for held in self._held if held < needed_from]:
+                del self._held[number]
+
+    def _read_to(self, number: int) -> None:
+        while self._last < number and not self._ended:
+            frame = next(self._frames, None)
+            if frame is None:
+                self._ended = True
+                return
+            self._held[frame.number] = frame.pixels
+            self._last = frame.number
+            if self._on_time is not None:
+                self._on_time(float(self._timeline.times_s[frame.number]))
+
+    def _cut_short(self) -> NDArray[np.int64]:
+        """Return the plan of a video that ends with the last frame that came."""
+        self.n_frames = self._last + 1
+        if not self.n_frames:
+            return np.empty((0, self._sampling.clip_frames), dtype=np.int64)
+        return self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
+
+    def _note(self, wanted: list[int]) -> None:
+        """Record which of a snippet's frames are missing; those of overlapping snippets once."""
+        for number in sorted({*wanted}):
+            if number <= self._noted:
+                continue
+            self._noted = number
+            if number in self._held:
+                self._in_gap = False
+                continue
+            self.n_missing += 1
+            start = self.gaps.pop()[0] if self._in_gap else number
+            self.gaps.append((start, number + 1))
+            self._in_gap = True

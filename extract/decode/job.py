@@ -1,0 +1,49 @@
+"""What a decoding process is asked to do, as it travels on its command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to be decoded by one decoder.
+
+    Attributes:
+        size: how large frames are made.
+        decoder: a key of :data:`vadpipe.extract.decode.sources.DECODERS`.
+        sampling: which frames are wanted.
+        device: ``"cpu"`` or ``"cuda:0"``.
+        limits: what the video may ask for.
+        stills_s: times in seconds; only the frames shown then are wanted. None for all that sampling wants.
+        descriptor: of the open video, inherited.
+    """
+
+    size: Size
+    decoder: str = "pyav"
+    sampling: Sampling = field(default_factory=Sampling)
+    device: str = "cpu"
+    limits: Limits = field(default_factory=Limits)
+    stills_s: tuple[float, ...] | None = None
+    descriptor: int = -1
+
+    def to_json(self) -> str:
+        """Return the job as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Return the job that :meth:`to_json` wrote."""
+        content = json.loads(text)
+        job = cls(**content)
+        return replace(
+            job,
+            size=Size(**content["size"]),
+            sampling=Sampling(**content["sampling"]),
+            limits=Limits(**content["limits"]),
+        )

@@ -1,0 +1,95 @@
+"""The decoders by name: which there are, which are here, and which one a device calls for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+
+from vadpipe.errors import UsageError
+from vadpipe.extract.decode.frame import Frames
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A library that decodes.
+
+    Attributes:
+        name: what ``--decoder`` takes.
+        distributions: packages of which one has to be installed.
+        install: how to get it.
+        on_cuda: whether it may be able to decode on a GPU.
+    """
+
+    name: str
+    distributions: tuple[str, ...]
+    install: str
+    on_cuda: bool
+
+    def version(self) -> str | None:
+        """Return for example ``"decord2 3.4.0"``, as recipes record it, or None where it is missing."""
+        for distribution in self.distributions:
+            try:
+                return f"{distribution} {metadata.version(distribution)}"
+            except metadata.PackageNotFoundError:
+                continue
+        return None
+
+    def frames(self) -> Frames:
+        """Return the function that decodes; this imports the library, so only a child process calls it."""
+        if self.name == "decord":
+            from vadpipe.extract.decode.by_decord import decord_frames
+
+            return decord_frames
+        if self.name == "pyav":
+            from vadpipe.extract.decode.by_pyav import pyav_frames
+
+            return pyav_frames
+        from vadpipe.extract.decode.by_torchcodec import torchcodec_frames
+
+        return torchcodec_frames
+
+
+DECODERS = {
+    decoder.name: decoder
+    for decoder in (
+        Decoder("decord", ("decord2", "decord"), "pip install decord2", on_cuda=True),
+        Decoder("pyav", ("av",), "pip install av", on_cuda=False),
+        Decoder(
+            "torchcodec",
+            ("torchcodec",),
+            "pip install 'vadpipe[torchcodec]', and FFmpeg's libraries",
+            on_cuda=True,
+        ),
+    )
+}
+
+
+def choose_decoders(name: str, device: str, family: str) -> tuple[list[tuple[str, str]], str]:
+    """Return the decoders to try for a file in this order, each with its device, and why.
+
+    Args:
+        name: a key of :data:`DECODERS` or ``"auto"``.
+        device: ``"cpu"`` or ``"cuda:0"``.
+        family: what :func:`vadpipe.extract.decode.container.sniff` found.
+
+    Raises:
+        UsageError: where a decoder is named that does not exist or is not installed.
+    """
+    on_gpu = device.startswith("cuda")
+    if name != "auto":
+        decoder = DECODERS.get(name)
+        if decoder is None:
+            choices = ", ".join(["auto", *DECODERS])
+            raise UsageError(f"there is no decoder {name!r}", next_step=f"Choose one of: {choices}.")
+        if decoder.version() is None:
+            raise UsageError(f"the decoder {name} is not installed", next_step=f"{decoder.install}.")
+        if on_gpu and decoder.on_cuda:  # a build without CUDA says so at once
+            return [(name, device), (name, "cpu")], "it was asked for"
+        return [(name, "cpu")], "it was asked for"
+    if family == "ts":
+        # decord loses or invents frames of transport streams, and its index of them can hang.
+        return [("pyav", "cpu")], "decord misreads transport streams"
+    usual = [("decord", "cpu"), ("pyav", "cpu")]
+    if on_gpu and DECODERS["torchcodec"].version() is not None:
+        return [("torchcodec", device), *usual], f"it can decode on {device}"
+    return usual, "it is the fastest that is always installed"

@@ -1,0 +1,100 @@
+"""What an engine is, and which one is taken."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from vadpipe.extract.backbones.loading import ClipNetwork
+
+log = logging.getLogger(__name__)
+
+ENGINES = ("torch", "openvino")
+
+
+class Engine(Protocol):
+    """Runs a backbone on batches of clips; may be called from several threads at once.
+
+    Attributes:
+        name: what recipes record, for example ``"torch 2.14.1 float32 on cpu"``.
+        workers: how many calls at once keep the machine busy.
+        batch: how many clips a call should hold at most.
+    """
+
+    name: str
+    workers: int
+    batch: int
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features (B, D) of clips (B, T, H, W, 3), RGB."""
+        ...
+
+
+def choose_engine(name: str, device: torch.device) -> str:
+    """Return the engine to use; ``"auto"`` is OpenVINO on a CPU where it is installed, else torch.
+
+    Raises:
+        UsageError: where one is named that is unknown, not installed, or cannot use the device.
+    """
+    installed = importlib.util.find_spec("openvino") is not None
+    if name == "auto":
+        chosen = "openvino" if installed and device.type == "cpu" else "torch"
+        if device.type == "cpu" and not installed:
+            log.info("engine torch: OpenVINO is not installed (pip install 'vadpipe[cpu]' is faster)")
+        else:
+            log.info("engine %s: the fastest here on %s", chosen, device)
+        return chosen
+    if name not in ENGINES:
+        choices = ", ".join(["auto", *ENGINES])
+        raise UsageError(f"there is no engine {name!r}", next_step=f"Choose one of: {choices}.")
+    if name == "openvino":
+        if not installed:
+            raise UsageError(
+                "the engine openvino is not installed",
+                next_step="pip install 'vadpipe[cpu]', or --engine torch.",
+            )
+        if device.type != "cpu":
+            raise UsageError(f"the engine openvino does not run on {device}", next_step="Add --device cpu.")
+    return name
+
+
+def build_engine(
+    name: str,
+    load: Callable[[], ClipNetwork],
+    clip_shape: tuple[int, int, int],
+    device: torch.device,
+    *,
+    key: str,
+) -> Engine:
+    """Return an engine by its name.
+
+    Args:
+        name: what :func:`choose_engine` returned.
+        load: loads the backbone onto the CPU.
+        clip_shape: (T, H, W) of each clip.
+        device: where to run.
+        key: the backbone and the digest of its weights, by which a converted network is kept.
+    """
+    if name == "openvino":
+        from vadpipe.extract.engines.by_openvino import OpenVINOEngine
+
+        return OpenVINOEngine(load, clip_shape, key)
+    from vadpipe.extract.engines.by_torch import CudaEngine, TorchEngine
+
+    return TorchEngine(load()) if device.type == "cpu" else CudaEngine(load(), clip_shape, device)
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))

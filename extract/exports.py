@@ -1,0 +1,39 @@
+"""Features as plain arrays, for the field's other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vadpipe.atomic import atomic_path
+from vadpipe.errors import UsageError
+from vadpipe.features import Features
+
+FORMATS = ("safetensors", "npy")
+
+
+def check_format(name: str) -> None:
+    """Raise UsageError where there is no such format."""
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}", next_step=f"Choose one of: {', '.join(FORMATS)}.")
+
+
+def npy_beside(path: Path) -> Path:
+    """Write NAME.npy beside a feature file NAME.safetensors, unless it is there and newer; return where.
+
+    The array is float32, [T, D] for one view and [T, C, D] for several, as RTFM and its relatives read it;
+    snippets that were lost are left out.
+
+    Raises:
+        FeatureError: where the feature file cannot be read.
+        OutputError: where the array cannot be written.
+    """
+    target = path.with_suffix(".npy")
+    if target.is_file() and target.stat().st_mtime_ns >= path.stat().st_mtime_ns:
+        return target
+    features = Features.load(path)
+    kept = features.values[~features.lost]
+    with atomic_path(target) as temporary:
+        np.save(temporary, kept[:, 0] if kept.shape[1] == 1 else kept)
+    return target

@@ -1,0 +1,218 @@
+"""One video in, its features out: decode, cut, run the backbone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.device import choose_device
+from vadpipe.errors import DecodeError, InputError, printable
+from vadpipe.extract.clips import Clips
+from vadpipe.extract.crops import squares
+from vadpipe.extract.decode.container import sniff
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.decode.sources import DECODERS, choose_decoders
+from vadpipe.extract.run import Reporter
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.store import FeatureStore, content_digest
+from vadpipe.extract.videos import Video, named_video
+from vadpipe.features import Features, Source
+from vadpipe.weights import cache
+
+if TYPE_CHECKING:  # a run in which everything is done already never loads torch
+    import torch
+
+    from vadpipe.extract.backbones.loading import ClipNetwork
+    from vadpipe.extract.engines.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+class Extractor:
+    """Turns videos into features; the backbone is loaded at the first.
+
+    It pickles to its settings alone, so that a cluster can map it over videos, each process loading once:
+
+    >>> extract = Extractor(ExtractSettings(backbone="x3d_s"))
+    >>> path = extract("videos/a.mp4", "features")  # doctest: +SKIP
+
+    Args:
+        settings: every choice there is.
+    """
+
+    def __init__(self, settings: ExtractSettings | None = None) -> None:
+        self.settings = settings or ExtractSettings()
+
+    def __reduce__(self) -> tuple[type[Extractor], tuple[ExtractSettings]]:
+        return Extractor, (self.settings,)
+
+    def __call__(self, video: str | Path, output: str | Path) -> Path:
+        """Extract one video into the folder ``output`` and return its feature file.
+
+        Raises:
+            InputError: where it cannot be read.
+            WeightsError: where the backbone's weights cannot be had.
+            OutputError: where the folder cannot be written.
+        """
+        known = named_video(video)
+        with self.open(known) as opened:
+            features = self.features(opened)
+        return FeatureStore(Path(output)).write(features, known)
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Digest of the backbone's published weights; they are fetched where it is not known yet."""
+        settings = self.settings
+        if self.known_weights_sha256 is not None:
+            return self.known_weights_sha256
+        return cache.ready(settings.record.weights, local=settings.weights, offline=settings.offline).sha256
+
+    @property
+    def known_weights_sha256(self) -> str | None:
+        """The same, or None where they were never fetched."""
+        return cache.known_digest(self.settings.record.weights, local=self.settings.weights)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the backbone runs."""
+        return choose_device(self.settings.device)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the backbone."""
+        from vadpipe.extract.engines.engine import build_engine, choose_engine
+
+        record = self.settings.record
+        name = choose_engine(self.settings.engine, self.device)
+        shape = (record.clip_frames, record.input_px, record.input_px)
+        key = f"{record.name}-{self.weights_sha256[:12]}"
+        return build_engine(name, self._network, shape, self.device, key=key)
+
+    def open(self, video: Video) -> Opened:
+        """Begin to decode a video, in a process of its own.
+
+        Raises:
+            InputError: where the file is missing or no video.
+            UsageError: where the decoder that was asked for is not there.
+        """
+        return Opened(video, self.settings, str(self.device))
+
+    def features(self, opened: Opened, report: Reporter | None = None) -> Features:
+        """Return the features of a video, made by the first decoder that can read it to its end.
+
+        Raises:
+            InputError: where not one snippet of it can be decoded.
+        """
+        stat = opened.video.path.stat()
+        for decoder, decoding in opened.attempts():
+            try:
+                clips, rows = self._rows(decoding, report)
+            except DecodeError as error:
+                opened.failed(decoder, error)
+                continue
+            version = DECODERS[decoder].version()
+            log.info("%s: %d frames by %s", printable(opened.video.path), clips.n_frames, version)
+            timeline = decoding.timeline
+            return Features(
+                values=rows,
+                frame_times_s=timeline.times_s[: clips.n_frames],
+                end_s=clips.end_s,
+                recipe=self.settings.recipe(
+                    weights_sha256=self.weights_sha256, decoder=str(version), engine=self.engine.name
+                ),
+                source=Source(
+                    video=opened.video.name,
+                    place=opened.video.place,
+                    sha256=content_digest(opened.video.path),
+                    n_bytes=stat.st_size,
+                    modified_ns=stat.st_mtime_ns,
+                    n_announced=timeline.n_announced,
+                    n_decoded=clips.n_frames - clips.n_missing,
+                    gaps=tuple(clips.gaps),
+                ),
+            )
+        raise opened.error
+
+    def _rows(self, decoding: Decoding, report: Reporter | None) -> tuple[Clips, NDArray[np.float32]]:
+        from vadpipe.extract.engines.overlap import run_engine
+
+        record, crops, timeline = self.settings.record, self.settings.crops, decoding.timeline
+        tell: Callable[[float], None] | None = None
+        if report is not None:
+            tell = lambda time_s: report(time_s, timeline.end_s)  # noqa: E731
+        clips = Clips(decoding.frames(), timeline, self.settings.sampling, tell)
+
+        def views() -> Iterator[NDArray[np.uint8]]:
+            for clip in clips:
+                yield from squares(clip, record.input_px, crops)
+
+        found = list(run_engine(self.engine, views()))
+        if not found:
+            raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
+        kept = np.stack(found).reshape(-1, crops, record.feature_dim)
+        if not np.isfinite(kept).all():
+            raise InputError("has features that are not finite numbers", file=decoding.path)
+        lost = clips.lost
+        rows = np.zeros((len(lost), crops, record.feature_dim), dtype=np.float32)
+        rows[~lost] = kept
+        return clips, rows
+
+    def _network(self) -> ClipNetwork:
+        from vadpipe.extract.backbones.loading import load_network
+
+        settings = self.settings
+        network, _ = load_network(settings.record, weights=settings.weights, offline=settings.offline)
+        return network
+
+
+class Opened:
+    """A video that is being decoded, by one decoder after the other until one can read it.
+
+    Args:
+        video: which.
+        settings: how.
+        device: ``"cpu"`` or ``"cuda:0"``, for decoders that can use it.
+    """
+
+    def __init__(self, video: Video, settings: ExtractSettings, device: str) -> None:
+        self.video = video
+        self.error: InputError = DecodeError("cannot be decoded", file=video.path)
+        family = sniff(video.path)
+        self._decoders, why = choose_decoders(settings.decoder, device, family)
+        log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
+        self._job = Job(settings.size, sampling=settings.sampling, limits=settings.limits)
+        self._decoding = self._start(*self._decoders[0])
+
+    def attempts(self) -> Iterator[tuple[str, Decoding]]:
+        """Yield each decoder with what it decodes, the first of which has begun already."""
+        for index, (decoder, device) in enumerate(self._decoders):
+            if index:
+                self._decoding = self._start(decoder, device)
+            yield decoder, self._decoding
+            self._decoding.close()
+
+    def failed(self, decoder: str, error: DecodeError) -> None:
+        """Note that a decoder could not read it."""
+        self.error = error
+        log.info("%s: %s: %s", printable(self.video.path), decoder, error.reason)
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._decoding.close()
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _start(self, decoder: str, device: str) -> Decoding:
+        return Decoding(self.video.path, replace(self._job, decoder=decoder, device=device))

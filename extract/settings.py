@@ -1,0 +1,150 @@
+"""Every choice of an extraction, in one record that travels to any process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vadpipe.errors import UsageError
+from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
+from vadpipe.extract.crops import CROPS
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.features import Recipe
+from vadpipe.sampling import SNIPPET_FRAMES, Sampling
+
+VIEWS = ("whole", "centre")
+"""What the network sees of a frame. ``whole``: all of it, squeezed to a square, since what matters in
+CCTV often happens at the edge. ``centre``: the middle square, as is usual for Kinetics."""
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """How videos are turned into features.
+
+    Attributes:
+        backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
+        view: one of :data:`VIEWS`; with several crops ``"centre"`` is the only one.
+        crops: 1, 5 or 10 squares of each snippet, see :mod:`vadpipe.extract.crops`.
+        stride: frames from the start of one snippet to the start of the next.
+        fps: frames a second to resample the video to; None takes every frame.
+        decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
+        engine: ``"auto"``, ``"torch"`` or ``"openvino"``.
+        weights: the backbone's published weights in a local file, instead of the cache or a download.
+        offline: never fetch anything.
+        limits: what a video may ask of the machine.
+
+    Raises:
+        UsageError: where one of them is out of range, or two contradict each other.
+    """
+
+    backbone: str = DEFAULT
+    view: str | None = None
+    crops: int = 1
+    stride: int = SNIPPET_FRAMES
+    fps: float | None = None
+    decoder: str = "auto"
+    device: str = "auto"
+    engine: str = "auto"
+    weights: Path | None = None
+    offline: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        find_backbone(self.backbone)
+        if self.view not in (None, *VIEWS):
+            raise UsageError(
+                f"there is no view {self.view!r}", next_step=f"Choose one of: {', '.join(VIEWS)}."
+            )
+        if self.crops not in CROPS:
+            raise UsageError(
+                f"there are no {self.crops} crops", next_step=f"Choose one of: {', '.join(map(str, CROPS))}."
+            )
+        if self.crops > 1 and self.view == "whole":
+            raise UsageError(
+                f"{self.crops} crops cannot be cut from a view of the whole frame",
+                next_step="Leave out --view or --crops.",
+            )
+        if not 1 <= self.stride <= 100_000:
+            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+        if self.fps is not None and not 0.01 <= self.fps <= 1000:
+            raise UsageError(f"{self.fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe, **others: object) -> ExtractSettings:
+        """Return the settings that make features of a recipe.
+
+        Raises:
+            UsageError: where its features were made elsewhere, so that no setting here makes them.
+        """
+        if recipe.even_rows is not None:
+            raise UsageError(
+                f"features of {recipe.backbone} were made elsewhere and cannot be made from a video here",
+                next_step="Score feature files that were imported from the same source.",
+            )
+        return cls(
+            backbone=recipe.backbone,
+            view=None if recipe.view == "crops" else recipe.view,
+            crops=recipe.crops,
+            stride=recipe.stride_frames,
+            fps=recipe.fps,
+            **others,  # type: ignore[arg-type]
+        )
+
+    @property
+    def record(self) -> Backbone:
+        """The backbone's record."""
+        return find_backbone(self.backbone)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames each snippet takes."""
+        return Sampling(self.stride, self.fps, self.record.clip_frames)
+
+    @property
+    def size(self) -> Size:
+        """How large frames have to be decoded."""
+        if self._sees == "whole":
+            return Size(self.record.input_px, square=True)
+        return Size(self.record.resize_px, square=False)
+
+    @property
+    def _sees(self) -> str:
+        return "crops" if self.crops > 1 else self.view or "whole"
+
+    def recipe(self, *, weights_sha256: str, decoder: str, engine: str) -> Recipe:
+        """Return the record of features that these settings make."""
+        record = self.record
+        return Recipe(
+            backbone=record.name,
+            weights_sha256=weights_sha256,
+            feature_dim=record.feature_dim,
+            snippet_frames=SNIPPET_FRAMES,
+            stride_frames=self.stride,
+            clip_frames=record.clip_frames,
+            fps=self.fps,
+            view=self._sees,
+            resize_px=self.size.side_px,
+            input_px=record.input_px,
+            crops=self.crops,
+            mean=record.mean,
+            std=record.std,
+            decoder=decoder,
+            engine=engine,
+        )
+
+    def differences(self, recipe: Recipe, weights_sha256: str) -> list[str]:
+        """Return how features of a recipe differ from what these settings make; empty where they fit.
+
+        A decoder or an engine counts only where it was asked for by name.
+        """
+        differences = self.recipe(weights_sha256=weights_sha256, decoder="", engine="").differences(recipe)
+        aliases = {"pyav": "av"}
+        for what, asked, made in (
+            ("decoder", self.decoder, recipe.decoder),
+            ("engine", self.engine, recipe.engine),
+        ):
+            if asked != "auto" and not made.startswith(aliases.get(asked, asked)):
+                differences.append(f"{what}: {asked} / {made}")
+        return differences

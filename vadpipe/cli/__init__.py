@@ -1,0 +1,65 @@
+"""The command line: each command reads its options, calls the function of that name, and reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from vadpipe.cli import options
+from vadpipe.cli.extract import extract
+from vadpipe.cli.fit import fit
+from vadpipe.cli.score import score
+from vadpipe.errors import EXIT_INTERRUPTED, VadpipeError, printable
+
+# Waiting threads that spin take the processor from those that work; torch reads this once, at import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+app = typer.Typer(
+    name="vadpipe",
+    help="Raw videos in, per-frame anomaly curves out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def vadpipe(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Raw videos in, per-frame anomaly curves out."""
+    if version:
+        from vadpipe import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+app.command()(extract)
+app.command()(fit)
+app.command()(score)
+
+
+def main() -> None:
+    """Run the command line; errors become at most three lines and a fixed exit code."""
+    try:
+        app()
+    except VadpipeError as error:
+        options.print_error(error)
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
+            typer.echo("interrupted; what was finished is kept", err=True)
+        raise
+    except Exception as error:
+        typer.echo(
+            f"error: a fault in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}", err=True
+        )
+        typer.echo("Please report it with the traceback that -vv shows.", err=True)
+        if options.shows_tracebacks():
+            raise
+        sys.exit(1)

@@ -1,0 +1,114 @@
+"""``vadpipe extract``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vadpipe.cli import options
+from vadpipe.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from vadpipe.extract.planning import Planned
+
+
+def extract(
+    videos: options.Videos,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the feature files; features without it.")
+    ] = None,
+    features: Annotated[Path | None, typer.Option("--features", help="The same as --output.")] = None,
+    backbone: options.Backbone = None,
+    view: Annotated[
+        str | None,
+        typer.Option(help="What the backbone sees: the whole frame (without it), or its centre square."),
+    ] = None,
+    crops: Annotated[int, typer.Option(help="Squares of each snippet: 1, 5 or 10.")] = 1,
+    stride: Annotated[int, typer.Option(help="Frames from one snippet's start to the next's.")] = 16,
+    fps: Annotated[float | None, typer.Option(help="Resample to so many frames a second.")] = None,
+    decoder: options.Decoder = "auto",
+    engine: options.Engine = "auto",
+    device: options.Device = "auto",
+    weights: options.Weights = None,
+    offline: options.Offline = False,
+    limit: options.Limit = None,
+    file_format: Annotated[
+        str, typer.Option("--format", help="safetensors, or npy to write plain arrays beside them.")
+    ] = "safetensors",
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    tolerate: options.Tolerate = 0.05,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn raw videos into one feature file each; what is done already is skipped."""
+    options.set_up(verbose, quiet)
+    if output and features and output != features:
+        raise UsageError("--output and --features name two folders", next_step="Leave one of them out.")
+    folder = output or features or Path("features")
+    from vadpipe.extract.backbones.records import DEFAULT
+    from vadpipe.extract.extraction import extract_features
+    from vadpipe.extract.planning import plan_extraction
+    from vadpipe.extract.settings import ExtractSettings
+    from vadpipe.terminal import VideoProgress
+
+    settings = ExtractSettings(
+        backbone=backbone or DEFAULT,
+        view=view,
+        crops=crops,
+        stride=stride,
+        fps=fps,
+        decoder=decoder,
+        engine=engine,
+        device=device,
+        weights=weights,
+        offline=offline,
+        limits=options.limits_of(limit),
+    )
+    if dry_run:
+        _tell_plan(plan_extraction(videos, folder, settings=settings, retry=retry), quiet)
+        return
+    with VideoProgress("extracting", quiet=quiet) as progress:
+        result = extract_features(
+            videos,
+            folder,
+            settings=settings,
+            retry=retry,
+            tolerate=tolerate,
+            format=file_format,
+            on_progress=progress,
+            on_failure=options.report,
+        )
+    done = len(result.written) + len(result.skipped)
+    damaged = f", {len(result.damaged)} damaged" if result.damaged else ""
+    options.say(
+        f"{len(result.written)} extracted, {len(result.skipped)} there already, {len(result.failed)} failed"
+        f"{damaged}: {folder}",
+        quiet,
+    )
+    options.exit_for(done, len(result.failed) + len(result.damaged))
+
+
+def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:
+    """Print a line a video (state, path, size or reason, separated by tabs), and the sums."""
+    counts = {"extract": 0, "there": 0, "unusable": 0}
+    total_s, n_bytes, takes_s = 0.0, 0, 0.0
+    timed = True
+    for item in plan:
+        counts[item.state] += 1
+        size = f"{item.n_frames} frames, {item.duration_s:.1f} s, {item.n_snippets} snippets, "
+        typer.echo(f"{item.state}\t{printable(item.path)}\t{size if item.n_snippets else ''}{item.why}")
+        total_s, n_bytes = total_s + item.duration_s, n_bytes + item.n_bytes
+        if item.state == "extract":
+            timed = timed and item.takes_s is not None
+            takes_s += item.takes_s or 0.0
+    time_left = f", about {takes_s:.0f} s of work" if timed and counts["extract"] else ""
+    options.say(
+        f"{counts['extract']} to extract ({total_s:.0f} s of video, {n_bytes / 1e6:.1f} MB of features"
+        f"{time_left}), {counts['there']} there already, {counts['unusable']} unusable",
+        quiet,
+    )
+    options.exit_for(counts["extract"] + counts["there"], counts["unusable"])

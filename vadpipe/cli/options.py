@@ -1,0 +1,96 @@
+"""The options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, VadpipeError
+
+if TYPE_CHECKING:
+    from vadpipe.extract.decode.limits import Limits
+    from vadpipe.extract.videos import Failure
+
+Videos = Annotated[list[str], typer.Argument(metavar="VIDEOS...", help="Files, folders, patterns.")]
+Backbone = Annotated[
+    str | None, typer.Option(help="Name of the backbone, i3d without it; 'vadpipe weights list' shows all.")
+]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The backbone's published weights in a local file.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
+Engine = Annotated[str, typer.Option(help="What runs the backbone: auto, torch or openvino.")]
+Decoder = Annotated[str, typer.Option(help="auto, decord, pyav or torchcodec.")]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=NUMBER",
+        help="What a video may ask for: side_px, area_px, streams, duration_s, file_bytes, memory_bytes, "
+        "stall_s; repeatable.",
+    ),
+]
+Tolerate = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of a video's frames that may be lost before the exit code tells of it."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+
+
+def set_up(verbose: int, quiet: bool) -> None:
+    """Prepare logging, as loud as was asked."""
+    level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("vadpipe").setLevel(level)
+
+
+def limits_of(assignments: list[str] | None) -> Limits:
+    """Return the limits that ``--limit`` asks for. Raises UsageError where one is off."""
+    from vadpipe.extract.decode.limits import Limits
+
+    return Limits.parse(assignments or ())
+
+
+def say(text: str, quiet: bool = False) -> None:
+    """Tell the user something that is no result."""
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+def say_path(path: Path) -> None:
+    """Print a result's path, as bytes: not every name can be encoded for the terminal."""
+    typer.echo(os.fsencode(path))
+
+
+def shows_tracebacks() -> bool:
+    """Return whether errors are shown with their tracebacks."""
+    return logging.getLogger("vadpipe").level == logging.DEBUG
+
+
+def print_error(error: VadpipeError) -> None:
+    """Print an error as its two lines."""
+    if shows_tracebacks():
+        traceback.print_exception(error)
+    typer.echo(f"error: {error}", err=True)
+
+
+def report(failure: Failure) -> None:
+    """Print why a video could not be used."""
+    print_error(failure.error)
+
+
+def exit_for(n_done: int, n_failed: int) -> None:
+    """End with the exit code of a run over videos."""
+    if n_failed:
+        raise typer.Exit(EXIT_SOME_FAILED if n_done else EXIT_ALL_FAILED)

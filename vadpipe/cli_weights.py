@@ -1,0 +1,175 @@
+"""``vadpipe weights``: what pretrained weights there are, what lies in the cache, how to bring it there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vadpipe.errors import VadpipeError, WeightsError
+
+if TYPE_CHECKING:
+    from vadpipe.weights.registry import Weights
+
+weights = typer.Typer(
+    name="weights",
+    help="Pretrained weights: list, fetch, verify them, and where they lie.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+
+
+@weights.command("list")
+def list_() -> None:
+    """List all weights, one a line.
+
+    The columns: name, in the cache or not, size and digest of the published file, licence, where from.
+    """
+    from vadpipe.weights.registry import WEIGHTS
+
+    heading = ("NAME", "CACHE", "SIZE", "SHA256", "LICENCE", "FROM")
+    rows = [heading, *(_row(record) for record in WEIGHTS.values())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@weights.command()
+def get(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names that list shows.")],
+    quiet: Quiet = False,
+) -> None:
+    """Fetch weights into the cache.
+
+    They are verified and converted; the path of each is printed.
+    """
+    from vadpipe.weights.cache import ready
+    from vadpipe.weights.registry import find_weights
+
+    failed = False
+    for record in [find_weights(name) for name in names]:
+        if not quiet:
+            typer.echo(f"{record.name}: looking in the cache, then at {_origin(record)}", err=True)
+        try:
+            result = ready(record)
+        except WeightsError as error:
+            failed = True
+            _report(error)
+            continue
+        if not quiet:
+            typer.echo(f"{record.name}: ready, sha256 of the published file {result.sha256}", err=True)
+        typer.echo(bytes(result.path))
+    if failed:
+        raise typer.Exit(WeightsError.exit_code)
+
+
+@weights.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names that list shows; all without it.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the digests of what is in the cache.
+
+    Each file is read again and printed as "ok" or "damaged", with its name and path between tabs.
+    """
+    from vadpipe.weights import layout
+    from vadpipe.weights.registry import WEIGHTS, find_weights
+
+    n_files = 0
+    failed = False
+    for record in [find_weights(name) for name in names or WEIGHTS]:
+        try:
+            layout.expected_digest(record)  # a pin that cannot be read is found here
+        except WeightsError as error:
+            failed = True
+            _report(error)
+        files = layout.kept(record)
+        n_files += len(files)
+        if names and not files:
+            failed = True
+            _report(_not_there(record))
+        for file in files:
+            intact = layout.is_intact(record, file)
+            typer.echo(f"{'ok' if intact else 'damaged'}\t{record.name}\t".encode() + bytes(file))
+            if not intact:
+                failed = True
+                _report(_damaged(record, file))
+    if not quiet:
+        typer.echo(f"files verified: {n_files}, in {layout.folder()}", err=True)
+    if failed:
+        raise typer.Exit(WeightsError.exit_code)
+
+
+@weights.command()
+def path(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A name that list shows.")] = None,
+) -> None:
+    """Print the cache folder, or the file of a name.
+
+    The file is verified first; nothing is fetched.
+    """
+    from vadpipe.weights import cache, layout
+    from vadpipe.weights.registry import find_weights
+
+    if name is None:
+        typer.echo(bytes(cache.folder()))
+        return
+    record = find_weights(name)
+    file = cache.location(record)
+    if file is None:
+        raise _not_there(record)
+    if not layout.is_intact(record, file, sha256=layout.expected_digest(record)):
+        raise _damaged(record, file)
+    typer.echo(bytes(file))
+
+
+def _row(record: Weights) -> tuple[str, ...]:
+    """Return the cells of a line; nothing is hashed, and a broken pin stops no listing."""
+    from vadpipe.weights import cache, layout
+
+    try:
+        cached = "yes" if cache.location(record) else "no"
+        size, sha256 = cache.known_size(record), layout.expected_digest(record)
+    except WeightsError:
+        cached, size, sha256 = "?", None, "its pin cannot be read"
+    return (
+        record.name,
+        cached,
+        "-" if size is None else f"{size / 1e6:.0f} MB",
+        "pinned at first use" if sha256 is None else sha256,
+        record.licence.partition(";")[0],
+        _origin(record),
+    )
+
+
+def _origin(record: Weights) -> str:
+    from vadpipe.weights.registry import PackagedWeights
+
+    if isinstance(record, PackagedWeights):
+        return f"{record.package} {record.version} (Python package index)"
+    return record.url
+
+
+def _not_there(record: Weights) -> WeightsError:
+    return WeightsError(
+        f"the weights {record.name} are not in the cache", next_step=f"Run: vadpipe weights get {record.name}"
+    )
+
+
+def _damaged(record: Weights, file: Path) -> WeightsError:
+    return WeightsError(
+        "is damaged: its digest is not the one that was recorded",
+        file=file,
+        next_step=f"Run: vadpipe weights get {record.name}. It is set aside then, and made anew.",
+    )
+
+
+def _report(error: VadpipeError) -> None:
+    typer.echo(f"error: {error}", err=True)

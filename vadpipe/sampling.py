@@ -1,0 +1,87 @@
+"""Snippet arithmetic: which frames each snippet looks at, and which frames it speaks for.
+
+A video of N shown frames gives ``ceil(M / stride)`` snippets, where M = N, or the number of samples where
+the video is resampled to a fixed rate. Snippet s covers the samples ``[s * stride, s * stride + 16)``; beyond
+the end the last frame is repeated, since a still end adds no motion that was not there. Every frame belongs
+to at least one snippet, so a curve has exactly N values. (Elsewhere the last 16 frames are lost where the
+count divides by 16, which is why curves and ground truth of the field differ in length.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SNIPPET_FRAMES = 16
+"""Samples of a snippet, as everywhere in the field."""
+
+_ROUNDING_S = 1e-6  # times are ticks of a container's clock, and rarely round numbers
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a video is cut into snippets.
+
+    Attributes:
+        stride: samples from the start of one snippet to the start of the next. Below 16 snippets overlap,
+            above it some samples are not looked at.
+        fps: samples a second; None takes each frame as it comes.
+        clip_frames: frames of a snippet that the backbone sees, evenly chosen from its middle parts.
+        even_rows: rows that are spread evenly over all frames, whatever their stride, as in published
+            features that were squeezed to 32 segments; None everywhere else.
+    """
+
+    stride: int = SNIPPET_FRAMES
+    fps: float | None = None
+    clip_frames: int = SNIPPET_FRAMES
+    even_rows: int | None = None
+
+    def samples(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
+        """Return the frame shown at each sample, (M,) int64, not decreasing.
+
+        Args:
+            times_s: (N,) float64, when each frame is shown, from 0 up.
+            end_s: when the last one ends.
+        """
+        if self.fps is None:
+            return np.arange(len(times_s))
+        count = max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
+        at_s = np.arange(count) / self.fps + _ROUNDING_S
+        last_before = np.searchsorted(times_s, at_s, side="right") - 1
+        shown: NDArray[np.int64] = np.maximum(last_before, 0)
+        return shown
+
+    def clips(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
+        """Return the frames that the backbone sees of each snippet, (S, clip_frames) int64."""
+        samples = self.samples(times_s, end_s)
+        starts = np.arange(0, len(samples), self.stride)
+        part = SNIPPET_FRAMES / self.clip_frames
+        offsets = np.floor((np.arange(self.clip_frames) + 0.5) * part).astype(np.int64)
+        return samples[np.minimum(starts[:, None] + offsets, len(samples) - 1)]
+
+    def spans(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
+        """Return the frames [start, stop) that each snippet speaks for, (S, 2) int64.
+
+        Overlapping snippets speak for all that they see; others also for what lies between them.
+        """
+        n_frames = len(times_s)
+        if self.even_rows is not None:
+            edges = np.linspace(0, n_frames, self.even_rows + 1).round().astype(np.int64)
+            return np.stack([edges[:-1], edges[1:]], axis=1)
+        n_samples = len(self.samples(times_s, end_s))
+        starts = np.arange(0, n_samples, self.stride)
+        stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
+        if self.fps is None:
+            return np.stack([starts, stops], axis=1)
+        edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
+        spans = np.searchsorted(times_s, edges_s, side="left")
+        spans[stops == n_samples, 1] = n_frames
+        return spans
+
+    def n_snippets(self, times_s: NDArray[np.float64], end_s: float) -> int:
+        """Return S, the rows of a feature file."""
+        if self.even_rows is not None:
+            return self.even_rows
+        return -(-len(self.samples(times_s, end_s)) // self.stride)

@@ -1,0 +1,89 @@
+"""From a published file of weights to safetensors, without running anything that lies in it.
+
+A ``.pyth`` is a pickle, and a pickle can name functions and have them called. ``torch.load`` with
+``weights_only=True`` admits tensors and plain containers alone; torch before 2.10, where that could be got
+around, is not supported.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
+
+from vadpipe.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NEXT_STEP = "Use the file as it was published: a state dict, or one under 'model_state'."
+
+
+def to_safetensors(data: bytes, *, origin: str) -> bytes:
+    """Return the safetensors file of the state dict that ``data`` holds, each entry as it was.
+
+    The same state dict gives the same bytes. pytorchvideo publishes ``{"model_state": {name: tensor}}``;
+    what else lies beside ``model_state`` is left out. A bare ``{name: tensor}`` is taken as well.
+
+    Args:
+        data: content of a file that ``torch.save`` wrote.
+        origin: its path or address, for messages.
+
+    Raises:
+        WeightsError: where it cannot be read safely, or holds anything but plain tensors.
+    """
+    import torch
+    from safetensors.torch import save
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of an archive of code before it refuses it
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged or hostile file
+        raise _refused("is not a file of weights that can be loaded safely", origin) from error
+    state = content.get("model_state", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not state:
+        raise _refused("holds no state dict", origin)
+    tensors: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not isinstance(name, str) or not _is_plain(value):
+            raise _refused(f"holds something other than a plain tensor: {str(name)[:80]!r}", origin)
+        # A copy of each: safetensors refuses tensors that share their memory.
+        tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
+    try:
+        return save(tensors)
+    except Exception as error:  # a type or a name for which the format has no place
+        raise _refused("holds entries that cannot be stored as safetensors", origin) from error
+
+
+def check_safetensors(path: Path) -> None:
+    """Check that ``path`` is a whole safetensors file with at least one entry.
+
+    Raises:
+        WeightsError: where it is not, or cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            n_entries = len(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise _refused(f"is not a whole safetensors file: {error}", str(path)) from error
+    if n_entries == 0:
+        raise _refused("holds no state dict", str(path))
+
+
+def _is_plain(value: object) -> TypeGuard[Tensor]:
+    import torch
+
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and not value.is_quantized
+        and not value.is_meta
+    )
+
+
+def _refused(reason: str, origin: str) -> WeightsError:
+    return WeightsError(reason, file=origin, next_step=_NEXT_STEP)
