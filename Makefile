@@ -32,7 +32,7 @@ $(VENV)/python:
 	touch $@
 
 $(VENV)/demo: $(VENV)/python setup.cfg .ci/constraints.txt
-	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e .
+	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[cpu]'
 	touch $@
 
 $(VENV)/test: $(VENV)/python setup.cfg .ci/constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,17 +18,18 @@ class Claim:
     write the same bytes.
 
     Args:
-        folder: of the feature files.
-        name: what is claimed, a plain file name.
+        path: what stands for the video, a file that need not exist.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._lock = FileLock(folder / ".locks" / name, thread_local=False)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # A lock that is only a file would outlive a killed process, and be waited for for ever.
+        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
 
     def take(self, *, wait: bool) -> bool:
         """Return whether the claim was granted; with ``wait`` it always is, in the end."""
         try:
-            Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
             return False
@@ -38,6 +40,9 @@ class Claim:
     def close(self) -> None:
         """Give the claim back; what was claimed leaves no file behind."""
         if self._lock.is_locked:
-            # Whoever opened this file before it goes and gets its lock later looks into the store again.
-            Path(self._lock.lock_file).unlink(missing_ok=True)
-            self._lock.release()
+            # While the lock is held: whoever opened this file before gets the lock of a file without a
+            # name, sees that, and opens the next one.
+            with suppress(OSError):
+                self._path.unlink()
+            with suppress(OSError):
+                self._lock.release()

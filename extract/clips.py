@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vadpipe.extract.decode.frame import Frame
 from vadpipe.extract.decode.timeline import Timeline
-from vadpipe.features import lost_snippets
 from vadpipe.sampling import Sampling
 
 
@@ -27,8 +26,9 @@ class Clips:
 
     Attributes:
         n_frames: N, frames of the video; known when all clips have been drawn.
-        n_missing: how many of them were wanted and are not there.
-        gaps: ranges [start, stop) of those.
+        drawn: which snippet each clip drawn so far belongs to.
+        n_missing: how many of them were wanted and are not there; known at the end, too.
+        gaps: ranges [start, stop) of those, and of unwanted frames between.
     """
 
     def __init__(
@@ -39,43 +39,47 @@ class Clips:
         on_time: Callable[[float], None] | None = None,
     ) -> None:
         self.n_frames = len(timeline.times_s)
+        self.drawn: list[int] = []
         self.n_missing = 0
         self.gaps: list[tuple[int, int]] = []
         self._frames, self._timeline, self._sampling = iter(frames), timeline, sampling
         self._on_time = on_time
         self._held: dict[int, NDArray[np.uint8]] = {}
         self._last = -1
-        self._ended, self._noted, self._in_gap = False, -1, False
+        self._ended = False
 
     @property
     def end_s(self) -> float:
-        """When the last frame ends."""
+        """When the last frame ends: where the next one would have begun."""
         if self.n_frames == len(self._timeline.times_s):
             return self._timeline.end_s
-        return float(self._timeline.times_s[self.n_frames - 1]) + self._timeline.frame_s
+        return float(self._timeline.times_s[self.n_frames])
 
     @property
-    def lost(self) -> NDArray[np.bool_]:
-        """(S,) bool: snippets that were left out."""
-        times_s = self._timeline.times_s[: self.n_frames]
-        return lost_snippets(self._sampling, times_s, self.end_s, tuple(self.gaps))
+    def n_snippets(self) -> int:
+        """S, with those that were left out."""
+        return self._sampling.n_snippets(self._timeline.times_s[: self.n_frames], self.end_s)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
-        index = 0
+        index, missing = 0, set[int]()
         while index < len(plan):
             self._read_to(int(plan[index, -1]))
             if self._ended and self._last < plan.max() and self.n_frames == len(self._timeline.times_s):
                 plan = self._cut_short()
                 continue
             wanted = plan[index].tolist()
-            self._note(wanted)
-            if all(number in self._held for number in wanted):
+            lacking = [number for number in wanted if number not in self._held]
+            missing.update(lacking)
+            if not lacking:
+                self.drawn.append(index)
                 yield np.stack([self._held[number] for number in wanted])
             index += 1
             needed_from = int(plan[index, 0]) if index < len(plan) else self.n_frames
             for number in [held for held in self._held if held < needed_from]:
                 del self._held[number]
+        if missing:
+            self.n_missing, self.gaps = len(missing), _ranges(np.unique(plan).tolist(), missing)
 
     def _read_to(self, number: int) -> None:
         while self._last < number and not self._ended:
@@ -95,16 +99,14 @@ class Clips:
             return np.empty((0, self._sampling.clip_frames), dtype=np.int64)
         return self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
 
-    def _note(self, wanted: list[int]) -> None:
-        """Record which of a snippet's frames are missing; those of overlapping snippets once."""
-        for number in sorted({*wanted}):
-            if number <= self._noted:
-                continue
-            self._noted = number
-            if number in self._held:
-                self._in_gap = False
-                continue
-            self.n_missing += 1
-            start = self.gaps.pop()[0] if self._in_gap else number
-            self.gaps.append((start, number + 1))
-            self._in_gap = True
+
+def _ranges(wanted: list[int], missing: set[int]) -> list[tuple[int, int]]:
+    """Return ranges [start, stop) that hold the missing of the wanted numbers and no other of them."""
+    found: list[tuple[int, int]] = []
+    before = False
+    for number in wanted:
+        if number in missing:
+            start = found.pop()[0] if before else number
+            found.append((start, number + 1))
+        before = number in missing
+    return found

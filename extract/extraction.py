@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.atomic import check_writable
-from vadpipe.errors import InputError, printable
+from vadpipe.errors import InputError, OutputError, printable
 from vadpipe.extract.claims import Claim
 from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside
@@ -19,8 +20,8 @@ from vadpipe.extract.record import Extraction, asked_of, write_run
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, Stored
-from vadpipe.extract.videos import Video, find_videos
-from vadpipe.features import Source
+from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.features import Source, read_header
 
 log = logging.getLogger(__name__)
 
@@ -61,38 +62,43 @@ def extract_features(
     """
     check_format(format)
     videos, unusable = find_videos(inputs)
-    for failure in unusable:
+    store = FeatureStore(Path(output), places=(video.place for video in videos))
+    work = _Work(Extractor(settings), store, retry=retry, tolerate=tolerate, format=format)
+
+    def note(failure: Failure) -> None:
+        work.result.failed.append(failure)
         if on_failure is not None:
             on_failure(failure)
-    work = _Work(
-        Extractor(settings), FeatureStore(Path(output)), retry=retry, tolerate=tolerate, format=format
-    )
-    began_s = time.monotonic()
-    failed = list(unusable)
-    try:
-        failed += run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=on_failure)
-        # What another process has claimed is looked at last, one by one: two that wait for each other
-        # while they hold something would wait for ever.
-        work.wait = True
-        failed += run_over(
-            work.busy,
-            work.begin,
-            work.finish,
-            look_ahead=False,
-            on_progress=on_progress,
-            on_failure=on_failure,
-        )
-    finally:
-        work.result.failed.extend(failed)
-        if work.result.written or failed:
+
+    def record() -> None:
+        order = {video.path: index for index, video in enumerate(videos)}
+        work.result.failed.sort(key=lambda failure: order.get(failure.path, -1))
+        if work.result.written or (work.result.failed and store.folder.is_dir()):
             write_run(
-                Path(output),
+                store.folder,
                 work.extractor.settings,
                 work.result,
                 work.sources,
                 n_snippets=work.n_snippets,
                 took_s=time.monotonic() - began_s,
             )
+
+    began_s = time.monotonic()
+    try:
+        for failure in unusable:
+            note(failure)
+        run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)
+        # What another process has claimed is looked at last, one by one: two that wait for each other
+        # while they hold something would wait for ever.
+        work.wait = True
+        run_over(
+            work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note
+        )
+    except BaseException:
+        with suppress(OutputError):  # what ended the run is the thing to tell
+            record()
+        raise
+    record()
     return work.result
 
 
@@ -121,12 +127,8 @@ class _Work:
     def begin(self, video: Video) -> _Claimed | None:
         """Start to decode a video, unless there is nothing to do or another process is at it."""
         sniff(video.path)
-        if self._is_done(video, self.store.find(video)):
+        if self._is_known(video, self.store.find(video)):
             return None
-        if not self._retry:
-            past = self.store.past_failure(video, self._asked)
-            if past is not None:
-                raise past
         if not self._ready:
             check_writable(self.store.folder)
             self.extractor.engine  # noqa: B018  what is missing shows before anything is decoded
@@ -137,42 +139,71 @@ class _Work:
             log.info("%s: another process is at it", printable(video.path))
             return None
         try:
-            if self._is_done(video, self.store.find_anew(video)):
+            stored = self.store.find_anew(video)
+            if self._is_known(video, stored):
                 claim.close()
                 return None
-            return _Claimed(self.extractor.open(video), claim)
-        except BaseException as error:
+            self._warn_of_another_recipe(video, stored)
+            state = video.state()
+            with self._remembering(video):
+                return _Claimed(self.extractor.open(video), claim, state)
+        except BaseException:
             claim.close()
-            if isinstance(error, InputError):
-                self.store.remember_failure(video, self._asked, error)
             raise
 
     def finish(self, claimed: _Claimed, report: Reporter | None) -> None:
         """Compute the features of a video that is being decoded, and write them."""
         video = claimed.opened.video
-        try:
+        with self._remembering(video):
             features = self.extractor.features(claimed.opened, report)
-        except InputError as error:
-            self.store.remember_failure(video, self._asked, error)
-            raise
+        source = features.source
+        if not claimed.state == (source.n_bytes, source.modified_ns) == video.state():
+            step = "Run again when it is complete."
+            raise InputError("changed while it was read", file=video.path, next_step=step)
         path = self.store.write(features, video)
         self.result.written.append(path)
         self.n_snippets += len(features.values)
-        self._note(video, path, features.source)
+        self._note(video, path, read_header(path).source)  # under the name that it got
 
-    def _is_done(self, video: Video, stored: Stored | None) -> bool:
-        if stored is None:
-            return False
-        differences = self.extractor.settings.differences(stored.header.recipe, self.extractor.weights_sha256)
+    def _is_known(self, video: Video, stored: Stored | None) -> bool:
+        """Return whether a video's features are there and fit.
+
+        Raises:
+            InputError: where it failed before.
+        """
+        if stored is not None and not self._differences(stored):
+            fresh = self.store.refresh(stored, video)
+            if fresh is not None:
+                self.result.skipped.append(fresh.path)
+                log.info("%s: there already as %s", printable(video.path), fresh.path)
+                self._note(video, fresh.path, fresh.header.source)
+                return True
+        past = None if self._retry else self.store.past_failure(video, self._asked)
+        if past is not None:
+            raise past
+        return False
+
+    def _differences(self, stored: Stored) -> list[str]:
+        return self.extractor.settings.differences(stored.header.recipe, self.extractor.weights_sha256)
+
+    def _warn_of_another_recipe(self, video: Video, stored: Stored | None) -> None:
+        differences = [] if stored is None else self._differences(stored)
         if differences:
             what = printable(video.path)
             log.warning("%s: features of another recipe are replaced (%s)", what, differences[0])
-            return False
-        path = self.store.refresh(stored, video)
-        self.result.skipped.append(path)
-        log.info("%s: there already as %s", printable(video.path), path)
-        self._note(video, path, stored.header.source)
-        return True
+
+    @contextmanager
+    def _remembering(self, video: Video) -> Iterator[None]:
+        """Have an InputError remembered, and take the loss of the video for one."""
+        try:
+            yield
+        except InputError as error:
+            self.store.remember_failure(video, self._asked, error)
+            raise
+        except OSError as error:
+            if error.filename != os.fspath(video.path):
+                raise
+            raise InputError(f"cannot be read: {error.strerror}", file=video.path) from error
 
     def _note(self, video: Video, path: Path, source: Source) -> None:
         self.sources[path] = source
@@ -185,10 +216,11 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Claimed:
-    """A video that is being decoded, and the claim on it."""
+    """A video that is being decoded, the claim on it, and what it was like before."""
 
     opened: Opened
     claim: Claim
+    state: tuple[int, int]
 
     def close(self) -> None:
         self.opened.close()

@@ -154,16 +154,14 @@ class Extractor:
             for clip in clips:
                 yield from squares(clip, record.input_px, crops)
 
-        found = list(run_engine(self.engine, views()))
-        if not found:
+        # Rows are written where they belong as they come: an hour of features is not held twice.
+        n_planned = self.settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
+        rows = np.zeros((n_planned, crops, record.feature_dim), dtype=np.float32)
+        for index, feature in enumerate(run_engine(self.engine, views())):
+            rows[clips.drawn[index // crops], index % crops] = feature
+        if not clips.drawn:
             raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
-        kept = np.stack(found).reshape(-1, crops, record.feature_dim)
-        if not np.isfinite(kept).all():
-            raise InputError("has features that are not finite numbers", file=decoding.path)
-        lost = clips.lost
-        rows = np.zeros((len(lost), crops, record.feature_dim), dtype=np.float32)
-        rows[~lost] = kept
-        return clips, rows
+        return clips, rows[: clips.n_snippets]
 
     def _network(self) -> ClipNetwork:
         from vadpipe.extract.backbones.loading import load_network
@@ -186,7 +184,7 @@ class Opened:
         self.video = video
         self.error: InputError = DecodeError("cannot be decoded", file=video.path)
         family = sniff(video.path)
-        self._decoders, why = choose_decoders(settings.decoder, device, family)
+        self._decoders, why = choose_decoders(settings.decoder, device, family, video.path.stat().st_size)
         log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
         self._job = Job(settings.size, sampling=settings.sampling, limits=settings.limits)
         self._decoding = self._start(*self._decoders[0])

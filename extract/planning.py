@@ -58,24 +58,30 @@ def plan_extraction(
     videos, unusable = find_videos(inputs)
     for failure in unusable:
         yield Planned(failure.path, "unusable", failure.error.reason)
-    extractor, store = Extractor(settings), FeatureStore(Path(output))
+    extractor = Extractor(settings)
+    store = FeatureStore(Path(output), places=(video.place for video in videos))
+    digest = extractor.known_weights_sha256 or "never fetched"
     speed = snippets_per_s(Path(output), extractor.settings)
     for video in videos:
         try:
-            yield _planned(video, extractor, store, retry=retry, speed=speed)
+            yield _planned(video, extractor.settings, store, digest, retry=retry, speed=speed)
         except (InputError, FeatureError) as error:
             yield Planned(video.path, "unusable", error.reason)
 
 
 def _planned(
-    video: Video, extractor: Extractor, store: FeatureStore, *, retry: bool, speed: float | None
+    video: Video,
+    settings: ExtractSettings,
+    store: FeatureStore,
+    weights_sha256: str,
+    *,
+    retry: bool,
+    speed: float | None,
 ) -> Planned:
     sniff(video.path)
-    settings = extractor.settings
     stored, why = store.find(video), "no features yet"
     if stored is not None:
-        known = extractor.known_weights_sha256 or "never fetched"
-        differences = settings.differences(stored.header.recipe, known)
+        differences = settings.differences(stored.header.recipe, weights_sha256)
         if not differences:
             return Planned(video.path, "there", str(stored.path))
         why = f"features of another recipe ({differences[0]})"

@@ -15,7 +15,7 @@ from typing import Any
 import vadpipe
 from vadpipe.atomic import write_text
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.videos import Failure
+from vadpipe.extract.videos import Failure, named_video
 from vadpipe.features import Source
 
 FILE_NAME = "run.json"
@@ -62,6 +62,7 @@ def write_run(
     Raises:
         OutputError: where it cannot be written.
     """
+    damaged = {*result.damaged}
     record = {
         "schema_version": SCHEMA,
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - took_s)),
@@ -76,7 +77,7 @@ def write_run(
             {
                 "video": sources[path].video,
                 "status": status,
-                "damaged": path in result.damaged,
+                "damaged": path in damaged,
                 "n_announced": sources[path].n_announced,
                 "n_decoded": sources[path].n_decoded,
                 "sha256": sources[path].sha256,
@@ -86,7 +87,7 @@ def write_run(
             if path in sources
         ]
         + [
-            {"video": failure.path.name, "status": "failed", "reason": failure.error.reason}
+            {"video": named_video(failure.path).name, "status": "failed", "reason": failure.error.reason}
             for failure in result.failed
         ],
     }
@@ -108,14 +109,12 @@ _DECIDE_SPEED = ("backbone", "view", "crops", "stride", "fps", "decoder", "devic
 
 
 def asked_of(settings: ExtractSettings) -> str:
-    """Return a digest of what decides whether a video can be decoded: how, within what, by which versions.
+    """Return a digest of what decides whether a video can be used: how, within what, by which versions.
 
     A failure is remembered only while this stays the same.
     """
     asked: dict[str, Any] = {
-        "decoder": settings.decoder,
-        "device": settings.device,
-        "limits": asdict(settings.limits),
+        **{name: value for name, value in asdict(settings).items() if name not in ("weights", "offline")},
         "libraries": {name: version for name, version in _versions().items() if name in _DECODERS},
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

@@ -78,7 +78,7 @@ class ExtractSettings:
         Raises:
             UsageError: where its features were made elsewhere, so that no setting here makes them.
         """
-        if recipe.even_rows is not None:
+        if recipe.imported:
             raise UsageError(
                 f"features of {recipe.backbone} were made elsewhere and cannot be made from a video here",
                 next_step="Score feature files that were imported from the same source.",

@@ -33,6 +33,18 @@ class Video:
         """Digest of the absolute path: knows a file however it was named, and reveals no path."""
         return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
 
+    def state(self) -> tuple[int, int]:
+        """Return its size in bytes and the time of its last change in ns.
+
+        Raises:
+            InputError: where it is gone.
+        """
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=self.path) from error
+        return stat.st_size, stat.st_mtime_ns
+
 
 @dataclass(frozen=True)
 class Failure:

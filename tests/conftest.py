@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from fractions import Fraction
@@ -91,6 +92,32 @@ def x3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "X3D_S.pyth"
     torch.save({"model_state": state}, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that the tests share, so that a network is converted for OpenVINO once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def tiny(x3d_weights: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what makes settings of an extraction with the cheapest network."""
+    from vadpipe.extract.settings import ExtractSettings
+
+    monkeypatch.setenv("VADPIPE_CACHE", str(cache_folder))
+    return lambda **changes: ExtractSettings(**({"backbone": "x3d_xs", "weights": x3d_weights} | changes))
+
+
+@pytest.fixture
+def command_line():
+    """Return what runs the command line in this process; how loud it made the log is undone."""
+    from typer.testing import CliRunner
+
+    from vadpipe.cli import app
+
+    yield lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
+    logging.getLogger("vadpipe").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def workplace(tmp_path_factory, x3d_weights):
         for index in range(2):
             write_video(folder / "videos" / kind / f"{index}.mp4", 30 + index, size=size)
     write_video(folder / "clip.mp4", 37)
-    options = ["--backbone", "x3d_s", "--weights", x3d_weights]
+    options = ["--backbone", "x3d_xs", "--weights", x3d_weights]
     runs = {
         "extract": run("extract", "videos/", *options, cwd=folder),
         "fit": run("fit", "--set", "steps=20", "--set", "learning_rate=0.01", cwd=folder),
@@ -78,7 +78,7 @@ def test_score_writes_a_row_a_frame_and_a_picture_beside_the_clip(workplace):
     assert runs["score"].stdout == "clip.scores.csv\nclip.png\n"
     assert len((folder / "clip.scores.csv").read_text().splitlines()) == 38
     assert (folder / "clip.png").read_bytes().startswith(b"\x89PNG")
-    assert "clip.mp4: 37 frames, highest score 0." in runs["score"].stderr
+    assert "clip.mp4: 37 frames, highest score " in runs["score"].stderr
 
 
 def test_settings_of_a_fit_can_be_used_again(workplace):
@@ -111,11 +111,11 @@ def test_an_empty_folder(tmp_path):
 
 def test_features_of_another_backbone(tmp_path, workplace):
     folder, _ = workplace
-    done = run("score", folder / "clip.mp4", "--backbone", "x3d_s", cwd=tmp_path)
-    assert_clean_error(done, 2, "the head was trained on features of i3d, not of x3d_s")
+    done = run("score", folder / "clip.mp4", "--backbone", "x3d_xs", cwd=tmp_path)
+    assert_clean_error(done, 2, "the head was trained on features of i3d, not of x3d_xs")
     write_features(tmp_path / "features", "normal", 1)
-    write_features(tmp_path / "features", "fight", 1, backbone="x3d_s")
-    assert_clean_error(run("fit", cwd=tmp_path), 2, "was made by another recipe", "x3d_s / i3d")
+    write_features(tmp_path / "features", "fight", 1, backbone="x3d_xs")
+    assert_clean_error(run("fit", cwd=tmp_path), 2, "was made by another recipe", "x3d_xs / i3d")
     assert not (tmp_path / "head").exists()
 
 
@@ -123,7 +123,7 @@ def test_an_output_that_cannot_be_written(tmp_path, workplace, x3d_weights):
     folder, _ = workplace
     (tmp_path / "taken").write_text("a file")
     code = OutputError.exit_code
-    options = ["--backbone", "x3d_s", "--weights", x3d_weights]
+    options = ["--backbone", "x3d_xs", "--weights", x3d_weights]
     done = run("extract", folder / "clip.mp4", "-o", "taken", *options, cwd=tmp_path)
     assert_clean_error(done, code, "error: taken: cannot be written")
     done = run("fit", "--features", folder / "features", "-o", "taken", cwd=tmp_path)
@@ -136,7 +136,7 @@ def test_an_output_that_cannot_be_written(tmp_path, workplace, x3d_weights):
 def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
     folder, _ = workplace
     (tmp_path / "bad.mp4").write_text("text")
-    options = ["--backbone", "x3d_s", "--weights", x3d_weights, "-o", tmp_path / "f"]
+    options = ["--backbone", "x3d_xs", "--weights", x3d_weights, "-o", tmp_path / "f"]
     done = run("extract", "bad.mp4", folder / "clip.mp4", *options, cwd=tmp_path)
     assert_clean_error(done, 3, "error: bad.mp4: is not a video", "1 extracted, 0 there already, 1 failed")
 
@@ -165,7 +165,7 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_wei
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "Traceback" in run("score", "x.mp4", "--head", "none", "-vv", cwd=tmp_path).stderr
     assert "Traceback" in run("score", "x.mp4", "-vv", cwd=tmp_path).stderr
-    done = run("extract", folder / "videos", "--features", folder / "features", "-v", "--backbone", "x3d_s",
+    done = run("extract", folder / "videos", "--features", folder / "features", "-v", "--backbone", "x3d_xs",
                "--weights", x3d_weights, cwd=tmp_path)  # fmt: skip
     assert "0.mp4: there already as" in done.stderr
 
@@ -173,7 +173,7 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_wei
 def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x3d_weights):
     write_video(tmp_path / "videos/a.mp4", 16)
     write_video(tmp_path / "videos/b.mp4", 16 * 400)
-    command = [sys.executable, "-m", "vadpipe", "extract", "videos", "--backbone", "x3d_s", "--weights"]
+    command = [sys.executable, "-m", "vadpipe", "extract", "videos", "--backbone", "x3d_xs", "--weights"]
     running = subprocess.Popen([*command, x3d_weights], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     first = tmp_path / "features/videos/a.mp4.safetensors"
     deadline = time.monotonic() + 120
@@ -182,7 +182,8 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert (running.returncode, said) == (130, "interrupted; what was finished is kept\n")
-    assert [path for path in (tmp_path / "features").rglob("*") if path.is_file()] == [first]
+    left = {path for path in (tmp_path / "features").rglob("*") if path.is_file()}
+    assert left == {first, tmp_path / "features/run.json"}
 
 
 def test_a_full_disk(workplace, tmp_path):

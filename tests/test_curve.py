@@ -9,19 +9,61 @@ from hypothesis import strategies as st
 
 from vadpipe.curve import Curve, spread
 from vadpipe.errors import FeatureError
+from vadpipe.sampling import Sampling
+
+NAN = float("nan")
 
 
-@given(n_frames=st.integers(1, 3000), stride=st.sampled_from([1, 8, 16]))
-def test_each_frame_has_the_score_of_its_own_snippet(n_frames, stride):
-    scores = np.arange(-(-n_frames // stride), dtype=np.float32)
-    expected = [scores[frame // stride] for frame in range(n_frames)]
-    np.testing.assert_array_equal(spread(scores, stride, n_frames), expected)
+def slow_spread(scores, spans, n_frames):
+    """Ask each frame which snippets speak for it, and take the mean of those that have a score."""
+    curve = []
+    for frame in range(n_frames):
+        heard = [
+            score
+            for score, (start, stop) in zip(scores, spans, strict=True)
+            if start <= frame < stop and score == score
+        ]
+        curve.append(sum(heard) / len(heard) if heard else NAN)
+    return curve
 
 
-@pytest.mark.parametrize("n_snippets", [2, 4])
-def test_snippets_that_do_not_cover_the_frames_are_refused(n_snippets):
-    with pytest.raises(FeatureError, match=f"{n_snippets} snippets of 16 frames cannot cover 40 frames"):
-        spread(np.zeros(n_snippets, np.float32), 16, 40)
+@given(
+    n_frames=st.integers(1, 300),
+    stride=st.sampled_from([1, 5, 8, 16, 40]),
+    fps=st.sampled_from([None, 10.0, 50.0]),
+    lost=st.integers(0, 3),
+    seed=st.integers(0, 999),
+)
+def test_each_frame_has_the_mean_of_its_snippets(n_frames, stride, fps, lost, seed):
+    rng = np.random.default_rng(seed)
+    times_s, end_s = np.arange(n_frames) / 25, n_frames / 25
+    spans = Sampling(stride=stride, fps=fps).spans(times_s, end_s)
+    scores = rng.random(len(spans), dtype=np.float32)
+    scores[rng.integers(0, len(spans), lost)] = NAN
+    curve = spread(scores, spans, n_frames)
+    assert (curve.shape, curve.dtype) == ((n_frames,), np.float32)
+    np.testing.assert_allclose(curve, slow_spread(scores.tolist(), spans.tolist(), n_frames), rtol=1e-6)
+
+
+def test_a_frame_of_lost_snippets_alone_has_no_score():
+    overlapping = Sampling(stride=8).spans(np.arange(40) / 25, 1.6)
+    curve = spread(np.array([0.5, NAN, NAN, 0.9, 0.1], np.float32), overlapping, 40)
+    np.testing.assert_allclose(curve[:16], 0.5)
+    assert np.isnan(curve[16:24]).all()
+    np.testing.assert_allclose(curve[24:32], 0.9)
+    np.testing.assert_allclose(curve[32:], 0.5)
+
+
+@pytest.mark.parametrize("n_scores", [2, 4])
+def test_scores_that_are_not_one_for_each_snippet_are_refused(n_scores):
+    spans = np.array([[0, 16], [16, 32], [32, 40]])
+    with pytest.raises(FeatureError, match=f"{n_scores} scores of 3 snippets cannot cover 40 frames"):
+        spread(np.zeros(n_scores, np.float32), spans, 40)
+
+
+def test_snippets_that_do_not_reach_the_last_frame_are_refused():
+    with pytest.raises(FeatureError, match="2 scores of 2 snippets cannot cover 40 frames"):
+        spread(np.zeros(2, np.float32), np.array([[0, 16], [16, 32]]), 40)
 
 
 def make_curve(scores, rate=10.0, **fields) -> Curve:
@@ -45,6 +87,18 @@ def test_peaks_are_the_middles_of_the_highest_runs_apart_from_each_other():
     curve = make_curve([0.1] * 16 + [0.9] * 16 + [0.8] * 16 + [0.2] * 32 + [0.7] * 16)
     assert curve.peaks(2, apart_s=3.0) == [23, 87]
     assert curve.peaks(2, apart_s=0.0) == [23, 39]
+
+
+def test_frames_without_a_score_are_empty_fields(tmp_path):
+    make_curve([0.5, NAN, 0.25]).to_csv(tmp_path / "clip.scores.csv")
+    lines = (tmp_path / "clip.scores.csv").read_text().splitlines()
+    assert lines == ["frame,time_s,score", "0,0.000000,0.500000", "1,0.100000,", "2,0.200000,0.250000"]
+
+
+def test_frames_without_a_score_are_no_peaks():
+    curve = make_curve([NAN] * 16 + [0.3] * 16 + [NAN] * 16 + [0.6] * 16)
+    assert curve.peaks(5, apart_s=0.0) == [55, 23]
+    assert make_curve([NAN] * 5).peaks(3) == []
 
 
 def test_a_flat_or_one_frame_curve_has_one_peak():

@@ -35,6 +35,8 @@ def make_features(
             sha256=hashlib.sha256(f"{video} {seed}".encode()).hexdigest(),
             n_bytes=1,
             modified_ns=2,
+            n_announced=n_frames,
+            n_decoded=n_frames,
         ),
     )
 

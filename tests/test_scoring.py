@@ -8,19 +8,21 @@ import pytest
 from conftest import read_counter, write_video
 from test_features import make_features
 from test_fitting import QUICK
-from vadpipe.extract.stills import read_stills
 
 import vadpipe
+from vadpipe import ExtractSettings
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
+from vadpipe.extract.pictures import read_stills
 
 
 @pytest.fixture(scope="module")
 def x3d_head(tmp_path_factory, x3d_weights):
-    """A head fitted on x3d_s features of two small videos."""
+    """A head fitted on x3d_xs features of two small videos."""
     folder = tmp_path_factory.mktemp("x3d")
     write_video(folder / "videos/normal/a.mp4", 32)
     write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
-    vadpipe.extract_features([folder / "videos"], folder / "features", backbone="x3d_s", weights=x3d_weights)
+    settings = ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
+    vadpipe.extract_features([folder / "videos"], folder / "features", settings=settings)
     return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
 
 
@@ -64,13 +66,13 @@ def test_kept_features_are_found_again(scorer, x3d_head, x3d_weights, tmp_path, 
     video = write_video(tmp_path / "clip.mp4", 20)
     keeper = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     first = keeper.score(video)
-    monkeypatch.setattr("vadpipe.scoring.extract_video", lambda *args: pytest.fail("extracted again"))
+    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
     np.testing.assert_array_equal(keeper.score(video).scores, first.scores)
     monkeypatch.chdir(tmp_path)
     for name in (tmp_path, "clip.mp4"):  # however it is named
         (scored,) = vadpipe.score_videos([name], keeper, output="out").scored
         np.testing.assert_array_equal(scored.curve.scores, first.scores)
-    with pytest.raises(pytest.fail.Exception, match="extracted again"):
+    with pytest.raises(pytest.fail.Exception, match="decoded again"):
         scorer.score(video)
 
 
@@ -86,9 +88,9 @@ def test_a_bad_file_does_not_end_the_run(scorer, tmp_path):
 
 def test_features_that_extract_made_are_found(x3d_head, x3d_weights, tmp_path, monkeypatch):
     video = write_video(tmp_path / "videos/fight/clip.mp4", 20)
-    options = {"backbone": "x3d_s", "weights": x3d_weights}
-    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", **options)
-    monkeypatch.setattr("vadpipe.scoring.extract_video", lambda *args: pytest.fail("extracted again"))
+    settings = ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
+    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=settings)
+    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     assert len(scorer.score(video)) == 20
 
@@ -101,13 +103,13 @@ def test_damage_is_named_each_time(x3d_head, x3d_weights, tmp_path, caplog):
     for _ in range(2):
         caplog.clear()
         n_frames = len(scorer.score(video))
-        assert f"clip.mp4: damaged, {n_frames} of 80 frames decoded" in caplog.text
+        assert f"clip.mp4: damaged, {80 - n_frames} of 80 frames could not be decoded" in caplog.text
 
 
 def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weights, tmp_path):
     video = write_video(tmp_path / "clip.mp4", 20)
-    options = {"backbone": "x3d_s", "weights": x3d_weights, "view": "centre"}
-    (kept,) = vadpipe.extract_features([video], tmp_path / "features", **options).written
+    settings = ExtractSettings(backbone="x3d_xs", weights=x3d_weights, view="centre")
+    (kept,) = vadpipe.extract_features([video], tmp_path / "features", settings=settings).written
     before = kept.read_bytes()
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     with pytest.raises(FeatureError, match="expects other features .*view: whole / centre"):
@@ -164,13 +166,13 @@ def test_results_stay_in_the_output_folder_however_videos_are_named(scorer, tmp_
 def test_a_place_that_cannot_be_written_is_found_before_the_work(scorer, tmp_path, monkeypatch):
     video = write_video(tmp_path / "clip.mp4", 16)
     (tmp_path / "out").write_text("a file")
-    monkeypatch.setattr(scorer, "score", lambda *args: pytest.fail("scored first"))
+    monkeypatch.setattr(scorer, "begin", lambda *args: pytest.fail("scored first"))
     with pytest.raises(OutputError, match="out: cannot be written"):
         vadpipe.score_videos([video], scorer, output=tmp_path / "out")
 
 
 def test_a_head_takes_only_its_own_backbone(x3d_head, tmp_path):
-    with pytest.raises(UsageError, match="was trained on features of x3d_s, not of i3d") as caught:
+    with pytest.raises(UsageError, match="was trained on features of x3d_xs, not of i3d") as caught:
         vadpipe.Scorer(x3d_head, backbone="i3d")
     assert "--backbone" in caught.value.next_step
     scorer = vadpipe.Scorer(x3d_head)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vadpipe.features import Features
     from vadpipe.fitting import Fit, fit
     from vadpipe.head.settings import HeadSettings
+    from vadpipe.published.importing import Imported, import_features
+    from vadpipe.published.settings import ImportSettings
     from vadpipe.scoring import Scorer, Scoring, score, score_videos
 
 __version__ = "0.1.0"
@@ -37,11 +39,14 @@ _HOMES = {
     "Features": "vadpipe.features",
     "Fit": "vadpipe.fitting",
     "HeadSettings": "vadpipe.head.settings",
+    "ImportSettings": "vadpipe.published.settings",
+    "Imported": "vadpipe.published.importing",
     "Scorer": "vadpipe.scoring",
     "Scoring": "vadpipe.scoring",
     "VadpipeError": "vadpipe.errors",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.fitting",
+    "import_features": "vadpipe.published.importing",
     "score": "vadpipe.scoring",
     "score_videos": "vadpipe.scoring",
 }
@@ -54,11 +59,14 @@ __all__ = [
     "Features",
     "Fit",
     "HeadSettings",
+    "ImportSettings",
+    "Imported",
     "Scorer",
     "Scoring",
     "VadpipeError",
     "extract_features",
     "fit",
+    "import_features",
     "score",
     "score_videos",
 ]

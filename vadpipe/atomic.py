@@ -52,6 +52,34 @@ def write_bytes(target: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def move(file: Path, target: Path, *, replacing: bool) -> bool:
+    """Give a complete file its name; return False, and leave it, where the name is taken and may not be.
+
+    Where the file system has no hard links, a file that takes the name in the same instant is replaced.
+
+    Raises:
+        OutputError: where it cannot be moved.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not replacing:
+            if os.path.lexists(target):
+                return False
+            try:
+                target.hardlink_to(file)  # unlike a move, it never replaces anything
+            except FileExistsError:
+                return False
+            except OSError:  # no hard links here; anything else will show again
+                pass
+            else:
+                file.unlink()
+                return True
+        file.replace(target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    return True
+
+
 def check_writable(folder: Path, *, next_step: str = CHOOSE_ANOTHER_PLACE) -> None:
     """Prove that files can be made in ``folder``, before hours go into their content; leave nothing.
 

@@ -15,22 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialise
+from safetensors.numpy import save_file
 
-from vadpipe.atomic import write_bytes
+from vadpipe.atomic import atomic_path
 from vadpipe.errors import FeatureError
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
 SCHEMA = 2
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
+IMPORTED = "imported:"
+"""Begins the backbone's name of features that were made elsewhere; no backbone here is named so."""
 
 
 class Recipe(BaseModel):
     """How features were made. Features are comparable only where their recipes agree.
 
     Attributes:
-        backbone: name in the registry, for example ``"i3d"``.
+        backbone: name in the registry, for example ``"i3d"``; of features that were made elsewhere the name
+            that they were given, after :data:`IMPORTED`.
         weights_sha256: digest of the published weights file, 64 hexadecimal digits.
         feature_dim: D.
         snippet_frames: frames of a snippet.
@@ -38,6 +41,9 @@ class Recipe(BaseModel):
         clip_frames: how many of a snippet's frames the backbone sees.
         fps: frames a second that the video was resampled to, or None.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
+            How many there are is recorded only, whether there are is not.
+        missing_rows: rows that published features lack at the end; the last one stands in for them.
+            Recorded only.
         view: which part of the frame the backbone sees: ``"whole"``, ``"centre"``, or ``"crops"`` for
             several squares.
         resize_px: the short side of the frame before a crop; equal to input_px where there is none.
@@ -59,6 +65,7 @@ class Recipe(BaseModel):
     clip_frames: int = SNIPPET_FRAMES
     fps: float | None = None
     even_rows: int | None = None
+    missing_rows: int = 0
     view: str
     resize_px: int
     input_px: int
@@ -71,11 +78,18 @@ class Recipe(BaseModel):
     @property
     def sampling(self) -> Sampling:
         """Which frames each row of the features comes from and speaks for."""
-        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows)
+        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows, self.missing_rows)
+
+    @property
+    def imported(self) -> bool:
+        """Whether the features were made elsewhere, so that no setting here makes them from a video."""
+        return self.backbone.startswith(IMPORTED)
 
     def differences(self, other: Recipe) -> list[str]:
         """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
-        recorded_only = {"decoder", "engine"}
+        recorded_only = {"decoder", "engine", "missing_rows"}
+        if None not in (self.even_rows, other.even_rows):
+            recorded_only.add("even_rows")
         return [
             f"{name}: {_short(getattr(self, name))} / {_short(getattr(other, name))}"
             for name in type(self).model_fields
@@ -213,7 +227,11 @@ class Features:
             "frame_times_s": np.ascontiguousarray(self.frame_times_s),
             "snippet_times_s": np.ascontiguousarray(self.snippet_times_s),
         }
-        write_bytes(path, serialise(arrays, metadata={_HEADER_KEY: header.model_dump_json()}))
+        with atomic_path(path) as temporary:
+            try:
+                save_file(arrays, temporary, metadata={_HEADER_KEY: header.model_dump_json()})
+            except SafetensorError as error:  # a full disk, say
+                raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> Features:

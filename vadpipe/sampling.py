@@ -31,12 +31,15 @@ class Sampling:
         clip_frames: frames of a snippet that the backbone sees, evenly chosen from its middle parts.
         even_rows: rows that are spread evenly over all frames, whatever their stride, as in published
             features that were squeezed to 32 segments; None everywhere else.
+        missing_rows: rows that published features lack at the end, since the last frames filled no
+            snippet; the last row speaks for these frames too. 0 everywhere else.
     """
 
     stride: int = SNIPPET_FRAMES
     fps: float | None = None
     clip_frames: int = SNIPPET_FRAMES
     even_rows: int | None = None
+    missing_rows: int = 0
 
     def samples(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frame shown at each sample, (M,) int64, not decreasing.
@@ -49,17 +52,17 @@ class Sampling:
             return np.arange(len(times_s))
         count = max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
         at_s = np.arange(count) / self.fps + _ROUNDING_S
-        last_before = np.searchsorted(times_s, at_s, side="right") - 1
-        shown: NDArray[np.int64] = np.maximum(last_before, 0)
-        return shown
+        n_begun = np.searchsorted(times_s, at_s, side="right")
+        return np.maximum(n_begun - 1, 0)
 
     def clips(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frames that the backbone sees of each snippet, (S, clip_frames) int64."""
         samples = self.samples(times_s, end_s)
-        starts = np.arange(0, len(samples), self.stride)
+        starts = self._starts(len(samples))
         part = SNIPPET_FRAMES / self.clip_frames
         offsets = np.floor((np.arange(self.clip_frames) + 0.5) * part).astype(np.int64)
-        return samples[np.minimum(starts[:, None] + offsets, len(samples) - 1)]
+        frames: NDArray[np.int64] = samples[np.minimum(starts[:, None] + offsets, len(samples) - 1)]
+        return frames
 
     def spans(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frames [start, stop) that each snippet speaks for, (S, 2) int64.
@@ -71,8 +74,9 @@ class Sampling:
             edges = np.linspace(0, n_frames, self.even_rows + 1).round().astype(np.int64)
             return np.stack([edges[:-1], edges[1:]], axis=1)
         n_samples = len(self.samples(times_s, end_s))
-        starts = np.arange(0, n_samples, self.stride)
+        starts = self._starts(n_samples)
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
+        stops[-1:] = n_samples  # also where rows are missing after it
         if self.fps is None:
             return np.stack([starts, stops], axis=1)
         edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
@@ -84,4 +88,8 @@ class Sampling:
         """Return S, the rows of a feature file."""
         if self.even_rows is not None:
             return self.even_rows
-        return -(-len(self.samples(times_s, end_s)) // self.stride)
+        return len(self._starts(len(self.samples(times_s, end_s))))
+
+    def _starts(self, n_samples: int) -> NDArray[np.int64]:
+        n_rows = -(-n_samples // self.stride) - self.missing_rows
+        return np.arange(max(n_rows, 0)) * self.stride

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 from vadpipe.errors import DecodeError
+from vadpipe.extract.decode.complaints import complaints
+from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.decode.frame import Frame, Reading, misread
+
+_DAMAGED = "decord cannot tell which frames are damaged"
 
 
 def decord_frames(reading: Reading) -> Iterator[Frame]:
@@ -15,12 +20,17 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
 
     Frames are read strictly one after the other: decord's random access is where it hangs.
 
+    Where frames cannot be decoded decord gives the ones after them in their place, or smears, and tells
+    nobody. What it wraps says so in its log alone, so that is read, and one line of it ends the reading.
+
     Raises:
         DecodeError: where decord cannot read the file to its end, or would misnumber its frames.
     """
     if reading.timeline.n_hidden:
         # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.
         raise misread("decord cannot number its frames: an edit list hides some")
+    if sniff(Path(reading.path)) == "ts":
+        raise misread("decord loses the first frames of transport streams")
     decord = import_decord(cuda=reading.device != "cpu")
     width, height = reading.size_px
     n_frames = len(reading.timeline.times_s)
@@ -29,15 +39,22 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
             context = decord.cpu(0)
         else:
             context = decord.gpu(int(reading.device.removeprefix("cuda:")))
-        reader = decord.VideoReader(reading.path, ctx=context, width=width, height=height, num_threads=1)
-        if len(reader) != n_frames:
-            raise misread(f"decord counts {len(reader)} frames of {n_frames}")
-        for number in range(n_frames):
-            pixels = reader.next()
-            if reading.wanted[number]:
-                yield Frame(number, pixels.asnumpy())
-            else:
-                reading.alive()
+        with complaints() as complained:
+            reader = decord.VideoReader(reading.path, ctx=context, width=width, height=height, num_threads=1)
+            if len(reader) != n_frames:
+                raise misread(f"decord counts {len(reader)} frames of {n_frames}")
+            for number in range(n_frames):
+                pixels = reader.next()
+                if complained():
+                    raise misread(_DAMAGED)
+                if pixels.shape != (height, width, 3):  # rows of 48 px, say, come with their padding
+                    raise misread(f"decord gives frames of the shape {pixels.shape}")
+                if reading.wanted[number]:
+                    yield Frame(number, pixels.asnumpy())
+                else:
+                    reading.alive()
+            if complained():
+                raise misread(_DAMAGED)
     except DecodeError:
         raise
     except Exception as error:  # decord raises a dozen unrelated classes
@@ -66,6 +83,6 @@ def import_decord(*, cuda: bool = False) -> ModuleType:
             sys.modules["nvidia"] = hidden
         elif not cuda:
             del sys.modules["nvidia"]
-    decord.logging.set_level(decord.logging.QUIET)
+    decord.logging.set_level(decord.logging.ERROR)
     module: ModuleType = decord
     return module

@@ -6,46 +6,83 @@ import logging
 from collections.abc import Iterator
 
 import av
-import numpy as np
-from numpy.typing import NDArray
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
 
 from vadpipe.extract.decode.frame import Frame, Reading
-from vadpipe.extract.decode.timeline import open_container, tolerant
+from vadpipe.extract.decode.opening import open_container, tolerant
+from vadpipe.extract.decode.scaling import Scaler
 
 log = logging.getLogger(__name__)
+
+_HEALED_S = 10.0
 
 
 def pyav_frames(reading: Reading) -> Iterator[Frame]:
     """Yield the wanted frames that can be decoded, rotated as a player would and resized to (width, height).
 
-    A stretch that cannot be decoded is left out, and the numbers of the frames after it stay true.
+    A stretch that cannot be decoded is left out, and so is what builds on it, up to the next frame that
+    stands for itself. The numbers of the frames after it stay true.
     """
     timeline = reading.timeline
     with open_container(reading.path, reading.limits) as (container, stream):
+        tick_s = float(stream.time_base or 0)
+        # dav1d leaves out by itself what it cannot decode whole.
+        damage = None if stream.codec_context.name == "libdav1d" else _Damage(tick_s)
+        scaled = Scaler(*reading.size_px, timeline.quarter_turns)
         # AVI has no presentation times; its frames come in their order and nothing else is known.
         counted = container.format.name == "avi"
         n_broken, last = 0, -1
 
-        def count(reason: str) -> None:
+        def broken(packet: av.Packet[VideoStream], reason: str) -> None:
             nonlocal n_broken
             n_broken += 1
+            if damage is not None:
+                damage.note(packet.dts)
             reading.alive()
             log.debug("broken packet: %s", reason)
 
-        for index, frame in enumerate(tolerant(container, stream, count)):
-            # Of a broken packet no frame comes; counting goes on as if it had.
-            number = index + n_broken if counted else timeline.number_of(frame.pts)
+        for index, frame in enumerate(tolerant(container, stream, broken)):
+            if not counted:
+                number = timeline.number_of(frame.pts)
+            elif stream.codec_context.has_b_frames:  # of a broken packet no frame comes
+                number = index + n_broken
+            else:
+                number = timeline.number_of(frame.dts)
+            spoilt = damage is not None and damage.spoils(frame)
             if number is not None and last < number < len(timeline.times_s):
                 last = number
-                if reading.wanted[number]:
-                    yield Frame(number, upright(frame, *reading.size_px, timeline.quarter_turns))
+                if reading.wanted[number] and not spoilt:
+                    yield Frame(number, scaled(frame))
                     continue
             reading.alive()
 
 
-def upright(frame: av.VideoFrame, width: int, height: int, quarter_turns: int) -> NDArray[np.uint8]:
-    """Return a decoded frame as (height, width, 3) uint8 RGB, resized and turned as it is shown."""
-    if quarter_turns % 2:
-        width, height = height, width
-    pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BILINEAR")
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+class _Damage:
+    """Which frames build on something that could not be decoded: they show smears, not what happened.
+
+    A frame knows where it stood in the order of decoding by its ``dts``. Some streams have no frame that
+    stands for itself, and renew a stripe of the picture at a time; they are trusted again after a while.
+
+    Args:
+        tick_s: what the stream's timestamps count.
+    """
+
+    def __init__(self, tick_s: float) -> None:
+        self._lasts = int(_HEALED_S / tick_s) if tick_s > 0 else 0
+        self._at: list[int] = []
+        self._now = 0
+
+    def note(self, dts: int | None) -> None:
+        """Note that a packet could not be decoded, or only in part."""
+        self._at.append(self._now if dts is None else dts)
+
+    def spoils(self, frame: av.VideoFrame) -> bool:
+        """Tell whether a frame is damaged or builds on one that is; ask for each, in presentation order."""
+        self._now = dts = self._now if frame.dts is None else frame.dts
+        if frame.key_frame or frame.pict_type == PictureType.I:
+            self._at = [at for at in self._at if at >= dts]
+        if frame.is_corrupt:
+            self.note(dts)
+        self._at = [at for at in self._at if at + self._lasts > dts]
+        return any(at <= dts for at in self._at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
@@ -32,6 +33,10 @@ def main() -> None:
     die_with_parent()
     job = Job.from_json(sys.argv[1])
     output = os.dup(sys.stdout.fileno())
+    readers = select.poll()
+    readers.register(output, 0)
+    if readers.poll(0):  # it was gone before its end could be told
+        os._exit(1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with frames
     try:
         run(job, output)

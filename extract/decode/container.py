@@ -61,7 +61,8 @@ def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _family(head: bytes) -> str | None:
-    if head[4:8] in _MP4_BOXES:
+    # A box that begins with text may be a playlist too, and to another demuxer is nothing else.
+    if head[4:8] in _MP4_BOXES and not _is_text(head[8:72]):
         return "mp4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "mkv"
@@ -76,7 +77,8 @@ def _family(head: bytes) -> str | None:
 
 
 def _describe(head: bytes) -> str:
-    text = head[:64]
-    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text):
-        return "text"
-    return f"the bytes {head[:4].hex(' ')}"
+    return "text" if _is_text(head[:64]) else f"the bytes {head[:4].hex(' ')}"
+
+
+def _is_text(data: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
@@ -50,7 +52,7 @@ class Limits:
                 changed[name] = kinds[name](value)
             except ValueError:
                 changed[name] = 0
-            if not changed[name] > 0:
+            if not 0 < changed[name] < math.inf:
                 raise UsageError(f"limit {name} takes a number above 0, not {value!r}")
         return replace(cls(), **changed)  # type: ignore[arg-type]  # each was made by its own field's type
 
@@ -91,7 +93,7 @@ def confine_this_process(memory_bytes: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     if memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_AS, (min(memory_bytes, sys.maxsize),) * 2)
     _forbid_new_privileges()
 
 

@@ -8,21 +8,22 @@ from collections.abc import Iterator, Sequence
 import av
 import numpy as np
 
-from vadpipe.extract.decode.by_pyav import upright
 from vadpipe.extract.decode.frame import Frame, Size
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.timeline import Timeline, open_container, start_of
+from vadpipe.extract.decode.opening import open_container, start_of
+from vadpipe.extract.decode.scaling import Scaler
+from vadpipe.extract.decode.timeline import Timeline
 
 
 def read_stills(
     path: str, timeline: Timeline, times_s: Sequence[float], size: Size, limits: Limits
 ) -> Iterator[Frame]:
     """Yield the frame shown at each time, numbered like the times; what cannot be read is left out."""
-    width, height = size.of(timeline)
+    scaled = Scaler(*size.of(timeline), timeline.quarter_turns)
     for index, time_s in enumerate(times_s):
         frame = _frame_at(path, timeline, time_s, limits)
         if frame is not None:
-            yield Frame(index, upright(frame, width, height, timeline.quarter_turns))
+            yield Frame(index, scaled(frame))
 
 
 def _frame_at(path: str, timeline: Timeline, time_s: float, limits: Limits) -> av.VideoFrame | None:

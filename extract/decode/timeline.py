@@ -7,10 +7,11 @@ timestamps, and so does everything here.
 from __future__ import annotations
 
 import os
+import re
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import av
 import numpy as np
@@ -18,15 +19,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vadpipe.errors import DecodeError, InputError
+from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.limits import Limits
-
-# The demuxers of the four families that container.sniff lets through. Without this list, FFmpeg
-# picks one by content and can end in a playlist reader.
-_OPEN_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts",
-}
+from vadpipe.extract.decode.opening import ffmpeg_log, open_container, read_packets, start_of, tolerant
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,30 @@ class Timeline:
         """Return everything but the arrays."""
         return {name: getattr(self, name) for name in _SCALARS}
 
+    @classmethod
+    def from_record(cls, record: dict[str, float | int], times_s: NDArray[np.float64]) -> Timeline:
+        """Return the timeline of a record and its times; it knows no timestamps.
+
+        Raises:
+            ValueError: where they cannot be those of a video.
+        """
+        numbers = all(type(value) in (int, float) for value in record.values())
+        if not numbers or record.keys() != set(_SCALARS):
+            raise ValueError("it has other fields")
+        timeline = cls(**record, times_s=times_s, stamps=np.empty(0, dtype=np.int64))  # type: ignore[arg-type]
+        edges = np.append(times_s, timeline.end_s)
+        whole = (timeline.n_announced, timeline.n_hidden, timeline.width_px, timeline.height_px)
+        if not (
+            len(times_s)
+            and np.isfinite(edges).all()
+            and edges[0] >= 0
+            and (np.diff(edges) >= 0).all()
+            and all(isinstance(number, int) and number >= 0 for number in whole)
+            and min(timeline.n_announced - len(times_s), timeline.width_px - 1, timeline.height_px - 1) >= 0
+        ):
+            raise ValueError("its numbers contradict each other")
+        return timeline
+
     def number_of(self, stamp: int | None) -> int | None:
         """Return which frame has that timestamp, or None where it is hidden or not known."""
         at = int(np.searchsorted(self.stamps, stamp)) if stamp is not None else len(self.stamps)
@@ -76,51 +95,8 @@ class Timeline:
         return width, height
 
 
+_ROUGHLY_S = 1.0  # a length in words may be off by so much
 _SCALARS = ("end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns")
-
-
-@contextmanager
-def open_container(
-    path: str | os.PathLike[str], limits: Limits | None = None
-) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video with FFmpeg, restricted to local files of the known container families.
-
-    Raises:
-        DecodeError: where the container is broken.
-        InputError: where it holds no video, or is beyond the limits.
-    """
-    limits = limits or Limits()
-    with _opened(path, limits) as container:
-        limits.check(streams=len(container.streams), duration_s=(container.duration or 0) / av.time_base)
-        if not container.streams.video:
-            raise InputError("holds no video stream", file=path)
-        stream = container.streams.video[0]
-        limits.check(
-            side_px=max(stream.codec_context.width, stream.codec_context.height),
-            area_px=stream.codec_context.width * stream.codec_context.height,
-        )
-        # What the container announces and what the codec then finds need not agree.
-        stream.codec_context.options = {"max_pixels": str(limits.area_px)}
-        stream.codec_context.thread_count = 1  # more threads give no more frames per processor second
-        yield container, stream
-
-
-def _opened(path: str | os.PathLike[str], limits: Limits) -> InputContainer:
-    # "file:" keeps a name such as "concat:a|b" or "-" from being read as a protocol or option.
-    url = f"file:{os.fspath(path)}"
-    # Opening decodes a first frame of each stream to learn its format, and a bomb goes off there.
-    each_stream: list[dict[str, str]] = [{"max_pixels": str(limits.area_px)}] * (limits.streams + 1)
-    try:
-        try:
-            return av.open(url, options=dict(_OPEN_OPTIONS), stream_options=each_stream)  # type: ignore[arg-type]
-        except ValueError:  # a transport stream, whose streams are not known before
-            return av.open(url, options=dict(_OPEN_OPTIONS))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(
-            f"cannot be opened: {getattr(error, 'strerror', None) or error}",
-            file=path,
-            next_step="The file is probably cut short or damaged; record or copy it again.",
-        ) from error
 
 
 def read_timeline(
@@ -144,22 +120,23 @@ def read_timeline(
         width, height, quarter_turns = _geometry(container, stream, limits)
     with open_container(path, limits) as (container, stream):
         rate = stream.average_rate or stream.base_rate
-        try:
-            packets = _packets(container, stream, on_packet)
-        except av.FFmpegError as error:
-            raise DecodeError(f"cannot be read: {error.strerror}", file=path) from error
+        packets = _packets(container, stream, on_packet)
         seconds = float(stream.time_base or 0)
         start_s, n_announced = start_of(container), stream.frames
         counted = container.format.name == "avi"
-    n_announced -= int(packets["empty"].sum())  # a capture's dropped frames: announced, but never there
+        announced_s = _announced_s(container, stream)
+    n_packets = len(packets)
+    # A capture's dropped frames are announced, but never there; and of two at one time one is shown.
     packets = packets[~packets["empty"]]
+    packets = packets[np.lexsort((packets["discard"], packets["pts"]))]
+    packets = packets[np.diff(packets["pts"], prepend=np.iinfo(np.int64).min) != 0]
+    n_announced -= n_packets - len(packets)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
-    order = np.argsort(packets["pts"], kind="stable")
-    packets = packets[order]
     times_s = packets["pts"] * seconds - start_s
     if counted:  # what AVI has instead of presentation times begins with the codec's delay
         times_s = times_s - times_s[0]
+        n_announced -= int(packets["pts"][-1] - packets["pts"][0]) + 1 - len(packets)  # dropped frames again
     elif (packets["pts"] < 0).any() and not packets["discard"].any():
         # Some muxers keep no edit list and let time begin below zero; nothing is hidden then.
         times_s = times_s - min(times_s[0], 0.0)
@@ -167,10 +144,10 @@ def read_timeline(
     if not shown.any():
         raise DecodeError("holds no frame that a player shows", file=path)
     times_s = np.maximum(times_s[shown], 0.0)
-    last_s = float(packets["duration"][shown][-1]) * seconds or (1 / float(rate) if rate else 0.0)
+    last_s = max(0, int(packets["duration"][shown][-1])) * seconds or (1 / float(rate) if rate else 0.0)
     end_s = float(times_s[-1]) + last_s
     limits.check(duration_s=end_s)
-    return Timeline(
+    timeline = Timeline(
         times_s=times_s,
         end_s=end_s,
         n_announced=max(len(times_s), n_announced - int((~shown).sum())),
@@ -180,46 +157,41 @@ def read_timeline(
         quarter_turns=quarter_turns,
         stamps=packets["pts"][shown],
     )
+    absent_s = announced_s - start_s - end_s
+    if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
+        timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
+    return timeline
 
 
-def start_of(container: InputContainer) -> float:
-    """Return where playback starts on the container's clock, in seconds; transport streams start late."""
-    return max(0, container.start_time or 0) / av.time_base
+def _announced_s(container: InputContainer, stream: VideoStream) -> float:
+    """Return when a Matroska file says that its video ends, or 0; it does not say how many frames it has."""
+    if "matroska" not in container.format.name:
+        return 0.0
+    for name, value in stream.metadata.items():
+        if name.startswith("DURATION"):
+            hours, _, rest = value.partition(":")
+            minutes, _, seconds = rest.partition(":")
+            with suppress(ValueError):
+                return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    # That of the whole file is the video's where there is nothing else.
+    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
 
 
 def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) -> tuple[int, int, int]:
     """Return (width, height, quarter turns) of the first frame; only a frame knows its rotation."""
-    frame = next(iter(tolerant(container, stream)), None)
+    with ffmpeg_log() as lines:
+        frame = next(iter(tolerant(container, stream)), None)
     if frame is None:
+        # FFmpeg refuses a frame above the limit, and says so in its log alone.
+        for width, height in re.findall(r"Picture size (\d+)x(\d+)", "".join(lines)):
+            limits.check(side_px=max(int(width), int(height)), area_px=int(width) * int(height))
+        if any("get_buffer() failed" in line for line in lines):
+            raise MemoryError
         raise DecodeError("holds no readable video frame", file=container.name.removeprefix("file:"))
     limits.check(side_px=max(frame.width, frame.height), area_px=frame.width * frame.height)
     turns = round(frame.rotation / 90) % 4
     sides = (frame.width, frame.height)
     return (*(sides[::-1] if turns % 2 else sides), turns)
-
-
-def tolerant(
-    container: InputContainer, stream: VideoStream, on_broken: Callable[[str], None] | None = None
-) -> Iterator[av.VideoFrame]:
-    """Yield every frame that can be decoded, in presentation order; broken packets are left out.
-
-    Args:
-        container: an open video.
-        stream: one of its streams.
-        on_broken: told FFmpeg's reason for each packet or stretch that cannot be decoded.
-    """
-    packets = iter(container.demux(stream))
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            frames = packet.decode()
-        except av.FFmpegError as error:
-            if on_broken is not None:
-                on_broken(str(error.strerror))
-            continue
-        yield from frames
 
 
 def _packets(
@@ -229,16 +201,18 @@ def _packets(
         name: array(kind)
         for name, kind in (("pts", "q"), ("duration", "q"), ("discard", "b"), ("empty", "b"))
     }
-    for packet in container.demux(stream):
-        stamp = packet.pts if packet.pts is not None else packet.dts  # AVI has no presentation time
+    counted = container.format.name == "avi"
+    # VP8 keeps pictures that are never shown, to predict others from, in packets of their own.
+    vp8 = stream.codec_context.name == "vp8"
+    for packet in read_packets(container, stream):
+        # AVI has no presentation times, or guesses; its frames are known by their place among all.
+        stamp = packet.dts if counted or packet.pts is None else packet.pts
         if on_packet is not None:
             on_packet()
         if stamp is not None:
-            for column, value in zip(
-                columns.values(),
-                (stamp, packet.duration or 0, packet.is_discard, packet.size == 0),
-                strict=True,
-            ):
+            empty = packet.size == 0 or (vp8 and not memoryview(packet)[0] & 0x10)
+            values = (stamp, packet.duration or 0, packet.is_discard, empty)
+            for column, value in zip(columns.values(), values, strict=True):
                 column.append(value)
     rows = np.empty(
         len(columns["pts"]),

@@ -61,6 +61,10 @@ class OpenVINOEngine:
             },
         )
         self._of_thread = threading.local()
+        # The first array that crosses into the library loads numpy there, under a lock that is held while
+        # Python may change threads; two first arrays at once then wait for each other for ever.
+        for kind in (np.uint8, np.float32):
+            openvino.Tensor(np.zeros(1, dtype=kind), shared_memory=True).data.copy()
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features (1, D) of a clip (1, T, H, W, 3)."""

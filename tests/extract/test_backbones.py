@@ -8,17 +8,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.video import R3D_18_Weights
-from vadpipe.extract.backbone import BACKBONES, find_backbone
-from vadpipe.extract.frames import decord_frames
-from vadpipe.extract.inception_i3d import InceptionI3D, _MaxPool, _Unit, same_padding
-from vadpipe.extract.network import load_backbone
-from vadpipe.extract.timeline import read_timeline
 
 from vadpipe.errors import UsageError, WeightsError
+from vadpipe.extract.backbones.inception_i3d import InceptionI3D, _MaxPool, _Unit, same_padding
+from vadpipe.extract.backbones.loading import ClipNetwork, load_network
+from vadpipe.extract.backbones.records import BACKBONES, find_backbone
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.process import Decoding
 
 KINETICS_CLASSES = R3D_18_Weights.KINETICS400_V1.meta["categories"]
+X3D_S = BACKBONES["x3d_s"]
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:torch.jit.*")
 
 
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
 @pytest.mark.parametrize(
     ("clip", "action"),
     [
@@ -27,16 +31,17 @@ KINETICS_CLASSES = R3D_18_Weights.KINETICS400_V1.meta["categories"]
         ("v_GGSY1Qvo990.mp4", "clean and jerk"),
     ],
 )
-def test_i3d_recognises_kinetics_actions(data, i3d_weights, clip, action):
-    path = data / "kinetics_check_clips" / clip
-    timeline = read_timeline(path)
-    frames = np.stack([f.pixels for f in decord_frames(path, timeline, timeline.scaled_to(256))])
+def test_i3d_recognises_kinetics_actions(data, i3d_weights, clip, action, decoder):
+    with Decoding(
+        data / "kinetics_check_clips" / clip, Job(Size(256, square=False), decoder=decoder)
+    ) as decoding:
+        frames = np.stack([frame.pixels for frame in decoding.frames()])
     start, top, left = (len(frames) - 64) // 2, (frames.shape[1] - 224) // 2, (frames.shape[2] - 224) // 2
     middle = frames[start : start + 64, top : top + 224, left : left + 224]
-    network = load_backbone("i3d")._network
+    network, _ = load_network(BACKBONES["i3d"])
     with torch.inference_mode():
         pixels = torch.from_numpy(middle).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-        logits = network.logits(pixels)[0]
+        logits = network.network.logits(pixels)[0]
     assert KINETICS_CLASSES[int(logits.argmax())] == action
 
 
@@ -70,29 +75,59 @@ def test_strided_convolution_pads_more_at_the_end():
     torch.testing.assert_close(pool(x), F.max_pool3d(F.pad(x, (0, 1, 0, 1)), (1, 3, 3), (1, 2, 2)))
 
 
-def test_x3d_has_the_published_keys_and_gives_the_stock_network_its_features(x3d_weights):
-    from pytorchvideo.models.x3d import create_x3d
+def stock(name):
+    """The network as pytorchvideo makes it for its published weights."""
+    from pytorchvideo.models import hub
 
-    stock = create_x3d(input_clip_length=16, input_crop_size=182, depth_factor=2.2).eval()
-    stock.load_state_dict(torch.load(x3d_weights, weights_only=True)["model_state"])
-    stock.blocks[-1].dropout = stock.blocks[-1].proj = nn.Identity()
-    stock.blocks[-1].activation = None
-    loaded = load_backbone("x3d_s", weights=x3d_weights)
-    snippet = np.random.default_rng(0).integers(0, 256, (16, 182, 182, 3), dtype=np.uint8)
-    pixels = torch.from_numpy(snippet).permute(3, 0, 1, 2)[None].float()
+    torch.manual_seed(1)
+    return getattr(hub, name)(pretrained=False).eval()
+
+
+STOCK_CLIPS = {  # (frames, side) for which the heads as published can pool
+    "x3d_xs": (4, 160),
+    "x3d_s": (13, 160),
+    "x3d_m": (16, 224),
+    "i3d_r50": (8, 224),
+    "slow_r50": (8, 224),
+    "r2plus1d_r50": (16, 224),
+}
+
+
+@pytest.mark.parametrize("name", STOCK_CLIPS)
+def test_features_are_what_the_stock_network_shows_its_projection(name):
+    frames, side = STOCK_CLIPS[name]
+    network = stock(name)
+    ours = find_backbone(name).build().eval()
+    ours.load_state_dict(network.state_dict())  # strict: the published keys, all of them
+    seen = []
+    network.blocks[-1].proj.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = torch.randn(1, 3, frames, side, side)
     with torch.inference_mode():
-        pool = stock.blocks[-1].pool
-        x = (pixels / 255 - 0.45) / 0.225
-        for block in stock.blocks[:-1]:
-            x = block(x)
-        expected = pool(x).flatten(1)
-    np.testing.assert_allclose(loaded(snippet), expected.numpy(), rtol=1e-4, atol=1e-5)
+        network(x)
+        expected = seen[0].flatten()
+        torch.testing.assert_close(ours(x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_centre_view_cuts_the_middle_square(x3d_weights):
-    loaded = load_backbone("x3d_s", view="centre", weights=x3d_weights)
-    wide = np.random.default_rng(0).integers(0, 256, (16, 182, 322, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(loaded(wide), loaded(wide[:, :, 70 : 70 + 182]))
+def test_x3d_l_has_the_published_keys_and_shapes():
+    wanted, ours = stock("x3d_l").state_dict(), find_backbone("x3d_l").build().state_dict()
+    assert {key: value.shape for key, value in ours.items()} == {key: v.shape for key, v in wanted.items()}
+
+
+@pytest.mark.parametrize("name", ["x3d_xs", "i3d_r50", "slow_r50", "r2plus1d_r50"])
+def test_networks_take_sizes_at_which_the_stock_heads_fail(name):
+    with torch.inference_mode():
+        network = find_backbone(name).build().eval()
+        assert network(torch.zeros(2, 3, 8, 96, 128)).shape == (2, 2048)
+
+
+def test_pixels_are_normalised_inside_the_network(x3d_weights):
+    network, digest = load_network(X3D_S, weights=x3d_weights)
+    assert len(digest) == 64
+    clip = np.random.default_rng(0).integers(0, 256, (1, 16, 64, 64, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(clip).permute(0, 4, 1, 2, 3)
+    with torch.inference_mode():
+        expected = network.network((pixels / 255 - 0.45) / 0.225)
+        torch.testing.assert_close(network(torch.from_numpy(clip)), expected, rtol=1e-4, atol=1e-5)
 
 
 def damaged(path, change):
@@ -111,8 +146,9 @@ def damaged(path, change):
     ],
 )
 def test_weights_that_do_not_fit_are_refused(x3d_weights, change, message):
-    with pytest.raises(WeightsError, match=message):
-        load_backbone("x3d_s", weights=damaged(x3d_weights, change))
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_network(X3D_S, weights=damaged(x3d_weights, change))
+    assert "published for x3d_s" in caught.value.next_step
 
 
 class RunsAtLoad:
@@ -125,23 +161,29 @@ def test_weights_that_would_run_code_are_refused(tmp_path, monkeypatch):
     (tmp_path / "bad.pyth").write_bytes(pickle.dumps({"model_state": RunsAtLoad()}))
     torch.save({"model_state": RunsAtLoad()}, tmp_path / "worse.pyth")
     for name in ("bad.pyth", "worse.pyth"):
-        with pytest.raises(WeightsError, match="cannot be loaded safely|can be loaded safely"):
-            load_backbone("x3d_s", weights=tmp_path / name)
+        with pytest.raises(WeightsError, match="loaded safely"):
+            load_network(X3D_S, weights=tmp_path / name)
     assert not (tmp_path / "canary").exists()
 
 
-def test_unknown_names_and_missing_weights_come_with_the_way_out():
-    with pytest.raises(UsageError, match="there is no backbone 'i4d'\nChoose one of: i3d, x3d_s"):
+def test_unknown_names_come_with_the_known_ones():
+    with pytest.raises(UsageError, match="there is no backbone 'i4d'\nChoose one of: i3d, x3d_xs, x3d_s"):
         find_backbone("i4d")
-    with pytest.raises(UsageError, match="there is no view 'corner'"):
-        load_backbone(view="corner")
-    with pytest.raises(WeightsError, match="x3d_s has no weights.*\n.*--weights FILE"):
-        load_backbone("x3d_s")
+
+
+def test_weights_that_were_never_fetched_are_named_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match="x3d_s-kinetics-400(.|\n)*--weights FILE"):
+        load_network(X3D_S, offline=True)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
-def test_records_are_complete(backbone):
+def test_records_are_complete_and_true(backbone):
     assert backbone.resize_px >= backbone.input_px
     assert "arXiv" in backbone.paper
-    recipe = backbone.recipe(view="centre", weights_sha256="a" * 64, decoder="", engine="")
-    assert (recipe.feature_dim, recipe.resize_px) == (backbone.feature_dim, backbone.resize_px)
+    assert 16 % backbone.clip_frames == 0  # evenly chosen
+    if backbone.feature_dim == 2048 and backbone.input_px <= 256:
+        clip = torch.zeros(1, backbone.clip_frames, backbone.input_px // 2, backbone.input_px // 2, 3).byte()
+        network = ClipNetwork(backbone, backbone.build()).eval()
+        with torch.inference_mode():
+            assert network(clip).shape == (1, backbone.feature_dim)

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from vadpipe.errors import UsageError
-from vadpipe.extract.videos import find_videos
+from vadpipe.errors import InputError, UsageError
+from vadpipe.extract.videos import find_videos, named_video
 
 
 @pytest.fixture
@@ -103,3 +103,43 @@ def test_what_holds_no_video_is_reported_and_the_rest_found(tree):
 
 def test_a_missing_file_is_left_to_be_reported_when_it_is_opened(tree):
     assert names("gone.mp4") == [f"{tree.name}/gone.mp4"]
+
+
+def test_a_folder_named_as_a_video_is_searched(tree):
+    (tree / "set/x.mp4").mkdir(parents=True)
+    (tree / "set/x.mp4/y.mp4").touch()
+    assert names("set") == ["set/x.mp4/y.mp4"]
+    assert names("set/x.mp4") == names("set/x.mp4/") == ["x.mp4/y.mp4"]
+
+
+def test_a_name_that_is_no_text_is_written_with_escapes(tree):
+    (tree / "set").mkdir()
+    (tree / "set" / os.fsdecode(b"b\xff.mp4")).touch()
+    (tree / "set" / "b\\xff.mp4").touch()  # its twin is another file
+    videos, _ = find_videos(["set"])
+    assert [video.name for video in videos] == ["set/b\\xff.mp4"] * 2
+    assert len({video.place for video in videos}) == 2
+
+
+def test_a_place_knows_a_file_however_it_is_named_and_tells_no_path(tree):
+    os.chdir("videos")
+    places = {
+        named_video(name).place
+        for name in (
+            "fight/b.mp4",
+            "./fight/../fight/b.mp4",
+            "../videos/fight/b.mp4",
+            tree / "videos/fight/b.mp4",
+        )
+    }
+    (place,) = places
+    assert set(place) <= set("0123456789abcdef")
+    assert named_video("fight/a.MP4").place != place
+
+
+def test_a_video_that_is_gone_has_no_state(tree):
+    video = named_video("videos/fight/b.mp4")
+    assert video.state()[0] == 0
+    (tree / "videos/fight/b.mp4").unlink()
+    with pytest.raises(InputError, match=r"b\.mp4: cannot be read: No such file"):
+        video.state()

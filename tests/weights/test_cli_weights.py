@@ -8,7 +8,7 @@ from conftest import ROOT
 from published import Server, flip, published
 from typer.testing import CliRunner
 
-from vadpipe.cli_weights import weights
+from vadpipe.cli.weights import weights
 from vadpipe.errors import UsageError, WeightsError
 from vadpipe.weights import cache, layout, registry
 
@@ -168,7 +168,7 @@ def test_unknown_names_are_answered_with_the_known_ones(server, command):
 
 def test_looking_around_loads_neither_torch_nor_the_network(folder):
     code = (
-        "import sys; from typer.testing import CliRunner; from vadpipe.cli_weights import weights\n"
+        "import sys; from typer.testing import CliRunner; from vadpipe.cli.weights import weights\n"
         "for arguments in (['list'], ['path'], ['verify'], ['path', 'x3d_s-kinetics-400']):\n"
         "    CliRunner().invoke(weights, arguments)\n"
         "print({'torch', 'requests', 'rich.table'} & sys.modules.keys())"

@@ -10,8 +10,10 @@ import typer
 
 from vadpipe.cli import options
 from vadpipe.cli.extract import extract
+from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.score import score
+from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, VadpipeError, printable
 
 # Waiting threads that spin take the processor from those that work; torch reads this once, at import.
@@ -42,6 +44,8 @@ def vadpipe(
 app.command()(extract)
 app.command()(fit)
 app.command()(score)
+app.add_typer(features)
+app.add_typer(weights)
 
 
 def main() -> None:

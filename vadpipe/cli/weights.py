@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vadpipe.errors import VadpipeError, WeightsError
+from vadpipe.cli import options
+from vadpipe.errors import WeightsError
 
 if TYPE_CHECKING:
     from vadpipe.weights.registry import Weights
@@ -20,8 +21,6 @@ weights = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
 
 
 @weights.command("list")
@@ -42,7 +41,7 @@ def list_() -> None:
 @weights.command()
 def get(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names that list shows.")],
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Fetch weights into the cache.
 
@@ -53,17 +52,15 @@ def get(
 
     failed = False
     for record in [find_weights(name) for name in names]:
-        if not quiet:
-            typer.echo(f"{record.name}: looking in the cache, then at {_origin(record)}", err=True)
+        options.say(f"{record.name}: looking in the cache, then at {_origin(record)}", quiet)
         try:
             result = ready(record)
         except WeightsError as error:
             failed = True
-            _report(error)
+            options.print_error(error)
             continue
-        if not quiet:
-            typer.echo(f"{record.name}: ready, sha256 of the published file {result.sha256}", err=True)
-        typer.echo(bytes(result.path))
+        options.say(f"{record.name}: ready, sha256 of the published file {result.sha256}", quiet)
+        options.say_path(result.path)
     if failed:
         raise typer.Exit(WeightsError.exit_code)
 
@@ -73,7 +70,7 @@ def verify(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Names that list shows; all without it.")
     ] = None,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compare the digests of what is in the cache.
 
@@ -89,20 +86,19 @@ def verify(
             layout.expected_digest(record)  # a pin that cannot be read is found here
         except WeightsError as error:
             failed = True
-            _report(error)
+            options.print_error(error)
         files = layout.kept(record)
         n_files += len(files)
         if names and not files:
             failed = True
-            _report(_not_there(record))
+            options.print_error(_not_there(record))
         for file in files:
             intact = layout.is_intact(record, file)
             typer.echo(f"{'ok' if intact else 'damaged'}\t{record.name}\t".encode() + bytes(file))
             if not intact:
                 failed = True
-                _report(_damaged(record, file))
-    if not quiet:
-        typer.echo(f"files verified: {n_files}, in {layout.folder()}", err=True)
+                options.print_error(_damaged(record, file))
+    options.say(f"files verified: {n_files}, in {layout.folder()}", quiet)
     if failed:
         raise typer.Exit(WeightsError.exit_code)
 
@@ -119,7 +115,7 @@ def path(
     from vadpipe.weights.registry import find_weights
 
     if name is None:
-        typer.echo(bytes(cache.folder()))
+        options.say_path(cache.folder())
         return
     record = find_weights(name)
     file = cache.location(record)
@@ -127,7 +123,7 @@ def path(
         raise _not_there(record)
     if not layout.is_intact(record, file, sha256=layout.expected_digest(record)):
         raise _damaged(record, file)
-    typer.echo(bytes(file))
+    options.say_path(file)
 
 
 def _row(record: Weights) -> tuple[str, ...]:
@@ -169,7 +165,3 @@ def _damaged(record: Weights, file: Path) -> WeightsError:
         file=file,
         next_step=f"Run: vadpipe weights get {record.name}. It is set aside then, and made anew.",
     )
-
-
-def _report(error: VadpipeError) -> None:
-    typer.echo(f"error: {error}", err=True)

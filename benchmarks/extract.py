@@ -1,0 +1,172 @@
+"""How close extraction comes to what the machine can do, and how far it is ahead of a plain loop.
+
+    python benchmarks/extract.py VIDEO [--backbone x3d_s] [--engine auto] [--decoder decord] [--rounds 5]
+
+Each round measures, on one file: decoding alone (one thread, in this process), cutting and stacking clips
+alone, the backbone alone (all workers), the whole of it as ``vadpipe extract`` does it, and the plain loop
+that a user would write (decode all, resize, then run eager torch), in a process of its own. Figures are
+frames a second of wall time; ratios are taken within a round, and medians over the rounds are printed.
+
+Perfect overlap on C processors takes (decode + transform) / C + backbone seconds a frame, where the
+backbone's seconds are those with all C at work, and never less than decoding on its one thread.
+
+Weights do not change the speed: where none of the backbone are in the cache, random ones are taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would flatter whatever is compared
+
+import numpy as np
+from made import random_weights
+
+from vadpipe.extract.clips import Clips
+from vadpipe.extract.crops import squares
+from vadpipe.extract.decode.frame import Frame, Reading
+from vadpipe.extract.decode.sources import DECODERS
+from vadpipe.extract.decode.timeline import Timeline, read_timeline
+from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.extract.engines.overlap import run_engine
+from vadpipe.extract.extractor import Extractor
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.videos import named_video
+from vadpipe.weights import cache
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--backbone", default="x3d_s")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--decoder", default="decord")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.plain is not None:
+        print(plain_loop(options.video, options.backbone, options.plain))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        weights = random_weights(options.backbone, Path(folder))
+        settings = ExtractSettings(
+            backbone=options.backbone, engine=options.engine, decoder=options.decoder, weights=weights
+        )
+        show(measure(options.video, settings, options.rounds, Path(folder)), settings, options)
+
+
+def measure(video: Path, settings: ExtractSettings, n_rounds: int, folder: Path) -> list[dict[str, float]]:
+    """Return the frames a second of each part, a dict a round."""
+    extractor, n_cores = Extractor(settings), usable_cores()
+    timeline = read_timeline(video)
+    n_frames = len(timeline.times_s)
+    frames = list(decode(video, timeline, settings))
+    clips = list(Clips(frames, timeline, settings.sampling))
+    weights_file = folder / "plain.safetensors"
+    weights_file.symlink_to(
+        cache.ready(settings.record.weights, local=settings.weights, offline=settings.offline).path
+    )
+    command = [sys.executable, __file__, str(video), "--backbone", settings.backbone]
+    extract_whole(extractor, video)  # builds the engine, warms up
+    rounds = []
+    for _ in range(n_rounds):
+        one = {
+            "decode": n_frames / took(lambda: [None for _ in decode(video, timeline, settings)]),
+            "transform": n_frames / took(lambda: cut(frames, timeline, settings)),
+            "backbone": n_frames / took(lambda: list(run_engine(extractor.engine, clips))),
+            "whole": n_frames / took(lambda: extract_whole(extractor, video)),
+            "plain": n_frames / float(subprocess.check_output([*command, "--plain", str(weights_file)])),
+        }
+        overlapped_s = (1 / one["decode"] + 1 / one["transform"]) / n_cores + 1 / one["backbone"]
+        one["perfect"] = min(one["decode"], 1 / overlapped_s)
+        one["whole / perfect"] = one["whole"] / one["perfect"]
+        one["whole / plain"] = one["whole"] / one["plain"]
+        rounds.append(one)
+    return rounds
+
+
+def took(work: Callable[[], object]) -> float:
+    """Return the seconds that some work takes."""
+    start_s = time.perf_counter()
+    work()
+    return time.perf_counter() - start_s
+
+
+def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[Frame]:
+    """Decode all wanted frames in this process."""
+    wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
+    wanted[settings.sampling.clips(timeline.times_s, timeline.end_s).ravel()] = True
+    reading = Reading(str(video), timeline, settings.size.of(timeline), wanted)
+    return list(DECODERS[settings.decoder].frames()(reading))
+
+
+def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:
+    """Make clips and squares of decoded frames, and nothing of them."""
+    for clip in Clips(frames, timeline, settings.sampling):
+        for square in squares(clip, settings.record.input_px, settings.crops):
+            np.stack([square])
+
+
+def extract_whole(extractor: Extractor, video: Path) -> None:
+    """Extract as the product does, from the path to the features."""
+    with extractor.open(named_video(video)) as opened:
+        extractor.features(opened)
+
+
+def plain_loop(video: Path, backbone: str, weights: Path) -> float:
+    """Return the seconds of the loop that a user would write; importing and loading are not counted."""
+    import torch
+    from safetensors.torch import load_file
+    from torch.nn import functional as F
+
+    from vadpipe.extract.backbones.records import find_backbone
+    from vadpipe.extract.decode.by_decord import import_decord
+
+    record = find_backbone(backbone)
+    network = record.build().eval()
+    network.load_state_dict(load_file(weights))
+    mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (record.mean, record.std))
+    decord = import_decord()
+    start_s = time.perf_counter()
+    reader = decord.VideoReader(str(video))
+    video_frames = torch.from_numpy(reader.get_batch(range(len(reader))).asnumpy())
+    pixels = F.interpolate(
+        video_frames.permute(0, 3, 1, 2).float(), size=(record.input_px, record.input_px), mode="bilinear"
+    )
+    clips = (pixels.permute(1, 0, 2, 3) / 255 - mean) / std
+    with torch.no_grad():
+        for start in range(0, clips.shape[1], 16):
+            clip = clips[:, start : start + 16]
+            if clip.shape[1] < 16:
+                clip = torch.cat([clip, clip[:, -1:].expand(-1, 16 - clip.shape[1], -1, -1)], dim=1)
+            network(clip[None])
+    return time.perf_counter() - start_s
+
+
+def show(rounds: list[dict[str, float]], settings: ExtractSettings, options: argparse.Namespace) -> None:
+    """Print the medians, and each round as JSON."""
+    print(f"{options.video.name}, {settings.backbone}, engine {settings.engine}, decoder {settings.decoder}")
+    print(f"{platform.processor() or platform.machine()}, {usable_cores()} processors, ", end="")
+    print(f"Python {platform.python_version()}, {len(rounds)} rounds\n")
+    for name in rounds[0]:
+        values = [one[name] for one in rounds]
+        unit = "" if "/" in name else " frames/s"
+        low, middle, high = min(values), statistics.median(values), max(values)
+        print(f"{name:>16} {middle:10.2f}{unit}   ({low:.2f} to {high:.2f})")
+    for one in rounds:
+        print(json.dumps({name: round(value, 3) for name, value in one.items()}), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

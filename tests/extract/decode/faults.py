@@ -1,0 +1,87 @@
+"""Put a decoder that misbehaves into the decoding process."""
+
+import os
+import sys
+import textwrap
+import time
+
+import psutil
+
+from vadpipe.extract.decode import process
+
+_DECODER = """
+import ctypes, os, signal, sys, time
+import numpy as np
+from vadpipe.extract.decode import child, sources
+from vadpipe.extract.decode.frame import Frame
+
+def frames(reading):
+    width, height = reading.size_px
+    first = np.zeros((height, width, 3), np.uint8)
+    yield Frame(0, first)
+{body}
+
+class Faulty:
+    def frames(self):
+        return frames
+
+sources.DECODERS["{decoder}"] = Faulty()
+child.main()
+"""
+
+_TALKER = """
+import json, os, struct, sys, time
+from vadpipe.extract.decode.wire import FRAME, HEADER, Kind, send, send_json
+
+def timeline(**changes):
+    record = dict(
+        end_s=4.0, n_announced=100, n_hidden=0, width_px=160, height_px=120, quarter_turns=0
+    )
+    send_json(1, Kind.TIMELINE, record | changes)
+
+def times(numbers):
+    send(1, Kind.TIMES, struct.pack(f"<{{len(numbers)}}d", *numbers))
+
+def opening():
+    timeline()
+    times([i / 25 for i in range(100)])
+
+def frame(number, height=120, width=160):
+    send(1, Kind.FRAME, FRAME.pack(number, height, width), bytes(height * width * 3))
+
+{body}
+"""
+
+
+def faulty_decoder(monkeypatch, tmp_path, body, decoder="decord"):
+    """Have every decoding process run these lines after the first frame, in place of a decoder."""
+    _run(monkeypatch, tmp_path, _DECODER.format(body=textwrap.indent(body, " " * 4), decoder=decoder))
+
+
+def faulty_talker(monkeypatch, tmp_path, body):
+    """Have every decoding process be these lines, with what they need to talk to the other end."""
+    _run(monkeypatch, tmp_path, _TALKER.format(body=body))
+
+
+def _run(monkeypatch, tmp_path, source):
+    program = tmp_path / "faulty.py"
+    program.write_text(source)
+    monkeypatch.setattr(process, "PROGRAM", (sys.executable, "-P", str(program)))
+
+
+def left_of(session):
+    """Return the processes of a session that are still there, also dead ones that are ours to reap."""
+    for _ in range(100):  # what was killed may take a moment to go
+        found = [process for process in psutil.process_iter() if _is_of(process, session)]
+        if not found:
+            break
+        time.sleep(0.03)
+    return found
+
+
+def _is_of(candidate, session):
+    try:
+        orphan = candidate.status() == psutil.STATUS_ZOMBIE and candidate.ppid() != os.getpid()
+        return os.getsid(candidate.pid) == session and not orphan
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

@@ -1,0 +1,77 @@
+"""What the tests of decoding share: the backends, a player to compare with, and ways to break a file."""
+
+import random
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import counter_frame, read_counter
+
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.decode.sources import DECODERS
+
+
+def _why_not(name: str) -> str | None:
+    if DECODERS[name].version() is None:
+        return f"{name} is not installed"
+    if name == "torchcodec":
+        try:
+            import torchcodec.decoders  # noqa: F401
+        except (ImportError, RuntimeError, OSError):
+            return "torchcodec is installed, but FFmpeg's libraries are not"
+    return None
+
+
+WHY_NOT = {name: _why_not(name) for name in DECODERS}
+BACKENDS = [
+    pytest.param(name, marks=pytest.mark.skipif(why is not None, reason=str(why)))
+    for name, why in WHY_NOT.items()
+]
+OTHERS = [param for param in BACKENDS if param.values != ("pyav",)]
+
+
+def decode(path, decoder="pyav", side_px=120, **job):
+    """Return the timeline and the frames of a video, decoded in a process of its own."""
+    wanted = Job(Size(side_px, square=False), decoder=decoder, **job)
+    with Decoding(Path(path), wanted) as decoding:
+        return decoding.timeline, list(decoding.frames())
+
+
+def counters(frames):
+    return [read_counter(frame.pixels) for frame in frames]
+
+
+def player(path):
+    """What a player shows, by PyAV's own plain loop: times from the start of playback, and pixels."""
+    with av.open(path) as container:
+        start_s = max(0, container.start_time or 0) / av.time_base
+        frames = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    return [time_s - start_s for time_s, _ in frames], [pixels for _, pixels in frames]
+
+
+def packets_of(path):
+    """Return (byte position, size, is it a key frame) of each video packet."""
+    with av.open(path) as container:
+        return [(p.pos, p.size, p.is_keyframe) for p in container.demux(video=0) if p.size]
+
+
+def textured_frame(number, width, height):
+    """Draw a counter frame whose lower half moves, so that every packet has something to lose."""
+    frame = counter_frame(number, width, height)
+    texture = np.random.default_rng(0).integers(0, 60, (height - height // 2, width, 3), np.uint8)
+    frame[height // 2 :] = np.roll(texture, 3 * number, axis=1)
+    return frame
+
+
+def flip_bytes(path, packets, seed=0, n_bytes=4, from_byte=5):
+    """Change some bytes in the middle of these packets of a file."""
+    content, rng = bytearray(path.read_bytes()), random.Random(seed)
+    places = packets_of(path)
+    for packet in packets:
+        at, size, _ = places[packet]
+        for _ in range(n_bytes):
+            content[at + rng.randrange(min(from_byte, size - 1), size)] ^= rng.randrange(1, 256)
+    path.write_bytes(content)

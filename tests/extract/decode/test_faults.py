@@ -1,0 +1,183 @@
+"""Promise: a decoder that crashes or hangs costs its file, within the stall limit, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import write_video
+from faults import faulty_decoder, left_of
+from media import decode
+
+from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode import process
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.decode.sources import choose_decoders
+from vadpipe.extract.extractor import Extractor
+
+FAULTS = {
+    "SIGSEGV": ("os.kill(os.getpid(), signal.SIGSEGV)", r"crashed \(SIGSEGV\)"),
+    "a null pointer": ("ctypes.string_at(0)", r"crashed \(SIGSEGV\)"),
+    "SIGABRT": ("os.abort()", r"crashed \(SIGABRT\)"),
+    "a signal without a name": ("os.kill(os.getpid(), 40)", r"crashed \(signal 40\)"),
+    "an early end": ("os._exit(7)", r"ended early \(status 7\)"),
+    "an early end without a word": ("os._exit(0)", r"ended early \(status 0\)"),
+    "an error that nobody foresaw": ("raise KeyError('surprise')", r"ended early \(status 1\)"),
+    "a busy loop": ("while True: pass", "gave no frame for 1 s and was ended"),
+    "sleep": ("time.sleep(1000)", "gave no frame for 1 s and was ended"),
+    "sleep without signals": (
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)); time.sleep(1000)",
+        "gave no frame for 1 s and was ended",
+    ),
+    "a crash beside what it started": (
+        "if os.fork(): os.abort()\ntime.sleep(1000)",
+        "gave no frame for 1 s and was ended",  # the pipe is still held
+    ),
+    "a crash beside what it started and let go": (
+        "if os.fork(): time.sleep(0.2); os.abort()\nos.closerange(1, 64); time.sleep(1000)",
+        r"crashed \(SIGABRT\)",
+    ),
+    "a pipe that is closed": ("os.closerange(1, 64); time.sleep(1000)", "sent no more and was ended"),
+}
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "clip.mp4", 40)
+
+
+@pytest.mark.parametrize(("body", "reason"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_costs_its_file_and_nothing_is_left(tmp_path, video, monkeypatch, body, reason):
+    monkeypatch.setattr(process, "_DEATH_S", 1.0)
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    job = Job(Size(120, square=False), decoder="decord", limits=Limits(stall_s=1.0))
+    with monkeypatch.context() as patch:
+        faulty_decoder(patch, tmp_path, body)
+        with Decoding(video, job) as decoding:
+            with pytest.raises(DecodeError, match=rf"clip\.mp4: the decoder decord ({reason})") as caught:
+                list(decoding.frames())
+            session = decoding._process.pid
+    assert "may save it" in caught.value.next_step
+    assert left_of(session) == []
+    assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+    assert len(decode(video, "decord")[1]) == 40  # and the next video is fine
+
+
+def test_memory_is_bounded_and_the_limit_is_named(tmp_path, video, monkeypatch):
+    faulty_decoder(monkeypatch, tmp_path, "held = []\nwhile True: held.append(bytearray(100_000_000))")
+    reason = r"clip\.mp4: needs more than the 2\.0 GiB of memory"
+    with pytest.raises(InputError, match=reason) as caught:
+        decode(video, "decord", limits=Limits(memory_bytes=2 * 2**30, stall_s=20))
+    assert "--limit memory_bytes=NUMBER" in caught.value.next_step
+
+
+def test_a_fault_before_the_timeline_is_told_as_well(tmp_path, video, monkeypatch):
+    monkeypatch.setattr(process, "PROGRAM", (sys.executable, "-c", "import os; os.abort()"))
+    with pytest.raises(DecodeError, match=r"clip\.mp4: the decoder pyav crashed \(SIGABRT\)"):
+        decode(video)
+
+
+def test_a_decoder_cannot_write_files_or_open_many(tmp_path, video, monkeypatch):
+    target = tmp_path / "written"
+    body = textwrap.dedent(f"""
+        try:
+            with open({str(target)!r}, "w") as file:
+                file.write("x")
+        except OSError:
+            pass
+        files = []
+        try:
+            while len(files) < 1000:
+                files.append(open("/dev/null"))
+        except OSError:
+            os._exit(42 if len(files) < 64 else 43)
+        os._exit(44)
+    """)
+    faulty_decoder(monkeypatch, tmp_path, body)
+    with pytest.raises(DecodeError, match=r"status 42"):
+        decode(video, "decord")
+    assert not target.exists() or not target.read_bytes()
+
+
+def test_what_a_library_prints_does_not_mix_with_frames(tmp_path, video, monkeypatch, capfd):
+    body = "os.write(1, b'hello'); print('hello', flush=True); ctypes.CDLL(None).puts(b'hello')"
+    faulty_decoder(monkeypatch, tmp_path, body)
+    assert len(decode(video, "decord")[1]) == 1
+    assert capfd.readouterr().out == ""
+
+
+def test_a_reader_that_is_slow_is_no_stall(video):
+    job = Job(Size(120, square=False), limits=Limits(stall_s=0.5))
+    with Decoding(video, job) as decoding:
+        frames = decoding.frames()
+        next(frames)
+        time.sleep(1.0)
+        assert len(list(frames)) == 39
+
+
+def test_frames_that_nobody_wants_are_no_stall(tmp_path, video, monkeypatch):
+    body = "for _ in range(8):\n    time.sleep(0.3)\n    reading.alive()\nyield Frame(1, first)"
+    faulty_decoder(monkeypatch, tmp_path, body)
+    assert len(decode(video, "decord", limits=Limits(stall_s=1.6))[1]) == 2
+
+
+def test_closing_in_the_middle_ends_the_child(video):
+    decoding = Decoding(video, Job(Size(120, square=False)))
+    next(decoding.frames())
+    decoding.close()
+    decoding.close()
+    assert left_of(decoding._process.pid) == []
+
+
+def test_extraction_goes_on_with_the_next_decoder_when_one_crashes(tmp_path, tiny, monkeypatch):
+    video = write_video(tmp_path / "clip.mp4", 20)
+    chosen, _ = choose_decoders("auto", "cpu", "mp4")
+    first, second = (decoder for decoder, _ in chosen)
+    faulty_decoder(monkeypatch, tmp_path, "os.abort()", decoder=first)
+    from vadpipe.extract.decode.sources import DECODERS
+    from vadpipe.features import Features
+
+    extract = Extractor(tiny(engine="torch", device="cpu"))
+    features = Features.load(extract(video, tmp_path / "features"))
+    assert features.recipe.decoder == DECODERS[second].version()
+    assert (features.n_frames, features.source.partial) == (20, None)
+
+
+def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monkeypatch):
+    faulty_decoder(monkeypatch, tmp_path, "while True: pass")
+    parent_program = textwrap.dedent(f"""
+        import time
+        from pathlib import Path
+        from vadpipe.extract.decode import process
+        from vadpipe.extract.decode.frame import Size
+        from vadpipe.extract.decode.job import Job
+
+        process.PROGRAM = {process.PROGRAM!r}
+        decoding = process.Decoding(Path({str(video)!r}), Job(Size(120, square=False), decoder="decord"))
+        decoding.timeline
+        print(decoding._process.pid, flush=True)
+        time.sleep(1000)
+    """)
+    root = str(Path(process.vadpipe.__file__).parent.parent)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_program],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert parent.stdout is not None
+    with parent, parent.stdout:
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        psutil.wait_procs([child], timeout=3)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE  # init's to reap

@@ -1,0 +1,91 @@
+"""Single frames for pictures: the one that is on the screen at that time, or none."""
+
+import numpy as np
+import pytest
+from conftest import read_counter, write_video
+from faults import faulty_talker
+from media import flip_bytes, packets_of, player, textured_frame
+
+from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode.timeline import read_timeline
+from vadpipe.extract.pictures import read_stills
+
+VIDEOS = {
+    "mp4": ("a.mp4", {"options": {"g": "12", "bf": "3"}}),
+    "mp4 of one group": ("a.mp4", {"options": {"g": "250", "bf": "0"}}),
+    "mkv": ("a.mkv", {}),
+    "webm": ("a.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    "avi": ("a.avi", {"codec": "mpeg4"}),
+    "avi with b-frames": ("a.avi", {"options": {"bf": "2"}}),
+    "ts": ("a.ts", {"options": {"g": "12", "bf": "2"}}),
+    "ts of one group": ("a.ts", {"options": {"g": "250", "bf": "3"}}),
+    "variable rate": ("a.mkv", {"times": [i * (i + 20) for i in range(60)]}),
+    "delayed start": ("a.mp4", {"times": [700 + 40 * i for i in range(60)]}),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), VIDEOS.values(), ids=VIDEOS)
+def test_a_still_is_the_frame_shown_at_its_time(tmp_path, name, options):
+    path = write_video(tmp_path / name, 60, **options)
+    times_s = read_timeline(path).times_s
+    asked = [0, 1, 17, 30, 45, 59]
+    stills = read_stills(path, [times_s[number] for number in asked], short_side_px=120)
+    assert [read_counter(still) for still in stills] == asked
+    assert {still.shape for still in stills} == {(120, 160, 3)}
+    whole = player(path)[1]
+    differences = [
+        np.abs(still.astype(int) - whole[number]).mean() for still, number in zip(stills, asked, strict=True)
+    ]
+    assert max(differences) < 0.5
+
+
+def test_stills_come_in_the_order_asked_and_as_often(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 40)
+    stills = read_stills(path, [1.2, 0.0, 0.4, 0.4])
+    assert [read_counter(still) for still in stills] == [30, 0, 10, 10]
+    assert stills[0].shape == (180, 240, 3)
+
+
+def test_more_stills_than_frames(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 1)
+    assert [read_counter(still) for still in read_stills(path, [0.0] * 5)] == [0] * 5
+
+
+def test_no_stills_are_none(tmp_path):
+    assert read_stills(write_video(tmp_path / "a.mp4", 5), []) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.ts"])
+def test_what_lies_behind_the_end_is_none(tmp_path, name):
+    path = write_video(tmp_path / name, 20, codec="mpeg4" if name == "a.avi" else "libx264")
+    first, behind = read_stills(path, [0.2, 100.0])
+    assert read_counter(first) == 5
+    assert behind is None
+
+
+def test_what_cannot_be_read_is_none_and_the_rest_is_there(tmp_path):
+    path = write_video(
+        tmp_path / "a.mp4", 60, options={"g": "10"}, container_options={"movflags": "faststart"}
+    )
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: int(size * 0.6)])
+    stills = read_stills(path, [0.0, 0.4, 2.3])
+    assert [None if still is None else read_counter(still) for still in stills] == [0, 10, None]
+
+
+def test_a_still_of_a_damaged_stretch_is_none(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 60, options={"g": "12", "bf": "0"}, frame=textured_frame)
+    keys = [index for index, (_, _, key) in enumerate(packets_of(path)) if key]
+    flip_bytes(path, [keys[2] + 2], seed=1, n_bytes=6)
+    stills = read_stills(path, [0.4, (keys[2] + 5) / 25, 1.6])
+    assert [None if still is None else read_counter(still) for still in stills] == [10, None, 40]
+
+
+def test_a_file_that_is_no_video_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").write_text("no video")
+    with pytest.raises(InputError, match=r"a\.mp4: is not a video"):
+        read_stills(tmp_path / "a.mp4", [0.0])
+    path = write_video(tmp_path / "b.mp4", 5)
+    faulty_talker(monkeypatch, tmp_path, "os.abort()")
+    with pytest.raises(DecodeError, match=r"b\.mp4: the decoder pyav crashed \(SIGABRT\)"):
+        read_stills(path, [0.0])

@@ -1,0 +1,164 @@
+"""From frames to clips: what could not be decoded costs the snippets that need it, and no other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vadpipe.extract.clips import Clips
+from vadpipe.extract.decode.frame import Frame
+from vadpipe.extract.decode.timeline import Timeline
+from vadpipe.features import lost_snippets
+from vadpipe.sampling import Sampling
+
+
+def timeline(times_s, end_s):
+    stamps = np.round(np.asarray(times_s) * 1000).astype(np.int64)
+    return Timeline(np.asarray(times_s), end_s, len(times_s), 0, 8, 6, 0, stamps)
+
+
+def regular(n_frames):
+    return timeline(np.arange(n_frames) / 25, n_frames / 25)
+
+
+def frames(numbers):
+    return (Frame(number, np.full((6, 8, 3), number % 251, np.uint8)) for number in numbers)
+
+
+def drawn(clips):
+    return [clip[:, 0, 0, 0].tolist() for clip in clips]
+
+
+def slow_clips(numbers, video, sampling):
+    """Decide snippet by snippet, with all frames at hand."""
+    wanted = sampling.clips(video.times_s, video.end_s)
+    n_frames, times_s, end_s = len(video.times_s), video.times_s, video.end_s
+    if wanted.max() not in numbers:  # the video ends with the last one that came
+        n_frames = max(numbers, default=-1) + 1
+        if not n_frames:
+            return [], [], [], 0
+        times_s, end_s = video.times_s[:n_frames], video.times_s[n_frames]
+        wanted = sampling.clips(times_s, end_s)
+    found = [row.tolist() for row in wanted if set(row) <= numbers]
+    kept = [index for index, row in enumerate(wanted) if set(row) <= numbers]
+    gaps, last = [], None
+    asked = sorted(set(wanted.ravel().tolist()))
+    for place, number in enumerate(asked):
+        if number not in numbers:
+            if last is not None and place == last + 1:
+                gaps[-1] = (gaps[-1][0], number + 1)
+            else:
+                gaps.append((number, number + 1))
+            last = place
+    return found, kept, gaps, n_frames
+
+
+@st.composite
+def damaged(draw):
+    n_frames = draw(st.integers(1, 120))
+    steps_ms = (
+        np.full(n_frames, 40)
+        if draw(st.booleans())
+        else np.array(draw(st.lists(st.integers(1, 200), min_size=n_frames, max_size=n_frames)))
+    )
+    times_s = np.append(0, np.cumsum(steps_ms)) / 1000
+    video = timeline(times_s[:-1], float(times_s[-1]))
+    sampling = Sampling(
+        stride=draw(st.sampled_from([1, 5, 8, 16, 30])),
+        fps=draw(st.sampled_from([None, None, 5.0, 25.0, 60.0])),
+        clip_frames=draw(st.sampled_from([4, 13, 16])),
+    )
+    wanted = set(sampling.clips(video.times_s, video.end_s).ravel().tolist())
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, n_frames - 1))
+        wanted -= set(range(start, start + draw(st.integers(1, 40))))
+    return video, sampling, wanted
+
+
+@given(damaged())
+def test_clips_gaps_and_losses_are_those_of_a_slow_loop(case):
+    video, sampling, came = case
+    clips = Clips(frames(sorted(came)), video, sampling)
+    found, kept, gaps, n_frames = slow_clips(came, video, sampling)
+    assert drawn(clips) == [[number % 251 for number in row] for row in found]
+    assert (clips.drawn, clips.gaps, clips.n_frames) == (kept, gaps, n_frames)
+    if not n_frames:
+        return
+    times_s = video.times_s[:n_frames]
+    wanted = set(sampling.clips(times_s, clips.end_s).ravel().tolist())
+    assert clips.n_missing == len(wanted - came)
+    lost = lost_snippets(sampling, times_s, clips.end_s, tuple(clips.gaps))
+    assert len(lost) == clips.n_snippets
+    np.testing.assert_array_equal(np.flatnonzero(~lost), kept)  # a feature file says the same
+    assert times_s[-1] <= clips.end_s <= video.end_s
+
+
+def test_a_whole_video_loses_nothing():
+    clips = Clips(frames(range(40)), regular(40), Sampling())
+    assert drawn(clips) == [list(range(16)), list(range(16, 32)), [*range(32, 40), *[39] * 8]]
+    assert (clips.n_frames, clips.n_missing, clips.gaps, clips.drawn) == (40, 0, [], [0, 1, 2])
+    assert clips.end_s == 1.6
+
+
+def test_a_gap_costs_the_snippets_that_need_it():
+    came = [number for number in range(64) if not 30 <= number < 34]
+    clips = Clips(frames(came), regular(64), Sampling())
+    assert [clip[0] for clip in drawn(clips)] == [0, 48]
+    assert (clips.drawn, clips.gaps, clips.n_missing, clips.n_frames) == ([0, 3], [(30, 34)], 4, 64)
+
+
+def test_overlapping_snippets_count_a_missing_frame_once():
+    came = [number for number in range(40) if number != 20]
+    clips = Clips(frames(came), regular(40), Sampling(stride=8))
+    assert [clip[0] for clip in drawn(clips)] == [0, 24, 32]
+    assert (clips.gaps, clips.n_missing, clips.drawn) == ([(20, 21)], 1, [0, 3, 4])
+
+
+def test_a_frame_that_no_backbone_sees_is_not_missed():
+    sampling = Sampling(clip_frames=4)  # it sees 2, 6, 10 and 14 of each 16
+    clips = Clips(frames([2, 6, 10, 14, 18, 22, 26, 30]), regular(32), sampling)
+    assert len(drawn(clips)) == 2
+    assert (clips.n_missing, clips.gaps) == (0, [])
+
+
+@pytest.mark.parametrize("n_came", [1, 16, 17, 45, 63])
+def test_a_cut_tail_is_padded_like_any_other(n_came):
+    clips = Clips(frames(range(n_came)), regular(64), Sampling())
+    whole = Clips(frames(range(n_came)), regular(n_came), Sampling())
+    assert drawn(clips) == drawn(whole)
+    assert (clips.n_frames, clips.n_missing, clips.gaps) == (n_came, 0, [])
+    assert clips.end_s == pytest.approx(n_came / 25)
+
+
+def test_a_cut_tail_behind_a_gap():
+    came = [number for number in range(50) if not 20 <= number < 24]
+    clips = Clips(frames(came), regular(100), Sampling())
+    assert [clip[0] for clip in drawn(clips)] == [0, 32, 48]
+    assert drawn(Clips(frames(came), regular(100), Sampling()))[-1] == [48] + [49] * 15
+    assert (clips.n_frames, clips.gaps, clips.drawn, clips.n_snippets) == (50, [(20, 24)], [0, 2, 3], 4)
+
+
+def test_nothing_that_can_be_decoded_gives_nothing():
+    clips = Clips(frames([]), regular(40), Sampling())
+    assert drawn(clips) == []
+    assert (clips.n_frames, clips.drawn) == (0, [])
+
+
+def test_frames_are_held_for_one_snippet_at_a_time():
+    read = []
+
+    def watched():
+        for frame in frames(range(1000)):
+            read.append(frame.number)
+            yield frame
+
+    clips = Clips(watched(), regular(1000), Sampling(stride=8))
+    for index, _ in enumerate(clips):
+        assert read[-1] == min(index * 8 + 15, 999)
+        assert len(clips._held) <= 16
+
+
+def test_it_tells_how_far_it_has_read():
+    told = []
+    list(Clips(frames(range(40)), regular(40), Sampling(), told.append))
+    np.testing.assert_allclose(told, np.arange(40) / 25)

@@ -1,0 +1,49 @@
+"""The same features of real footage, whichever decoder gives the frames."""
+
+import numpy as np
+import pytest
+
+from vadpipe.errors import DecodeError
+from vadpipe.extract.decode.sources import DECODERS
+from vadpipe.extract.extractor import Extractor
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.videos import named_video
+
+CLIPS = [
+    "fight_surv/fight/fi034.mp4",  # 640x360
+    "fight_surv/fight/fi077.mp4",  # 1920x1080
+    "fight_surv/noFight/nofi091.mp4",  # 320x240
+    "kinetics_check_clips/v_GGSY1Qvo990.mp4",
+    "ucsd_ped2/test/test04.mp4",
+]
+
+
+@pytest.fixture(scope="module")
+def extractors(i3d_weights):
+    return {
+        name: Extractor(ExtractSettings(decoder=name))
+        for name, decoder in DECODERS.items()
+        if decoder.version() is not None
+    }
+
+
+def features(extractor, path):
+    with extractor.open(named_video(path)) as opened:
+        return extractor.features(opened)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_features_agree(data, extractors, clip):
+    reference = features(extractors["pyav"], data / clip)
+    for name, extractor in extractors.items():
+        try:
+            found = features(extractor, data / clip)
+        except DecodeError as error:
+            if "cannot be loaded" in error.reason:
+                continue  # torchcodec without FFmpeg's libraries
+            raise
+        np.testing.assert_allclose(found.frame_times_s, reference.frame_times_s, atol=1e-6)
+        if name == "decord":  # the same scaler
+            np.testing.assert_array_equal(found.values, reference.values)
+        norms = np.linalg.norm(found.values, axis=-1) * np.linalg.norm(reference.values, axis=-1)
+        assert ((found.values * reference.values).sum(-1) / norms > 0.99).all()

@@ -1,0 +1,71 @@
+"""What can be chosen, and what is refused."""
+
+import pickle
+
+import pytest
+
+from vadpipe.errors import UsageError
+from vadpipe.extract.settings import ExtractSettings
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"backbone": "i4d"}, "there is no backbone 'i4d'\nChoose one of: i3d"),
+        ({"view": "corner"}, "there is no view 'corner'\nChoose one of: whole, centre"),
+        ({"crops": 3}, "there are no 3 crops\nChoose one of: 1, 5, 10"),
+        ({"crops": 5, "view": "whole"}, "5 crops cannot be cut from a view of the whole frame"),
+        ({"stride": 0}, "a stride of 0 frames is not possible"),
+        ({"fps": 0.0}, "0 frames a second are not possible"),
+        ({"fps": float("nan")}, "nan frames a second are not possible"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(choice, message):
+    with pytest.raises(UsageError, match=message):
+        ExtractSettings(**choice)
+
+
+def recipe(settings, **changes):
+    made = {"weights_sha256": "a" * 64, "decoder": "decord2 3.4.0", "engine": "openvino 2026.4 float32 on cpu"}
+    return settings.recipe(**(made | changes))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{}, {"view": "centre"}, {"crops": 5}, {"crops": 10, "backbone": "x3d_m"}, {"stride": 8, "fps": 25.0}],
+)
+def test_settings_come_back_from_their_recipe(choice):
+    settings = ExtractSettings(**choice)
+    again = ExtractSettings.of_recipe(recipe(settings))
+    assert recipe(again) == recipe(settings)
+    assert not again.differences(recipe(settings), "a" * 64)
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    "choice", [{"view": "centre"}, {"crops": 5}, {"stride": 8}, {"fps": 25.0}, {"backbone": "x3d_s"}]
+)
+def test_whatever_changes_features_is_a_difference(choice):
+    assert ExtractSettings().differences(recipe(ExtractSettings(**choice)), "a" * 64)
+
+
+def test_other_weights_are_a_difference():
+    assert ExtractSettings().differences(recipe(ExtractSettings()), "b" * 64) == [
+        "weights_sha256: bbbbbbbbbbbb… / aaaaaaaaaaaa…"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "made", "differs"),
+    [
+        ({}, {"decoder": "av 18.1.0", "engine": "torch 2.14.1 float32 on cpu"}, False),
+        ({"decoder": "decord"}, {}, False),
+        ({"decoder": "pyav"}, {"decoder": "av 18.1.0"}, False),
+        ({"decoder": "pyav"}, {}, True),
+        ({"engine": "openvino"}, {}, False),
+        ({"engine": "torch"}, {}, True),
+    ],
+)
+def test_a_decoder_or_an_engine_counts_where_it_was_asked_for(choice, made, differs):
+    settings = ExtractSettings(**choice)
+    assert bool(settings.differences(recipe(settings, **made), "a" * 64)) is differs

@@ -1,0 +1,133 @@
+"""What is known of published features, and the record that is made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.errors import FeatureError, UsageError
+from vadpipe.extract.crops import CROPS
+from vadpipe.features import IMPORTED, Recipe
+from vadpipe.published.arrays import LAYOUTS
+from vadpipe.sampling import SNIPPET_FRAMES
+
+ROWS = ("stride", "even")
+"""Which frames a row speaks for: from its stride on, or its part of the whole video."""
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """What is known of published features.
+
+    Attributes:
+        backbone: what made them, in the user's words: ``"i3d_r50"``. Features are comparable where it is the
+            same; feature files name it with :data:`vadpipe.features.IMPORTED` before it.
+        crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a video by
+            itself, whatever its name.
+        layout: order of the axes, one of :data:`vadpipe.published.arrays.LAYOUTS`. One of a file that holds
+            all crops (``"tcd"``, ``"ctd"``) takes each file as a video by itself, too.
+        rows: one of :data:`ROWS`.
+        stride: frames from the start of one row to the start of the next; with even rows it only says how
+            many frames there are where no list of counts does.
+        fps: nominal frames a second.
+        feature_dim: D where it is known: another last axis is refused, and ``[D, T]`` is turned round.
+        array: which array of ``.npz`` files to take.
+
+    Raises:
+        UsageError: where one of them is out of range.
+    """
+
+    backbone: str
+    crops: int | None = None
+    layout: str = "auto"
+    rows: str = "stride"
+    stride: int = SNIPPET_FRAMES
+    fps: float = 30.0
+    feature_dim: int | None = None
+    array: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.+-]{1,100}", self.backbone.removeprefix(IMPORTED)):
+            raise UsageError(
+                f"{self.backbone!r} cannot be the name of a backbone",
+                next_step="Use letters, digits and . _ + - alone, such as i3d_r50.",
+            )
+        for what, value, choices in (
+            ("layout", self.layout, LAYOUTS),
+            ("rule for rows", self.rows, ROWS),
+            ("number of crops", self.crops, (None, *CROPS)),
+        ):
+            if value not in choices:
+                named = ", ".join("auto" if choice is None else str(choice) for choice in choices)
+                raise UsageError(f"there is no {what} {value!r}", next_step=f"Choose one of: {named}.")
+        if not 1 <= self.stride <= 100_000:
+            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+        if not 0.01 <= self.fps <= 1000:
+            raise UsageError(f"{self.fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+
+    @property
+    def recorded_backbone(self) -> str:
+        """The backbone's name as feature files have it."""
+        return IMPORTED + self.backbone.removeprefix(IMPORTED)
+
+    @property
+    def joins_crops(self) -> bool:
+        """Whether files with a crop's number are crops of one video."""
+        return self.crops != 1 and self.layout not in ("tcd", "ctd")
+
+    def recipe(self, values: NDArray[np.float32], n_frames: int | None) -> Recipe:
+        """Return the record of features (T, C, D) of a video of so many frames; what is unknown says so."""
+        return Recipe(
+            backbone=self.recorded_backbone,
+            weights_sha256="unknown",
+            feature_dim=values.shape[2],
+            snippet_frames=SNIPPET_FRAMES,
+            stride_frames=self.stride,
+            even_rows=len(values) if self.rows == "even" else None,
+            missing_rows=0 if n_frames is None else self.missing_rows(len(values), n_frames),
+            view="unknown",
+            resize_px=0,
+            input_px=0,
+            crops=values.shape[1],
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            decoder="imported",
+            engine=self.asked(n_frames),
+        )
+
+    def missing_rows(self, n_rows: int, n_frames: int) -> int:
+        """Return how many rows are missing at the end of a video of so many frames.
+
+        Raises:
+            FeatureError: where there are more rows than frames for them, or more than a snippet of frames is
+                left after the last row. It names no file.
+        """
+        if self.rows == "even":
+            return 0
+        needed = -(-n_frames // self.stride)
+        span = max(self.stride, SNIPPET_FRAMES)
+        left = n_frames - ((n_rows - 1) * self.stride + span)
+        if n_rows <= needed and left <= span:
+            return needed - n_rows
+        raise FeatureError(
+            f"has {n_rows} rows, but its {n_frames} frames need {needed} at a stride of {self.stride}",
+            next_step="Correct --stride or the number of frames; or --rows even spreads the rows over all "
+            "frames (then for all videos of the set).",
+        )
+
+    def asked(self, n_frames: int | None) -> str:
+        """Return in words what was asked of one video, by which a change of the settings is noticed."""
+        known = {
+            "crops": self.crops or "auto",
+            "layout": self.layout,
+            "rows": self.rows,
+            "stride": self.stride,
+            "fps": float(self.fps),
+            "frames": n_frames or "unknown",
+            "feature_dim": self.feature_dim or "any",
+            "array": self.array or "the only one",
+        }
+        return "imported: " + ", ".join(f"{name} {value}" for name, value in known.items())
