@@ -19,6 +19,11 @@ def check_format(name: str) -> None:
         raise UsageError(f"there is no format {name!r}", next_step=f"Choose one of: {', '.join(FORMATS)}.")
 
 
+def npy_name(path: Path) -> Path:
+    """Return where the plain array of a feature file lies."""
+    return path.with_suffix(".npy")
+
+
 def npy_beside(path: Path) -> Path:
     """Write NAME.npy beside a feature file NAME.safetensors, unless it is there and newer; return where.
 
@@ -29,7 +34,7 @@ def npy_beside(path: Path) -> Path:
         FeatureError: where the feature file cannot be read.
         OutputError: where the array cannot be written.
     """
-    target = path.with_suffix(".npy")
+    target = npy_name(path)
     if target.is_file() and target.stat().st_mtime_ns >= path.stat().st_mtime_ns:
         return target
     features = Features.load(path)

@@ -14,7 +14,7 @@ from vadpipe.atomic import check_writable
 from vadpipe.errors import InputError, OutputError, printable
 from vadpipe.extract.claims import Claim
 from vadpipe.extract.decode.container import sniff
-from vadpipe.extract.exports import FORMATS, check_format, npy_beside
+from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of, write_run
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
@@ -144,9 +144,8 @@ class _Work:
                 claim.close()
                 return None
             self._warn_of_another_recipe(video, stored)
-            state = video.state()
-            with self._remembering(video):
-                return _Claimed(self.extractor.open(video), claim, state)
+            with self._remembering(video, video.state()):
+                return _Claimed(self.extractor.open(video), claim)
         except BaseException:
             claim.close()
             raise
@@ -154,12 +153,8 @@ class _Work:
     def finish(self, claimed: _Claimed, report: Reporter | None) -> None:
         """Compute the features of a video that is being decoded, and write them."""
         video = claimed.opened.video
-        with self._remembering(video):
+        with self._remembering(video, claimed.opened.state):
             features = self.extractor.features(claimed.opened, report)
-        source = features.source
-        if not claimed.state == (source.n_bytes, source.modified_ns) == video.state():
-            step = "Run again when it is complete."
-            raise InputError("changed while it was read", file=video.path, next_step=step)
         path = self.store.write(features, video)
         self.result.written.append(path)
         self.n_snippets += len(features.values)
@@ -193,12 +188,14 @@ class _Work:
             log.warning("%s: features of another recipe are replaced (%s)", what, differences[0])
 
     @contextmanager
-    def _remembering(self, video: Video) -> Iterator[None]:
-        """Have an InputError remembered, and take the loss of the video for one."""
+    def _remembering(self, video: Video, state: tuple[int, int]) -> Iterator[None]:
+        """Have an InputError remembered, unless the file has changed; take the loss of the video for one."""
         try:
             yield
         except InputError as error:
-            self.store.remember_failure(video, self._asked, error)
+            with suppress(InputError):
+                if video.state() == state:
+                    self.store.remember_failure(video, self._asked, error)
             raise
         except OSError as error:
             if error.filename != os.fspath(video.path):
@@ -210,17 +207,16 @@ class _Work:
         warn_of_damage(video, source)
         if source.lost_share > self._tolerate:
             self.result.damaged.append(path)
-        if self._format == "npy":
+        if self._format == "npy" or npy_name(path).is_file():  # an older one must not outlive its features
             npy_beside(path)
 
 
 @dataclass(frozen=True)
 class _Claimed:
-    """A video that is being decoded, the claim on it, and what it was like before."""
+    """A video that is being decoded, and the claim on it."""
 
     opened: Opened
     claim: Claim
-    state: tuple[int, int]
 
     def close(self) -> None:
         self.opened.close()

@@ -50,6 +50,7 @@ class Extractor:
 
     def __init__(self, settings: ExtractSettings | None = None) -> None:
         self.settings = settings or ExtractSettings()
+        self._stores: dict[Path, FeatureStore] = {}
 
     def __reduce__(self) -> tuple[type[Extractor], tuple[ExtractSettings]]:
         return Extractor, (self.settings,)
@@ -65,7 +66,10 @@ class Extractor:
         known = named_video(video)
         with self.open(known) as opened:
             features = self.features(opened)
-        return FeatureStore(Path(output)).write(features, known)
+        folder = Path(output)
+        if folder not in self._stores:  # reading it once for each of many videos would take ever longer
+            self._stores[folder] = FeatureStore(folder)
+        return self._stores[folder].write(features, known)
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -111,7 +115,6 @@ class Extractor:
         Raises:
             InputError: where not one snippet of it can be decoded.
         """
-        stat = opened.video.path.stat()
         for decoder, decoding in opened.attempts():
             try:
                 clips, rows = self._rows(decoding, report)
@@ -121,6 +124,10 @@ class Extractor:
             version = DECODERS[decoder].version()
             log.info("%s: %d frames by %s", printable(opened.video.path), clips.n_frames, version)
             timeline = decoding.timeline
+            sha256, (n_bytes, modified_ns) = content_digest(opened.video.path), opened.state
+            if opened.video.state() != opened.state:
+                step = "Run again when it is complete."
+                raise InputError("changed while it was read", file=opened.video.path, next_step=step)
             return Features(
                 values=rows,
                 frame_times_s=timeline.times_s[: clips.n_frames],
@@ -131,9 +138,9 @@ class Extractor:
                 source=Source(
                     video=opened.video.name,
                     place=opened.video.place,
-                    sha256=content_digest(opened.video.path),
-                    n_bytes=stat.st_size,
-                    modified_ns=stat.st_mtime_ns,
+                    sha256=sha256,
+                    n_bytes=n_bytes,
+                    modified_ns=modified_ns,
                     n_announced=timeline.n_announced,
                     n_decoded=clips.n_frames - clips.n_missing,
                     gaps=tuple(clips.gaps),
@@ -178,13 +185,18 @@ class Opened:
         video: which.
         settings: how.
         device: ``"cpu"`` or ``"cuda:0"``, for decoders that can use it.
+
+    Attributes:
+        state: size and time of change of the file that is read, see :meth:`Video.state`.
+        error: why the last decoder that was tried could not read it.
     """
 
     def __init__(self, video: Video, settings: ExtractSettings, device: str) -> None:
         self.video = video
         self.error: InputError = DecodeError("cannot be decoded", file=video.path)
         family = sniff(video.path)
-        self._decoders, why = choose_decoders(settings.decoder, device, family, video.path.stat().st_size)
+        self.state = video.state()
+        self._decoders, why = choose_decoders(settings.decoder, device, family, self.state[0])
         log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
         self._job = Job(settings.size, sampling=settings.sampling, limits=settings.limits)
         self._decoding = self._start(*self._decoders[0])

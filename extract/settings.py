@@ -52,6 +52,8 @@ class ExtractSettings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if self.weights is not None:
+            object.__setattr__(self, "weights", Path(self.weights))
         find_backbone(self.backbone)
         if self.view not in (None, *VIEWS):
             raise UsageError(

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,7 +137,8 @@ class FeatureStore:
                 raise OutputError("has no free name left", file=self.folder)
             self._look_at(target)
         if video.place in self._failures:
-            self._failures.pop(video.place)[0].unlink(missing_ok=True)
+            with suppress(OSError):
+                self._failures.pop(video.place)[0].unlink()
         return target
 
     def refresh(self, stored: Stored, video: Video) -> Stored | None:

@@ -41,8 +41,10 @@ class Job:
         """Return the job that :meth:`to_json` wrote."""
         content = json.loads(text)
         job = cls(**content)
+        stills_s = content["stills_s"]
         return replace(
             job,
+            stills_s=None if stills_s is None else tuple(stills_s),
             size=Size(**content["size"]),
             sampling=Sampling(**content["sampling"]),
             limits=Limits(**content["limits"]),

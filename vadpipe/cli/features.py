@@ -61,8 +61,8 @@ def import_(
     video. What is imported already is skipped.
     """
     options.set_up(verbose, quiet)
-    from vadpipe.published.settings import ImportSettings
     from vadpipe.published.importing import import_features
+    from vadpipe.published.settings import ImportSettings
 
     if crops != "auto" and not crops.isdecimal():
         raise UsageError(f"--crops takes auto, 1, 5 or 10, not {crops!r}")

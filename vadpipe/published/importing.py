@@ -29,10 +29,10 @@ from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.extract.store import FeatureStore, Stored
 from vadpipe.extract.videos import Failure, Video
 from vadpipe.features import Features, Recipe, Source
-from vadpipe.published.frame_counts import MAX_FRAMES, FrameCounts
-from vadpipe.published.settings import ImportSettings
 from vadpipe.published.arrays import in_order, read_array
 from vadpipe.published.files import Published, find_published
+from vadpipe.published.frame_counts import MAX_FRAMES, FrameCounts
+from vadpipe.published.settings import ImportSettings
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def import_features(
         output: folder of the feature files.
         settings: what is known of the features.
         frame_counts: list of how many frames each video has, see
-            :class:`vadpipe.published.frame_counts.FrameCounts`; without it N is the number of rows times the stride.
+            :class:`vadpipe.published.frame_counts.FrameCounts`; without it N is the rows times the stride.
         on_failure: called at once for each file that cannot be used.
 
     Raises:

@@ -1,0 +1,100 @@
+"""Files changed at random: an error of that file or its frames, and never a hang or a crash of this process."""
+
+import random
+
+import numpy as np
+import psutil
+import pytest
+from conftest import write_video
+
+from vadpipe.errors import InputError
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.pictures import read_stills
+
+SEEDS = {
+    "mp4": ("a.mp4", {"options": {"g": "8"}}),
+    "mkv": ("a.mkv", {"options": {"g": "8"}}),
+    "ts": ("a.ts", {"options": {"g": "8"}}),
+    "avi": ("a.avi", {"codec": "mpeg4", "options": {"g": "8"}}),
+    "webm": ("a.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    "fragments": ("b.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}}),
+}
+WORDS = (b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("seeds")
+    return {
+        name: write_video(folder / file, 24, size=(80, 60), **options).read_bytes()
+        for name, (file, options) in SEEDS.items()
+    }
+
+
+def mutated(content, rng):
+    """Flip, set, cut, insert or copy bytes, at one place or at many."""
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 8, 40])):
+        at = rng.randrange(len(content))
+        kind = rng.randrange(6)
+        if kind == 0:
+            content[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            content[at] = rng.choice([0, 1, 127, 128, 255])
+        elif kind == 2:
+            content[at : at + 4] = rng.choice(WORDS)[: len(content) - at]
+        elif kind == 3:
+            del content[at : min(at + rng.randrange(1, 50), len(content) - 100)]
+        elif kind == 4:
+            content[at:at] = rng.randbytes(rng.randrange(1, 30))
+        else:
+            origin = rng.randrange(len(content))
+            content[at : at + 16] = content[origin : origin + 16]
+    return bytes(content)
+
+
+def survive(path, content, decoder, stills):
+    """Decode what may be anything; return whether frames came."""
+    path.write_bytes(content)
+    limits = Limits(stall_s=5.0, memory_bytes=2 * 2**30)
+    told = None
+    try:
+        if stills:
+            read_stills(path, [0.0, 0.5], 64)
+            return True
+        with Decoding(path, Job(Size(64, square=True), decoder=decoder, limits=limits)) as decoding:
+            numbers = [frame.number for frame in decoding.frames()]
+            assert (np.diff(numbers) > 0).all()
+            assert (np.diff(decoding.timeline.times_s) >= 0).all()
+            return bool(numbers)
+    except InputError as error:
+        told = error
+    assert told.file == str(path)
+    assert not any(word in told.reason for word in ("no frame for", "ended early", "makes no sense"))
+    return False
+
+
+def run(tmp_path, whole, name, numbers):
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    came = 0
+    for number in numbers:
+        rng = random.Random(f"{name} {number}")
+        content = mutated(whole[name], rng)
+        decoder = rng.choice(["pyav", "pyav", "decord"])
+        came += survive(tmp_path / f"a.{name}", content, decoder, stills=rng.random() < 0.1)
+    assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+    return came
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_some_mutations(tmp_path, whole, name):
+    assert run(tmp_path, whole, name, range(12)) > 0  # some are harmless, so that decoders are reached
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEEDS)
+def test_many_mutations(tmp_path, whole, name):
+    run(tmp_path, whole, name, range(12, 120))
