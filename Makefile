@@ -1,6 +1,7 @@
 # make demo             set everything up, then run the main job on real input
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
+# make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads
 # make clean            remove what these made
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check clean
+.PHONY: demo test test-slow check clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
 
 test: $(VENV)/test check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

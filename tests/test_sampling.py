@@ -185,3 +185,10 @@ def test_rows_that_are_spread_evenly_cover_all_frames_once(n, rows):
     lengths = spans[:, 1] - spans[:, 0]
     assert lengths.min() >= 0
     assert lengths.max() - lengths.min() <= 1
+
+
+def test_rows_that_published_features_lack_are_stood_in_for_by_the_last():
+    sampling = Sampling(missing_rows=1)
+    video = regular(40)
+    assert sampling.n_snippets(*video) == len(sampling.clips(*video)) == 2
+    assert sampling.spans(*video).tolist() == [[0, 16], [16, 40]]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from vadpipe.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -20,7 +23,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
     available = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda:0" if available else "cpu")
+        chosen, why = ("cuda:0", "torch sees it") if available else ("cpu", "torch sees no CUDA device")
+        log.info("device %s: %s", chosen, why)
+        return torch.device(chosen)
     try:
         device = torch.device(name)
     except RuntimeError:

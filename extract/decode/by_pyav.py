@@ -15,7 +15,7 @@ from vadpipe.extract.decode.scaling import Scaler
 
 log = logging.getLogger(__name__)
 
-_HEALED_S = 10.0
+_HEALED_S = 10.0  # as long as most streams go without a frame that stands for itself
 
 
 def pyav_frames(reading: Reading) -> Iterator[Frame]:

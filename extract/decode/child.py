@@ -63,7 +63,7 @@ def run(job: Job, output: int) -> None:
     send_json(output, Kind.TIMELINE, timeline.to_record())
     send(output, Kind.TIMES, np.ascontiguousarray(timeline.times_s).data)
     if job.stills_s is not None:
-        _send_frames(output, read_stills(path, timeline, job.stills_s, job.size, job.limits))
+        _send_frames(output, read_stills(path, timeline, job.stills_s, job.size, job.limits, alive))
     else:
         wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
         wanted[job.sampling.clips(timeline.times_s, timeline.end_s).ravel()] = True

@@ -37,6 +37,7 @@ class Scaler:
 
 def _graph(frame: av.VideoFrame, width: int, height: int) -> Graph:
     graph = Graph()
+    graph.threads = 1  # before there is a filter; more give no more frames per processor second
     nodes = [
         graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import av
 import numpy as np
 
 from vadpipe.extract.decode.frame import Frame, Size
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import open_container, start_of
+from vadpipe.extract.decode.opening import open_container
 from vadpipe.extract.decode.scaling import Scaler
 from vadpipe.extract.decode.timeline import Timeline
 
+_ROUNDING_S = 1e-6
+
 
 def read_stills(
-    path: str, timeline: Timeline, times_s: Sequence[float], size: Size, limits: Limits
+    path: str,
+    timeline: Timeline,
+    times_s: Sequence[float],
+    size: Size,
+    limits: Limits,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Frame]:
-    """Yield the frame shown at each time, numbered like the times; what cannot be read is left out."""
+    """Yield the frame shown at each time, numbered like the times; what cannot be read is left out.
+
+    ``alive`` is called for each frame that is passed on the way, as a sign of life.
+    """
     scaled = Scaler(*size.of(timeline), timeline.quarter_turns)
     for index, time_s in enumerate(times_s):
-        frame = _frame_at(path, timeline, time_s, limits)
-        if frame is not None:
-            yield Frame(index, scaled(frame))
+        if time_s < timeline.end_s:
+            begun = int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right"))
+            frame = _frame(path, timeline, max(begun - 1, 0), limits, alive)
+            if frame is not None:
+                yield Frame(index, scaled(frame))
 
 
-def _frame_at(path: str, timeline: Timeline, time_s: float, limits: Limits) -> av.VideoFrame | None:
+def _frame(
+    path: str, timeline: Timeline, number: int, limits: Limits, alive: Callable[[], None]
+) -> av.VideoFrame | None:
+    stamp = int(timeline.stamps[number])
     # A seek in a transport stream can land behind the frame; then it is read from the start.
     for seek in (True, False):
         with open_container(path, limits) as (container, stream):
-            tick_s, start_s = float(stream.time_base or 0), start_of(container)
+            counted = container.format.name == "avi"
             try:
-                if container.format.name == "avi":  # no presentation times: its frames can only be counted
-                    number = int(np.searchsorted(timeline.times_s, time_s - tick_s / 2))
-                    return next(itertools.islice(container.decode(stream), number, None))
                 if seek:
-                    container.seek(int((time_s + start_s) / tick_s), stream=stream)
-                first = True
-                for frame in container.decode(stream):
-                    at_s = -1.0 if frame.pts is None else frame.pts * tick_s - start_s
-                    if seek and first and at_s > time_s + tick_s / 2:
+                    container.seek(stamp, stream=stream)
+                for index, frame in enumerate(container.decode(stream)):
+                    alive()
+                    if not counted:
+                        at = frame.pts
+                    elif not stream.codec_context.has_b_frames:
+                        at = frame.dts
+                    elif seek:  # with b-frames those of an AVI can only be counted, from the start
                         break
-                    if at_s >= time_s - tick_s / 2:
+                    else:
+                        at = stamp + index - number
+                    if at == stamp:
                         return frame
-                    first = False
-            except (av.FFmpegError, StopIteration):
+                    if at is not None and at > stamp:
+                        break
+            except av.FFmpegError:
                 continue
     return None

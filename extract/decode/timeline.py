@@ -32,7 +32,7 @@ class Timeline:
         times_s: (N,) float64, of the frames that a player shows, in presentation order, from 0 up.
         end_s: when the last of them ends.
         n_announced: how many shown frames the container says it has; more than N where the file is cut
-            short. Where it does not say, N.
+            short. Where it does not say, N; Matroska says only how long it is, which is reckoned in frames.
         n_hidden: coded frames that a player does not show, since an edit list hides them, such as
             those between a key frame and the cut after it.
         width_px, height_px: of the picture as shown, after rotation.

@@ -75,3 +75,15 @@ def flip_bytes(path, packets, seed=0, n_bytes=4, from_byte=5):
         for _ in range(n_bytes):
             content[at + rng.randrange(min(from_byte, size - 1), size)] ^= rng.randrange(1, 256)
     path.write_bytes(content)
+
+
+def cut_without_reencoding(source, target, start_s):
+    """Copy packets from the key frame before ``start_s`` and let an edit list hide what lies before it."""
+    with av.open(source) as reader, av.open(target, "w") as writer:
+        stream = writer.add_stream_from_template(reader.streams.video[0])
+        offset = int(start_s / reader.streams.video[0].time_base)
+        for packet in reader.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
+                packet.stream = stream
+                writer.mux(packet)

@@ -6,6 +6,7 @@ import sys
 
 import av
 import numpy as np
+import psutil
 import pytest
 from conftest import write_video
 from hypothesis import given
@@ -16,6 +17,7 @@ from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.decode.sources import DECODERS, choose_decoders
 from vadpipe.extract.decode.timeline import Timeline, read_timeline
 from vadpipe.sampling import Sampling
@@ -26,12 +28,17 @@ def test_decoders_have_versions():
     assert DECODERS["decord"].version().startswith("decord")
 
 
-def test_auto_tries_more_than_one_and_the_one_that_knows_each_frame_last_or_first():
+def test_auto_has_another_decoder_where_one_fails():
     names = [name for name, _ in choose_decoders("auto", "cpu", "mp4")[0]]
     assert set(names) == {"decord", "pyav"}
     for family in ("mkv", "avi"):
         assert choose_decoders("auto", "cpu", family) == choose_decoders("auto", "cpu", "mp4")
     assert all(device == "cpu" for _, device in choose_decoders("auto", "cpu", "mp4")[0])
+
+
+def test_a_large_file_is_not_held_in_memory():
+    chosen, _ = choose_decoders("auto", "cpu", "mp4", 10_000_000_000)
+    assert "decord" not in [name for name, _ in chosen]
 
 
 def test_transport_streams_go_to_pyav_alone():
@@ -82,6 +89,14 @@ def test_a_decoding_process_loads_neither_torch_nor_pydantic():
     code = "import sys, vadpipe.extract.decode.child; print([n for n in ('torch', 'pydantic') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+def test_a_decoding_process_does_with_few_threads(tmp_path, decoder):
+    path = write_video(tmp_path / "a.mp4", 200, size=(640, 360))
+    with Decoding(path, Job(Size(224, square=True), decoder=decoder)) as decoding:
+        next(decoding.frames())
+        assert psutil.Process(decoding._process.pid).num_threads() <= 3
 
 
 numbers = st.floats(0.001, 1e9, allow_nan=False)

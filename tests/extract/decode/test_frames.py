@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter, write_video
-from media import BACKENDS, OTHERS, counters, decode, player
+from media import BACKENDS, OTHERS, counters, cut_without_reencoding, decode, player
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.timeline import read_timeline
@@ -89,18 +89,6 @@ def test_m2ts_has_four_bytes_before_each_packet(tmp_path):
     path = tmp_path / "a.m2ts"
     path.write_bytes(b"".join(number.to_bytes(4, "big") + packet for number, packet in enumerate(packets)))
     assert counters(decode(path)[1]) == list(range(40))
-
-
-def cut_without_reencoding(source, target, start_s):
-    """Copy packets from the key frame before ``start_s`` and let an edit list hide what lies before it."""
-    with av.open(source) as reader, av.open(target, "w") as writer:
-        stream = writer.add_stream_from_template(reader.streams.video[0])
-        offset = int(start_s / reader.streams.video[0].time_base)
-        for packet in reader.demux(video=0):
-            if packet.size:
-                packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
-                packet.stream = stream
-                writer.mux(packet)
 
 
 @pytest.mark.parametrize("decoder", BACKENDS)

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from conftest import read_counter, write_video
 from faults import faulty_talker
-from media import flip_bytes, player, textured_frame
+from media import cut_without_reencoding, flip_bytes, player, textured_frame
 
 from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.stills import read_stills as decode_stills
 from vadpipe.extract.decode.timeline import read_timeline
 from vadpipe.extract.pictures import read_stills
 
@@ -39,11 +42,34 @@ def test_a_still_is_the_frame_shown_at_its_time(tmp_path, name, options):
     assert max(differences) < 0.5
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.ts"])
+def test_between_two_frames_the_first_is_still_shown(tmp_path, name):
+    path = write_video(tmp_path / name, 20, codec="mpeg4" if name == "a.avi" else "libx264")
+    stills = read_stills(path, [0.0, 0.039, 0.041, 0.41, 0.799])
+    assert [read_counter(still) for still in stills] == [0, 0, 1, 10, 19]
+
+
+def test_the_way_to_a_still_shows_signs_of_life(tmp_path):
+    path = write_video(tmp_path / "a.avi", 60, options={"bf": "2"})
+    timeline, signs = read_timeline(path), []
+    size = Size(120, square=False)
+    ((index, pixels),) = decode_stills(path, timeline, [2.0], size, Limits(), lambda: signs.append(1))
+    assert (index, read_counter(pixels)) == (0, 50)
+    assert len(signs) > 50  # it is counted from the start
+
+
 def test_stills_come_in_the_order_asked_and_as_often(tmp_path):
     path = write_video(tmp_path / "a.mp4", 40)
     stills = read_stills(path, [1.2, 0.0, 0.4, 0.4])
     assert [read_counter(still) for still in stills] == [30, 0, 10, 10]
     assert stills[0].shape == (180, 240, 3)
+
+
+def test_hidden_frames_are_not_counted(tmp_path):
+    whole = write_video(tmp_path / "whole.mp4", 60, options={"g": "250", "bf": "3"})
+    cut_without_reencoding(whole, tmp_path / "cut.mp4", 0.8)
+    stills = read_stills(tmp_path / "cut.mp4", [0.0, 0.4, 1.56])
+    assert [read_counter(still) for still in stills] == [20, 30, 59]
 
 
 def test_more_stills_than_frames(tmp_path):
