@@ -26,7 +26,11 @@ def test_what_is_out_of_range_is_refused(choice, message):
 
 
 def recipe(settings, **changes):
-    made = {"weights_sha256": "a" * 64, "decoder": "decord2 3.4.0", "engine": "openvino 2026.4 float32 on cpu"}
+    made = {
+        "weights_sha256": "a" * 64,
+        "decoder": "decord2 3.4.0",
+        "engine": "openvino 2026.4 float32 on cpu",
+    }
     return settings.recipe(**(made | changes))
 
 
