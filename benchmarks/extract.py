@@ -72,7 +72,9 @@ def measure(video: Path, settings: ExtractSettings, n_rounds: int, folder: Path)
     timeline = read_timeline(video)
     n_frames = len(timeline.times_s)
     frames = list(decode(video, timeline, settings))
-    clips = list(Clips(frames, timeline, settings.sampling))
+    clips = list(
+        Clips(frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling)
+    )
     weights_file = folder / "plain.safetensors"
     weights_file.symlink_to(
         cache.ready(settings.record.weights, local=settings.weights, offline=settings.offline).path
@@ -111,9 +113,16 @@ def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[F
     return list(DECODERS[settings.decoder].frames()(reading))
 
 
+def clips_of(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> Clips:
+    """Return the clips of a video that is whole."""
+    return Clips(frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling)
+
+
 def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:
     """Make clips and squares of decoded frames, and nothing of them."""
-    for clip in Clips(frames, timeline, settings.sampling):
+    for clip in Clips(
+        frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling
+    ):
         for square in squares(clip, settings.record.input_px, settings.crops):
             np.stack([square])
 

@@ -15,38 +15,44 @@ from vadpipe.sampling import Sampling
 class Clips:
     """The clips (T, H, W, 3) of a video's snippets, in order; holds one snippet's frames at a time.
 
-    A snippet of which a frame is missing is left out. Where the last wanted frames are missing the video
-    ends with the last one that came, and its last snippet is padded as always.
+    A snippet of which a frame could not be decoded is left out. A video ends with the last frame that could
+    be, and its last snippet is padded as always.
 
     Args:
         frames: the wanted frames that could be decoded.
+        decoded: returns which of all N frames could be, (N,) bool; asked when there are no more frames.
         timeline: of the video.
         sampling: which frames each snippet takes.
         on_time: told the time in seconds up to which frames have been read.
 
     Attributes:
-        n_frames: N, frames of the video; known when all clips have been drawn.
+        n_frames: frames of the video up to the last that could be decoded; known when all clips have been
+            drawn.
         drawn: which snippet each clip drawn so far belongs to.
-        n_missing: how many of them were wanted and are not there; known at the end, too.
-        gaps: ranges [start, stop) of those, and of unwanted frames between.
+        gaps: ranges [start, stop) of frames before the last that could not be; known at the end, too.
     """
 
     def __init__(
         self,
         frames: Iterable[Frame],
+        decoded: Callable[[], NDArray[np.bool_]],
         timeline: Timeline,
         sampling: Sampling,
         on_time: Callable[[float], None] | None = None,
     ) -> None:
         self.n_frames = len(timeline.times_s)
         self.drawn: list[int] = []
-        self.n_missing = 0
         self.gaps: list[tuple[int, int]] = []
-        self._frames, self._timeline, self._sampling = iter(frames), timeline, sampling
-        self._on_time = on_time
+        self._frames, self._decoded = iter(frames), decoded
+        self._timeline, self._sampling, self._on_time = timeline, sampling, on_time
         self._held: dict[int, NDArray[np.uint8]] = {}
         self._last = -1
         self._ended = False
+
+    @property
+    def n_missing(self) -> int:
+        """How many frames before the last could not be decoded."""
+        return sum(stop - start for start, stop in self.gaps)
 
     @property
     def end_s(self) -> float:
@@ -62,24 +68,25 @@ class Clips:
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
-        index, missing = 0, set[int]()
+        index, cut = 0, False
         while index < len(plan):
             self._read_to(int(plan[index, -1]))
-            if self._ended and self._last < plan.max() and self.n_frames == len(self._timeline.times_s):
-                plan = self._cut_short()
+            if self._ended and not cut:
+                plan, cut = self._plan_of_what_there_is(plan), True
                 continue
-            wanted = plan[index].tolist()
-            lacking = [number for number in wanted if number not in self._held]
-            missing.update(lacking)
-            if not lacking:
+            clip = [self._held.get(number) for number in plan[index].tolist()]
+            pixels = [frame for frame in clip if frame is not None]
+            if len(pixels) == len(clip):
                 self.drawn.append(index)
-                yield np.stack([self._held[number] for number in wanted])
+                yield np.stack(pixels)
             index += 1
             needed_from = int(plan[index, 0]) if index < len(plan) else self.n_frames
-            for number in [held for held in self._held if held < needed_from]:
+            # The last one stays: where the video ends with it, it is repeated.
+            for number in [held for held in self._held if held < needed_from and held != self._last]:
                 del self._held[number]
-        if missing:
-            self.n_missing, self.gaps = len(missing), _ranges(np.unique(plan).tolist(), missing)
+        if not self._ended:
+            self._read_to(len(self._timeline.times_s))
+            self._plan_of_what_there_is(plan)
 
     def _read_to(self, number: int) -> None:
         while self._last < number and not self._ended:
@@ -92,21 +99,25 @@ class Clips:
             if self._on_time is not None:
                 self._on_time(float(self._timeline.times_s[frame.number]))
 
-    def _cut_short(self) -> NDArray[np.int64]:
-        """Return the plan of a video that ends with the last frame that came."""
-        self.n_frames = self._last + 1
-        if not self.n_frames:
-            return np.empty((0, self._sampling.clip_frames), dtype=np.int64)
-        return self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
+    def _plan_of_what_there_is(self, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Note what is missing, and return the plan of a video that ends with the last decoded frame."""
+        decoded = self._decoded()
+        there = np.flatnonzero(decoded)
+        if not len(there):
+            self.n_frames = 0
+            return plan[:0]
+        self.n_frames = int(there[-1]) + 1
+        self.gaps = _runs(~decoded[: self.n_frames])
+        if self.n_frames == len(decoded):
+            return plan
+        plan = self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
+        repeated = int(plan[-1, -1])  # as padding; or the wanted one before it, where it was not
+        if self._last >= 0 and decoded[repeated]:
+            self._held.setdefault(repeated, self._held[self._last])
+        return plan
 
 
-def _ranges(wanted: list[int], missing: set[int]) -> list[tuple[int, int]]:
-    """Return ranges [start, stop) that hold the missing of the wanted numbers and no other of them."""
-    found: list[tuple[int, int]] = []
-    before = False
-    for number in wanted:
-        if number in missing:
-            start = found.pop()[0] if before else number
-            found.append((start, number + 1))
-        before = number in missing
-    return found
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the ranges [start, stop) in which a mask is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]

@@ -61,9 +61,11 @@ def extract_features(
         OutputError: where ``output`` cannot be written.
     """
     check_format(format)
+    extractor = Extractor(settings)
+    extractor.settings.check_here()
     videos, unusable = find_videos(inputs)
     store = FeatureStore(Path(output), places=(video.place for video in videos))
-    work = _Work(Extractor(settings), store, retry=retry, tolerate=tolerate, format=format)
+    work = _Work(extractor, store, retry=retry, tolerate=tolerate, format=format)
 
     def note(failure: Failure) -> None:
         work.result.failed.append(failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 class Extractor:
     """Turns videos into features; the backbone is loaded at the first.
 
-    It pickles to its settings alone, so that a cluster can map it over videos, each process loading once:
+    It pickles to its settings alone, so that a cluster can map it over videos, each process loading once
+    (start processes by spawn: torch does not survive a fork after it has worked):
 
     >>> extract = Extractor(ExtractSettings(backbone="x3d_s"))
     >>> path = extract("videos/a.mp4", "features")  # doctest: +SKIP
@@ -58,18 +60,23 @@ class Extractor:
     def __call__(self, video: str | Path, output: str | Path) -> Path:
         """Extract one video into the folder ``output`` and return its feature file.
 
+        Features that are there already, and fit, are left as they are.
+
         Raises:
             InputError: where it cannot be read.
             WeightsError: where the backbone's weights cannot be had.
             OutputError: where the folder cannot be written.
         """
-        known = named_video(video)
-        with self.open(known) as opened:
-            features = self.features(opened)
-        folder = Path(output)
+        known, folder = named_video(video), Path(output)
+        sniff(known.path)
         if folder not in self._stores:  # reading it once for each of many videos would take ever longer
             self._stores[folder] = FeatureStore(folder)
-        return self._stores[folder].write(features, known)
+        store = self._stores[folder]
+        stored = store.find_anew(known)
+        if stored is not None and not self.settings.differences(stored.header.recipe, self.weights_sha256):
+            return stored.path
+        with self.open(known) as opened:
+            return store.write(self.features(opened), known)
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -155,7 +162,7 @@ class Extractor:
         tell: Callable[[float], None] | None = None
         if report is not None:
             tell = lambda time_s: report(time_s, timeline.end_s)  # noqa: E731
-        clips = Clips(decoding.frames(), timeline, self.settings.sampling, tell)
+        clips = Clips(decoding.frames(), decoding.decoded, timeline, self.settings.sampling, tell)
 
         def views() -> Iterator[NDArray[np.uint8]]:
             for clip in clips:
@@ -163,12 +170,24 @@ class Extractor:
 
         # Rows are written where they belong as they come: an hour of features is not held twice.
         n_planned = self.settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
-        rows = np.zeros((n_planned, crops, record.feature_dim), dtype=np.float32)
+        shape = (n_planned, crops, record.feature_dim)
+        self._check_size(decoding, shape)
+        rows = np.zeros(shape, dtype=np.float32)
         for index, feature in enumerate(run_engine(self.engine, views())):
             rows[clips.drawn[index // crops], index % crops] = feature
         if not clips.drawn:
             raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
         return clips, rows[: clips.n_snippets]
+
+    def _check_size(self, decoding: Decoding, shape: tuple[int, int, int]) -> None:
+        """Raise InputError where the features of a video would be larger than its decoder may be."""
+        n_bytes = math.prod(shape) * np.dtype(np.float32).itemsize
+        if n_bytes > self.settings.limits.memory_bytes:
+            raise InputError(
+                f"would have {shape[0]:,} snippets, {n_bytes / 2**30:.1f} GiB of features",
+                file=decoding.path,
+                next_step="Use a larger --stride or fewer --fps, or raise --limit memory_bytes=NUMBER.",
+            )
 
     def _network(self) -> ClipNetwork:
         from vadpipe.extract.backbones.loading import load_network

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vadpipe.atomic import check_writable
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.decode.job import Job
@@ -55,10 +56,12 @@ def plan_extraction(
     The arguments are those of :func:`vadpipe.extract_features`. Weights that were never fetched are not
     fetched: what is there already then counts as not fitting.
     """
+    extractor = Extractor(settings)
+    extractor.settings.check_here()
+    check_writable(Path(output))
     videos, unusable = find_videos(inputs)
     for failure in unusable:
         yield Planned(failure.path, "unusable", failure.error.reason)
-    extractor = Extractor(settings)
     store = FeatureStore(Path(output), places=(video.place for video in videos))
     digest = extractor.known_weights_sha256 or "never fetched"
     speed = snippets_per_s(Path(output), extractor.settings)

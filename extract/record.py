@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import platform
 import time
 from collections.abc import Mapping
@@ -14,9 +15,12 @@ from typing import Any
 
 import vadpipe
 from vadpipe.atomic import write_text
+from vadpipe.errors import OutputError
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.videos import Failure, named_video
 from vadpipe.features import Source
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "run.json"
 SCHEMA = 1
@@ -49,7 +53,7 @@ def write_run(
     n_snippets: int,
     took_s: float,
 ) -> None:
-    """Write the record of the last run that did something into the folder of the feature files.
+    """Write the record of the last run that did something into the folder of the feature files, if it can be.
 
     Args:
         folder: of the feature files.
@@ -58,9 +62,6 @@ def write_run(
         sources: the video of each feature file of the result.
         n_snippets: how many were computed.
         took_s: how long all of it took.
-
-    Raises:
-        OutputError: where it cannot be written.
     """
     damaged = {*result.damaged}
     record = {
@@ -91,7 +92,10 @@ def write_run(
             for failure in result.failed
         ],
     }
-    write_text(folder / FILE_NAME, json.dumps(record, indent=1, ensure_ascii=True) + "\n")
+    try:
+        write_text(folder / FILE_NAME, json.dumps(record, indent=1, ensure_ascii=True) + "\n")
+    except OutputError as error:  # the features are written, and nothing depends on this record
+        log.warning("%s", error)
 
 
 def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:

@@ -69,7 +69,7 @@ def run_over(
     Args:
         videos: what :func:`vadpipe.extract.videos.find_videos` found.
         begin: starts what can go on by itself; returns None where there is nothing to do.
-        finish: ends it. An InputError or FeatureError of either ends this video only.
+        finish: ends it. An InputError, FeatureError or MemoryError of either ends this video only.
         look_ahead: begin the next video before this one is finished.
         on_progress: called as a video is read.
         on_failure: called at once for each video that cannot be used.
@@ -80,7 +80,9 @@ def run_over(
     def guarded(video: Video, work: Callable[[], None]) -> None:
         try:
             work()
-        except (InputError, FeatureError) as error:
+        except (InputError, FeatureError, MemoryError) as error:
+            if isinstance(error, MemoryError):
+                error = InputError("needs more memory than there is", file=video.path)
             failures.append(Failure(video.path, error))
             if on_failure is not None:
                 on_failure(failures[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
 from vadpipe.extract.crops import CROPS
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.sources import choose_decoders
+from vadpipe.extract.engines.engine import check_engine
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
@@ -93,6 +96,17 @@ class ExtractSettings:
             fps=recipe.fps,
             **others,  # type: ignore[arg-type]
         )
+
+    def check_here(self) -> None:
+        """Check that what is asked for by name exists and is installed; whether a GPU is there shows later.
+
+        Raises:
+            UsageError: where it does not.
+        """
+        choose_decoders(self.decoder, "cpu", "mp4")
+        check_engine(self.engine)
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise UsageError(f"there is no device {self.device!r}", next_step="Use auto, cpu or cuda:0.")
 
     @property
     def record(self) -> Backbone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from vadpipe.features import SUFFIX, FeatureHeader, Features, Source, read_heade
 
 FAILED_SUFFIX = ".failed.json"
 _UNFINISHED = ".part-"
+_IS_UNFINISHED = re.compile(r"\.part-[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatch
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ class FeatureStore:
 def feature_files(folder: Path) -> Iterator[Path]:
     """Yield what may be feature files below a folder, sorted; unfinished ones are left out."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []:
-        if path.is_file() and not path.name.startswith(_UNFINISHED):
+        if path.is_file() and not _IS_UNFINISHED(path.name):
             yield path
 
 

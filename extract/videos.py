@@ -60,7 +60,9 @@ def named_video(path: str | os.PathLike[str]) -> Video:
     return Video(Path(path), text("/".join(absolute.parts[-2:]).lstrip("/")))
 
 
-def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], list[Failure]]:
+def find_videos(
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> tuple[list[Video], list[Failure]]:
     """Expand files, folders (recursively) and patterns, in the order given, each video once.
 
     A folder is searched for files with a video's suffix, in sorted order, hidden ones left out, links
@@ -75,7 +77,8 @@ def find_videos(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Video], 
     """
     videos: dict[Path, Video] = {}
     failures: list[Failure] = []
-    for given in inputs:
+    # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
+    for given in [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs:
         if not os.fspath(given):
             raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
         path = Path(given)

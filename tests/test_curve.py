@@ -104,3 +104,8 @@ def test_frames_without_a_score_are_no_peaks():
 def test_a_flat_or_one_frame_curve_has_one_peak():
     assert make_curve([0.5] * 10).peaks(3) == [4]
     assert make_curve([0.5]).peaks(3) == [0]
+
+
+def test_a_curve_without_a_score_has_no_peaks():
+    curve = Curve("a.mp4", np.full(5, np.nan, np.float32), np.arange(5) / 25, 0.2)
+    assert curve.peaks() == []

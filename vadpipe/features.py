@@ -132,7 +132,9 @@ class Source(BaseModel):
         """What is missing of the video, in words, or None where it is whole."""
         if self.n_decoded >= self.n_announced:
             return None
-        where = ", ".join(f"{start} to {stop - 1}" for start, stop in self.gaps[:3])
+        where = ", ".join(
+            f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps[:3]
+        )
         more = f" and {len(self.gaps) - 3} more stretches" if len(self.gaps) > 3 else ""
         lost = f"{self.n_announced - self.n_decoded} of {self.n_announced} frames could not be decoded"
         return lost + (f" (frames {where}{more})" if where else " (at its end)")

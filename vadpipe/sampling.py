@@ -50,8 +50,7 @@ class Sampling:
         """
         if self.fps is None:
             return np.arange(len(times_s))
-        count = max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
-        at_s = np.arange(count) / self.fps + _ROUNDING_S
+        at_s = np.arange(self._n_samples(times_s, end_s)) / self.fps + _ROUNDING_S
         n_begun = np.searchsorted(times_s, at_s, side="right")
         return np.maximum(n_begun - 1, 0)
 
@@ -73,7 +72,7 @@ class Sampling:
         if self.even_rows is not None:
             edges = np.linspace(0, n_frames, self.even_rows + 1).round().astype(np.int64)
             return np.stack([edges[:-1], edges[1:]], axis=1)
-        n_samples = len(self.samples(times_s, end_s))
+        n_samples = self._n_samples(times_s, end_s)
         starts = self._starts(n_samples)
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
         stops[-1:] = n_samples  # also where rows are missing after it
@@ -82,13 +81,22 @@ class Sampling:
         edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
         spans = np.searchsorted(times_s, edges_s, side="left")
         spans[stops == n_samples, 1] = n_frames
+        # One within a single frame's time speaks for that frame.
+        mute = spans[:, 0] >= spans[:, 1]
+        shown = np.searchsorted(times_s, edges_s[mute, 0] + 2 * _ROUNDING_S, side="right")
+        spans[mute] = np.stack([np.maximum(shown - 1, 0), np.maximum(shown, 1)], axis=1)
         return spans
 
     def n_snippets(self, times_s: NDArray[np.float64], end_s: float) -> int:
         """Return S, the rows of a feature file."""
         if self.even_rows is not None:
             return self.even_rows
-        return len(self._starts(len(self.samples(times_s, end_s))))
+        return len(self._starts(self._n_samples(times_s, end_s)))
+
+    def _n_samples(self, times_s: NDArray[np.float64], end_s: float) -> int:
+        if self.fps is None:
+            return len(times_s)
+        return max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
 
     def _starts(self, n_samples: int) -> NDArray[np.int64]:
         n_rows = -(-n_samples // self.stride) - self.missing_rows

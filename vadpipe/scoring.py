@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vadpipe.atomic import check_writable, fitting_name
 from vadpipe.curve import Curve, spread
-from vadpipe.errors import UsageError, printable
+from vadpipe.errors import UsageError, WeightsError, printable
 from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.extraction import TOLERATED_SHARE, warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
@@ -92,8 +92,9 @@ class Scorer:
         foreign = options.keys() - {"weights", "offline", "decoder", "engine", "limits"}
         if foreign:
             raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
-        self._store = None if features is None else FeatureStore(Path(features))
         self._extractor = Extractor(ExtractSettings.of_recipe(recipe, device=device, **options))
+        self._extractor.settings.check_here()
+        self._store = None if features is None else FeatureStore(Path(features))
 
     def score(self, video: str | os.PathLike[str]) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
@@ -116,7 +117,18 @@ class Scorer:
         if stored is not None:  # those of another recipe are refused when they are scored
             log.info("%s: features found in %s", printable(video.path), stored.path)
             return Begun(video, stored.path)
+        self._check_weights()
         return Begun(video, self._extractor.open(video))
+
+    def _check_weights(self) -> None:
+        """Raise WeightsError where the head was trained on features of other weights than those at hand."""
+        recipe = self.head.record.recipe
+        if self._extractor.weights_sha256 != recipe.weights_sha256:
+            raise WeightsError(
+                f"the head was trained with other weights of {recipe.backbone} "
+                f"(sha256 {recipe.weights_sha256[:12]}…) than these ({self._extractor.weights_sha256[:12]}…)",
+                next_step="Name the file that its features were made with, by --weights FILE.",
+            )
 
     def features(self, begun: Begun, report: Reporter | None = None) -> Features:
         """Return the features of a video that was begun, and keep them where that is wanted."""

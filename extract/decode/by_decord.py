@@ -11,6 +11,7 @@ from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.complaints import complaints
 from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.decode.frame import Frame, Reading, misread
+from vadpipe.extract.decode.opening import open_container
 
 _DAMAGED = "decord cannot tell which frames are damaged"
 
@@ -31,6 +32,9 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
         raise misread("decord cannot number its frames: an edit list hides some")
     if sniff(Path(reading.path)) == "ts":
         raise misread("decord loses the first frames of transport streams")
+    with open_container(reading.path, reading.limits) as (container, _):
+        if len(container.streams.video) > 1:
+            raise misread("decord chooses among several video streams by itself")
     decord = import_decord(cuda=reading.device != "cpu")
     width, height = reading.size_px
     n_frames = len(reading.timeline.times_s)
@@ -49,6 +53,7 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
                     raise misread(_DAMAGED)
                 if pixels.shape != (height, width, 3):  # rows of 48 px, say, come with their padding
                     raise misread(f"decord gives frames of the shape {pixels.shape}")
+                reading.decoded[number] = True
                 if reading.wanted[number]:
                     yield Frame(number, pixels.asnumpy())
                 else:

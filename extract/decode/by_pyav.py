@@ -52,6 +52,7 @@ def pyav_frames(reading: Reading) -> Iterator[Frame]:
             spoilt = damage is not None and damage.spoils(frame)
             if number is not None and last < number < len(timeline.times_s):
                 last = number
+                reading.decoded[number] = not spoilt
                 if reading.wanted[number] and not spoilt:
                     yield Frame(number, scaled(frame))
                     continue

@@ -10,6 +10,7 @@ import numpy as np
 from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.complaints import complaints
 from vadpipe.extract.decode.frame import Frame, Reading, misread
+from vadpipe.extract.decode.opening import open_container
 
 os.environ.setdefault("TORCHCODEC_FFMPEG_LOG_LEVEL", "ERROR")
 try:  # here and not where it is used: torch looks for a place to write, and a confined process has none
@@ -36,10 +37,13 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
     timeline = reading.timeline
     width, height = reading.size_px
     times_s = timeline.times_s
+    with open_container(reading.path, reading.limits) as (_, stream):
+        index = stream.index
     try:
         with complaints() as complained:
             decoder = VideoDecoder(
                 reading.path,
+                stream_index=index,
                 dimension_order="NHWC",
                 num_ffmpeg_threads=1,
                 device=reading.device,
@@ -58,7 +62,9 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
                 seconds = batch.pts_seconds.numpy() - offset_s
                 if np.abs(seconds - times_s[some]).max() > timeline.frame_s / 2:
                     raise misread("torchcodec gives other frames than the packets announce")
+                reading.decoded[some] = True
                 for number, pixels in zip(some.tolist(), batch.data.cpu().numpy(), strict=True):
                     yield Frame(number, pixels)
+            reading.decoded[:] = True  # its index counted all of them
     except (RuntimeError, ValueError, IndexError) as error:
         raise misread(f"torchcodec cannot decode it: {str(error).strip().splitlines()[0]}") from error

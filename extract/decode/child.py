@@ -64,14 +64,13 @@ def run(job: Job, output: int) -> None:
     send(output, Kind.TIMES, np.ascontiguousarray(timeline.times_s).data)
     if job.stills_s is not None:
         _send_frames(output, read_stills(path, timeline, job.stills_s, job.size, job.limits, alive))
+        send(output, Kind.DONE)
     else:
         wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
         wanted[job.sampling.clips(timeline.times_s, timeline.end_s).ravel()] = True
-        size_px = job.size.of(timeline)
-        _send_frames(
-            output, frames_of(Reading(path, timeline, size_px, wanted, job.device, job.limits, alive))
-        )
-    send(output, Kind.DONE)
+        reading = Reading(path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive)
+        _send_frames(output, frames_of(reading))
+        send(output, Kind.DONE, np.packbits(reading.decoded).data)
 
 
 def _send_frames(output: int, frames: Iterable[Frame]) -> None:

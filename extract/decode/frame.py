@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.errors import DecodeError
+from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.timeline import Timeline
+
+_SCALED_PX = 4_000_000  # 35 times what a video of 16:9 has with a short side of 256
 
 
 class Frame(NamedTuple):
@@ -34,8 +36,21 @@ class Size:
     square: bool
 
     def of(self, timeline: Timeline) -> tuple[int, int]:
-        """Return (width, height) in pixels of each frame of a video."""
-        return (self.side_px, self.side_px) if self.square else timeline.scaled_to(self.side_px)
+        """Return (width, height) in pixels of each frame of a video.
+
+        Raises:
+            InputError: where that is so large that a snippet would not fit into memory.
+        """
+        if self.square:
+            return self.side_px, self.side_px
+        width, height = timeline.scaled_to(self.side_px)
+        if width * height > _SCALED_PX:
+            raise InputError(
+                f"is too wide or high: scaled to a short side of {self.side_px} px it would have "
+                f"{width} x {height} px",
+                next_step="Use --view whole, or cut the picture with ffmpeg.",
+            )
+        return width, height
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,7 @@ class Reading:
         timeline: its times, already read.
         size_px: (width, height) that every frame is resized to.
         wanted: (N,) bool, the frames to give; the others are decoded and dropped.
+        decoded: (N,) bool, filled by the decoder: the frames that could be decoded, wanted or not.
         device: ``"cpu"``, or a GPU such as ``"cuda:0"`` where the decoder can use one.
         limits: what it may ask for.
         alive: called now and then while nothing is given, as a sign of life.
@@ -59,6 +75,10 @@ class Reading:
     device: str = "cpu"
     limits: Limits = field(default_factory=Limits)
     alive: Callable[[], None] = lambda: None
+    decoded: NDArray[np.bool_] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoded", np.zeros(len(self.wanted), dtype=np.bool_))
 
 
 Frames = Callable[[Reading], Iterator[Frame]]

@@ -49,11 +49,13 @@ class Limits:
                     f"there is no limit {name!r}", next_step=f"The limits are: {', '.join(kinds)}."
                 )
             try:
-                changed[name] = kinds[name](value)
+                number = float(value)  # 1e9 is a number too
+                changed[name] = number if kinds[name] is float or not number.is_integer() else int(number)
             except ValueError:
                 changed[name] = 0
-            if not 0 < changed[name] < math.inf:
-                raise UsageError(f"limit {name} takes a number above 0, not {value!r}")
+            if not (0 < changed[name] < math.inf and isinstance(changed[name], kinds[name])):
+                what = "number" if kinds[name] is float else "whole number"
+                raise UsageError(f"limit {name} takes a {what} above 0, not {value!r}")
         return replace(cls(), **changed)  # type: ignore[arg-type]  # each was made by its own field's type
 
     def check(self, **measured: float) -> None:

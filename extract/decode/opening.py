@@ -39,7 +39,8 @@ def open_container(
         limits.check(streams=len(container.streams), duration_s=(container.duration or 0) / av.time_base)
         if not container.streams.video:
             raise InputError("holds no video stream", file=path)
-        stream = container.streams.video[0]
+        # Of several a player shows the one that is marked as the default, or else the largest.
+        stream = cast("VideoStream", container.streams.best("video"))
         if stream.codec_context is None:
             raise InputError(
                 "holds video of a codec that is not known",

@@ -60,20 +60,24 @@ class Decoding:
     def __init__(self, path: Path, job: Job) -> None:
         self.path, self._job = path, job
         with open_video(path) as (file, _):
-            descriptor = file.fileno()
             try:
-                job.limits.check(file_bytes=os.fstat(descriptor).st_size)
+                job.limits.check(file_bytes=os.fstat(file.fileno()).st_size)
             except InputError as error:
                 raise InputError(error.reason, file=path, next_step=error.next_step) from None
-            self._process = subprocess.Popen(
-                [*PROGRAM, replace(job, descriptor=descriptor).to_json()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[descriptor],
-                start_new_session=True,
-                env=_environment(),
-            )
+            # Where this process has no standard streams, the file may have one of their numbers.
+            descriptor = fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+            try:
+                self._process = subprocess.Popen(
+                    [*PROGRAM, replace(job, descriptor=descriptor).to_json()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[descriptor],
+                    start_new_session=True,
+                    env=_environment(),
+                )
+            finally:
+                os.close(descriptor)
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
@@ -83,6 +87,7 @@ class Decoding:
         self._poll.register(self._output, select.POLLIN | select.POLLHUP)
         self._began_s = time.monotonic()
         self._n_signs = 0
+        self._decoded: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
         self._waited_s = 0.0  # for the next message that says something
 
     @cached_property
@@ -107,12 +112,17 @@ class Decoding:
             DecodeError: where this decoder cannot go on, crashed or hung.
         """
         stills_s = self._job.stills_s
-        n_frames = len(self.timeline.times_s if stills_s is None else stills_s)
-        width, height = self._job.size.of(self.timeline)
+        timeline = self.timeline
+        n_frames = len(timeline.times_s if stills_s is None else stills_s)
+        try:
+            width, height = self._job.size.of(timeline)
+        except InputError as error:
+            raise InputError(error.reason, file=self.path, next_step=error.next_step) from None
         last = -1
         while True:
             kind, content = self._next()
             if kind is Kind.DONE:
+                self._note_decoded(content)
                 return
             if kind is not Kind.FRAME:
                 raise self._error(f"sent {kind.name} for a frame")
@@ -124,6 +134,10 @@ class Decoding:
             last = number
             pixels = np.frombuffer(content, dtype=np.uint8, offset=FRAME.size)
             yield Frame(number, pixels.reshape(height, width, 3))
+
+    def decoded(self) -> NDArray[np.bool_]:
+        """Return which of the video's N frames could be decoded, wanted or not, once all frames have come."""
+        return self._decoded
 
     def close(self) -> None:
         """End the child and all that it started; nothing is left of it."""
@@ -141,6 +155,13 @@ class Decoding:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _note_decoded(self, content: memoryview) -> None:
+        n_frames = 0 if self._job.stills_s is not None else len(self.timeline.times_s)
+        if len(content) != -(-n_frames // 8):
+            raise self._error("sent an end that makes no sense")
+        bits = np.frombuffer(content, dtype=np.uint8)
+        self._decoded = np.unpackbits(bits, count=n_frames).astype(np.bool_)
 
     def _expect(self, wanted: Kind) -> memoryview:
         kind, content = self._next()

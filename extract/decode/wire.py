@@ -24,7 +24,7 @@ class Kind(IntEnum):
     TIMELINE = 1  # JSON
     TIMES = 2  # float64, one a frame
     FRAME = 3  # number, height, width, and pixels
-    DONE = 4  # nothing: all that can be decoded has been
+    DONE = 4  # a bit a frame, whether it could be decoded; nothing after stills
     FAILED = 5  # JSON: the error that ended it
 
 

@@ -41,6 +41,17 @@ class Engine(Protocol):
         ...
 
 
+def check_engine(name: str) -> None:
+    """Raise UsageError where there is no engine of that name, or it is not installed."""
+    if name not in ("auto", *ENGINES):
+        choices = ", ".join(["auto", *ENGINES])
+        raise UsageError(f"there is no engine {name!r}", next_step=f"Choose one of: {choices}.")
+    if name == "openvino" and importlib.util.find_spec("openvino") is None:
+        raise UsageError(
+            "the engine openvino is not installed", next_step="pip install 'vadpipe[cpu]', or --engine torch."
+        )
+
+
 def choose_engine(name: str, device: torch.device) -> str:
     """Return the engine to use; ``"auto"`` is OpenVINO on a CPU where it is installed, else torch.
 
@@ -55,17 +66,9 @@ def choose_engine(name: str, device: torch.device) -> str:
         else:
             log.info("engine %s: the fastest here on %s", chosen, device)
         return chosen
-    if name not in ENGINES:
-        choices = ", ".join(["auto", *ENGINES])
-        raise UsageError(f"there is no engine {name!r}", next_step=f"Choose one of: {choices}.")
-    if name == "openvino":
-        if not installed:
-            raise UsageError(
-                "the engine openvino is not installed",
-                next_step="pip install 'vadpipe[cpu]', or --engine torch.",
-            )
-        if device.type != "cpu":
-            raise UsageError(f"the engine openvino does not run on {device}", next_step="Add --device cpu.")
+    check_engine(name)
+    if name == "openvino" and device.type != "cpu":
+        raise UsageError(f"the engine openvino does not run on {device}", next_step="Add --device cpu.")
     return name
 
 

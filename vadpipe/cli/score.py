@@ -40,12 +40,11 @@ def score(
     from vadpipe.terminal import VideoProgress
 
     def tell(scored: Scored) -> None:
-        peak = scored.curve.peaks(1)[0]
-        options.say(
-            f"{printable(scored.video)}: {len(scored.curve)} frames, highest score "
-            f"{scored.curve.scores[peak]:.2f} at {scored.curve.times_s[peak]:.2f} s",
-            quiet,
-        )
+        curve = scored.curve
+        highest = "none with a score"
+        for peak in curve.peaks(1):
+            highest = f"highest score {curve.scores[peak]:.2f} at {curve.times_s[peak]:.2f} s"
+        options.say(f"{printable(scored.video)}: {len(curve)} frames, {highest}", quiet)
         for path in filter(None, (scored.csv, scored.plot)):
             options.say_path(path)
 

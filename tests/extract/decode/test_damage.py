@@ -93,7 +93,7 @@ def test_snippets_are_lost_exactly_where_a_frame_is_missing(make, name, codec, o
     flip_bytes(path, inner_packets(path, [1, 4]), seed=seed, n_bytes=6)
     sampling = Sampling()
     with Decoding(path, Job(Size(120, square=False), sampling=sampling)) as decoding:
-        clips = Clips(decoding.frames(), decoding.timeline, sampling)
+        clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
         drawn = list(clips)
     kept = {frame.number for frame in decode(path)[1]}
     assert 0 < len(kept) < N
@@ -139,7 +139,7 @@ def test_of_a_cut_file_the_beginning_is_kept(make, name, codec, more):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
     sampling = Sampling()
     with Decoding(path, Job(Size(120, square=False), sampling=sampling)) as decoding:
-        clips = Clips(decoding.frames(), decoding.timeline, sampling)
+        clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
         drawn = list(clips)
     assert 10 < clips.n_frames < N
     timeline, frames = decode(path)

@@ -105,7 +105,7 @@ def test_what_makes_sense_is_taken(tmp_path, listen, monkeypatch):
     faulty_talker(
         monkeypatch,
         tmp_path,
-        "opening(); frame(0); frame(7); send(1, Kind.ALIVE); frame(99); send(1, Kind.DONE)",
+        "opening(); frame(0); frame(7); send(1, Kind.ALIVE); frame(99); send(1, Kind.DONE, bytes(13))",
     )
     frames = listen()
     assert [frame.number for frame in frames] == [0, 7, 99]
