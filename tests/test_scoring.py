@@ -13,6 +13,7 @@ import vadpipe
 from vadpipe import ExtractSettings
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.extract.pictures import read_stills
+from vadpipe.features import Features
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +103,12 @@ def test_damage_is_named_each_time(x3d_head, x3d_weights, tmp_path, caplog):
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     for _ in range(2):
         caplog.clear()
-        n_frames = len(scorer.score(video))
-        assert f"clip.mp4: damaged, {80 - n_frames} of 80 frames could not be decoded" in caplog.text
+        scorer.score(video)
+        (kept,) = (tmp_path / "features").rglob("*.safetensors")
+        source = Features.load(kept).source
+        assert 0 < source.n_decoded < 60
+        assert f"damaged, {80 - source.n_decoded} of 80 frames could not be decoded" in caplog.text
+        assert "the end)" in caplog.text
 
 
 def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weights, tmp_path):

@@ -22,6 +22,7 @@ from vadpipe.errors import FeatureError
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
 SCHEMA = 2
+_NAMED_GAPS = 3
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
 IMPORTED = "imported:"
@@ -132,12 +133,13 @@ class Source(BaseModel):
         """What is missing of the video, in words, or None where it is whole."""
         if self.n_decoded >= self.n_announced:
             return None
-        where = ", ".join(
-            f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps[:3]
-        )
-        more = f" and {len(self.gaps) - 3} more stretches" if len(self.gaps) > 3 else ""
-        lost = f"{self.n_announced - self.n_decoded} of {self.n_announced} frames could not be decoded"
-        return lost + (f" (frames {where}{more})" if where else " (at its end)")
+        n_lost = self.n_announced - self.n_decoded
+        where = [f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps]
+        if len(where) > _NAMED_GAPS:
+            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more stretches"]
+        if n_lost > sum(stop - start for start, stop in self.gaps):
+            where.append("the end")
+        return f"{n_lost} of {self.n_announced} frames could not be decoded (frames: {', '.join(where)})"
 
 
 class FeatureHeader(BaseModel):

@@ -103,7 +103,7 @@ def test_the_decodable_part_of_a_cut_file_is_kept_and_marked(extract, tmp_path, 
     # This network looks at each fourth frame; and the plain loop loses what its decoder held at the error.
     assert abs(len(shown) - n_frames) < 4
     lost = f"{100 - n_frames} of 100 frames could not be decoded"
-    assert features.source.partial == f"{lost} (at its end)"
+    assert features.source.partial == f"{lost} (frames: the end)"
     assert f"a.mp4: damaged, {lost}" in caplog.text
     assert result.damaged == result.written
     (video,) = run_record(tmp_path)["videos"]
