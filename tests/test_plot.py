@@ -65,3 +65,14 @@ def test_other_formats_by_suffix(tmp_path):
 )
 def test_clock(time_s, end_s, text):
     assert clock(time_s, end_s) == text
+
+
+def test_frames_without_a_score_are_shaded():
+    scores = np.array([0.1] * 16 + [np.nan] * 16 + [0.9] * 16 + [np.nan] * 4, np.float32)
+    curve = Curve("a.mp4", scores, np.arange(52) / 25, 52 / 25, 0.5)
+    axes = Figure().add_subplot()
+    draw_curve(curve, axes)
+    shaded = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
+    np.testing.assert_allclose(shaded, [(0.64, 1.28), (1.92, 2.08)])
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["anomaly score", "threshold 0.50", "could not be decoded"]

@@ -31,7 +31,7 @@ def draw_curve(curve: Curve, axes: Axes) -> None:
     """Draw scores over time and the threshold onto existing axes.
 
     Each score holds until its frame ends, so the line is a step; what lies above the threshold is
-    filled.
+    filled, and frames without a score, of a damaged file, are shaded in grey.
     """
     edges_s = np.append(curve.times_s, curve.end_s)
     scores = np.append(curve.scores, curve.scores[-1])
@@ -46,6 +46,9 @@ def draw_curve(curve: Curve, axes: Axes) -> None:
             linewidth=1.2,
             label=f"threshold {curve.threshold:.2f}",
         )
+    unscored = np.flatnonzero(np.diff(np.isnan(scores[:-1]), prepend=False, append=False)).reshape(-1, 2)
+    for start_s, end_s in edges_s[unscored]:
+        axes.axvspan(start_s, end_s, color=_GREY, alpha=0.2, lw=0, label="could not be decoded")
     axes.set_xlim(0, curve.end_s)
     axes.set_ylim(0, 1.03)  # a line at 1 must not hide under the frame
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10]))
@@ -54,7 +57,11 @@ def draw_curve(curve: Curve, axes: Axes) -> None:
     axes.set_ylabel("anomaly score")
     axes.grid(alpha=0.25)
     # Below the axes: a curve can pass through every corner of them.
-    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.16), ncols=2, frameon=False, fontsize=9)
+    entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))  # each label once
+    axes.legend(
+        entries.values(), entries.keys(), loc="upper right", bbox_to_anchor=(1, -0.16), ncols=3,
+        frameon=False, fontsize=9,
+    )  # fmt: skip
 
 
 def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
@@ -89,7 +96,7 @@ def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
 def clock(time_s: float, end_s: float) -> str:
     """Return ``1:23:45`` for long videos, ``1:23`` for short ones, ``4.5`` below ten seconds."""
     if end_s < 10:
-        return f"{time_s:g}"
+        return f"{round(time_s, 2):g}"
     minutes, seconds = divmod(round(time_s), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if end_s >= 3600 else f"{minutes}:{seconds:02d}"
