@@ -81,9 +81,9 @@ class Extractor:
     @cached_property
     def weights_sha256(self) -> str:
         """Digest of the backbone's published weights; they are fetched where it is not known yet."""
-        settings = self.settings
-        if self.known_weights_sha256 is not None:
-            return self.known_weights_sha256
+        settings, known = self.settings, self.known_weights_sha256
+        if known is not None:
+            return known
         return cache.ready(settings.record.weights, local=settings.weights, offline=settings.offline).sha256
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,18 +99,21 @@ def find_videos(
 def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
     """Return the videos that a name stands for, and what to say where there is none."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        return list(_in_folder(path, unreadable)), "holds no video"
+        return list(in_folder(path, unreadable)), "holds no video"
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
         found = [
-            _in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
+            in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
         ]
         return [video for videos in found for video in videos], "matches no video"
     return [named_video(path)], ""
 
 
-def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
+def in_folder(
+    folder: Path, unreadable: list[OSError], suffixes: Collection[str] = SUFFIXES
+) -> Iterator[Video]:
+    """Yield the files below a folder with one of the suffixes; what cannot be searched is noted."""
     root = located(folder).name
     entered: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=unreadable.append, followlinks=True):
@@ -126,7 +129,7 @@ def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
         )
         for name in sorted(files):
             path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+            if path.suffix.lower() in suffixes and not name.startswith("."):
                 below = path.relative_to(folder).parts
                 yield Video(path, text("/".join(part for part in (root, *below) if part)))
 

@@ -126,10 +126,7 @@ def read_timeline(
         counted = container.format.name == "avi"
         announced_s = _announced_s(container, stream)
     n_packets = len(packets)
-    # A capture's dropped frames are announced, but never there; and of two at one time one is shown.
-    packets = packets[~packets["empty"]]
-    packets = packets[np.lexsort((packets["discard"], packets["pts"]))]
-    packets = packets[np.diff(packets["pts"], prepend=np.iinfo(np.int64).min) != 0]
+    packets = _distinct(packets)
     n_announced -= n_packets - len(packets)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
@@ -161,6 +158,17 @@ def read_timeline(
     if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
         timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
     return timeline
+
+
+def _distinct(packets: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the packets in the order of presentation, without those that give no frame of their own.
+
+    A capture's dropped frames are announced, but never there; and of two at one time one is shown.
+    """
+    packets = packets[~packets["empty"]]
+    packets = packets[np.lexsort((packets["discard"], packets["pts"]))]
+    first: NDArray[np.bool_] = np.diff(packets["pts"], prepend=np.iinfo(np.int64).min) != 0
+    return packets[first]
 
 
 def _announced_s(container: InputContainer, stream: VideoStream) -> float:

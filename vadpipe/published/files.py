@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vadpipe.errors import FeatureError, InputError, UsageError
 from vadpipe.extract.crops import CROPS
-from vadpipe.extract.videos import Failure, Video, located, named_video, text
+from vadpipe.extract.videos import Failure, Video, in_folder, located, named_video
 from vadpipe.published.arrays import SUFFIXES
 
 _CROP = re.compile(r"(?P<name>.+)__(?P<number>[0-9])", re.DOTALL)
@@ -172,28 +172,11 @@ def _contradiction(crops: list[int | None], paths: tuple[Path, ...]) -> Failure 
 def _expand(path: Path, unreadable: list[OSError]) -> Iterator[Video]:
     """Yield the files that a name stands for."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        yield from _in_folder(path, unreadable)
+        yield from in_folder(path, unreadable, SUFFIXES)
     elif not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         for match in sorted(glob.iglob(str(path), recursive=True)):  # noqa: PTH207
             within = Path(match).is_dir()
-            yield from _in_folder(Path(match), unreadable) if within else [named_video(match)]
+            yield from in_folder(Path(match), unreadable, SUFFIXES) if within else [named_video(match)]
     else:
         yield named_video(path)
-
-
-def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
-    root = located(folder).name
-    entered: set[str] = set()
-    for place, folders, files in os.walk(folder, onerror=unreadable.append, followlinks=True):
-        real = os.path.realpath(place)
-        if real in entered:  # a link that leads back
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                below = path.relative_to(folder).parts
-                yield Video(path, text("/".join(part for part in (root, *below) if part)))
