@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vadpipe.curve import Curve
     from vadpipe.errors import VadpipeError
+    from vadpipe.evaluation.evaluating import evaluate
+    from vadpipe.evaluation.results import Evaluation
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.record import Extraction
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Curve": "vadpipe.curve",
+    "Evaluation": "vadpipe.evaluation.results",
     "ExtractSettings": "vadpipe.extract.settings",
     "Extraction": "vadpipe.extract.record",
     "Extractor": "vadpipe.extract.extractor",
@@ -44,6 +47,7 @@ _HOMES = {
     "Scorer": "vadpipe.scoring",
     "Scoring": "vadpipe.scoring",
     "VadpipeError": "vadpipe.errors",
+    "evaluate": "vadpipe.evaluation.evaluating",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.fitting",
     "import_features": "vadpipe.published.importing",
@@ -53,6 +57,7 @@ _HOMES = {
 
 __all__ = [
     "Curve",
+    "Evaluation",
     "ExtractSettings",
     "Extraction",
     "Extractor",
@@ -64,6 +69,7 @@ __all__ = [
     "Scorer",
     "Scoring",
     "VadpipeError",
+    "evaluate",
     "extract_features",
     "fit",
     "import_features",

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.datasets import datasets
+from vadpipe.cli.evaluate import evaluate
 from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
@@ -44,7 +46,9 @@ def vadpipe(
 app.command()(extract)
 app.command()(fit)
 app.command()(score)
+app.command()(evaluate)
 app.add_typer(features)
+app.add_typer(datasets)
 app.add_typer(weights)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.extract.decode.container import SUFFIXES
+from vadpipe.names import Names
 
 MAX_FRAMES = 20_000_000
 """Of one video: more than a week of 30 frames a second."""
-
-TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
-"""Ends of names that say how a video was encoded or what was made of it, not which one it is."""
 
 _LINE = re.compile(r"(?P<name>.*\S)(?:\s*[@,;]\s*|\s+)(?P<frames>\d+)")
 
@@ -21,15 +18,11 @@ _LINE = re.compile(r"(?P<name>.*\S)(?:\s*[@,;]\s*|\s+)(?P<frames>\d+)")
 class FrameCounts:
     """The frames of each video that a list names.
 
-    A line is ``name@frames`` (the lists of UCF-Crime and XD-Violence), ``name frames`` or ``name,frames``;
-    or the file is a CSV whose first line has ``video`` and ``frames`` among its columns.
-
-    A name means a video whatever its suffix and :data:`TAILS`: ``Abuse028`` is ``Abuse028_x264_i3d``, and the
-    ``Normal003`` of UCF-Crime's list is its ``Normal_Videos_003_x264``. Folders count as far as both names
-    have them, from the innermost outwards.
+    A video is found whatever its suffix and folders, see :mod:`vadpipe.names`: ``Abuse028`` is
+    ``Abuse028_x264_i3d``, and the ``Normal003`` of UCF-Crime's list is its ``Normal_Videos_003_x264``.
 
     Args:
-        path: the list, in UTF-8.
+        path: the list, as :func:`read_frame_counts` reads it.
 
     Raises:
         UsageError: where it cannot be read, or a line has no name and number of frames.
@@ -37,16 +30,10 @@ class FrameCounts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-        for number, (name, frames) in _lines(path):
-            if not frames.isdecimal() or not 1 <= int(frames[:12]) <= MAX_FRAMES:
-                raise UsageError(
-                    f"line {number}: {frames!r} is no number of frames from 1 to {MAX_FRAMES}", file=path
-                )
-            *folders, last = PurePosixPath(name).parts or ("",)
-            self._known.setdefault(_bare(last), []).append((tuple(folders), int(frames)))
-        if not self._known:
-            raise UsageError("names no video", file=path, next_step=_FORM)
+        self._counts: dict[str, set[int]] = {}
+        for _, name, frames in read_frame_counts(path):
+            self._counts.setdefault(name, set()).add(frames)
+        self._names = Names(self._counts)
 
     def of(self, video: str) -> int:
         """Return N, the frames of a video.
@@ -57,14 +44,7 @@ class FrameCounts:
         Raises:
             FeatureError: where the list does not name it, or gives it several numbers.
         """
-        *folders, last = PurePosixPath(video).parts
-        agreed = [
-            (min(len(named), len(folders)), frames)
-            for named, frames in self._known.get(_bare(last), [])
-            if all(a == b for a, b in zip(reversed(named), reversed(folders), strict=False))
-        ]
-        most = max((depth for depth, _ in agreed), default=0)
-        counts = sorted({frames for depth, frames in agreed if depth == most})
+        counts = sorted({frames for name in self._names.find(video) for frames in self._counts[name]})
         if len(counts) == 1:
             return counts[0]
         if counts:
@@ -80,6 +60,30 @@ class FrameCounts:
 
 
 _FORM = "Write a line NAME@FRAMES for each video, or a CSV with the columns video,frames."
+
+
+def read_frame_counts(path: Path) -> list[tuple[int, str, int]]:
+    """Return the number of each line of a list, and the name and the frames on it, in its order.
+
+    A line is ``name@frames`` (the lists of UCF-Crime and XD-Violence), ``name frames`` or ``name,frames``;
+    or the file is a CSV whose first line has ``video`` and ``frames`` among its columns.
+
+    Args:
+        path: the list, in UTF-8.
+
+    Raises:
+        UsageError: where it cannot be read, or a line has no name and number of frames.
+    """
+    counts: list[tuple[int, str, int]] = []
+    for number, (name, frames) in _lines(path):
+        if not frames.isdecimal() or not 1 <= int(frames[:12]) <= MAX_FRAMES:
+            raise UsageError(
+                f"line {number}: {frames!r} is no number of frames from 1 to {MAX_FRAMES}", file=path
+            )
+        counts.append((number, name, int(frames)))
+    if not counts:
+        raise UsageError("names no video", file=path, next_step=_FORM)
+    return counts
 
 
 def _lines(path: Path) -> list[tuple[int, tuple[str, str]]]:
@@ -104,15 +108,3 @@ def _lines(path: Path) -> list[tuple[int, tuple[str, str]]]:
                 f"line {number}: {line[:60]!r} is no name with a number", file=path, next_step=_FORM
             )
     return found
-
-
-def _bare(name: str) -> str:
-    """Return the part of a name that says which video it is."""
-    name = re.sub(r"__\d$", "", name)  # the number of a crop
-    shorter = name
-    for tail in (*SUFFIXES, *TAILS):
-        if shorter.lower().endswith(tail) and len(shorter) > len(tail):
-            shorter = shorter[: -len(tail)]
-    if shorter != name:
-        return _bare(shorter)
-    return re.sub(r"^Normal_Videos_?(?=\d)", "Normal", name)

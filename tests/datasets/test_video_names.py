@@ -1,0 +1,74 @@
+"""Videos are known though lists and folders spell their names differently."""
+
+import pytest
+
+from vadpipe.names import Names, bare, match
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Abuse028_x264.mp4", "Abuse028"),
+        ("Abuse028_x264_i3d", "Abuse028"),
+        ("Abuse028_x264.mp4_c3d", "Abuse028"),
+        ("Abuse028__7", "Abuse028"),
+        ("Normal_Videos_003_x264.mp4", "Normal003"),
+        ("Normal_Videos003_x264", "Normal003"),
+        ("Normal003", "Normal003"),
+        ("Normal_Videos308_3_x264.mp4", "Normal308_3"),
+        ("v=a__#1_label_G-0-0.mp4", "v=a__#1_label_G-0-0"),
+        ("A.Film.2001__#00-01_00-02_label_A", "A.Film.2001__#00-01_00-02_label_A"),
+        ("01_0014.npy", "01_0014.npy"),
+        (".mp4", ".mp4"),
+        ("", ""),
+    ],
+)
+def test_the_bare_name(name, expected):
+    assert bare(name) == expected
+
+
+def test_a_name_is_found_by_the_most_folders_that_agree():
+    names = Names(["1.mp4", "fight/1.mp4", "long/fight/1.mp4", "normal/2"])
+    assert names.find("feats/calm/1") == ["1.mp4"]
+    assert names.find("feats/fight/1_i3d") == ["fight/1.mp4"]
+    assert names.find("long/fight/1") == ["long/fight/1.mp4"]
+    assert names.find("fight/2") == names.find("3") == []
+    assert names.find("1") == ["1.mp4", "fight/1.mp4", "long/fight/1.mp4"]
+
+
+def test_many_are_found_among_many_and_the_rest_is_told():
+    there = ["f/Abuse/Abuse001_x264_i3d", "f/Normal003", "f/Extra", "f/a/Twice", "f/b/Twice", "f/Shared"]
+    wanted = [
+        "Abuse/Abuse001_x264.mp4",
+        "Normal_Videos_003_x264.mp4",
+        "Gone",
+        "Twice",
+        "Shared",
+        "x/Shared.mp4",
+    ]
+    result = match(wanted, there)
+    assert result.found == {
+        "Abuse/Abuse001_x264.mp4": "f/Abuse/Abuse001_x264_i3d",
+        "Normal_Videos_003_x264.mp4": "f/Normal003",
+    }
+    assert result.missing == ["Gone"]
+    assert result.ambiguous == {
+        "Twice": ["f/a/Twice", "f/b/Twice"],
+        "Shared": ["f/Shared"],
+        "x/Shared.mp4": ["f/Shared"],
+    }
+    assert result.superfluous == ["f/Extra"]
+
+
+def test_folders_of_ones_own_are_in_no_ones_way_but_decide_where_they_can():
+    assert match(["Abuse/Abuse001.mp4"], ["UCF_Train/Abuse001_i3d"]).found == {
+        "Abuse/Abuse001.mp4": "UCF_Train/Abuse001_i3d"
+    }
+    there = ["old/Abuse001", "videos/Abuse/Abuse001"]
+    assert match(["Abuse/Abuse001.mp4"], there).found == {"Abuse/Abuse001.mp4": "videos/Abuse/Abuse001"}
+
+
+def test_one_name_that_is_there_twice_is_ambiguous():
+    result = match(["a"], ["f/a", "f/a"])
+    assert (result.found, result.ambiguous) == ({}, {"a": ["f/a", "f/a"]})
+    assert match(["a", "a"], ["f/a"]).found == {"a": "f/a"}

@@ -1,0 +1,248 @@
+"""The whole command: features, a head and the truth in, figures and pictures out."""
+
+import hashlib
+import json
+
+import matplotlib.image
+import numpy as np
+import pytest
+from judging import make_head, make_judged, write_features
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import vadpipe
+from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
+from vadpipe.evaluation.breakdown import VideoMetrics, by_video
+from vadpipe.evaluation.pictures import chosen_videos
+from vadpipe.truth import Truth, write_truth
+
+VIDEOS = {
+    "test/Abuse/Abuse028_x264.mp4": ([0.1, 0.9, 0.7, 0.3], Truth("Abuse028_x264", 64, ((16, 40),), "Abuse")),
+    "test/Arson/Arson011_x264.mp4": ([0.6, 0.2, 0.4], Truth("Arson011_x264", 47, ((0, 20),), "Arson")),
+    "test/normal/Normal_Videos_003_x264.mp4": ([0.1, 0.55, 0.2], Truth("Normal003", 48, ())),
+    "test/normal/other$1$.mp4": ([0.3, 0.1], Truth("other$1$", 32, ())),
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Features, a head and the truth under the names that the command looks for."""
+    monkeypatch.chdir(tmp_path)
+    for video, (scores, _) in VIDEOS.items():
+        write_features(tmp_path / "features", video, scores)
+    make_head().save(tmp_path / "head" / "head.safetensors")
+    write_truth(tmp_path / "truth.csv", [truth for _, truth in VIDEOS.values()])
+    return tmp_path
+
+
+def expected_frames():
+    scores = [np.repeat(scores, 16)[: truth.n_frames] for scores, truth in VIDEOS.values()]
+    marks = [truth.frames() for _, truth in VIDEOS.values()]
+    return np.concatenate(marks), np.concatenate(scores)
+
+
+def test_figures_are_those_of_scikit_learn(folder):
+    result = vadpipe.evaluate(truth="truth.csv", head="head")
+    marks, scores = expected_frames()
+    assert result.figures["auc"].value == pytest.approx(roc_auc_score(marks, scores))
+    assert result.figures["ap"].value == pytest.approx(average_precision_score(marks, scores))
+    assert result.figures["recall"].value == (scores[marks] >= 0.5).mean()
+    assert result.figures["false_alarm_rate"].value == 16 / 80
+    for name, figure in result.figures.items():
+        assert figure.interval.low <= figure.value <= figure.interval.high, name
+    assert [video.truth.video for video in result.judged] == [truth.video for _, truth in VIDEOS.values()]
+    assert [(item.video, item.n_shown - item.n_truth) for item in result.mismatches] == [("Arson011_x264", 1)]
+    assert (result.failed, result.missing, result.unused, result.foreign) == ([], [], [], [])
+
+
+def test_metrics_are_written_as_json(folder):
+    result = vadpipe.evaluate(truth="truth.csv", head="head", seed=5, bootstrap=20, threshold=0.25)
+    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert written["schema_version"] == 1
+    head = (folder / "head" / "head.safetensors").read_bytes()
+    assert written["head"] == {"file": "head/head.safetensors", "sha256": hashlib.sha256(head).hexdigest()}
+    assert written["settings"]["threshold"] == 0.25
+    assert written["settings"]["threshold_from"] == "user"
+    assert (written["settings"]["seed"], written["settings"]["bootstrap"]) == (5, 20)
+    assert written["counts"]["n_frames"] == 64 + 47 + 48 + 32
+    assert written["figures"]["auc"]["value"] == result.figures["auc"].value
+    assert written["figures"]["auc"]["interval"]["low"] == result.figures["auc"].interval.low
+    assert [item["category"] for item in written["classes"]] == ["Abuse", "Arson"]
+    assert [item["video"] for item in written["videos"]] == [truth.video for _, truth in VIDEOS.values()]
+    assert written["videos"][0]["events"][0] == {
+        "start": 16, "stop": 64, "start_s": 0.64, "end_s": 2.56, "peak": pytest.approx(0.9)
+    }  # fmt: skip
+    assert written["other_lengths"] == [
+        {"video": "Arson011_x264", "n_truth": 47, "n_shown": 48, "n_anomalous_lost": 0}
+    ]
+
+
+def test_the_same_seed_writes_the_same(folder):
+    for name in ("a", "b"):
+        vadpipe.evaluate(truth="truth.csv", head="head", output=name, bootstrap=50)
+    assert (folder / "a" / "metrics.json").read_bytes() == (folder / "b" / "metrics.json").read_bytes()
+    assert (folder / "a" / "videos.png").read_bytes() == (folder / "b" / "videos.png").read_bytes()
+
+
+def test_pictures_are_drawn(folder):
+    result = vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0)
+    assert [path.name for path in result.files] == ["metrics.json", "curves.png", "videos.png"]
+    assert sorted(path.name for path in (folder / "evaluation").iterdir()) == sorted(
+        path.name for path in result.files
+    )
+    for path in result.files[1:]:
+        pixels = matplotlib.image.imread(path)
+        assert pixels.shape[0] > 200
+        assert pixels.shape[1] > 500
+        assert pixels.std() > 0.05
+    assert result.figures["auc"].interval is None
+
+
+def test_without_an_output_nothing_is_written(folder):
+    before = sorted(folder.rglob("*"))
+    assert vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0).files == []
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_one_kind_of_videos_alone_can_be_evaluated(folder):
+    for videos in (slice(2), slice(2, 4)):
+        write_truth(folder / "part.csv", [truth for _, truth in [*VIDEOS.values()][videos]])
+        vadpipe.evaluate(truth="part.csv", head="head", bootstrap=20)
+    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert written["figures"]["auc"] == {
+        "value": None,
+        "interval": {"low": None, "high": None, "n_undefined": 20},
+    }
+    assert len(written["features_without_truth"]) == 2
+
+
+def test_the_command_prints_a_table_and_the_files(folder, command_line, caplog):
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 50)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    auc = roc_auc_score(*expected_frames())
+    assert any(line.split()[:3] == ["frame", "ROC-AUC", f"{auc:.3f}"] for line in lines)
+    assert "threshold          0.500, the head's" in result.stdout
+    assert "of another length  1" in result.stdout
+    assert any(line.split()[:2] == ["Abuse", "1"] for line in lines)
+    assert lines[-3:] == ["evaluation/metrics.json", "evaluation/curves.png", "evaluation/videos.png"]
+    assert caplog.messages == ["videos of another length than the truth says: 1 (Arson011_x264)"]
+
+
+def test_quiet_prints_only_the_files(folder, command_line):
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "-q")
+    assert result.stdout.splitlines() == [
+        f"evaluation/{name}" for name in ("metrics.json", "curves.png", "videos.png")
+    ]
+
+
+def test_what_could_not_be_evaluated_is_told_by_the_exit_code(folder, command_line):
+    truths = [truth for _, truth in VIDEOS.values()]
+    long = Truth("Abuse028_x264", 164, ((16, 40),))
+    write_truth(folder / "truth.csv", [long, *truths[1:], Truth("gone", 9, ())])
+    (folder / "features" / "broken.safetensors").write_bytes(b"text")
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0)
+    assert result.exit_code == 3
+    assert "features/broken.safetensors: is not a readable feature file" in result.stderr
+    assert "Abuse028_x264.mp4.safetensors: has 64 frames, but the truth says 164" in result.stderr
+    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert written["counts"]["n_videos"] == 3
+    assert written["not_evaluated"]["no_features"] == ["gone"]
+    assert [*written["not_evaluated"]["failed"]] == [
+        "features/broken.safetensors",
+        "features/test/Abuse/Abuse028_x264.mp4.safetensors",
+    ]
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--lengths", "any", "-q")
+    assert json.loads((folder / "evaluation" / "metrics.json").read_text())["counts"]["n_videos"] == 4
+
+
+def test_features_that_two_videos_could_mean_are_not_evaluated(folder):
+    write_features(folder / "features", "copy/Abuse028_x264.mp4", [0.5])
+    result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert [*result.ambiguous] == ["Abuse028_x264"]
+    assert len(result.judged) == 3
+
+
+def test_where_nothing_could_be_evaluated_the_code_is_4(folder, command_line):
+    write_truth(folder / "truth.csv", [Truth("gone", 9, ())])
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head")
+    assert result.exception.exit_code == 4  # main prints it and ends with it
+    assert "names no video that could be evaluated, of 1\nExtract these videos" in str(result.exception)
+    assert not (folder / "evaluation").exists()
+
+
+def test_features_of_another_recipe_are_passed_over(folder, caplog):
+    write_features(folder / "features", "x3d/Abuse028_x264.mp4", [0.5], backbone="x3d_s")
+    result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert [path.parent.name for path in result.foreign] == ["x3d"]
+    assert len(result.judged) == 4
+    assert "feature files of another recipe (backbone: i3d / x3d_s): 1 (features/x3d/" in caplog.text
+
+
+def test_where_no_features_fit_the_head_it_is_said_why(folder):
+    make_head(backbone="x3d_s").save(folder / "other" / "head.safetensors")
+    with pytest.raises(
+        FeatureError, match=r"features: holds no feature file that fits the head \(backbone: x3d_s / i3d\)"
+    ):
+        vadpipe.evaluate(truth="truth.csv", head="other")
+    with pytest.raises(FeatureError, match="empty: holds no feature file\nRun 'vadpipe extract"):
+        vadpipe.evaluate("empty", truth="truth.csv", head="head")
+
+
+def test_a_video_with_two_feature_files_is_refused(folder):
+    path = folder / "features" / "test/normal/other$1$.mp4.safetensors"
+    (folder / "features" / "copy.safetensors").write_bytes(path.read_bytes())
+    with pytest.raises(FeatureError, match="is about the same video as"):
+        vadpipe.evaluate(truth="truth.csv", head="head")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": float("nan")}, "threshold nan is no number"),
+        ({"lengths": "some"}, "lengths are 'near' or 'any'"),
+        ({"bootstrap": -1}, "is negative"),
+        ({"seed": -1}, "is negative"),
+        ({"truth": "gone.csv"}, "gone.csv: cannot be read"),
+    ],
+)
+def test_what_is_off_is_refused(folder, options, message):
+    with pytest.raises(UsageError, match=message):
+        vadpipe.evaluate(**({"truth": "truth.csv", "head": "head"} | options))
+
+
+def test_an_output_that_cannot_be_written_is_known_before_the_work(folder):
+    (folder / "evaluation").write_text("")
+    (folder / "features" / "broken.safetensors").write_bytes(b"text")
+    seen = []
+    with pytest.raises(OutputError):
+        vadpipe.evaluate(truth="truth.csv", head="head", on_failure=seen.append)
+    assert seen == []
+
+
+def described(aucs):
+    return [
+        VideoMetrics(str(index), None, None, 2, 1, 0, auc, 0.5, 0.5, []) for index, auc in enumerate(aucs)
+    ]
+
+
+def test_the_best_and_the_worst_are_shown():
+    videos = described([0.5, 0.9, 0.1, 0.7, 0.3])
+    assert chosen_videos(videos, 5) == [1, 3, 0, 4, 2]
+    assert chosen_videos(videos, 4) == [1, 3, 4, 2]
+    assert chosen_videos(videos, 3) == [1, 3, 2]
+    assert chosen_videos(videos, 1) == [1]
+
+
+def test_videos_of_one_kind_fill_up_by_how_wrong_they_are():
+    calm, loud = make_judged("calm", [0.1, 0.2]), make_judged("loud", [0.9, 0.2])
+    missed, both = make_judged("missed", [0.1, 0.1], [(0, 2)]), make_judged("both", [0.1, 0.9], [(0, 1)])
+    videos = by_video([calm, loud, missed, both], 0.5)
+    assert chosen_videos(videos) == [3, 2, 1, 0]
+    assert chosen_videos(videos, 2) == [3, 2]
+
+
+def test_none_evaluated_is_an_input_error_for_python(folder):
+    write_truth(folder / "truth.csv", [Truth("Abuse028_x264", 500, ((16, 40),))])
+    with pytest.raises(InputError, match="names no video that could be evaluated, of 1") as caught:
+        vadpipe.evaluate(truth="truth.csv", head="head")
+    assert caught.value.next_step is None

@@ -1,0 +1,113 @@
+"""The truth about frames, and the file that it is kept in."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vadpipe.errors import OutputError, UsageError
+from vadpipe.truth import Truth, read_truth, write_truth
+
+
+def written(tmp_path, text):
+    path = tmp_path / "truth.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@st.composite
+def truths(draw, name):
+    n_frames = draw(st.integers(1, 60))
+    edges = sorted(draw(st.sets(st.integers(0, n_frames), max_size=8)))
+    anomalies = tuple(zip(edges[:-1:2], edges[1::2], strict=True)) if len(edges) % 2 == 0 else ()
+    word = st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1).map(
+        str.strip
+    ).filter(bool)
+    return Truth(name, n_frames, anomalies, draw(word), draw(word))
+
+
+def test_frames_are_those_that_a_range_holds():
+    truth = Truth("a", 10, ((0, 2), (4, 5), (5, 10)))
+    slow = [any(start <= frame < stop for start, stop in truth.anomalies) for frame in range(10)]
+    np.testing.assert_array_equal(truth.frames(), slow)
+    assert truth.frames().dtype == bool
+    assert truth.abnormal
+    assert not Truth("a", 10, ()).abnormal
+
+
+@given(st.data())
+def test_what_was_written_is_read_again(tmp_path_factory, data):
+    names = data.draw(
+        st.lists(st.sampled_from(["a", "x/b.mp4", "with, comma", 'a "quote"', "ünï"]),
+                 min_size=1, unique=True)
+    )  # fmt: skip
+    expected = [data.draw(truths(name)) for name in names]
+    path = tmp_path_factory.getbasetemp() / "again" / "truth.csv"
+    write_truth(path, expected)
+    assert read_truth(path) == expected
+
+
+def test_the_file_is_what_a_person_would_write(tmp_path):
+    path = tmp_path / "truth.csv"
+    write_truth(path, [Truth("a/b.mp4", 300, ((60, 180), (200, 240))), Truth("c.mp4", 9, ())])
+    assert path.read_text() == "video,frames,anomalies\na/b.mp4,300,60:180 200:240\nc.mp4,9,\n"
+    write_truth(path, [Truth("a", 3, (), "Abuse"), Truth("b", 3, ((0, 3),), group="hall")])
+    assert path.read_text() == "video,frames,anomalies,class,group\na,3,,Abuse,\nb,3,0:3,,hall\n"
+
+
+def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
+    path = written(tmp_path, "\ufeffgroup, anomalies,frames,video\n g , 0:1  2:3 ,4, a \n,,4,b\n\n")
+    assert read_truth(path) == [Truth("a", 4, ((0, 1), (2, 3)), group="g"), Truth("b", 4, ())]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("video,frames\na,3\n", "needs a first line video,frames,anomalies"),
+        ("video,frames,anomalies,label\na,3,,1\n", "needs a first line video,frames,anomalies"),
+        ("video,frames,anomalies,frames\na,3,,1\n", "needs a first line video,frames,anomalies"),
+        ("", "needs a first line video,frames,anomalies"),
+        ("video,frames,anomalies\n", "holds no videos below its first line"),
+        ("video,frames,anomalies\na,3,,Abuse\n", "line 2: has more fields than the first line"),
+        ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' is there twice"),
+        ("video,frames,anomalies\n ,3,\n", "line 2: a video has no name"),
+        ('video,frames,anomalies\n"a\nb",3,\n', "line 3: 'a\\nb' holds a line break"),
+        ("video,frames,anomalies\na,0,\n", "line 2: 'a' has 0 frames"),
+        ("video,frames,anomalies\na,-3,\n", "line 2: 'a' has '-3' frames"),
+        ("video,frames,anomalies\na,²,\n", "line 2: 'a' has '²' frames"),
+        ("video,frames,anomalies\na,3,1-2\n", "line 2: '1-2' is no range of frames"),
+        ("video,frames,anomalies\na,3,1:x\n", "line 2: '1:x' is no range of frames"),
+        ("video,frames,anomalies\nb,3,\na,3,2:2\n", "line 3: the range 2:2 of 'a' is empty"),
+        ("video,frames,anomalies\na,3,2:1\n", "line 2: the range 2:1 of 'a' is empty"),
+        ("video,frames,anomalies\na,3,1:4\n", "line 2: the range 1:4 of 'a' ends after its 3 frames"),
+        ("video,frames,anomalies\na,9,1:4 3:5\n", "line 2: the range 3:5 of 'a' begins before the one ahead"),
+        ("video,frames,anomalies\na,9,4:5 1:2\n", "line 2: the range 1:2 of 'a' begins before the one ahead"),
+        ('video,frames,anomalies\n"a,9,4:5\n', "is not a CSV file"),
+    ],
+)  # fmt: skip
+def test_errors_name_file_and_line(tmp_path, text, message):
+    with pytest.raises(UsageError, match=re.escape(f"truth.csv: {message}")):
+        read_truth(written(tmp_path, text))
+
+
+def test_ranges_that_are_off_are_explained(tmp_path):
+    with pytest.raises(UsageError, match="STOP the first frame after it"):
+        read_truth(written(tmp_path, "video,frames,anomalies\na,3,1-2\n"))
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="gone: cannot be read: No such file"):
+        read_truth(tmp_path / "gone")
+    (tmp_path / "bytes").write_bytes(b"video,frames,anomalies\n\xff\xfe,3,\n")
+    with pytest.raises(UsageError, match="bytes: is not a CSV file in UTF-8"):
+        read_truth(tmp_path / "bytes")
+
+
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_truth(tmp_path / "file" / "truth.csv", [Truth("a", 3, ())])
+    assert [path.name for path in Path(tmp_path).iterdir()] == ["file"]

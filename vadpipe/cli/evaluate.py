@@ -1,0 +1,62 @@
+"""``vadpipe evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vadpipe.cli import options
+
+
+def evaluate(
+    truth: Annotated[
+        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
+    ],
+    features: Annotated[
+        Path, typer.Option("--features", help="Folder that extract wrote, with the test videos' features.")
+    ] = Path("features"),
+    head: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
+        "evaluation"
+    ),
+    threshold: Annotated[
+        float | None, typer.Option(help="Score from which a frame counts as abnormal; the head's without it.")
+    ] = None,
+    lengths: Annotated[
+        Literal["near", "any"],
+        typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
+    ] = "near",
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
+    ] = 1000,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare the scores of test videos with the truth about their frames."""
+    options.set_up(verbose, quiet)
+    from vadpipe.evaluation.evaluating import evaluate as evaluate_head
+    from vadpipe.evaluation.table import print_evaluation
+
+    result = evaluate_head(
+        features,
+        truth=truth,
+        head=head,
+        output=output,
+        threshold=threshold,
+        lengths=lengths,
+        bootstrap=bootstrap,
+        seed=seed,
+        device=device,
+        on_failure=options.report,
+    )
+    if not quiet:
+        print_evaluation(result)
+    for path in result.files:
+        options.say_path(path)
+    options.exit_for(len(result.judged), len(result.failed) + len(result.missing) + len(result.ambiguous))

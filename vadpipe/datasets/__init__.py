@@ -1,0 +1,50 @@
+"""Recipes for the public benchmarks of weakly supervised video anomaly detection.
+
+>>> from vadpipe import datasets
+>>> ucf_crime = datasets.get("ucf-crime")
+>>> contents = ucf_crime.read("annotations/")  # doctest: +SKIP
+>>> datasets.write_labels(ucf_crime, "annotations/", ".", features="features")  # doctest: +SKIP
+
+:mod:`~vadpipe.datasets.dataset` says what a recipe is; there is one file for each. They take the annotation
+files as they were published, and :mod:`~vadpipe.datasets.reading` holds what they share.
+:mod:`~vadpipe.datasets.checking` compares them with a folder, :mod:`~vadpipe.datasets.writing` makes the
+CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is part of vadpipe.
+"""
+
+from __future__ import annotations
+
+from vadpipe.datasets.checking import Check, check
+from vadpipe.datasets.dataset import Contents, Dataset, Totals, TrainingVideo
+from vadpipe.datasets.ped2 import PED2
+from vadpipe.datasets.shanghaitech import SHANGHAITECH
+from vadpipe.datasets.ucf_crime import UCF_CRIME
+from vadpipe.datasets.writing import Written, write_labels
+from vadpipe.datasets.xd_violence import XD_VIOLENCE
+from vadpipe.errors import UsageError
+
+__all__ = [
+    "DATASETS",
+    "Check",
+    "Contents",
+    "Dataset",
+    "Totals",
+    "TrainingVideo",
+    "Written",
+    "check",
+    "get",
+    "write_labels",
+]
+
+DATASETS = {dataset.name: dataset for dataset in (UCF_CRIME, XD_VIOLENCE, SHANGHAITECH, PED2)}
+
+
+def get(name: str) -> Dataset:
+    """Return the recipe of that name, however it is spelled: ``ucf-crime`` is ``UCF_Crime``.
+
+    Raises:
+        UsageError: where there is none.
+    """
+    dataset = DATASETS.get(name.lower().replace("_", "-"))
+    if dataset is None:
+        raise UsageError(f"there is no recipe {name!r}", next_step=f"Choose one of: {', '.join(DATASETS)}.")
+    return dataset

@@ -1,0 +1,107 @@
+"""UCSD Ped2: 28 clips of one walkway; bicycles, skaters and carts are the anomalies.
+
+Its official split trains on normal clips alone. Weakly supervised papers draw their own: 6 abnormal and 4
+normal clips are trained on, the other 6 and 12 are the test, and the mean over ten draws is reported (He et
+al. 2018, Zhong et al. 2019). Their draws are not published.
+
+The data set comes as single pictures and a MATLAB file, so the recipe reads a table of the clips that were
+made of them: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the MATLAB file is
+``60:180``.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from vadpipe.datasets import reading
+from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
+from vadpipe.errors import UsageError
+from vadpipe.published.frame_counts import MAX_FRAMES
+from vadpipe.truth import Truth
+
+N_SPLITS = 10
+N_ABNORMAL, N_NORMAL = 6, 4
+"""Clips of each label that a drawn split trains on."""
+
+_TABLE = "labels.csv"
+_COLUMNS = ["file", "label", "frames", "anomalous_frames_half_open"]
+
+
+def read(files: Files) -> Contents:
+    """Make the official split of the table. Raises UsageError where it cannot be used."""
+    notes: list[str] = []
+    clips = _read_table(files[_TABLE], notes)
+    return _divided([clip for clip in clips if _is_official_training(clip)], clips, notes)
+
+
+def splits(files: Files, seed: int) -> list[Contents]:
+    """Draw :data:`N_SPLITS` weakly supervised splits of all clips.
+
+    Raises:
+        UsageError: where the table cannot be used, or holds too few clips of a label.
+    """
+    notes: list[str] = []
+    clips = _read_table(files[_TABLE], notes)
+    abnormal, normal = ([clip for clip in clips if clip.abnormal == label] for label in (True, False))
+    if len(abnormal) <= N_ABNORMAL or len(normal) <= N_NORMAL:
+        reason = f"has {len(abnormal)} abnormal and {len(normal)} normal clips, too few to train on"
+        raise UsageError(f"{reason} {N_ABNORMAL} and {N_NORMAL} of them", file=files[_TABLE])
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(N_SPLITS):
+        chosen = {abnormal[index].video for index in rng.permutation(len(abnormal))[:N_ABNORMAL]}
+        chosen |= {normal[index].video for index in rng.permutation(len(normal))[:N_NORMAL]}
+        drawn.append(_divided([clip for clip in clips if clip.video in chosen], clips, notes))
+    return drawn
+
+
+def _divided(training: list[Truth], clips: list[Truth], notes: list[str]) -> Contents:
+    """Return the contents of a split that trains on some of the clips and tests on the others."""
+    chosen = {clip.video for clip in training}
+    return Contents(
+        tuple(TrainingVideo(clip.video, clip.abnormal) for clip in training),
+        tuple(clip for clip in clips if clip.video not in chosen),
+        tuple(notes),
+    )
+
+
+def _is_official_training(clip: Truth) -> bool:
+    return clip.video.rpartition("/")[2].lower().startswith("train")
+
+
+def _read_table(path: Path, notes: list[str]) -> list[Truth]:
+    """Return the frames of all clips, in the order of the table."""
+    rows = csv.DictReader(reading.read_text(path).splitlines(), skipinitialspace=True, restval="")
+    if [*(rows.fieldnames or ())] != _COLUMNS:
+        raise UsageError(f"needs a first line {','.join(_COLUMNS)}", file=path)
+    clips = []
+    for row in rows:
+        video, label, frames, ranges = (row[column].strip() for column in _COLUMNS)
+        parsed = reading.parse_ranges(ranges.replace(":", " ").split())
+        has_count = frames.isdecimal() and 1 <= int(frames[:12]) <= MAX_FRAMES
+        if None in row or not video or not has_count or parsed is None or label != str(int(bool(parsed))):
+            text = ",".join((video, label, frames, ranges))
+            raise reading.broken(path, rows.line_num, text, "a clip, its label, frames and ranges START:STOP")
+        anomalies = reading.within(parsed, int(frames), video, notes)
+        clips.append((rows.line_num, video, Truth(video, int(frames), anomalies)))
+    if not clips:
+        raise UsageError("holds no clips below its first line", file=path)
+    return [*reading.keyed(clips, path, notes).values()]
+
+
+PED2 = Dataset(
+    name="ped2",
+    title="UCSD Ped2",
+    paper="Mahadevan, Li, Bhalodia, Vasconcelos: Anomaly Detection in Crowded Scenes, CVPR 2010; weakly "
+    "supervised: He, Shao, Sun: An Anomaly-Introduced Learning Method for Abnormal Event Detection, 2018",
+    url="http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm",
+    licence="none known; research use",
+    metric="ROC-AUC",
+    files=(AnnotationFile((_TABLE,), "label, frames and anomalous ranges of each clip"),),
+    known=Totals(16, 0, 0, 12, 2_010, 1_648),
+    reader=read,
+    splitter=splits,
+)

@@ -1,0 +1,1 @@
+"""Evaluation: curves compared with the truth about each frame."""

@@ -1,0 +1,131 @@
+"""From a folder of features and a list of truths to the test videos that can be judged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vadpipe.errors import FeatureError, InputError
+from vadpipe.evaluation.comparing import Mismatch, judge
+from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.results import Settings
+from vadpipe.extract.store import feature_files
+from vadpipe.extract.videos import Failure
+from vadpipe.features import Recipe, read_header
+from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.names import match
+from vadpipe.truth import read_truth
+
+log = logging.getLogger(__name__)
+
+OnFailure = Callable[[Failure], None]
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The test videos that can be judged, and what became of the others.
+
+    The fields are those of :class:`vadpipe.evaluation.results.Evaluation`.
+    """
+
+    judged: list[Judged]
+    failed: list[Failure]
+    missing: list[str]
+    ambiguous: dict[str, list[str]]
+    mismatches: list[Mismatch]
+    unused: list[str]
+    foreign: list[Path]
+
+
+def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None = None) -> Collected:
+    """Score every video that the truth names and that has features; one file is in memory at a time.
+
+    Raises:
+        UsageError: where the truth cannot be read.
+        FeatureError: where no features fit the head, or a video is there twice.
+        InputError: where no video of the truth could be judged.
+    """
+    failed: list[Failure] = []
+
+    def fail(file: Path, error: FeatureError) -> None:
+        failed.append(Failure(file, error))
+        if on_failure is not None:
+            on_failure(failed[-1])
+
+    truths = {item.video: item for item in read_truth(settings.truth)}
+    files, foreign = _by_video(settings.features, head.record.recipe, fail)
+    matched = match(truths, files)
+    _tell("videos of the truth without features", matched.missing)
+    _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
+    judged: list[Judged] = []
+    mismatches: list[Mismatch] = []
+    for name, video in matched.found.items():
+        try:
+            item, mismatch = judge(files[video], head, truths[name], settings.lengths)
+        except FeatureError as error:
+            fail(files[video], error)
+            continue
+        log.info("%s: %d frames compared", name, item.truth.n_frames)
+        judged.append(item)
+        mismatches.extend([mismatch] if mismatch else [])
+    if not judged:
+        raise InputError(
+            f"names no video that could be evaluated, of {len(truths)}",
+            file=settings.truth,
+            next_step="Extract these videos, or name the folder of their features with --features."
+            if len(matched.missing) == len(truths)
+            else None,
+        )
+    _tell("videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
+    return Collected(
+        judged, failed, matched.missing, matched.ambiguous, mismatches, matched.superfluous, foreign
+    )
+
+
+def _by_video(
+    folder: Path, recipe: Recipe, fail: Callable[[Path, FeatureError], None]
+) -> tuple[dict[str, Path], list[Path]]:
+    """Return the feature file of each video that the head can score, and the files of other recipes."""
+    files: dict[str, Path] = {}
+    foreign: list[Path] = []
+    differences: list[str] = []
+    for path in feature_files(folder):
+        if path.name == FILE_NAME:
+            continue
+        try:
+            header = read_header(path)
+        except FeatureError as error:
+            fail(path, error)
+            continue
+        others = recipe.differences(header.recipe)
+        if others:
+            foreign.append(path)
+            differences = differences or others
+            continue
+        first = files.setdefault(header.source.video, path)
+        if first != path:
+            raise FeatureError(
+                f"is about the same video as {first}: {header.source.video}",
+                file=path,
+                next_step="Delete one of them.",
+            )
+    if not files:
+        kind = f" that fits the head ({'; '.join(differences[:_NAMED])})" if foreign else ""
+        raise FeatureError(
+            f"holds no feature file{kind}",
+            file=folder,
+            next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
+            "--features.",
+        )
+    _tell(f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
+    return files, foreign
+
+
+def _tell(what: str, names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)

@@ -1,0 +1,101 @@
+"""Evaluate a head: features of test videos and the truth about their frames in, figures out."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import get_args
+
+from vadpipe.atomic import check_writable
+from vadpipe.device import choose_device
+from vadpipe.errors import UsageError
+from vadpipe.evaluation.alarms import tally
+from vadpipe.evaluation.bootstrap import intervals
+from vadpipe.evaluation.breakdown import by_class, by_video
+from vadpipe.evaluation.collecting import OnFailure, collect
+from vadpipe.evaluation.comparing import Lengths
+from vadpipe.evaluation.metrics import frame_metrics
+from vadpipe.evaluation.pictures import plot_curves, plot_videos
+from vadpipe.evaluation.report import write_metrics
+from vadpipe.evaluation.results import Evaluation, Figure, Settings
+from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.weights import SHIPPED_HEAD
+
+_WRITERS = {"metrics.json": write_metrics, "curves.png": plot_curves, "videos.png": plot_videos}
+
+
+def evaluate(
+    features: str | os.PathLike[str] = "features",
+    *,
+    truth: str | os.PathLike[str],
+    head: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = "evaluation",
+    threshold: float | None = None,
+    lengths: Lengths = "near",
+    bootstrap: int = 1000,
+    seed: int = 0,
+    device: str = "auto",
+    on_failure: OnFailure | None = None,
+) -> Evaluation:
+    """Score the features of test videos and compare each frame with the truth.
+
+    Writes ``metrics.json``, ``curves.png`` (ROC and precision-recall) and ``videos.png`` (curves of single
+    videos). One feature file is in memory at a time. Names in the truth find their features by the rule of
+    :mod:`vadpipe.names`.
+
+    Args:
+        features: folder that ``extract`` wrote; files of another recipe than the head's are passed over.
+        truth: CSV ``video,frames,anomalies[,class][,group]``, see :func:`vadpipe.truth.read_truth`.
+        head: a head file or the folder that ``fit`` wrote; the shipped head by default.
+        output: folder for the results; None writes none.
+        threshold: what alarms and events are counted at; the head's own by default.
+        lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
+            ``"any"`` compares the frames that both have.
+        bootstrap: how many resamples of the videos, or of the truth's groups, the intervals are made of; 0
+            for no intervals.
+        seed: of the resamples.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        on_failure: called at once for each feature file that cannot be used.
+
+    Raises:
+        FeatureError: where the head cannot be read, no features fit it, or a video is there twice.
+        UsageError: where the truth or an argument is off.
+        InputError: where no video of the truth could be evaluated.
+        OutputError: where results cannot be written.
+    """
+    path = SHIPPED_HEAD if head is None else Path(head)
+    path = path / FILE_NAME if path.is_dir() else path
+    settings = Settings(path, Path(features), Path(truth), threshold, lengths, bootstrap, seed)
+    _check(settings)
+    trained = TrainedHead.load(path, choose_device(device))
+    if output is not None:
+        check_writable(Path(output))
+    collected = collect(settings, trained, on_failure)
+    judged = collected.judged
+    threshold = trained.record.threshold if threshold is None else threshold
+    frames, counts = frame_metrics(judged), tally(judged, threshold)
+    spans = intervals(judged, counts, resamples=bootstrap, seed=seed)
+    values = frames.figures | counts.totals()
+    result = Evaluation(
+        settings=settings,
+        threshold=threshold,
+        frames=frames,
+        figures={name: Figure(value, spans.get(name)) for name, value in values.items()},
+        classes=by_class(judged),
+        videos=by_video(judged, threshold),
+        files=[] if output is None else [Path(output) / name for name in _WRITERS],
+        **vars(collected),
+    )
+    for file in result.files:
+        _WRITERS[file.name](result, file)
+    return result
+
+
+def _check(settings: Settings) -> None:
+    if settings.threshold is not None and not math.isfinite(settings.threshold):
+        raise UsageError(f"threshold {settings.threshold} is no number", next_step="Scores lie in [0, 1].")
+    if settings.lengths not in get_args(Lengths):
+        raise UsageError(f"lengths are 'near' or 'any', not {settings.lengths!r}")
+    if settings.bootstrap < 0 or settings.seed < 0:
+        raise UsageError(f"bootstrap {settings.bootstrap} or seed {settings.seed} is negative")

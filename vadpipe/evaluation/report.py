@@ -1,0 +1,62 @@
+"""``metrics.json``: every figure, and what it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import vadpipe
+from vadpipe.atomic import write_text
+from vadpipe.evaluation.alarms import IOUS
+from vadpipe.evaluation.bootstrap import LEVEL
+from vadpipe.evaluation.comparing import TOLERATED_FRAMES
+from vadpipe.evaluation.results import Evaluation
+from vadpipe.events import JOIN_S
+
+SCHEMA = 1
+
+
+def write_metrics(result: Evaluation, path: Path) -> None:
+    """Write all that an evaluation found, atomically. Raises OutputError where that fails."""
+    write_text(path, json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def record(result: Evaluation) -> dict[str, object]:
+    """Return what ``metrics.json`` holds; a figure that is not defined is null."""
+    settings, counts = result.settings, asdict(result.frames)
+    return {
+        "schema_version": SCHEMA,
+        "vadpipe": vadpipe.__version__,
+        "head": {"file": str(settings.head), "sha256": _digest(settings.head)},
+        "truth": {"file": str(settings.truth), "sha256": _digest(settings.truth)},
+        "features": str(settings.features),
+        "settings": {
+            "threshold": result.threshold,
+            "threshold_from": "head" if settings.threshold is None else "user",
+            "lengths": settings.lengths,
+            "tolerated_frames": TOLERATED_FRAMES,
+            "join_s": JOIN_S,
+            "ious": IOUS,
+            "bootstrap": settings.bootstrap,
+            "level": LEVEL,
+            "seed": settings.seed,
+        },
+        "counts": {name: counts[name] for name in counts if name.startswith("n_")},
+        "figures": {name: asdict(figure) for name, figure in result.figures.items()},
+        "classes": [asdict(item) for item in result.classes],
+        "videos": [asdict(item) for item in result.videos],
+        "not_evaluated": {
+            "failed": {str(failure.path): failure.error.reason for failure in result.failed},
+            "no_features": result.missing,
+            "several_features": result.ambiguous,
+        },
+        "other_lengths": [asdict(mismatch) for mismatch in result.mismatches],
+        "features_without_truth": result.unused,
+        "features_of_another_recipe": [str(path) for path in result.foreign],
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

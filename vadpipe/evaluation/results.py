@@ -1,0 +1,86 @@
+"""What an evaluation found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vadpipe.evaluation.bootstrap import Interval
+from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
+from vadpipe.evaluation.comparing import Lengths, Mismatch
+from vadpipe.evaluation.metrics import FrameMetrics, Judged
+from vadpipe.extract.videos import Failure
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for.
+
+    Attributes:
+        head: the head file.
+        features: folder of the feature files.
+        truth: the CSV.
+        threshold: what alarms and events are counted at; None takes the head's own.
+        lengths: see :func:`vadpipe.evaluation.comparing.judge`.
+        bootstrap: how many resamples the intervals are made of.
+        seed: of the resamples.
+    """
+
+    head: Path
+    features: Path
+    truth: Path
+    threshold: float | None
+    lengths: Lengths
+    bootstrap: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and how sure it is.
+
+    Attributes:
+        value: None where the videos lack what it needs.
+        interval: where it lies in 95 % of the resamples; None where none were made.
+    """
+
+    value: float | None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`vadpipe.evaluate` found.
+
+    Attributes:
+        frames: figures over frames, and counts.
+        figures: every figure by its name: those of ``frames`` and those of
+            :meth:`vadpipe.evaluation.alarms.Tally.rates`, with intervals.
+        classes: figures of each class that the truth names.
+        videos: figures of each video.
+        judged: the curves and the truth that was compared with them, in the truth's order.
+        settings: what was asked for.
+        threshold: what alarms and events were counted at.
+        failed: feature files that could not be used, and why.
+        missing: videos of the truth that have no features.
+        ambiguous: videos of the truth that fit several feature files or share one, and these.
+        mismatches: videos that have another number of frames than the truth says.
+        unused: videos that have features, and are not in the truth.
+        foreign: feature files that were made by another recipe than the head's.
+        files: what was written: ``metrics.json``, ``curves.png`` and ``videos.png``.
+    """
+
+    frames: FrameMetrics
+    figures: dict[str, Figure]
+    classes: list[ClassMetrics]
+    videos: list[VideoMetrics] = field(repr=False)
+    judged: list[Judged] = field(repr=False)
+    settings: Settings
+    threshold: float
+    failed: list[Failure]
+    missing: list[str]
+    ambiguous: dict[str, list[str]]
+    mismatches: list[Mismatch]
+    unused: list[str] = field(repr=False)
+    foreign: list[Path] = field(repr=False)
+    files: list[Path]

@@ -1,0 +1,112 @@
+"""What an evaluation shows on the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vadpipe.evaluation.alarms import IOUS
+from vadpipe.evaluation.results import Evaluation, Figure
+
+_FRAMES = {
+    "auc": "frame ROC-AUC",
+    "auc_abnormal": "  of abnormal videos",
+    "auc_mixed": "  of videos with both kinds of frames",
+    "ap": "frame AP",
+    "ap_abnormal": "  of abnormal videos",
+    "ap_mixed": "  of videos with both kinds of frames",
+}
+_ALARMS = {
+    "recall": "anomalous frames at or above the threshold",
+    "false_positive_rate": "normal frames at or above it",
+    "precision": "of frames at or above it, anomalous",
+    "false_alarm_rate": "frames of normal videos at or above it",
+    "false_alarms_per_hour_of_normal_videos": "false alarms an hour of normal videos",
+    "false_alarms_per_hour": "false alarms an hour of normal frames",
+}
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Print what was compared and the figures, as tables on standard output."""
+    # In a pipe nothing is cut short: names and counts are for scripts then.
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    console.print(_compared(result), end="\n\n")
+    console.print(_figures(result))
+    if result.classes:
+        console.print()
+        console.print(_classes(result))
+
+
+def _compared(result: Evaluation) -> Table:
+    table, frames = _plain(), result.frames
+    n_normal = frames.n_videos - frames.n_abnormal
+    share = frames.n_anomalous / frames.n_frames
+    table.add_row(
+        "videos",
+        f"{frames.n_videos}: {n_normal} normal, {frames.n_abnormal} abnormal, {frames.n_mixed} of these with "
+        "normal frames too",
+    )
+    table.add_row("frames", f"{frames.n_frames}, {share:.1%} anomalous")
+    told = {
+        "frames without a score": frames.n_unscored,
+        "of another length": len(result.mismatches),
+        "without features": len(result.missing),
+        "with several features": len(result.ambiguous),
+        "could not be used": len(result.failed),
+        "features without truth": len(result.unused),
+        "features of another recipe": len(result.foreign),
+    }
+    for what, count in told.items():
+        if count:
+            table.add_row(what, str(count))
+    source = "the head's" if result.settings.threshold is None else "as given"
+    table.add_row("threshold", f"{result.threshold:.3f}, {source}")
+    table.add_row("head", escape(str(result.settings.head)))
+    return table
+
+
+def _figures(result: Evaluation) -> Table:
+    table = _plain("", "value", "95 % interval")
+    for name, title in _FRAMES.items():
+        table.add_row(title, *_shown(result.figures[name]))
+    table.add_section()
+    for name, title in _ALARMS.items():
+        table.add_row(title, *_shown(result.figures[name]))
+    table.add_section()
+    for iou in IOUS:
+        for kind in ("precision", "recall", "F1"):
+            figure = result.figures[f"event_{kind.lower()}@{iou}"]
+            table.add_row(f"event {kind}, overlap {iou} or more", *_shown(figure))
+    return table
+
+
+def _classes(result: Evaluation) -> Table:
+    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP")
+    for item in result.classes:
+        figures = (_number(value) for value in (item.auc, item.auc_abnormal, item.ap))
+        table.add_row(escape(item.category), str(item.n_videos), *figures)
+    return table
+
+
+def _plain(*columns: str) -> Table:
+    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right" if columns else "left"
+    return table
+
+
+def _shown(figure: Figure) -> tuple[str, str]:
+    interval = figure.interval
+    if interval is None or interval.low is None:
+        return _number(figure.value), ""
+    undefined = f" ({interval.n_undefined} resamples undefined)" if interval.n_undefined else ""
+    return _number(figure.value), f"{_number(interval.low)} to {_number(interval.high)}{undefined}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
