@@ -4,6 +4,7 @@
 
 Encodes one minute of moving noise, repeats its packets to the length wanted, extracts both files in a
 process each, and prints the peak of resident memory of the process, and of the one that decodes for it.
+Snippets follow each other without overlap (a stride of 16 frames).
 """
 
 from __future__ import annotations
@@ -58,8 +59,11 @@ def extract_here(video: Path, weights: Path, backbone: str) -> dict[str, float]:
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.settings import ExtractSettings
     from vadpipe.features import Features
+    from vadpipe.sampling import SNIPPET_FRAMES
 
-    settings = ExtractSettings(backbone=backbone, weights=None if weights == Path() else weights)
+    settings = ExtractSettings(
+        backbone=backbone, stride=SNIPPET_FRAMES, weights=None if weights == Path() else weights
+    )
     extractor = Extractor(settings)
     child_bytes = 0
     done = threading.Event()

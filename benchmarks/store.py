@@ -3,7 +3,8 @@
     python benchmarks/store.py [--files 1000]
 
 Makes copies of one small video, writes their features once without decoding (the features of the first,
-under each name), and times ``vadpipe extract`` on all of them: start, search, look-up, end.
+under each name), and times ``vadpipe extract`` on all of them: start, search, look-up, end. Snippets follow
+each other without overlap (a stride of 16 frames).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import find_videos, named_video
+from vadpipe.sampling import SNIPPET_FRAMES
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
         folder = Path(name)
         weights = random_weights("x3d_xs", folder)
         first = encode_minute(folder / "one.mp4", 1, 64, 48)
-        settings = ExtractSettings(backbone="x3d_xs", weights=weights)
+        settings = ExtractSettings(backbone="x3d_xs", stride=SNIPPET_FRAMES, weights=weights)
         extractor = Extractor(settings)
         with extractor.open(named_video(first)) as opened:
             features = extractor.features(opened)
@@ -48,7 +50,8 @@ def main() -> None:
             place = {"place": video.place, "modified_ns": stat.st_mtime_ns}
             store.write(replace(features, source=features.source.model_copy(update=place)), video)
         command = [sys.executable, "-m", "vadpipe", "extract", str(folder / "videos"), "--backbone", "x3d_xs"]
-        command += ["-o", str(folder / "features"), *(["--weights", str(weights)] if weights else [])]
+        command += ["--stride", str(SNIPPET_FRAMES), "-o", str(folder / "features")]
+        command += ["--weights", str(weights)] if weights else []
         for _ in range(3):
             start_s = time.perf_counter()
             subprocess.run(command, check=True, stderr=subprocess.PIPE)

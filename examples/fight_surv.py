@@ -5,58 +5,67 @@ longer recordings. This script
 
 1. joins the clips of each scene into one untrimmed video: the ``fight`` clips are its anomalous
    stretches, which gives a frame-level ground truth that training never sees;
-2. extracts features, fits and scores with the same calls that the command line wraps, over
-   scene-disjoint folds and several seeds;
-3. prints the frame-level ROC-AUC, and with ``--ship`` trains the default head on all scenes.
+2. extracts features, and trains and tests the method and its parts over scene-disjoint folds and paired
+   seeds: the table of docs/benchmarks.md. It is what ``vadpipe extract`` and ``vadpipe ablate`` do;
+3. with ``--ship`` trains the included head on all scenes.
 
 Usage::
 
-    python examples/fight_surv.py DATA WORK [--seeds 5] [--folds 4] [--ship HEAD.safetensors]
+    python examples/fight_surv.py DATA WORK [--seeds 5] [--folds 4] [--rows NAME] [--ship HEAD.safetensors]
 
 DATA holds ``fight/``, ``noFight/`` and ``scene_groups.csv`` (columns file, label, fps, width, height,
-scene_group); everything that is made goes below WORK.
+scene_group); everything that is made goes below WORK. What is there already is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import random
 import shutil
 from collections import Counter, defaultdict
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 
 import av
-import numpy as np
-from sklearn.metrics import roc_auc_score
 
 import vadpipe
+from vadpipe.truth import Truth, read_truth, write_truth
 
 Row = dict[str, str]
-Truth = dict[str, list[int]]
 
 
-def join_scenes(data: Path, videos: Path) -> Truth:
-    """Write ``scene_NNN.mp4`` for each scene and return the label of each of its frames."""
+def join_scenes(data: Path, work: Path) -> list[Truth]:
+    """Write ``videos/scene_NNN.mp4`` for each scene, and ``truth.csv``: which frames show a fight."""
+    file = work / "truth.csv"
+    if file.exists():
+        return read_truth(file)
     scenes: dict[str, list[Row]] = defaultdict(list)
-    with (data / "scene_groups.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
+    with (data / "scene_groups.csv").open(newline="") as table:
+        for row in csv.DictReader(table):
             scenes[row["scene_group"]].append(row)
-    videos.mkdir(parents=True, exist_ok=True)
-    truth_file = videos / "truth.json"
-    if truth_file.exists():
-        known: Truth = json.loads(truth_file.read_text())
-        return known
-    truth = {}
+    (work / "videos").mkdir(parents=True, exist_ok=True)
+    truths = []
     for scene, rows in sorted(scenes.items(), key=lambda item: int(item[0])):
         rows.sort(key=lambda row: row["file"])
         random.Random(int(scene)).shuffle(rows)  # else every video would begin with its fights
         name = f"scene_{int(scene):03d}.mp4"
-        truth[name] = join_clips(data, rows, videos / name)
-    truth_file.write_text(json.dumps(truth))
-    return truth
+        labels = join_clips(data, rows, work / "videos" / name)
+        truths.append(Truth(name, len(labels), ranges(labels)))
+    write_truth(file, truths)
+    return truths
+
+
+def ranges(labels: list[int]) -> tuple[tuple[int, int], ...]:
+    """Return the half-open ranges of frames whose label is 1."""
+    found, at = [], 0
+    for label, run in groupby(labels):
+        length = len(list(run))
+        if label:
+            found.append((at, at + length))
+        at += length
+    return tuple(found)
 
 
 def join_clips(data: Path, rows: list[Row], target: Path) -> list[int]:
@@ -79,54 +88,10 @@ def join_clips(data: Path, rows: list[Row], target: Path) -> list[int]:
     return labels
 
 
-def split(truth: Truth, n_folds: int) -> list[list[str]]:
-    """Deal the scenes into folds, each kind (fight only, both, none) evenly."""
-    kinds: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for name, labels in truth.items():
-        kinds[min(labels), max(labels)].append(name)
-    folds: list[list[str]] = [[] for _ in range(n_folds)]
-    rng = random.Random(0)
-    for _, names in sorted(kinds.items()):
-        rng.shuffle(names)
-        for index, name in enumerate(names):
-            folds[index % n_folds].append(name)
-    return folds
-
-
-def write_labels(path: Path, truth: Truth, names: list[str]) -> None:
+def write_labels(path: Path, truths: list[Truth]) -> None:
     """Write the video-level labels that ``fit`` may see: one bit a video."""
-    lines = [f"{name},{max(truth[name])}" for name in sorted(names)]
+    lines = [f"{truth.video},{int(truth.abnormal)}" for truth in truths]
     path.write_text("\n".join(["video,label", *lines]) + "\n")
-
-
-def frame_aucs(curves: dict[str, vadpipe.Curve], truth: Truth) -> tuple[float, float]:
-    """Return the ROC-AUC over the frames of all videos, and of those with both kinds of frames."""
-    both = [name for name in curves if min(truth[name]) != max(truth[name])]
-
-    def auc(names: list[str]) -> float:
-        labels = np.concatenate([truth[name] for name in names])
-        return float(roc_auc_score(labels, np.concatenate([curves[name].scores for name in names])))
-
-    return auc(list(curves)), auc(both)
-
-
-def measure(
-    work: Path, truth: Truth, settings: vadpipe.HeadSettings, n_folds: int, seed: int
-) -> tuple[float, float]:
-    """Fit on all folds but one and score that one, for each; return the mean over folds."""
-    results = []
-    for index, test in enumerate(split(truth, n_folds)):
-        run = work / "runs" / f"fold{index}-seed{seed}"
-        run.mkdir(parents=True, exist_ok=True)
-        write_labels(run / "labels.csv", truth, [name for name in truth if name not in test])
-        result = vadpipe.fit(
-            work / "features", labels=run / "labels.csv", output=run / "head", settings=settings, seed=seed
-        )
-        scorer = vadpipe.Scorer(result.head, features=work / "features")
-        curves = {name: scorer.score(work / "videos" / name) for name in test}
-        results.append(frame_aucs(curves, truth))
-    mean = np.mean(results, axis=0)
-    return float(mean[0]), float(mean[1])
 
 
 def main() -> None:
@@ -136,37 +101,28 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--seeds", type=int, default=5, help="0 measures nothing")
     parser.add_argument("--folds", type=int, default=4)
-    parser.add_argument("--baseline", action="store_true", help="measure the plain MIL head as well")
+    parser.add_argument("--rows", action="append", help="only this row of the table; repeatable")
     parser.add_argument("--ship", type=Path, help="train on all scenes and write the head here")
     options = parser.parse_args()
 
-    truth = join_scenes(options.data, options.work / "videos")
-    made = vadpipe.extract_features([options.work / "videos"], options.work / "features")
-    print(f"{len(truth)} videos, {len(made.written)} extracted now")
-
-    variants = {"CBCG": vadpipe.HeadSettings()}
-    if options.baseline:
-        variants["MIL"] = vadpipe.HeadSettings(clustering=False, guided=False)
-    for name, settings in variants.items() if options.seeds else ():
-        rows = []
-        for seed in range(options.seeds):
-            rows.append(measure(options.work, truth, settings, options.folds, seed))
-            print(
-                f"{name} seed {seed}: frame AUC {rows[-1][0]:.4f}, abnormal videos {rows[-1][1]:.4f}",
-                flush=True,
-            )
-        mean, deviation = np.mean(rows, axis=0), np.std(rows, axis=0, ddof=1 if len(rows) > 1 else 0)
-        print(
-            f"{name}, {options.folds} scene-disjoint folds x {options.seeds} seeds: frame AUC {mean[0]:.4f} "
-            f"(deviation {deviation[0]:.4f}), abnormal videos {mean[1]:.4f} ({deviation[1]:.4f})"
+    truths, features = join_scenes(options.data, options.work), options.work / "features"
+    made = vadpipe.extract_features([options.work / "videos"], features)
+    print(f"{len(truths)} videos, {len(made.written)} extracted now")
+    if options.seeds:
+        result = vadpipe.ablate(
+            features,
+            truth=options.work / "truth.csv",
+            output=options.work / "ablation",
+            folds=options.folds,
+            seeds=options.seeds,
+            rows=options.rows,
         )
+        print(*result.files, sep="\n")
     if options.ship is not None:
-        write_labels(options.work / "all.csv", truth, list(truth))
-        result = vadpipe.fit(
-            options.work / "features", labels=options.work / "all.csv", output=options.work / "head"
-        )
-        shutil.copy(result.head, options.ship)
-        print(f"{options.ship}: step {result.selected.step}, threshold {result.threshold:.3f}")
+        write_labels(options.work / "all.csv", truths)
+        head = vadpipe.fit(features, labels=options.work / "all.csv", output=options.work / "head")
+        shutil.copy(head.head, options.ship)
+        print(f"{options.ship}: step {head.step}, threshold {head.threshold.threshold:.3f}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 SIZE = (304, 128)  # width, height
 RATE = 25
-LENGTH = 96  # frames: six snippets
+LENGTH = 96  # frames: twelve snippets, which overlap by half
 BURST = range(40, 80)  # frames in which the anomaly is seen
 
 

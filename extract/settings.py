@@ -29,7 +29,8 @@ class ExtractSettings:
         backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
         view: one of :data:`VIEWS`; with several crops ``"centre"`` is the only one.
         crops: 1, 5 or 10 squares of each snippet, see :mod:`vadpipe.extract.crops`.
-        stride: frames from the start of one snippet to the start of the next.
+        stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
+            half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         fps: frames a second to resample the video to; None takes every frame.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
@@ -45,7 +46,7 @@ class ExtractSettings:
     backbone: str = DEFAULT
     view: str | None = None
     crops: int = 1
-    stride: int = SNIPPET_FRAMES
+    stride: int = SNIPPET_FRAMES // 2
     fps: float | None = None
     decoder: str = "auto"
     device: str = "auto"

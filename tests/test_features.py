@@ -1,9 +1,11 @@
 """Feature files hold what was put in, and refuse what contradicts itself."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from vadpipe.errors import FeatureError
@@ -48,6 +50,59 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
     np.testing.assert_array_equal(loaded.values, saved.values)
     np.testing.assert_array_equal(loaded.frame_times_s, saved.frame_times_s)
     assert (loaded.recipe, loaded.source, loaded.end_s) == (saved.recipe, saved.source, saved.end_s)
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+def test_mapped_values_are_those_of_the_file(tmp_path, crops):
+    saved = make_features(n_frames=200, crops=crops)
+    saved.save(tmp_path / "a.safetensors")
+    loaded = Features.load(tmp_path / "a.safetensors", mapped=True)
+    assert loaded.values.dtype == np.float32
+    np.testing.assert_array_equal(loaded.values, saved.values)
+    np.testing.assert_array_equal(loaded.frame_times_s, saved.frame_times_s)
+    assert (loaded.recipe, loaded.source, loaded.end_s) == (saved.recipe, saved.source, saved.end_s)
+
+
+def test_what_is_written_into_mapped_values_stays_in_memory(tmp_path):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    before = path.read_bytes()
+    Features.load(path, mapped=True).values[:] = 7.0
+    assert path.read_bytes() == before
+    # and a file that is written anew does not change what is mapped
+    old = Features.load(path, mapped=True)
+    make_features(seed=1).save(path)
+    np.testing.assert_array_equal(old.values, make_features(seed=0).values)
+
+
+def test_mapped_values_stay_in_the_file_and_hold_none_open(tmp_path):
+    """A data set has more videos than a process may have files open."""
+    for index in range(20):
+        make_features(video=f"{index}.mp4").save(tmp_path / f"{index}.safetensors")
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    loaded = [Features.load(tmp_path / f"{index}.safetensors", mapped=True) for index in range(20)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == n_open
+    assert Path("/proc/self/maps").read_text().count(str(tmp_path)) >= len(loaded)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_mapped_file_is_refused_as_any_other(tmp_path, mapped):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    whole = load_file(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    whole["features"][0] = np.inf
+    save_file(whole, path, metadata=metadata)
+    with pytest.raises(FeatureError, match=r"a\.safetensors: has features that are not finite numbers"):
+        Features.load(path, mapped=mapped)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(FeatureError, match=r"a\.safetensors: is not a readable feature file"):
+        Features.load(path, mapped=mapped)
+    del whole["features"]
+    save_file(whole, path, metadata=metadata)
+    with pytest.raises(FeatureError, match=r"a\.safetensors: is not a readable feature file"):
+        Features.load(path, mapped=mapped)
 
 
 def test_another_library_reads_the_arrays(tmp_path):

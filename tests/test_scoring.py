@@ -42,14 +42,24 @@ def test_exactly_one_score_a_frame(scorer, tmp_path, n_frames):
     np.testing.assert_allclose(curve.times_s, times, atol=1e-6)
     assert ((curve.scores >= 0) & (curve.scores <= 1)).all()
     assert curve.threshold == scorer.head.record.threshold
-    for start in range(0, n_frames, 16):
-        assert len(set(curve.scores[start : start + 16].tolist())) == 1
+    for start in range(0, n_frames, 8):  # the snippets that hold a frame change each 8 frames
+        assert len(set(curve.scores[start : start + 8].tolist())) == 1
 
 
 def test_the_one_shot_call_is_the_same(scorer, x3d_head, x3d_weights, tmp_path):
     video = write_video(tmp_path / "clip.mp4", 20)
     once = vadpipe.score(video, head=x3d_head, weights=x3d_weights)
     np.testing.assert_array_equal(once.scores, scorer.score(video).scores)
+
+
+def test_a_threshold_of_ones_own_takes_the_place_of_the_heads(x3d_head, x3d_weights, tmp_path):
+    video = write_video(tmp_path / "a.mp4", 20)
+    own = vadpipe.Scorer(x3d_head, weights=x3d_weights, threshold=0.125).score(video)
+    plain = vadpipe.Scorer(x3d_head, weights=x3d_weights).score(video)
+    assert own.threshold == 0.125 != plain.threshold
+    np.testing.assert_array_equal(own.scores, plain.scores)
+    with pytest.raises(UsageError, match=r"threshold 1\.5 is out of range\nScores lie in \[0, 1\]"):
+        vadpipe.Scorer(x3d_head, threshold=1.5)
 
 
 def test_results_lie_beside_the_video_or_where_asked(scorer, tmp_path):

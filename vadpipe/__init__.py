@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vadpipe.ablation.ablating import ablate
+    from vadpipe.ablation.results import Ablation
     from vadpipe.curve import Curve
     from vadpipe.errors import VadpipeError
     from vadpipe.evaluation.evaluating import evaluate
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
+    "Ablation": "vadpipe.ablation.results",
     "Curve": "vadpipe.curve",
     "Evaluation": "vadpipe.evaluation.results",
     "ExtractSettings": "vadpipe.extract.settings",
@@ -47,6 +50,7 @@ _HOMES = {
     "Scorer": "vadpipe.scoring",
     "Scoring": "vadpipe.scoring",
     "VadpipeError": "vadpipe.errors",
+    "ablate": "vadpipe.ablation.ablating",
     "evaluate": "vadpipe.evaluation.evaluating",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.fitting",
@@ -56,6 +60,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
     "Curve",
     "Evaluation",
     "ExtractSettings",
@@ -69,6 +74,7 @@ __all__ = [
     "Scorer",
     "Scoring",
     "VadpipeError",
+    "ablate",
     "evaluate",
     "extract_features",
     "fit",

@@ -50,7 +50,7 @@ class Curve:
             file left no snippet to score.
         times_s: (N,) float64, presentation time of each frame.
         end_s: when the last frame ends.
-        threshold: score above which the head that made it calls a frame abnormal, or None.
+        threshold: score that a frame must reach to be called abnormal, or None.
     """
 
     video: str

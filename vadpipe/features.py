@@ -238,8 +238,13 @@ class Features:
                 raise OSError(str(error)) from error
 
     @classmethod
-    def load(cls, path: Path) -> Features:
+    def load(cls, path: Path, *, mapped: bool = False) -> Features:
         """Read a feature file.
+
+        Args:
+            path: the file.
+            mapped: leave the values in the file, from where they are read when they are needed; so that a
+                whole data set fits into memory.
 
         Raises:
             FeatureError: where it is missing, is not one of vadpipe's, or contradicts itself.
@@ -248,7 +253,7 @@ class Features:
         try:
             with safe_open(path, framework="numpy") as file:
                 return cls(
-                    values=file.get_tensor("features"),
+                    values=_map(path) if mapped else file.get_tensor("features"),
                     frame_times_s=file.get_tensor("frame_times_s"),
                     end_s=float(header.end_s),
                     recipe=header.recipe,
@@ -258,6 +263,16 @@ class Features:
             raise _broken(path, str(error)) from error
         except FeatureError as error:
             raise FeatureError(error.reason, file=path, next_step=_REDO) from error
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    """Return the values as a view of the file; what is written into it stays in memory.
+
+    By torch, whose maps hold no file open, unlike numpy's: a data set has more files than a process may open.
+    """
+    with safe_open(path, framework="pt") as file:
+        values: NDArray[np.float32] = file.get_tensor("features").numpy()
+    return values
 
 
 def lost_snippets(

@@ -9,25 +9,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from vadpipe.atomic import check_writable, write_text
 from vadpipe.device import choose_device
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.extract.store import feature_files
 from vadpipe.features import Features
 from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Check, Trained, train
 from vadpipe.labels import Label, csv_labels, folder_labels
-from vadpipe.threshold import calibrate
+from vadpipe.learning import Check, learn
 
 log = logging.getLogger(__name__)
 
-MIN_GROUPS_TO_HOLD_OUT = 8
-"""Where a label has fewer groups than this, none is held out: one or two would judge by luck."""
+LAST_NAME = "last.safetensors"
+STATE_NAME = "training.state"
 
 
 @dataclass(frozen=True)
@@ -36,21 +32,26 @@ class Fit:
 
     Attributes:
         head: the head file.
+        last: the same training at its last step.
         labels: the label of each video that was used, and where it came from.
-        unused: feature files whose video the CSV does not name.
-        held_out: videos that only picked the checkpoint and the threshold.
-        selected: the check that was picked; its ``auc`` is None where nothing was held out.
-        history: every check of the training.
-        threshold: score above which a frame is called abnormal.
+        unused: feature files whose video the CSV does not name, or of which no snippet could be decoded.
+        step: after which ``head`` was taken.
+        threshold: what is called abnormal, and how that was found.
+        history: every check of the training; the ``auc`` is None where there were too few videos to judge.
     """
 
     head: Path
+    last: Path
     labels: dict[str, Label] = field(repr=False)
     unused: list[str]
-    held_out: list[str]
-    selected: Check
+    step: int
+    threshold: Calibration
     history: list[Check] = field(repr=False)
-    threshold: float
+
+    @property
+    def auc(self) -> float | None:
+        """Video-level ROC-AUC at the picked step, each video scored by a head that had not seen it."""
+        return next(check.auc for check in self.history if check.step == self.step)
 
 
 def fit(
@@ -67,6 +68,9 @@ def fit(
 ) -> Fit:
     """Train a CBCG head on feature files and write ``head.safetensors``, settings and metrics.
 
+    What is learned, and what picks the step and the threshold, is told by :func:`vadpipe.learning.learn`.
+    An interrupted call goes on where it was when it is made again with the same arguments.
+
     Args:
         features: folder that ``extract`` wrote.
         labels: CSV ``video,label[,group]``; without it, labels come from the videos' folders.
@@ -74,9 +78,9 @@ def fit(
         output: folder for the head.
         backbone: use only the features of this backbone.
         settings: switches and numbers of the method.
-        seed: of the split, the initial weights and the order of the bags.
+        seed: of the folds, the initial weights and the order of the bags.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
-        on_check: called every ``settings.check_every`` steps.
+        on_check: called at each of the ``settings.checks`` looks at the training.
 
     Raises:
         FeatureError: where there are no features, or they were not made by one recipe.
@@ -90,49 +94,41 @@ def fit(
     by_video = {item.source.video: item for item in load_features(Path(features), backbone)}
     videos = list(by_video)
     known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
-    known = _join_copies(known, by_video)
-    bags = [_bag(by_video[video], label) for video, label in known.items()]
+    known = _join_copies(_leave_out_lost(known, by_video), by_video)
+    bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
 
-    held_out = hold_out(bags, settings.holdout, seed)
-    trained, threshold = _learn(bags, held_out, settings, seed, chosen_device, on_check)
+    learned = learn(
+        bags,
+        settings,
+        seed=seed,
+        device=chosen_device,
+        on_check=on_check,
+        state=target / STATE_NAME,
+    )
     result = Fit(
         head=target / FILE_NAME,
+        last=target / LAST_NAME,
         labels=known,
         unused=sorted(by_video.keys() - known.keys()),
-        held_out=sorted(bag.name for bag in held_out),
-        selected=trained.selected,
-        history=trained.history,
-        threshold=threshold,
+        step=learned.step,
+        threshold=learned.threshold,
+        history=learned.history,
     )
     recipe = by_video[videos[0]].recipe
-    record = HeadRecord(
-        settings=settings, recipe=recipe, threshold=threshold, seed=seed, step=trained.selected.step
-    )
-    TrainedHead(trained.head, record).save(result.head)
+    for path, network, step in (
+        (result.last, learned.last, settings.steps),
+        (result.head, learned.selected, learned.step),
+    ):
+        record = HeadRecord(
+            settings=settings, recipe=recipe, calibration=learned.threshold, seed=seed, step=step
+        )
+        TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, seed), indent=2) + "\n")
+    (target / STATE_NAME).unlink(missing_ok=True)
     return result
-
-
-def _learn(
-    bags: Sequence[Bag],
-    held_out: Sequence[Bag],
-    settings: HeadSettings,
-    seed: int,
-    device: torch.device,
-    on_check: Callable[[Check], None] | None,
-) -> tuple[Trained, float]:
-    """Return the trained head and its threshold: pick a step, judge what is normal, train on all."""
-    held_names = {bag.name for bag in held_out}
-    rest = [bag for bag in bags if bag.name not in held_names]
-    picked = train(rest, held_out, settings, seed=seed, device=device, on_check=on_check)
-    threshold = calibrate(picked, bags, held_out, seed=seed, device=device)
-    if not (held_out and settings.refit):
-        return picked, threshold
-    again = train(bags, [], settings, seed=seed, until=picked.selected.step, device=device)
-    return replace(picked, head=again.head), threshold
 
 
 def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
@@ -142,8 +138,8 @@ def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
         FeatureError: where there is none, one is broken, two recipes differ, or one video is there
             twice.
     """
-    paths = [path for path in feature_files(folder) if path.name != FILE_NAME]
-    loaded = [(path, Features.load(path)) for path in paths]
+    paths = [path for path in feature_files(folder) if path.name not in (FILE_NAME, LAST_NAME)]
+    loaded = [(path, Features.load(path, mapped=True)) for path in paths]
     for path, item in loaded:
         if item.source.partial:
             log.warning("%s: of a damaged video, %s", path, item.source.partial)
@@ -174,22 +170,12 @@ def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
     return [item for _, item in loaded]
 
 
-def hold_out(bags: Sequence[Bag], share: float, seed: int) -> list[Bag]:
-    """Choose the bags that only pick the checkpoint: that share of the groups of each label.
-
-    Groups stay whole; one with an abnormal video counts as abnormal. Where a label has fewer than
-    :data:`MIN_GROUPS_TO_HOLD_OUT` groups nothing is held out, since both labels are needed to judge.
-    """
-    abnormal = {bag.group for bag in bags if bag.label}
-    by_label = [sorted({bag.group for bag in bags} - abnormal), sorted(abnormal)]
-    if share == 0 or any(len(groups) < MIN_GROUPS_TO_HOLD_OUT for groups in by_label):
-        return []
-    rng = np.random.default_rng(seed)
-    chosen: set[str] = set()
-    for groups in by_label:
-        count = min(max(1, round(share * len(groups))), len(groups) - 1)  # something is left to learn from
-        chosen |= {groups[index] for index in rng.permutation(len(groups))[:count]}
-    return [bag for bag in bags if bag.group in chosen]
+def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
+    """Leave out videos of which no snippet could be decoded, and say so."""
+    lost = {video for video in labels if features[video].lost.all()}
+    for video in sorted(lost):
+        log.warning("%s: is not used, no snippet of it could be decoded", video)
+    return {video: label for video, label in labels.items() if video not in lost}
 
 
 def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
@@ -205,9 +191,12 @@ def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dic
     return joined
 
 
-def _bag(features: Features, label: Label) -> Bag:
-    values = np.ascontiguousarray(features.values[~features.lost].transpose(1, 0, 2))
-    return Bag(features.source.video, values, int(label.abnormal), label.group)
+def bag_of(features: Features, label: int, group: str) -> Bag:
+    """Return a video's features as a bag; snippets that could not be decoded are left out."""
+    values, times_s = features.values.transpose(1, 0, 2), features.snippet_times_s[:, 0]
+    if features.lost.any():
+        values, times_s = values[:, ~features.lost], times_s[~features.lost]
+    return Bag(features.source.video, values, label, group, times_s, features.end_s)
 
 
 def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
@@ -224,10 +213,9 @@ def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
 def _metrics(result: Fit, seed: int) -> dict[str, object]:
     return {
         "seed": seed,
-        "selected": asdict(result.selected),
-        "threshold": result.threshold,
+        "step": result.step,
+        "calibration": result.threshold.model_dump(),
         "videos": {video: int(label.abnormal) for video, label in sorted(result.labels.items())},
-        "held_out": result.held_out,
         "unused": result.unused,
         "history": [asdict(check) for check in result.history],
     }

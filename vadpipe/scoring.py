@@ -60,6 +60,7 @@ class Scorer:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
         features: folder in which features are kept and found again; None keeps none.
+        threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         options: ``weights``, ``offline``, ``decoder``, ``engine`` and ``limits`` as in
             :class:`vadpipe.ExtractSettings`; what makes features comparable is the head's to say.
@@ -75,14 +76,18 @@ class Scorer:
         *,
         backbone: str | None = None,
         features: str | os.PathLike[str] | None = None,
+        threshold: float | None = None,
         device: str = "auto",
         **options: object,
     ) -> None:
         from vadpipe.device import choose_device
 
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold {threshold} is out of range", next_step="Scores lie in [0, 1].")
         path = SHIPPED_HEAD if head is None else Path(head)
         self.head = TrainedHead.load(path, choose_device(device))
         recipe = self.head.record.recipe
+        self.threshold = self.head.record.threshold if threshold is None else threshold
         if backbone not in (None, recipe.backbone):
             raise UsageError(
                 f"the head was trained on features of {recipe.backbone}, not of {backbone}",
@@ -148,7 +153,7 @@ class Scorer:
             scores=spread(self.head.snippet_scores(features), features.spans, features.n_frames),
             times_s=features.frame_times_s,
             end_s=features.end_s,
-            threshold=self.head.record.threshold,
+            threshold=self.threshold,
         )
 
 

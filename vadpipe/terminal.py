@@ -13,9 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from vadpipe.ablation.ablating import Progress as RunReport
     from vadpipe.extract.run import Progress as VideoReport
     from vadpipe.fitting import Fit
-    from vadpipe.head.train import Check
+    from vadpipe.head.checkpoint import Calibration
+    from vadpipe.learning import Check
 
 
 class _Bar:
@@ -73,8 +75,29 @@ class StepProgress(_Bar):
 
     def __call__(self, check: Check) -> None:
         """Show a check."""
-        auc = "" if check.auc is None else f", held-out video AUC {check.auc:.3f}"
+        auc = "" if check.auc is None else f", AUC of unseen videos {check.auc:.3f}"
         self._progress.update(self._task, completed=check.step, state=f"loss {check.mil:.3f}{auc}")
+
+
+class RunProgress(_Bar):
+    """How many runs are done, and how the last one went."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        super().__init__(what, quiet=quiet)
+        self._task = self._progress.add_task(what, total=None, state="")
+
+    def __call__(self, report: RunReport) -> None:
+        """Show a report."""
+        state = "" if report.job is None else escape(str(report.job))
+        if report.auc is not None:
+            state += f": frame ROC-AUC {report.auc:.3f}"
+        self._progress.update(
+            self._task,
+            total=report.n_jobs,
+            completed=report.n_done,
+            description=f"{self._what} {report.n_done}/{report.n_jobs}",
+            state=state,
+        )
 
 
 def print_fit(result: Fit) -> None:
@@ -87,14 +110,24 @@ def print_fit(result: Fit) -> None:
         table.add_row(escape(reason), f"{count} videos, {kind}")
     if result.unused:
         table.add_row("without a label", f"{len(result.unused)} videos, not used")
-    if result.held_out:
-        auc = result.selected.auc
-        table.add_row("held out", f"{len(result.held_out)} videos, to pick the checkpoint")
-        table.add_row("video-level AUC there", "-" if auc is None else f"{auc:.3f}")
-    else:
-        table.add_row("held out", "nothing (too few groups, or holdout=0); the last checkpoint is taken")
-    table.add_row("checkpoint", f"step {result.selected.step} of {result.history[-1].step}")
-    table.add_row("threshold", f"{result.threshold:.3f}")
+    auc, found = result.auc, result.threshold
+    table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
+    table.add_row(
+        "video-level AUC of unseen videos",
+        "-, too few groups of videos to judge; the last step is taken" if auc is None else f"{auc:.3f}",
+    )
+    table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
     table.add_row("head", escape(str(result.head)))
     # In a pipe nothing is cut short: paths and counts are for scripts then.
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def _how_found(found: Calibration) -> str:
+    """Say what a threshold keeps to."""
+    footage = f"{found.hours * 60:.1f} min of normal video" + (
+        "" if found.unseen else " that it learned from"
+    )
+    if found.method == "rate":
+        return f"{found.alarms} false alarms in {footage} ({found.per_hour:g} an hour were asked for)"
+    text = f"{found.quantile:.0%} of normal snippets lie below it; {found.alarms} false alarms in {footage}"
+    return text + (", too little to tell an hourly rate" if found.per_hour * found.hours < 1 else "")

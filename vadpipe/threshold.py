@@ -1,66 +1,77 @@
-"""The threshold: a score that normal snippets of videos which the head has not seen rarely exceed."""
+"""The threshold: how high a score must be for the alarms on normal footage to stay as rare as wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import math
+from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from vadpipe.events import find_events
 from vadpipe.head.bags import Bag
-from vadpipe.head.network import Head
-from vadpipe.head.train import Trained, train
+from vadpipe.head.checkpoint import Calibration
 
-N_FOLDS = 3
+log = logging.getLogger(__name__)
 
 
 def calibrate(
-    trained: Trained, bags: Sequence[Bag], held_out: Sequence[Bag], *, seed: int, device: torch.device
-) -> float:
-    """Return the ``normal_quantile`` of unseen normal snippets' scores.
+    normals: Sequence[tuple[Bag, NDArray[np.float32]]], *, per_hour: float, quantile: float, unseen: bool
+) -> Calibration:
+    """Return the lowest threshold at which normal videos raise no more alarms than wanted.
 
-    The held-out normal videos are unseen. Where nothing was held out, heads trained in the same way on
-    two thirds of the groups score the last third; a head's scores of its own training videos would be
-    far too low. Only where even that leaves a label without a video are those taken.
+    An alarm is an event (:func:`vadpipe.events.find_events`). From the highest score down, the threshold
+    stops before the first score that would raise one alarm too many; so it is a score that some normal
+    snippet has.
+
+    It is never below the ``quantile`` of the snippets' scores: a video that is in alarm throughout raises
+    only one. Where there is so little normal footage that even one alarm would be too many, no threshold
+    can be shown to keep the rate, and the quantile alone decides. :attr:`Calibration.method` says which of
+    them it was.
 
     Args:
-        trained: the head that the held-out bags picked.
-        bags: all training bags, held-out ones included.
-        held_out: bags that it was not trained on.
-        seed: of the split and the training.
-        device: where to train.
+        normals: each normal video with the scores (S,) of its snippets.
+        per_hour: false alarms that are wanted in an hour of normal footage.
+        quantile: of the snippets' scores that the threshold is not below.
+        unseen: whether the heads that gave the scores had not been trained on these videos.
     """
-    unseen = [bag for bag in held_out if not bag.label]
-    if unseen:
-        scores = list(snippet_scores(trained.head, unseen))
-    else:
-        scores = _scores_across_folds(trained, bags, seed, device) or list(
-            snippet_scores(trained.head, [bag for bag in bags if not bag.label])
-        )
-    return float(np.quantile(np.concatenate(scores), trained.head.settings.normal_quantile))
+    hours = sum(bag.end_s - float(bag.times_s[0]) for bag, _ in normals) / 3600
+    allowed = math.floor(per_hour * hours)
+    if not unseen:
+        log.warning("the threshold comes from videos that the head learned from: too few to leave any out")
+    floor = float(np.quantile(np.concatenate([scores for _, scores in normals]), quantile))
+    lowest = -math.inf if allowed < 1 else _lowest(normals, allowed)
+    threshold = max(floor, lowest)
+    return Calibration(
+        threshold=threshold,
+        method="rate" if lowest >= floor else "quantile",
+        per_hour=per_hour,
+        quantile=quantile,
+        hours=hours,
+        alarms=_alarms(normals, threshold),
+        unseen=unseen,
+    )
 
 
-def snippet_scores(head: Head, bags: Iterable[Bag]) -> Iterable[NDArray[np.float32]]:
-    """Yield the scores of each bag's snippets, (S,) float32."""
-    for bag in bags:
-        yield head.score(torch.from_numpy(bag.values)[None])[0].numpy()
+def _lowest(normals: Sequence[tuple[Bag, NDArray[np.float32]]], allowed: int) -> float:
+    """Go down score by score, and count again only in the videos that have a snippet of that score.
+
+    Bisecting could end far below: where alarms grow together, a lower threshold raises fewer.
+    """
+    scores = np.concatenate([scores for _, scores in normals])
+    videos = np.repeat(np.arange(len(normals)), [len(scores) for _, scores in normals])
+    alarms = np.zeros(len(normals), dtype=np.int64)
+    lowest = float(np.nextafter(scores.max(), np.float32(np.inf)))
+    for score, places in groupby(np.argsort(-scores), scores.__getitem__):
+        for video in np.unique(videos[list(places)]):
+            alarms[video] = _alarms([normals[video]], float(score))
+        if alarms.sum() > allowed:
+            break
+        lowest = float(score)
+    return lowest
 
 
-def _scores_across_folds(
-    trained: Trained, bags: Sequence[Bag], seed: int, device: torch.device
-) -> list[NDArray[np.float32]]:
-    rng = np.random.default_rng(seed)
-    fold_of: dict[str, int] = {}
-    for label in (1, 0):  # each label by itself, so that what is left always has both
-        groups = sorted({bag.group for bag in bags if bag.label == label} - fold_of.keys())
-        fold_of |= {groups[index]: at % N_FOLDS for at, index in enumerate(rng.permutation(len(groups)))}
-    scores: list[NDArray[np.float32]] = []
-    for fold in range(N_FOLDS):
-        rest = [bag for bag in bags if fold_of[bag.group] != fold]
-        unseen = [bag for bag in bags if fold_of[bag.group] == fold and not bag.label]
-        if unseen and {bag.label for bag in rest} == {0, 1}:
-            until = trained.selected.step
-            head = train(rest, [], trained.head.settings, seed=seed, until=until, device=device).head
-            scores += snippet_scores(head, unseen)
-    return scores
+def _alarms(normals: Sequence[tuple[Bag, NDArray[np.float32]]], threshold: float) -> int:
+    return sum(len(find_events(scores, bag.times_s, bag.end_s, threshold)) for bag, scores in normals)

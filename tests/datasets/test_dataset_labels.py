@@ -11,7 +11,7 @@ from vadpipe.head.settings import HeadSettings
 from vadpipe.labels import csv_labels
 from vadpipe.truth import read_truth
 
-QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, check_every=2)
+QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, checks=2, folds=2)
 
 
 def test_official_names_without_features(tmp_path):

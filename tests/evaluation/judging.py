@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from test_features import make_features, make_recipe
+from test_threshold import make_calibration
 
 from vadpipe.evaluation.metrics import Judged
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
@@ -80,7 +81,13 @@ def make_head(threshold=0.5, **recipe) -> TrainedHead:
         network.embedding.conv.weight[:, 0, 1] = torch.tensor([1.0, -1.0])  # what is above 0, and below
         network.classifier.layers[0].weight.copy_(torch.eye(2))
         network.classifier.layers[3].weight.copy_(torch.tensor([[1.0, -1.0]]))
-    record = HeadRecord(settings=settings, recipe=make_recipe(**recipe), threshold=threshold, seed=3, step=7)
+    record = HeadRecord(
+        settings=settings,
+        recipe=make_recipe(**recipe),
+        calibration=make_calibration(threshold),
+        seed=3,
+        step=7,
+    )
     return TrainedHead(network, record)
 
 

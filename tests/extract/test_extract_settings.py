@@ -6,6 +6,8 @@ import pytest
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.settings import ExtractSettings
+from vadpipe.published.settings import ImportSettings
+from vadpipe.sampling import Sampling
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,11 @@ def test_what_is_out_of_range_is_refused(choice, message):
         ExtractSettings(**choice)
 
 
+def test_by_default_snippets_overlap_by_half_and_imported_ones_do_not():
+    assert ExtractSettings().sampling == Sampling(stride=8, clip_frames=16)
+    assert ImportSettings("c3d").stride == 16
+
+
 def recipe(settings, **changes):
     made = {
         "weights_sha256": "a" * 64,
@@ -36,7 +43,7 @@ def recipe(settings, **changes):
 
 @pytest.mark.parametrize(
     "choice",
-    [{}, {"view": "centre"}, {"crops": 5}, {"crops": 10, "backbone": "x3d_m"}, {"stride": 8, "fps": 25.0}],
+    [{}, {"view": "centre"}, {"crops": 5}, {"crops": 10, "backbone": "x3d_m"}, {"stride": 16, "fps": 25.0}],
 )
 def test_settings_come_back_from_their_recipe(choice):
     settings = ExtractSettings(**choice)
@@ -47,7 +54,7 @@ def test_settings_come_back_from_their_recipe(choice):
 
 
 @pytest.mark.parametrize(
-    "choice", [{"view": "centre"}, {"crops": 5}, {"stride": 8}, {"fps": 25.0}, {"backbone": "x3d_s"}]
+    "choice", [{"view": "centre"}, {"crops": 5}, {"stride": 16}, {"fps": 25.0}, {"backbone": "x3d_s"}]
 )
 def test_whatever_changes_features_is_a_difference(choice):
     assert ExtractSettings().differences(recipe(ExtractSettings(**choice)), "a" * 64)

@@ -61,7 +61,7 @@ import resource, sys
 from pathlib import Path
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-settings = ExtractSettings(backbone="x3d_xs", weights=Path(sys.argv[1]), decoder=sys.argv[4])
+settings = ExtractSettings(backbone="x3d_xs", stride=16, weights=Path(sys.argv[1]), decoder=sys.argv[4])
 Extractor(settings)(sys.argv[2], sys.argv[3])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """

@@ -43,9 +43,9 @@ def test_each_video_is_told_with_its_size_and_nothing_is_written(folder, tiny, m
         ("gone.mp4", "unusable"),
     ]
     a, b = plan[1:3]
-    assert (a.n_frames, a.n_snippets, a.why, a.takes_s) == (40, 3, "no features yet", None)
+    assert (a.n_frames, a.n_snippets, a.why, a.takes_s) == (40, 5, "no features yet", None)
     assert (a.duration_s, b.duration_s) == (pytest.approx(1.6), pytest.approx(3.3))
-    assert a.n_bytes == 3 * 5 * 2048 * 4
+    assert a.n_bytes == 5 * 5 * 2048 * 4
     assert [item.why for item in plan[3:]] == [
         "is not a video: it begins with text",
         "cannot be opened: Invalid data found when processing input",
@@ -55,7 +55,7 @@ def test_each_video_is_told_with_its_size_and_nothing_is_written(folder, tiny, m
 
 
 def test_what_it_announces_is_what_a_run_then_does(folder, tiny):
-    for settings in (tiny(stride=8), tiny(fps=5.0)):
+    for settings in (tiny(), tiny(stride=16), tiny(fps=5.0)):
         plan = {
             item.path.name: item
             for item in plan_extraction(["v"], "features", settings=settings)
@@ -74,16 +74,16 @@ def test_what_is_there_what_has_another_recipe_and_what_failed_before(folder, ti
     assert states["x.mp4"].why.endswith(" (so it was before; --retry tries again)")
     again = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny(), retry=True)}
     assert "so it was before" not in again["x.mp4"].why
-    other = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny(stride=8))}
-    assert other["a.mp4"].why == "features of another recipe (stride_frames: 8 / 16)"
-    assert (other["a.mp4"].state, other["a.mp4"].n_snippets) == ("extract", 5)
+    other = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny(stride=16))}
+    assert other["a.mp4"].why == "features of another recipe (stride_frames: 16 / 8)"
+    assert (other["a.mp4"].state, other["a.mp4"].n_snippets) == ("extract", 3)
 
 
 def test_how_long_it_takes_is_told_by_the_last_run_of_that_kind(folder, tiny):
     extract_features(["v/a.mp4"], "features", settings=tiny())
     speed = json.loads((folder / "features/run.json").read_text())["snippets_per_s"]
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny())
-    assert b.takes_s == pytest.approx(3 / speed)
+    assert b.takes_s == pytest.approx(5 / speed)
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny(view="centre"))
     assert b.takes_s is None
 
@@ -115,12 +115,12 @@ def test_the_command_line_tells_a_line_a_video_and_the_sums(folder, tiny, comman
     done = command_line("extract", "v", *options)
     assert done.exit_code == 3
     assert done.stdout.splitlines() == [
-        "extract\tv/a.mp4\t40 frames, 1.6 s, 3 snippets, no features yet",
-        "extract\tv/b.mkv\t33 frames, 3.3 s, 3 snippets, no features yet",
+        "extract\tv/a.mp4\t40 frames, 1.6 s, 5 snippets, no features yet",
+        "extract\tv/b.mkv\t33 frames, 3.3 s, 5 snippets, no features yet",
         "unusable\tv/text.mp4\tis not a video: it begins with text",
         "unusable\tv/x.mp4\tcannot be opened: Invalid data found when processing input",
     ]
-    sums = "2 to extract (5 s of video, 0.0 MB of features), 0 there already, 2 unusable\n"
+    sums = "2 to extract (5 s of video, 0.1 MB of features), 0 there already, 2 unusable\n"
     assert done.stderr == sums
     assert not (folder / "features").exists()
 

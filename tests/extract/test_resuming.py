@@ -103,7 +103,7 @@ def test_another_time_alone_is_no_change(extract, two_videos, decoded, monkeypat
 CHANGES = {
     "view": ({"view": "centre"}, "view: centre / whole"),
     "crops": ({"crops": 5}, "view: crops / whole"),
-    "stride": ({"stride": 8}, "stride_frames: 8 / 16"),
+    "stride": ({"stride": 16}, "stride_frames: 16 / 8"),
     "fps": ({"fps": 10.0}, "fps: 10.0 / None"),
     "backbone": ({"backbone": "x3d_s", "engine": "torch"}, "backbone: x3d_s / x3d_xs"),
     "decoder": ({"decoder": "pyav"}, "decoder: pyav / decord2"),
@@ -216,7 +216,7 @@ def test_a_failure_is_remembered_until_it_is_to_be_tried_again(extract, bad, dec
 
 @pytest.mark.parametrize(
     "options",
-    [{"limits": Limits(stall_s=20)}, {"decoder": "pyav"}, {"stride": 8}],
+    [{"limits": Limits(stall_s=20)}, {"decoder": "pyav"}, {"stride": 16}],
     ids=["limits", "decoder", "stride"],
 )
 def test_a_failure_holds_only_for_what_was_asked(extract, bad, decoded, options):

@@ -177,7 +177,7 @@ def test_without_locks_work_is_done_twice_at_worst(tmp_path, extract_at_once, wh
 
 
 def test_features_of_another_recipe_are_replaced_once(tmp_path, extract_at_once, whole, tiny):
-    extract_features([tmp_path / "v"], tmp_path / "features", settings=tiny(stride=8))
+    extract_features([tmp_path / "v"], tmp_path / "features", settings=tiny(stride=16))
     results = extract_at_once(*[[tmp_path / "v"]] * 2)
     assert sorted(name for result in results for name in result["written"]) == sorted(whole)
     assert features_in(tmp_path / "features") == whole

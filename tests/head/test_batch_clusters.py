@@ -144,6 +144,23 @@ def test_the_clustering_gradient_reaches_the_embedding_in_the_set_share(gradient
     torch.testing.assert_close(received, gradient * embedding_gradient(full))
 
 
+@pytest.mark.parametrize("crossing", [False, True])
+def test_every_term_passes_its_gradient_on(crossing):
+    """By finite differences: no term is built from numbers that are cut off from the graph."""
+    points, teacher, labels, mask = make_batch(b=2, t=5, z=3, crops=2, lengths=[5, 3, 5, 4])
+    weights = segment_weights(teacher, labels, mask, TOP_K)
+    memory = Clusters(F.normalize(torch.eye(3, dtype=torch.float64)[:2], dim=-1), torch.ones(2))
+
+    def loss(raw):
+        z = F.normalize(raw, dim=-1)
+        own = batch_clusters(z, weights)
+        against = memory if crossing else own
+        options = {"temperature": 0.5, "margin": -1.0, "top_k": TOP_K}
+        return cluster_loss(z, weights, labels, mask, own, against, **options)
+
+    assert torch.autograd.gradcheck(loss, points.requires_grad_())
+
+
 def test_the_branch_itself_learns_even_when_cut_off():
     branch = ClusteringBranch(16, 8, 0.0)
     branch(torch.randn(2, 3, 16)).sum().backward()

@@ -1,14 +1,17 @@
 """A head file gives back the same scores, and refuses features it was not made for."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from test_features import make_features, make_recipe
+from test_threshold import make_calibration
 
 from vadpipe.errors import FeatureError
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.checkpoint import FILE_NAME, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
@@ -19,7 +22,9 @@ def make_head() -> TrainedHead:
     settings = HeadSettings(hidden=4, cluster_dim=3)
     network = Head(torch.zeros(8), torch.ones(8), settings).eval()
     network.memory.append(Clusters(torch.eye(3)[:2], torch.ones(2)))
-    record = HeadRecord(settings=settings, recipe=make_recipe(), threshold=0.5, seed=3, step=7)
+    record = HeadRecord(
+        settings=settings, recipe=make_recipe(), calibration=make_calibration(0.5), seed=3, step=7
+    )
     return TrainedHead(network, record)
 
 
@@ -30,6 +35,35 @@ def test_a_saved_head_scores_the_same(tmp_path):
         loaded = TrainedHead.load(path)
         assert loaded.record == head.record
         np.testing.assert_array_equal(loaded.snippet_scores(features), head.snippet_scores(features))
+
+
+def test_the_threshold_and_how_it_was_found_are_kept(tmp_path):
+    make_head().save(tmp_path / FILE_NAME)
+    record = TrainedHead.load(tmp_path).record
+    assert record.threshold == 0.5
+    assert record.calibration == make_calibration(0.5)
+    assert record.schema_version == SCHEMA
+
+
+@pytest.mark.parametrize("schema", [1, SCHEMA + 1])
+def test_a_head_of_another_schema_says_so(tmp_path, schema):
+    """Whatever else its record holds."""
+    make_head().save(tmp_path / "now")
+    tensors, record = load_file(tmp_path / "now"), {"schema_version": schema, "threshold": 0.5}
+    save_file(tensors, tmp_path / "other", metadata={"vadpipe.head": json.dumps(record)})
+    with pytest.raises(
+        FeatureError,
+        match=f"has schema {schema}, this vadpipe reads {SCHEMA}\nTrain it again with 'vadpipe fit'",
+    ):
+        TrainedHead.load(tmp_path / "other")
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", '{"schema_version": "two"}', "no json", "null"])
+def test_a_record_that_is_none_is_refused(tmp_path, record):
+    make_head().save(tmp_path / "now")
+    save_file(load_file(tmp_path / "now"), tmp_path / "bad", metadata={"vadpipe.head": record})
+    with pytest.raises(FeatureError, match="bad: is not a head of vadpipe, or is damaged"):
+        TrainedHead.load(tmp_path / "bad")
 
 
 def test_same_head_same_bytes(tmp_path):

@@ -9,12 +9,14 @@ from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score, teacher
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
+from vadpipe.head.smoothing import smoothed
 
 D = 6
 
 
 def make_head(remember=True, **settings) -> Head:
     torch.manual_seed(0)
+    settings = {"smoothing": 0.0, **settings}
     head = Head(torch.zeros(D), torch.ones(D), HeadSettings(hidden=8, cluster_dim=4, **settings)).eval()
     if remember:
         directions = torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
@@ -64,6 +66,54 @@ def test_the_embedding_judges_by_what_was_normal_in_training():
     expected = torch.relu(nn.functional.conv1d(((x - mean) / std).transpose(1, 2), embedding.conv.weight,
                                                embedding.conv.bias, padding=1)).transpose(1, 2)  # fmt: skip
     torch.testing.assert_close(embedding(x, mask), expected)
+
+
+def dropped(embedding, x, mask):
+    """What the convolution is given."""
+    given = []
+    hook = embedding.conv.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].transpose(1, 2)))
+    torch.manual_seed(3)
+    embedding(x, mask)
+    hook.remove()
+    return given[0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.6])
+def test_features_are_dropped_number_by_number_in_training_only(share):
+    width = 50
+    mean, std = torch.linspace(-1, 1, width), torch.full((width,), 2.0)
+    embedding = Embedding(mean, std, hidden=4, dropout=0.0, feature_dropout=share)
+    x, mask = torch.randn(6, 20, width), torch.arange(20)[None] < torch.tensor([20, 1, 7, 20, 13, 2])[:, None]
+    whole = (x - mean) / std
+    real = mask[..., None].expand_as(x)
+    given = dropped(embedding.train(), x, mask)
+    kept = (given != 0) & real
+    torch.testing.assert_close(given[kept], whole[kept] / (1 - share))  # as much in all as without
+    assert kept[real].float().mean() == pytest.approx(1 - share, abs=0.05)
+    if share:  # neither whole snippets nor whole channels
+        assert ((kept.sum(2) > 0) & (kept.sum(2) < width))[mask].all()
+        assert ((kept.sum((0, 1)) > 0) & (kept.sum((0, 1)) < mask.sum())).all()
+    assert (given[~real] == 0).all()
+    assert torch.equal(dropped(embedding, torch.where(real, x, 1e3), mask), given)  # whatever lies beyond
+    torch.testing.assert_close(dropped(embedding.eval(), x, mask), whole * mask[..., None])
+
+
+def test_a_head_drops_as_many_features_as_its_settings_say():
+    assert make_head(feature_dropout=0.25).embedding.feature_dropout.p == 0.25
+    x = torch.randn(1, 2, 9, D)
+    torch.testing.assert_close(
+        make_head(feature_dropout=0.9).score(x), make_head(feature_dropout=0.0).score(x)
+    )
+
+
+@pytest.mark.parametrize("deviation", [0.5, 2.0])
+@pytest.mark.parametrize("guided", [True, False])
+def test_scores_are_smoothed_last_over_real_segments(deviation, guided):
+    head, rough = make_head(smoothing=deviation, guided=guided), make_head(guided=guided)
+    x, mask = torch.randn(2, 3, 12, D), torch.arange(12)[None] < torch.tensor([12, 5])[:, None]
+    torch.testing.assert_close(head.score(x, mask), smoothed(rough.score(x, mask), mask, deviation))
+    torch.testing.assert_close(head.score(x, mask)[1:, :5], head.score(x[1:, :, :5]))
+    assert not torch.allclose(head.score(x, mask)[mask], rough.score(x, mask)[mask])
 
 
 def test_the_control_has_a_second_head_and_no_clusters():

@@ -1,5 +1,8 @@
 """Settings are checked before anything is trained."""
 
+import inspect
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -13,7 +16,17 @@ from vadpipe.head.settings import HeadSettings
         ({"temperature": 0}, "greater than 0"),
         ({"cluster_gradient": 1.5}, "less than or equal to 1"),
         ({"memory": "stack"}, "'none', 'queue' or 'ema'"),
-        ({"holdout": 1}, "less than 1"),
+        ({"folds": 1}, "greater than or equal to 2"),
+        ({"checks": 0}, "greater than or equal to 1"),
+        ({"false_alarms_per_hour": 0}, "greater than 0"),
+        ({"normal_quantile": 1}, "less than 1"),
+        ({"whole_bag_weight": -0.1}, "greater than or equal to 0"),
+        ({"feature_dropout": 1}, "less than 1"),
+        ({"optimiser": "lion"}, "'adam' or 'sgd'"),
+        ({"smoothing": -1}, "greater than or equal to 0"),
+        ({"smoothing": 101}, "less than or equal to 100"),
+        ({"steps": 1.5}, "valid integer"),
+        ({"learning_rate": float("nan")}, "finite number"),
         ({"second_head": True}, "set clustering to false"),
     ],
 )
@@ -28,5 +41,5 @@ def test_settings_survive_json():
 
 
 def test_every_setting_is_explained():
-    undocumented = [name for name in HeadSettings.model_fields if name not in HeadSettings.__doc__]
-    assert undocumented == []
+    named = re.findall(r"^ {4}(\w+(?:, \w+)*): ", inspect.getdoc(HeadSettings), re.MULTILINE)
+    assert sorted(", ".join(named).split(", ")) == sorted(HeadSettings.model_fields)

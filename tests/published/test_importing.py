@@ -19,7 +19,7 @@ from vadpipe.published.files import Published
 from vadpipe.published.importing import import_features
 from vadpipe.published.settings import ImportSettings
 
-QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, check_every=10, learning_rate=1e-2)
+QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, checks=2, folds=2, learning_rate=1e-2)
 
 
 def array(rows=6, width=8, crops=None, seed=0):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.ablate import ablate
 from vadpipe.cli.datasets import datasets
 from vadpipe.cli.evaluate import evaluate
 from vadpipe.cli.extract import extract
@@ -47,6 +48,7 @@ app.command()(extract)
 app.command()(fit)
 app.command()(score)
 app.command()(evaluate)
+app.command()(ablate)
 app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, VadpipeError
+from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError
 
 if TYPE_CHECKING:
     from vadpipe.extract.decode.limits import Limits
     from vadpipe.extract.videos import Failure
+    from vadpipe.head.settings import HeadSettings
 
 Videos = Annotated[list[str], typer.Argument(metavar="VIDEOS...", help="Files, folders, patterns.")]
 Backbone = Annotated[
@@ -43,6 +44,14 @@ Tolerate = Annotated[
         min=0, max=1, help="Share of a video's frames that may be lost before the exit code tells of it."
     ),
 ]
+Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", metavar="JSON", help="Settings of the head, as fit writes them.")
+]
+Assign = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the head; repeatable."),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
@@ -60,6 +69,41 @@ def limits_of(assignments: list[str] | None) -> Limits:
     from vadpipe.extract.decode.limits import Limits
 
     return Limits.parse(assignments or ())
+
+
+def head_settings(preset: str, file: Path | None, assignments: list[str] | None) -> HeadSettings:
+    """Return a preset, changed by a settings file and then by NAME=VALUE pairs.
+
+    Raises UsageError where one is unknown or out of range.
+    """
+    import json
+
+    from pydantic import ValidationError
+
+    from vadpipe.head.presets import find_preset
+    from vadpipe.head.settings import HeadSettings
+
+    values: dict[str, object] = dict(find_preset(preset).changes)
+    try:
+        read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(read, dict):
+            raise ValueError("it holds no names")
+        values |= read
+    except (OSError, ValueError) as error:
+        raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
+        values[name.strip()] = value.strip()
+    try:
+        return HeadSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        names = ", ".join(HeadSettings.model_fields)
+        hint = f"The settings are: {names}." if first["type"] == "extra_forbidden" else None
+        raise UsageError(f"{name}: {first['msg']}", file=file, next_step=hint) from error
 
 
 def say(text: str, quiet: bool = False) -> None:

@@ -23,6 +23,9 @@ def score(
     features: Annotated[
         Path | None, typer.Option("--features", help="Folder in which to keep features and find them again.")
     ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="What is called abnormal, in [0, 1]; the head's own without it.")
+    ] = None,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
     decoder: options.Decoder = "auto",
@@ -52,6 +55,7 @@ def score(
         head,
         backbone=backbone,
         features=features,
+        threshold=threshold,
         device=device,
         weights=weights,
         offline=offline,

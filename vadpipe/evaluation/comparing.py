@@ -56,23 +56,31 @@ def judge(path: Path, head: TrainedHead, truth: Truth, lengths: Lengths) -> tupl
             lengths differ by too much, or no anomalous frame of an abnormal video would be left.
     """
     features = Features.load(path)
-    n_shown = features.n_frames
-    mismatch = None
-    if n_shown != truth.n_frames:
-        cut = _first_frames(truth, min(n_shown, truth.n_frames))
-        n_lost = int(truth.frames().sum() - cut.frames().sum())
-        mismatch = Mismatch(truth.video, truth.n_frames, n_shown, n_lost)
-        _check(mismatch, path, lengths, is_left=cut.abnormal or not truth.abnormal)
-        truth = cut
+    truth, mismatch = aligned(truth, features.n_frames, lengths, path)
     n_frames = truth.n_frames
-    scores = spread(head.snippet_scores(features), features.spans, n_shown)[:n_frames]
+    scores = spread(head.snippet_scores(features), features.spans, features.n_frames)[:n_frames]
     if np.isnan(scores).all():
         raise FeatureError("has no score for any frame: its video could not be decoded", file=path)
     end_s = float(np.append(features.frame_times_s, features.end_s)[n_frames])
     return Judged(truth, scores, features.frame_times_s[:n_frames], end_s), mismatch
 
 
-def _check(mismatch: Mismatch, path: Path, lengths: Lengths, *, is_left: bool) -> None:
+def aligned(truth: Truth, n_shown: int, lengths: Lengths, file: Path | str) -> tuple[Truth, Mismatch | None]:
+    """Return the truth of the frames that it and a video of ``n_shown`` frames both have.
+
+    Raises:
+        FeatureError: as :func:`judge` says; it names ``file``.
+    """
+    if n_shown == truth.n_frames:
+        return truth, None
+    cut = _first_frames(truth, min(n_shown, truth.n_frames))
+    n_lost = int(truth.frames().sum() - cut.frames().sum())
+    mismatch = Mismatch(truth.video, truth.n_frames, n_shown, n_lost)
+    _check(mismatch, file, lengths, is_left=cut.abnormal or not truth.abnormal)
+    return cut, mismatch
+
+
+def _check(mismatch: Mismatch, path: Path | str, lengths: Lengths, *, is_left: bool) -> None:
     differing = f"has {mismatch.n_shown} frames, but the truth says {mismatch.n_truth}"
     if not is_left:
         raise FeatureError(f"{differing}, and all anomalous ones lie beyond its end", file=path)

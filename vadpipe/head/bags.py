@@ -1,8 +1,9 @@
-"""Bags: a video is a bag of segments, and only the bag has a label."""
+"""Bags: a video is a bag of snippets, and only the bag has a label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,20 +14,23 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Bag:
-    """One training video.
+    """One video.
 
     Attributes:
         name: the video.
-        values: (C, S, D) float32, features of all its snippets.
+        values: (C, S, D) float32, features of all its snippets; may be a view of a file.
         label: 1 where something abnormal happens in it, else 0.
-        group: videos of one group (a scene, a recording) are never split between training and
-            held-out.
+        group: videos of one group (a scene, a recording) never judge each other.
+        times_s: (S,) float64, when the stretch that each snippet speaks for begins.
+        end_s: when the last stretch ends.
     """
 
     name: str
     values: NDArray[np.float32] = field(repr=False)
     label: int
     group: str
+    times_s: NDArray[np.float64] = field(repr=False)
+    end_s: float
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,6 @@ class Batch:
     features: Tensor = field(repr=False)
     mask: Tensor = field(repr=False)
     labels: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
-        return Batch(self.features.to(device), self.mask.to(device), self.labels.to(device))
 
 
 def squeeze(values: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
@@ -64,8 +64,8 @@ def squeeze(values: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
 
 def collate(bags: Sequence[Bag]) -> Batch:
     """Put bags into one batch, padded with zeros at their ends."""
-    crops, _, dim = bags[0].values.shape
     lengths = torch.tensor([bag.values.shape[1] for bag in bags])
+    crops, _, dim = bags[0].values.shape
     features = torch.zeros(len(bags), crops, int(lengths.max()), dim)
     for row, bag in zip(features, bags, strict=True):
         row[:, : bag.values.shape[1]] = torch.from_numpy(bag.values)
@@ -73,21 +73,97 @@ def collate(bags: Sequence[Bag]) -> Batch:
     return Batch(features, mask, torch.tensor([float(bag.label) for bag in bags]))
 
 
-def balanced_batches(bags: Sequence[Bag], n_each: int, rng: np.random.Generator) -> Iterator[list[Bag]]:
-    """Yield without end ``n_each`` normal and ``n_each`` abnormal bags, each class in shuffled rounds.
+class TrainingSet:
+    """All training bags in memory, each squeezed to at most T segments, on the device that trains.
 
-    A class with fewer bags than ``n_each`` fills its half by going round again.
+    The 1,610 videos of UCF-Crime are 211 MB a crop (T = 32, D = 1024); what fills memory are the
+    unsqueezed videos, and these are read once and not kept.
+
+    Args:
+        bags: at least one, all with the same crops and feature width.
+        segments: T.
+        device: where the segments are kept.
+
+    Attributes:
+        bags, device: as given; the CPU by default.
+        digest: sha256 of everything that a training depends on.
     """
-    rounds = [
-        _rounds([bag for bag in bags if bag.label == label], rng)
-        for label in (0, 1)
-        if any(bag.label == label for bag in bags)
-    ]
-    while True:
-        yield [next(bag) for bag in rounds for _ in range(n_each)]
+
+    def __init__(self, bags: Sequence[Bag], segments: int, device: torch.device | None = None) -> None:
+        self.bags, self.device = list(bags), device or torch.device("cpu")
+        crops, _, dim = bags[0].values.shape
+        self._lengths = torch.tensor([min(bag.values.shape[1], segments) for bag in bags])
+        features = torch.zeros(len(bags), crops, int(self._lengths.max()), dim)
+        moments = []
+        digest = hashlib.sha256(str([(bag.name, bag.label, bag.group) for bag in bags]).encode())
+        for row, bag in zip(features, bags, strict=True):
+            values = squeeze(bag.values, segments)
+            row[:, : values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values))
+            moments.append(_moments(bag.values))
+            for part in (row.numpy(), *moments[-1], bag.times_s, np.float64(bag.end_s)):
+                digest.update(part.tobytes())
+        self.digest = digest.hexdigest()
+        self._counts, self._sums, self._squares = (np.stack(part) for part in zip(*moments, strict=True))
+        self._features = features.to(self.device)
+        self._mask = (torch.arange(features.shape[2]) < self._lengths[:, None]).to(self.device)
+        self._labels = torch.tensor([float(bag.label) for bag in bags], device=self.device)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Return these bags, cut to the longest of them."""
+        index = torch.as_tensor(rows)
+        length = int(self._lengths[index].max())
+        index = index.to(self.device)
+        return Batch(self._features[index, :, :length], self._mask[index, :length], self._labels[index])
+
+    def of_label(self, label: int, rows: Sequence[int]) -> list[int]:
+        """Return those of the rows whose bags have that label."""
+        return [row for row in rows if self.bags[row].label == label]
+
+    def normal_statistics(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation (D,) of all snippets of the normal bags among these rows.
+
+        Constant channels get deviation 1.
+        """
+        normal = self.of_label(0, rows)
+        count = self._counts[normal].sum()
+        mean = self._sums[normal].sum(0) / count
+        std = np.sqrt(np.maximum(self._squares[normal].sum(0) / count - mean**2, 0))
+        std[std < 1e-6 * np.maximum(1, np.abs(mean))] = 1.0
+        return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
 
 
-def _rounds(bags: Sequence[Bag], rng: np.random.Generator) -> Iterator[Bag]:
-    while True:
-        for index in rng.permutation(len(bags)):
-            yield bags[index]
+def _moments(values: NDArray[np.float32]) -> tuple[np.float64, NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many snippets and crops there are, and the sums (D,) of their values and squares."""
+    count, total, squares = 0, 0.0, 0.0
+    for crop in values:
+        wide = crop.astype(np.float64)
+        count, total, squares = count + len(wide), total + wide.sum(0), squares + (wide**2).sum(0)
+    return np.float64(count), np.asarray(total), np.asarray(squares)
+
+
+def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int, step: int) -> list[int]:
+    """Return the rows of a step's batch: ``n_each`` normal and ``n_each`` abnormal bags.
+
+    Each class goes through shuffled rounds; one with fewer bags than ``n_each`` fills its half by going
+    round again. The rows depend on nothing but the arguments, so that a training that goes on after an
+    interruption sees what it would have seen.
+
+    Args:
+        data: all bags.
+        rows: those to choose from.
+        n_each: b.
+        seed: of the shuffling.
+        step: from 1 up.
+    """
+    chosen: list[int] = []
+    for label in (0, 1):
+        members = data.of_label(label, rows)
+        if not members:
+            continue
+        orders: dict[int, NDArray[np.int64]] = {}
+        for place in range((step - 1) * n_each, step * n_each):
+            number, at = divmod(place, len(members))
+            if number not in orders:
+                orders[number] = np.random.default_rng([seed, label, number]).permutation(len(members))
+            chosen.append(members[orders[number][at]])
+    return chosen

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
@@ -17,9 +19,34 @@ from vadpipe.features import Features, Recipe
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 
-SCHEMA = 1
+SCHEMA = 2
 FILE_NAME = "head.safetensors"
 _HEADER_KEY = "vadpipe.head"
+
+
+class Calibration(BaseModel):
+    """A threshold and how it was found, see :func:`vadpipe.threshold.calibrate`.
+
+    Attributes:
+        threshold: a frame whose score reaches it is called abnormal.
+        method: ``"rate"`` keeps to ``per_hour``; ``"quantile"``, where that would be lower or the
+            footage was too short to tell, is the ``quantile`` of the normal snippets' scores.
+        per_hour: false alarms that were wanted in an hour of normal footage.
+        quantile: of normal snippets' scores that the threshold is not below.
+        hours: of normal video that it was judged on.
+        alarms: false alarms there at this threshold.
+        unseen: whether the heads that scored these videos had not been trained on them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float
+    method: Literal["rate", "quantile"]
+    per_hour: float
+    quantile: float
+    hours: float
+    alarms: int
+    unseen: bool
 
 
 class HeadRecord(BaseModel):
@@ -29,7 +56,7 @@ class HeadRecord(BaseModel):
         schema_version: of this record.
         settings: every switch and number of the training.
         recipe: how the features were made that it was trained on; others are refused.
-        threshold: score above which a frame is called abnormal.
+        calibration: the threshold, and how it was found.
         seed: of the training.
         step: the training step whose numbers these are.
     """
@@ -39,9 +66,14 @@ class HeadRecord(BaseModel):
     schema_version: int = SCHEMA
     settings: HeadSettings
     recipe: Recipe
-    threshold: float
+    calibration: Calibration
     seed: int
     step: int
+
+    @property
+    def threshold(self) -> float:
+        """A frame whose score reaches it is called abnormal."""
+        return self.calibration.threshold
 
 
 @dataclass(frozen=True)
@@ -99,11 +131,7 @@ class TrainedHead:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            record = HeadRecord.model_validate_json(metadata[_HEADER_KEY])
-            if record.schema_version != SCHEMA:
-                raise FeatureError(
-                    f"has schema {record.schema_version}, this vadpipe reads {SCHEMA}", file=path
-                )
+            record = _record(metadata[_HEADER_KEY], path)
             width = record.recipe.feature_dim
             network = Head(torch.zeros(width), torch.ones(width), record.settings)
             network.load_state_dict(tensors)
@@ -113,6 +141,19 @@ class TrainedHead:
             raise FeatureError(
                 "no such head", file=path, next_step="Train one with 'vadpipe fit', or leave out --head."
             ) from error
-        except (SafetensorError, OSError, KeyError, ValidationError, RuntimeError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise FeatureError("is not a head of vadpipe, or is damaged", file=path) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
+
+
+def _record(text: str, path: Path) -> HeadRecord:
+    """Read a record. Raises FeatureError where it is of another schema, ValueError where it is none."""
+    known = json.loads(text)
+    schema = known.get("schema_version") if isinstance(known, dict) else None
+    if schema != SCHEMA and isinstance(schema, int):
+        raise FeatureError(
+            f"has schema {schema}, this vadpipe reads {SCHEMA}",
+            file=path,
+            next_step="Train it again with 'vadpipe fit'.",
+        )
+    return HeadRecord.model_validate_json(text)

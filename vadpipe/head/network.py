@@ -13,7 +13,9 @@ from vadpipe.head.clustering import ClusteringBranch, share_gradient
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score
 from vadpipe.head.memory import ClusterMemory
+from vadpipe.head.scaling import rescaled
 from vadpipe.head.settings import HeadSettings
+from vadpipe.head.smoothing import smoothed
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class Head(nn.Module):
         settings: switches and sizes.
     """
 
+    scale: Tensor
+
     def __init__(self, mean: Tensor, std: Tensor, settings: HeadSettings) -> None:
         super().__init__()
+        # slope and offset of the scores' log odds, see vadpipe.head.scaling; learned last
+        self.register_buffer("scale", torch.tensor([1.0, 0.0], dtype=torch.float64))
         self.settings = settings
         hidden, width = settings.hidden, settings.cluster_dim
-        self.embedding = Embedding(mean, std, hidden, settings.dropout)
+        self.embedding = Embedding(mean, std, hidden, settings.dropout, settings.feature_dropout)
         self.classifier = Classifier(hidden, width, settings.dropout)
         self.clustering = (
             ClusteringBranch(hidden, width, settings.cluster_gradient) if settings.clustering else None
@@ -69,12 +75,13 @@ class Head(nn.Module):
     def score(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the anomaly score of each segment, (N, T) in [0, 1], guided by the memory's clusters.
 
-        Call it in evaluation mode; x (N, C, T, D) may be of any length T.
+        Call it in evaluation mode; x (N, C, T, D) may be of any length T. The scores are smoothed along
+        time where the settings ask for it, and put on the scale that unseen videos gave.
         """
         if mask is None:
             mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
-        out = self(x, mask)
-        return self.guide(out)
+        guided = self.guide(self(x, mask))
+        return rescaled(smoothed(guided, mask, self.settings.smoothing), self.scale)
 
     def guide(self, out: Branches) -> Tensor:
         """Return the guided score where guidance is on and there is something to guide by."""

@@ -27,6 +27,7 @@ class HeadSettings(BaseModel):
         hidden: width H of the embedding.
         cluster_dim: width Z of the clustering space.
         dropout: share of channels dropped in training (0.7 in RTFM).
+        feature_dropout: share of the features' numbers dropped in training.
         temperature: tau of the cluster assignment.
         margin: cosine of the two centroids below which separation costs nothing.
         cluster_weight: lambda, weight of the clustering loss.
@@ -39,13 +40,18 @@ class HeadSettings(BaseModel):
         top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
         smoothness, sparsity: weights as in RTFM.
+        whole_bag_weight: weight of the loss of the bags' means, each taken as a bag of one segment.
+        smoothing: deviation, in snippets, of the Gaussian that smooths the scores of a video; 0 is none.
         steps: training steps.
         batch_bags: b, normal and as many abnormal bags of a batch.
-        learning_rate, weight_decay, clip_norm: of Adam and its gradient.
-        holdout: share of the training videos that only picks the checkpoint.
-        refit: train anew on all videos, held-out ones included, up to the step that was picked.
-        check_every: steps between two looks at the held-out videos.
-        normal_quantile: the threshold is this quantile of normal snippets' scores.
+        optimiser: ``"adam"``, or ``"sgd"`` with a momentum of 0.9.
+        learning_rate, weight_decay, clip_norm: of the optimiser and its gradient.
+        folds: parts of the training videos; each is scored by a head that was trained on the others, which
+            picks the step and the threshold.
+        checks: how often a training is looked at; the step is picked among these.
+        false_alarms_per_hour: the threshold lets normal videos raise so many alarms an hour.
+        normal_quantile: the threshold is not below this quantile of normal snippets' scores; it is that
+            quantile where there is too little normal footage to tell alarms an hour.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -54,15 +60,16 @@ class HeadSettings(BaseModel):
     memory: Literal["none", "queue", "ema"] = "queue"
     guided: bool = True
     second_head: bool = False
-    cluster_gradient: float = Field(1.0, ge=0, le=1)
+    cluster_gradient: float = Field(0.0, ge=0, le=1)
 
     hidden: int = Field(128, ge=1)
     cluster_dim: int = Field(64, ge=2)
     dropout: float = Field(0.7, ge=0, lt=1)
+    feature_dropout: float = Field(0.3, ge=0, lt=1)
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)
-    cluster_weight: float = Field(0.1, ge=0)
+    cluster_weight: float = Field(0.5, ge=0)
     score_mix: float = Field(0.5, ge=0, le=1)
     queue_batches: int = Field(20, ge=1)
     queue_decay: float = Field(0.9, gt=0, le=1)
@@ -71,19 +78,22 @@ class HeadSettings(BaseModel):
 
     segments: int = Field(32, ge=1)
     top_k_divisor: int = Field(16, ge=1)
-    top_k_at_least: int = Field(3, ge=1)
+    top_k_at_least: int = Field(6, ge=1)
     smoothness: float = Field(8e-4, ge=0)
     sparsity: float = Field(8e-3, ge=0)
+    whole_bag_weight: float = Field(1.0, ge=0)
+    smoothing: float = Field(0.0, ge=0, le=100)
 
-    steps: int = Field(200, ge=1)
+    steps: int = Field(150, ge=1)
     batch_bags: int = Field(16, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
+    optimiser: Literal["adam", "sgd"] = "sgd"
+    learning_rate: float = Field(2e-2, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     clip_norm: float = Field(1.0, gt=0)
 
-    holdout: float = Field(0.2, ge=0, lt=1)
-    refit: bool = True
-    check_every: int = Field(10, ge=1)
+    folds: int = Field(4, ge=2)
+    checks: int = Field(15, ge=1)
+    false_alarms_per_hour: float = Field(6.0, gt=0)
     normal_quantile: float = Field(0.95, gt=0, lt=1)
 
     @property

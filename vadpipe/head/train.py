@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from vadpipe.head.bags import Bag, Batch, balanced_batches, collate, squeeze
+from vadpipe.head.bags import TrainingSet, balanced_rows
 from vadpipe.head.network import Head
 from vadpipe.head.objective import Loss, batch_loss
 from vadpipe.head.settings import HeadSettings
 
-log = logging.getLogger(__name__)
-
-COLLAPSED = 0.9
-"""Cosine of the two centroids above which the clusters tell nothing apart."""
-
-WINDOW = 5
-"""Checks over which the held-out AUC is averaged before one is picked."""
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
-class Check:
-    """A look at the training, every ``check_every`` steps.
+class Progress:
+    """What a training says of its last step.
 
     Attributes:
         step: steps done.
@@ -36,7 +30,6 @@ class Check:
         cosine: cos(c_n, c_a) of the memory's clusters; 0 without clustering.
         spread: deviation of the batch's points, the mean over the clustering dimensions; 0 where all
             segments lie in one place.
-        auc: video-level ROC-AUC on the held-out videos, or None where none are held out.
     """
 
     step: int
@@ -44,142 +37,95 @@ class Check:
     cluster: float
     cosine: float
     spread: float
-    auc: float | None
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A trained head and how it got there.
+class Training:
+    """The training of one head on some of the bags; it can stop at any step and go on bit-equal.
 
-    Attributes:
-        head: in evaluation mode, on the CPU, at the selected step.
-        selected: the check whose head this is.
-        history: every check.
-    """
-
-    head: Head
-    selected: Check
-    history: list[Check] = field(repr=False)
-
-
-def train(
-    bags: Sequence[Bag],
-    held_out: Sequence[Bag],
-    settings: HeadSettings,
-    *,
-    seed: int = 0,
-    until: int | None = None,
-    device: torch.device | None = None,
-    on_check: Callable[[Check], None] | None = None,
-) -> Trained:
-    """Train a head on bags with video-level labels.
-
-    The held-out bags pick the checkpoint, see :class:`_Selection`; without held-out bags of both
-    labels it is the last. Same seed, same machine: the same numbers, bit by bit.
+    What is random in a step follows from the seed and the step's number alone. So the state is the
+    head, the optimiser and the number of steps.
 
     Args:
-        bags: at least one of each label, all with the same crops and feature width.
-        held_out: bags of other groups, which only pick the checkpoint.
+        data: bags of both labels.
+        rows: those of them that are learned from.
         settings: switches and numbers.
         seed: of the initial weights, dropout and the order of the bags.
-        until: stop after this step of the schedule; the whole of it by default.
-        device: where to train.
-        on_check: called at each check.
     """
-    device = device or torch.device("cpu")
-    squeezed = [replace(bag, values=squeeze(bag.values, settings.segments)) for bag in bags]
+
+    def __init__(
+        self,
+        data: TrainingSet,
+        rows: Sequence[int],
+        settings: HeadSettings,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._data, self._rows, self._seed = data, list(rows), seed
+        self._device = data.device
+        self.settings, self.step = settings, 0
+        with _own_randomness(self._device):
+            torch.manual_seed(seed)
+            self.head = Head(*data.normal_statistics(rows), settings).to(self._device)
+        self._optimiser = _optimiser(self.head, settings)
+
+    def advance(self, until: int) -> Progress:
+        """Train up to that step, at least one, and leave the head in evaluation mode."""
+        self.head.train()
+        with _own_randomness(self._device):
+            while self.step < until:
+                self.step += 1
+                loss = self._do_step()
+        self.head.eval()
+        cosine = float(self.head.memory.clusters().cosine)
+        return Progress(self.step, float(loss.mil), float(loss.cluster), cosine, float(loss.spread))
+
+    def _do_step(self) -> Loss:
+        settings, step = self.settings, self.step
+        torch.manual_seed(_mixed(self._seed, step))  # of the dropout
+        rows = balanced_rows(self._data, self._rows, settings.batch_bags, self._seed, step)
+        loss = batch_loss(self.head, self._data.batch(rows), warm=step > settings.warmup * settings.steps)
+        self._optimiser.zero_grad()
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.head.parameters(), settings.clip_norm)
+        self._optimiser.step()
+        if loss.clusters is not None:
+            self.head.memory.append(loss.clusters)
+        return loss
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Return a copy of the head's numbers."""
+        return {name: value.detach().clone() for name, value in self.head.state_dict().items()}
+
+    def head_of(self, snapshot: dict[str, Tensor]) -> Head:
+        """Return a head with these numbers, in evaluation mode on the CPU."""
+        head = copy.deepcopy(self.head)
+        head.load_state_dict(snapshot)
+        return head.eval().cpu()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that :meth:`restore` needs."""
+        return {"step": self.step, "head": self.snapshot(), "optimiser": self._optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where that state was taken."""
+        self.step = state["step"]
+        self.head.load_state_dict(state["head"])
+        self._optimiser.load_state_dict(state["optimiser"])
+
+
+def _optimiser(head: Head, settings: HeadSettings) -> torch.optim.Optimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(head.parameters(), lr=rate, weight_decay=decay, momentum=MOMENTUM)
+    return torch.optim.Adam(head.parameters(), lr=rate, weight_decay=decay)
+
+
+@contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave the caller's random numbers as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        head = Head(*normal_statistics(bags), settings).to(device)
-        optimiser = torch.optim.Adam(
-            head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        batches = balanced_batches(squeezed, settings.batch_bags, np.random.default_rng(seed))
-        selection, history = _Selection(), []
-        last = until or settings.steps
-        for step in range(1, last + 1):
-            loss = _step(head, optimiser, collate(next(batches)).to(device), step)
-            if step % settings.check_every and step != last:
-                continue
-            cosine = float(head.memory.clusters().cosine)
-            auc = video_auc(head, held_out, device)
-            check = Check(step, float(loss.mil), float(loss.cluster), cosine, float(loss.spread), auc)
-            history.append(check)
-            selection.see(check, head)
-            if on_check is not None:
-                on_check(check)
-        selected = selection.restore(head)
-    if settings.clustering and selected.cosine > COLLAPSED:
-        log.warning(
-            "the normal and the abnormal cluster are not apart at step %d: cosine %.2f",
-            selected.step,
-            selected.cosine,
-        )
-    return Trained(head.eval().cpu(), selected, history)
+        yield
 
 
-def _step(head: Head, optimiser: torch.optim.Optimizer, batch: Batch, step: int) -> Loss:
-    settings = head.settings
-    head.train()
-    loss = batch_loss(head, batch, warm=step > settings.warmup * settings.steps)
-    optimiser.zero_grad()
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(head.parameters(), settings.clip_norm)
-    optimiser.step()
-    if loss.clusters is not None:
-        head.memory.append(loss.clusters)
-    return loss
-
-
-class _Selection:
-    """The checkpoint in the middle of the best stretch of :data:`WINDOW` checks.
-
-    One check's AUC over a few held-out videos takes few values and jumps; the single best check is
-    mostly luck, the best stretch is not. Of equal stretches the earliest counts; without AUCs it is
-    the last check.
-    """
-
-    def __init__(self) -> None:
-        self._recent: deque[tuple[Check, dict[str, Tensor]]] = deque(maxlen=WINDOW)
-        self._best: tuple[Check, dict[str, Tensor]] | None = None
-        self._best_auc = -1.0
-
-    def see(self, check: Check, head: Head) -> None:
-        state = {name: value.detach().clone() for name, value in head.state_dict().items()}
-        self._recent.append((check, state))
-        aucs = [seen.auc for seen, _ in self._recent if seen.auc is not None]
-        if not aucs:
-            self._best = check, state
-        elif len(aucs) < WINDOW:  # so far, the middle of what there is
-            self._best = self._recent[len(aucs) // 2]
-        elif sum(aucs) / WINDOW > self._best_auc:
-            self._best_auc = sum(aucs) / WINDOW
-            self._best = self._recent[WINDOW // 2]
-
-    def restore(self, head: Head) -> Check:
-        assert self._best is not None
-        check, state = self._best
-        head.load_state_dict(state)
-        return check
-
-
-def normal_statistics(bags: Sequence[Bag]) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation (D,) of the normal snippets; constant channels get deviation 1."""
-    rows = np.concatenate([bag.values.reshape(-1, bag.values.shape[-1]) for bag in bags if bag.label == 0])
-    std = rows.std(axis=0, dtype=np.float64)
-    std[std < 1e-6] = 1.0
-    mean = rows.mean(axis=0, dtype=np.float64)
-    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
-
-
-def video_auc(head: Head, bags: Sequence[Bag], device: torch.device) -> float | None:
-    """Return the ROC-AUC of the bags' top-k means, or None where a label is missing."""
-    labels = [bag.label for bag in bags]
-    if len(set(labels)) < 2:
-        return None
-    head.eval()
-    scores = []
-    for bag in bags:  # one at a time: padding all to the longest could need more memory than there is
-        batch = collate([bag]).to(device)
-        scores.append(float(head.settings.top_k.mean(head.score(batch.features, batch.mask), batch.mask)))
-    return float(roc_auc_score(labels, scores))
+def _mixed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,168 @@
+"""The threshold and its floor against a slow search through every score, with alarms that are counted by hand."""
+
+import logging
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vadpipe.head.bags import Bag
+from vadpipe.head.checkpoint import Calibration
+from vadpipe.threshold import calibrate
+
+ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
+
+
+def make_calibration(threshold: float) -> Calibration:
+    return Calibration(
+        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True
+    )
+
+
+def normal(scores, snippet_s=0.64, start_s=0.0) -> tuple[Bag, np.ndarray]:
+    """A normal video whose snippets have these scores."""
+    scores = np.array(scores, np.float32)
+    times_s = start_s + snippet_s * np.arange(len(scores))
+    values = np.zeros((1, len(scores), 1), np.float32)
+    return Bag("normal", values, 0, "normal", times_s, start_s + snippet_s * len(scores)), scores
+
+
+def slow_alarms(normals, threshold):
+    """Begin an alarm at a snippet that reaches the threshold, unless one ended less than a second before."""
+    alarms = 0
+    for bag, scores in normals:
+        ended_s = -math.inf
+        edges_s = [*bag.times_s, bag.end_s]
+        for at, score in enumerate(scores):
+            if score >= np.float32(threshold):
+                alarms += edges_s[at] - ended_s >= 1.0
+                ended_s = edges_s[at + 1]
+    return alarms
+
+
+def slow_threshold(normals, allowed):
+    """Return the last score, from the highest down, up to which no more alarms are raised than allowed."""
+    scores = sorted({float(score) for _, own in normals for score in own}, reverse=True)
+    found = float(np.nextafter(np.float32(scores[0]), np.float32(np.inf)))
+    for score in scores:
+        if slow_alarms(normals, score) > allowed:
+            break
+        found = score
+    return found
+
+
+def slow_quantile(normals, quantile):
+    """Between the two scores on either side of the place that the quantile has among all, in proportion."""
+    scores = sorted(float(score) for _, own in normals for score in own)
+    place = quantile * (len(scores) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(scores) - 1)
+    return scores[below] + (place - below) * (scores[above] - scores[below])
+
+
+def calibrated(normals, *, allowed, **options):
+    """Calibrate to a rate that allows so many alarms in all, with next to no floor unless one is asked for."""
+    hours = sum(bag.end_s - bag.times_s[0] for bag, _ in normals) / 3600
+    options = {"quantile": 1e-9, "unseen": True, **options}
+    return calibrate(normals, per_hour=(allowed + 0.5) / hours, **options)
+
+
+# Scores and quantiles are binary fractions, so that places between two scores are exact.
+videos = st.lists(st.lists(st.integers(0, 16), min_size=1, max_size=30), min_size=1, max_size=5)
+
+
+@settings(max_examples=300)
+@given(
+    videos=videos, allowed=st.integers(0, 8), quantile=st.sampled_from([1 / 64, 1 / 2, 3 / 4, 15 / 16]),
+    snippet_s=st.sampled_from([0.25, 0.64, 2.0]), start_s=st.sampled_from([0, 3]),
+)  # fmt: skip
+def test_it_is_that_of_the_slow_search_and_never_below_the_quantile(
+    videos, allowed, quantile, snippet_s, start_s
+):
+    normals = [normal(np.array(scores) / 16, snippet_s, start_s) for scores in videos]
+    found = calibrated(normals, allowed=allowed, quantile=quantile)
+    by_rate, floor = slow_threshold(normals, allowed), slow_quantile(normals, quantile)
+    assert found.alarms == slow_alarms(normals, found.threshold)
+    if allowed < 1:
+        assert (found.method, found.threshold) == ("quantile", floor)
+        return
+    assert found.threshold == max(by_rate, floor)
+    assert found.method == ("rate" if by_rate >= floor else "quantile")
+    assert found.alarms <= allowed  # the floor raises no more than the rate
+    lower = [score for _, scores in normals for score in scores.tolist() if score < found.threshold]
+    if found.method == "rate" and lower:
+        assert slow_alarms(normals, max(lower)) > allowed
+
+
+def test_with_scores_of_full_precision():
+    rng = np.random.default_rng(0)
+    normals = [normal(rng.random(60)) for _ in range(12)]
+    for allowed in (1, 5, 40):
+        found = calibrated(normals, allowed=allowed)
+        assert found.threshold == slow_threshold(normals, allowed)
+        assert found.alarms == slow_alarms(normals, found.threshold)
+
+
+def test_alarms_that_grow_together_further_down_are_no_excuse():
+    """At 0.2 the whole video is one alarm; at 0.8 it is two, one more than wanted."""
+    scores = [0.9, 0.2, 0.2, 0.2, 0.8, 0.2, 0.2, 0.2, 0.7, 0.2, 0.2]
+    assert calibrated([normal(scores)], allowed=1).threshold == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("n_videos", "allowed"), [(3, 2), (2, 1)])
+def test_where_too_many_share_the_highest_score_it_lies_above_all(n_videos, allowed):
+    found = calibrated([normal([0.1, 1.0, 0.3])] * n_videos, allowed=allowed)
+    assert found.threshold == ABOVE_1
+    assert found.alarms == 0
+    assert found.method == "rate"
+
+
+def test_as_many_as_may_share_the_highest_score():
+    found = calibrated([normal([0.1, 0.9, 0.1])] * 2, allowed=2)
+    assert found.threshold == pytest.approx(0.1)  # lower, the same videos are in alarm, only for longer
+    assert found.alarms == 2
+
+
+def test_what_was_found_is_told():
+    normals = [normal(np.linspace(0, 1, 5625)), normal([0.5] * 5625, start_s=100.0)]
+    found = calibrate(normals, per_hour=0.5, quantile=0.9, unseen=True)
+    assert (found.per_hour, found.quantile, found.unseen) == (0.5, 0.9, True)
+    assert found.hours == pytest.approx(2.0)
+    assert found.alarms <= 1  # floor(0.5 * 2)
+    assert found.threshold > 0.5
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9, 0.95])
+def test_with_too_little_footage_for_one_alarm_it_is_the_quantile(quantile):
+    rng = np.random.default_rng(0)
+    normals = [normal(rng.random(90)) for _ in range(10)]  # 576 s, where 6 an hour are 0.96
+    found = calibrate(normals, per_hour=6, quantile=quantile, unseen=True)
+    every = np.sort(np.concatenate([scores for _, scores in normals]))
+    assert found.method == "quantile"
+    assert found.threshold == pytest.approx(np.interp(quantile * 899, np.arange(900), every), abs=1e-6)
+    assert found.alarms == slow_alarms(normals, found.threshold) > 0
+    assert calibrate(normals * 2, per_hour=6, quantile=quantile, unseen=True).method == "rate"
+
+
+def test_a_video_in_alarm_throughout_is_held_off_by_the_quantile():
+    """It raises one alarm only, and so would the lowest of all scores."""
+    normals = [normal(np.linspace(0.5, 0.6, 200))]
+    assert calibrated(normals, allowed=1).threshold == pytest.approx(0.5)
+    found = calibrated(normals, allowed=1, quantile=0.95)
+    assert found.method == "quantile"
+    assert found.threshold == pytest.approx(slow_quantile(normals, 0.95), abs=1e-6)
+    assert (normals[0][1] >= found.threshold).mean() == 0.05
+
+
+def test_where_both_fall_on_one_score_the_rate_is_kept():
+    assert calibrated([normal([0.5, 0.5, 0.5])], allowed=1, quantile=0.95).method == "rate"
+
+
+def test_heads_that_judge_what_they_learned_from_are_warned_of(caplog):
+    with caplog.at_level(logging.WARNING, logger="vadpipe"):
+        assert calibrate([normal([0.5])], per_hour=6, quantile=0.95, unseen=True).unseen
+        assert caplog.text == ""
+        assert not calibrate([normal([0.5])], per_hour=6, quantile=0.95, unseen=False).unseen
+    assert "the threshold comes from videos that the head learned from" in caplog.text

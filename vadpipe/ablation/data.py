@@ -1,0 +1,192 @@
+"""The videos of an ablation: what is learned from, and what scores are compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.curve import spread
+from vadpipe.errors import FeatureError, InputError
+from vadpipe.evaluation.comparing import Lengths, aligned
+from vadpipe.evaluation.metrics import Judged
+from vadpipe.features import Features, Recipe
+from vadpipe.fitting import bag_of, load_features
+from vadpipe.head.bags import Bag
+from vadpipe.names import match
+from vadpipe.truth import Truth, read_truth
+
+log = logging.getLogger(__name__)
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A video without its features, which would be too much to keep twice.
+
+    Attributes:
+        truth: about the N frames that are compared; it always has a group.
+        source: the video's name in its feature file.
+        spans: (S, 2) int64, the frames that each snippet speaks for.
+        n_shown: how many frames the curve has, N or more.
+        lost: (S,) bool, snippets that could not be decoded and have no score.
+        times_s: (N,) float64, presentation time of each frame that is compared.
+        end_s: when the last of these ends.
+        digest: sha256 of the features and of all the above.
+    """
+
+    truth: Truth
+    source: str
+    spans: NDArray[np.int64] = field(repr=False)
+    n_shown: int
+    lost: NDArray[np.bool_] = field(repr=False)
+    times_s: NDArray[np.float64] = field(repr=False)
+    end_s: float
+    digest: str = field(repr=False)
+
+    def judged(self, scores: NDArray[np.float32]) -> Judged:
+        """Return its curve beside the truth; scores are of the snippets that are not lost, in order."""
+        of_all = np.full(len(self.spans), np.nan, dtype=np.float32)
+        of_all[~self.lost] = scores
+        curve = spread(of_all, self.spans, self.n_shown)
+        return Judged(self.truth, curve[: self.truth.n_frames], self.times_s, self.end_s)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The videos that both the truth and the features know.
+
+    Attributes:
+        features: the folder.
+        backbone: whose features were taken, or None where there was only one.
+        recipe: how the features were made.
+        samples: by the truth's name, in its order.
+        missing: videos of the truth that have no features.
+        ambiguous: videos of the truth that fit several feature files or share one.
+        unused: videos that have features, and are not in the truth.
+    """
+
+    features: Path
+    backbone: str | None
+    recipe: Recipe
+    samples: dict[str, Sample] = field(repr=False)
+    missing: list[str] = field(repr=False)
+    ambiguous: list[str] = field(repr=False)
+    unused: list[str] = field(repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of everything that a result depends on: features, labels, groups and truth."""
+        parts = [f"{name} {sample.digest}\n" for name, sample in self.samples.items()]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    @property
+    def truths(self) -> list[Truth]:
+        """The truth of each video."""
+        return [sample.truth for sample in self.samples.values()]
+
+    def bags(self) -> dict[str, Bag]:
+        """Load the features of all videos, as bags with video-level labels, by the truth's names.
+
+        Raises:
+            FeatureError: where they are not what they were when this was made.
+        """
+        there = {item.source.video: item for item in load_features(self.features, self.backbone)}
+        bags: dict[str, Bag] = {}
+        for name, sample in self.samples.items():
+            features = there.get(sample.source)
+            if features is None or _digest(features, sample.truth) != sample.digest:
+                raise FeatureError(
+                    "has changed since the ablation began", file=sample.source, next_step="Start it again."
+                )
+            bags[name] = bag_of(features, int(sample.truth.abnormal), sample.truth.group or name)
+        return bags
+
+
+def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengths: Lengths = "near") -> Data:
+    """Find the features of each video of a truth; copies of a video bring their groups together.
+
+    Args:
+        features: folder that ``extract`` wrote.
+        truth: CSV ``video,frames,anomalies[,class][,group]``.
+        backbone: use only the features of this backbone.
+        lengths: ``"near"`` refuses videos whose number of frames differs from the truth's by more than a
+            snippet, ``"any"`` compares the frames that both have.
+
+    Raises:
+        UsageError: where the truth cannot be read.
+        FeatureError: where features are missing, broken, of several recipes or cannot be scored, or lengths
+            differ by too much.
+        InputError: where no video of the truth has features.
+    """
+    truths = {item.video: item for item in read_truth(truth)}
+    by_video = {item.source.video: item for item in load_features(features, backbone)}
+    matched = match(truths, by_video)
+    _tell("videos of the truth without features", matched.missing)
+    _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
+    if not matched.found:
+        raise InputError(
+            "names no video that has features",
+            file=truth,
+            next_step="Extract these videos, or name the folder of their features with --features.",
+        )
+    found = {name: by_video[video] for name, video in matched.found.items()}
+    groups = _joined_groups({name: truths[name] for name in found}, found)
+    samples = {
+        name: _sample(item, replace(truths[name], group=groups[name]), lengths)
+        for name, item in found.items()
+    }
+    recipe = next(iter(found.values())).recipe
+    return Data(
+        features, backbone, recipe, samples, matched.missing, list(matched.ambiguous), matched.superfluous
+    )
+
+
+def _sample(features: Features, truth: Truth, lengths: Lengths) -> Sample:
+    cut, _ = aligned(truth, features.n_frames, lengths, features.source.video)
+    n_frames = cut.n_frames
+    if features.lost.all():
+        raise FeatureError("has no snippet that could be decoded", file=features.source.video)
+    return Sample(
+        truth=cut,
+        source=features.source.video,
+        spans=features.spans,
+        n_shown=features.n_frames,
+        lost=features.lost,
+        times_s=features.frame_times_s[:n_frames].copy(),
+        end_s=float(np.append(features.frame_times_s, features.end_s)[n_frames]),
+        digest=_digest(features, cut),
+    )
+
+
+def _digest(features: Features, truth: Truth) -> str:
+    digest = hashlib.sha256(repr((truth, features.end_s, features.source.gaps, features.recipe)).encode())
+    for array in (features.values, features.frame_times_s):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _joined_groups(truths: dict[str, Truth], found: dict[str, Features]) -> dict[str, str]:
+    """Return the group of each video; groups that hold copies of one video are one."""
+    groups = {name: truth.group or name for name, truth in truths.items()}
+    first: dict[str, str] = {}
+    for name, features in found.items():
+        original = first.setdefault(features.source.sha256, name)
+        if groups[original] != groups[name]:
+            log.warning("%s and %s are the same video: their groups become one", original, name)
+            old, new = groups[name], groups[original]
+            groups = {video: new if group == old else group for video, group in groups.items()}
+    return groups
+
+
+def _tell(what: str, names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)

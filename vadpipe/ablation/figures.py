@@ -1,0 +1,60 @@
+"""The figures of a run: how well the curves of a fold's test videos agree with the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.ablation.data import Data
+from vadpipe.ablation.runs import At, Run
+from vadpipe.evaluation.alarms import tally
+from vadpipe.evaluation.metrics import Judged, frame_metrics
+from vadpipe.evaluation.ranking import Ranking
+
+FIGURES = {
+    "auc": "frame ROC-AUC",
+    "auc_abnormal": "of abnormal videos",
+    "auc_mixed": "of videos with both kinds of frames",
+    "ap": "frame AP",
+    "event_f1@0.3": "event F1, overlap 0.3",
+    "false_alarms_per_hour": "false alarms an hour",
+}
+"""What is reported, as :mod:`vadpipe.evaluation` defines it. Events and alarms are counted at the threshold
+that was calibrated for the selected step, whichever step is looked at."""
+
+
+def judged_videos(run: Run, data: Data, at: At) -> list[Judged]:
+    """Return the curves of the run's test videos at that step, beside the truth."""
+    scores = zip(run.record.videos, run.scores[at], strict=True)
+    return [data.samples[name].judged(own) for name, own in scores]
+
+
+def figures_of(judged: Sequence[Judged], threshold: float) -> dict[str, float | None]:
+    """Return :data:`FIGURES` over these videos; None where one is not defined."""
+    values = frame_metrics(judged).figures | tally(judged, threshold).totals()
+    return {name: values[name] for name in FIGURES}
+
+
+def resampled(
+    judged: Sequence[Judged], threshold: float, weights: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return :data:`FIGURES` where video v counts ``weights[r, v]`` times, each (R,); NaN where undefined.
+
+    Args:
+        judged: V videos.
+        threshold: of events and alarms.
+        weights: (R, V) int64.
+    """
+    values = dict(tally(judged, threshold).summed(weights).rates())
+    chosen = {
+        "": [True] * len(judged),
+        "_abnormal": [video.truth.abnormal for video in judged],
+        "_mixed": [video.mixed for video in judged],
+    }
+    for suffix, taken in chosen.items():
+        ranking = Ranking(judged, taken)
+        both = np.array([ranking.auc_and_ap(row) for row in weights])
+        values[f"auc{suffix}"], values[f"ap{suffix}"] = both.T
+    return {name: values[name] for name in FIGURES}

@@ -1,0 +1,141 @@
+"""The rows of the table: variants of the method, each a few settings away from the full one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from vadpipe.atomic import fitting_name
+from vadpipe.errors import UsageError
+from vadpipe.head.settings import HeadSettings
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant of the method.
+
+    Attributes:
+        name: what the table calls it.
+        tells: what it is there for, in a few words.
+        changes: settings that differ from the base; the full method has none.
+
+    Raises:
+        UsageError: where the name is empty or cannot be printed.
+    """
+
+    name: str
+    tells: str
+    changes: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable() or not self.folder:
+            raise UsageError(f"{self.name!r} cannot be the name of a row", next_step="Use letters or digits.")
+        object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder: ``"+ batch clustering"`` becomes ``"batch-clustering"``."""
+        return fitting_name(re.sub(r"[^\w.]+", "-", self.name.lower()).strip("-."), "")
+
+    def settings(self, base: HeadSettings) -> HeadSettings:
+        """Return the base with this row's changes. Raises UsageError where one is unknown or out of range."""
+        try:
+            return HeadSettings.model_validate(base.model_dump() | dict(self.changes))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "settings"
+            names = ", ".join(HeadSettings.model_fields)
+            hint = f"The settings are: {names}." if first["type"] == "extra_forbidden" else None
+            raise UsageError(f"row {self.name!r}: {where}: {first['msg']}", next_step=hint) from error
+
+
+BASELINE = "mil"
+CONTROL = "second head"
+REFERENCES = (BASELINE, CONTROL)
+"""Every other row is compared with these."""
+
+ROWS = (
+    Row(BASELINE, "baseline: plain multiple-instance head", {"clustering": False, "guided": False}),
+    Row("+ batch clustering", "claim 1 alone", {"memory": "none", "guided": False}),
+    Row("+ cross-batch", "claims 1 and 2", {"guided": False}),
+    Row("+ guided score", "claims 1 to 3: the full method, the settings as they are"),
+    Row(
+        CONTROL,
+        "control: a second head of the branch's size in place of the clusters",
+        {"clustering": False, "second_head": True, "guided": True},
+    ),
+    Row("full without memory", "claims 1 and 3", {"memory": "none"}),
+    Row("memory ema", "the memory's mean within the batch's centroids", {"memory": "ema"}),
+    Row("g = 0", "no clustering gradient reaches the embedding", {"cluster_gradient": 0.0}),
+    Row("g = 0.25", "a quarter of it does", {"cluster_gradient": 0.25}),
+    Row("g = 1", "all of it does", {"cluster_gradient": 1.0}),
+)
+
+
+def parse_row(text: str) -> Row:
+    """Read ``"name: setting=value setting=value"``. Raises UsageError where it is none."""
+    name, colon, rest = text.partition(":")
+    pairs = [part.partition("=") for part in rest.split()]
+    if not colon or not pairs or not all(key and equals for key, equals, _ in pairs):
+        raise UsageError(
+            f"{text!r} is no row",
+            next_step="Write NAME: SETTING=VALUE, with blanks between several settings.",
+        )
+    return Row(name.strip(), "given by the user", {key: value for key, _, value in pairs})
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rows of an ablation.
+
+    Attributes:
+        rows: no two have the same settings.
+        same: rows left out since their settings are those of another, and that other's name.
+    """
+
+    rows: list[Row]
+    same: dict[str, str]
+
+
+def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str] | None = None) -> Chosen:
+    """Return the rows to run: the known ones and the user's, or those that are named.
+
+    Args:
+        base: the full method.
+        own: rows besides :data:`ROWS`.
+        names: which of all these to run, in this order; all by default.
+
+    Raises:
+        UsageError: where a name is unknown, two rows share a name or a folder, or a setting is off.
+    """
+    known = {row.name: row for row in ROWS}
+    folders = {row.folder: row.name for row in ROWS}
+    for row in own:
+        taken = folders.setdefault(row.folder, row.name)
+        if row.name in known or taken != row.name:
+            raise UsageError(f"there is a row {taken!r} already", next_step=f"Call {row.name!r} otherwise.")
+        known[row.name] = row
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise UsageError(
+            f"there is no row {unknown[0]!r}",
+            next_step=f"The rows are: {', '.join(known)}. Others: --row 'NAME: SETTING=VALUE'.",
+        )
+    rows: list[Row] = []
+    same: dict[str, str] = {}
+    first: dict[HeadSettings, str] = {}
+    for name in dict.fromkeys(known if names is None else names):
+        other = first.setdefault(known[name].settings(base), name)
+        if other == name:
+            rows.append(known[name])
+        else:
+            same[name] = other
+    if not rows:
+        raise UsageError("no row was named", next_step=f"The rows are: {', '.join(known)}.")
+    return Chosen(rows, same)

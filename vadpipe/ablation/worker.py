@@ -1,0 +1,72 @@
+"""The process that does runs and can be lost: ``python -m vadpipe.ablation.worker DESCRIPTOR``.
+
+It is told over a pipe what the videos are and then, one after the other, which runs to do; it answers each
+with None, or with the error that kept it from that.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import torch
+
+from vadpipe.ablation.data import Data
+from vadpipe.ablation.measuring import measure
+from vadpipe.ablation.runs import Job
+from vadpipe.errors import VadpipeError
+from vadpipe.extract.decode.child import die_with_parent
+from vadpipe.head.bags import Bag
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all runs have in common.
+
+    Attributes:
+        data: the videos.
+        device: where to train.
+        talks: print the traceback of whatever goes wrong.
+    """
+
+    data: Data
+    device: str
+    talks: bool
+
+
+def main() -> None:
+    """Do runs until nobody asks for more."""
+    die_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that no unfinished file is left behind
+    logging.getLogger("vadpipe").setLevel(logging.ERROR)  # warnings of each of many runs help nobody
+    torch.set_num_threads(1)
+    parent = Connection(int(sys.argv[1]))
+    task: Task = parent.recv()
+    bags: dict[str, Bag] = {}
+    while True:
+        try:
+            job: Job = parent.recv()
+        except EOFError:
+            return
+        parent.send(_do(job, task, bags))
+
+
+def _do(job: Job, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
+    try:
+        bags.update(bags or task.data.bags())
+        measure(job, task.data, bags, torch.device(task.device)).save(job.file)
+    except Exception as error:
+        if task.talks:
+            traceback.print_exc()
+        if isinstance(error, VadpipeError):
+            return error
+        return VadpipeError(f"{type(error).__name__}: {str(error)[:200]}")
+    return None
+
+
+if __name__ == "__main__":
+    main()

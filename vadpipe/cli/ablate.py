@@ -1,0 +1,94 @@
+"""``vadpipe ablate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vadpipe.cli import options
+from vadpipe.errors import printable
+
+if TYPE_CHECKING:
+    from vadpipe.ablation.results import FailedRun
+
+
+def ablate(
+    truth: Annotated[
+        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each video.")
+    ],
+    features: Annotated[Path, typer.Option("--features", help="Folder that extract wrote.")] = Path(
+        "features"
+    ),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
+        "ablation"
+    ),
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the videos; each is tested once.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row on each fold.")] = 5,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Ways in which the videos are dealt into folds; seeds take turns.")
+    ] = 1,
+    rows: Annotated[
+        list[str] | None, typer.Option("--rows", metavar="NAME", help="Run this row; repeatable.")
+    ] = None,
+    row: Annotated[
+        list[str] | None,
+        typer.Option("--row", metavar="'NAME: SETTING=VALUE ...'", help="A row of your own; repeatable."),
+    ] = None,
+    preset: options.Preset = "default",
+    settings: options.SettingsFile = None,
+    assign: options.Assign = None,
+    backbone: options.Backbone = None,
+    lengths: Annotated[
+        Literal["near", "any"],
+        typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
+    ] = "near",
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
+    ] = 1000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; a processor each without it.")
+    ] = None,
+    device: options.Device = "auto",
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train and test variants of the method on labelled videos, and compare them in pairs."""
+    options.set_up(verbose, quiet)
+    from vadpipe.ablation.ablating import ablate as ablate_head
+    from vadpipe.ablation.rows import parse_row
+    from vadpipe.ablation.table import print_ablation
+    from vadpipe.terminal import RunProgress
+
+    with RunProgress("ablating", quiet=quiet) as progress:
+        result = ablate_head(
+            features,
+            truth=truth,
+            output=output,
+            folds=folds,
+            seeds=seeds,
+            partitions=partitions,
+            rows=rows,
+            own_rows=[parse_row(text) for text in row or []],
+            settings=options.head_settings(preset, settings, assign),
+            backbone=backbone,
+            lengths=lengths,
+            bootstrap=bootstrap,
+            workers=workers,
+            device=device,
+            on_progress=progress,
+            on_failure=_report,
+        )
+    n_new = len(result.measured) - result.n_kept
+    options.say(f"{n_new} runs done, {result.n_kept} there already, {len(result.failed)} failed", quiet)
+    if not quiet and result.measured:
+        print_ablation(result)
+    for path in result.files:
+        options.say_path(path)
+    options.exit_for(len(result.measured), len(result.failed))
+
+
+def _report(failure: FailedRun) -> None:
+    """Print why a run could not be done, in two lines at most."""
+    typer.echo(f"error: {printable(str(failure.job))}: {failure.error}", err=True)

@@ -1,0 +1,43 @@
+"""Folds: which training videos judge a head that has not seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vadpipe.head.bags import Bag
+
+MIN_GROUPS_TO_JUDGE = 8
+"""Where a label has fewer groups than this, they pick no step: they would judge by luck."""
+
+
+def deal(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
+    """Deal the bags' rows into folds: groups stay whole, groups with an abnormal video go round evenly.
+
+    Returns:
+        At most ``n_folds`` folds, each with something in it, such that all the others together hold both
+        labels; none where that cannot be.
+    """
+    abnormal = {bag.group for bag in bags if bag.label}
+    by_kind = [sorted(abnormal), sorted({bag.group for bag in bags} - abnormal)]
+    rng = np.random.default_rng(seed)
+    order = [groups[index] for groups in by_kind for index in rng.permutation(len(groups))]
+    for n in range(min(n_folds, len(order)), 1, -1):
+        fold_of = {group: at % n for at, group in enumerate(order)}
+        folds = [[row for row, bag in enumerate(bags) if fold_of[bag.group] == fold] for fold in range(n)]
+        if all({bags[row].label for row in others(folds, fold)} == {0, 1} for fold in range(n)):
+            return folds
+    return []
+
+
+def others(folds: Sequence[Sequence[int]], fold: int) -> list[int]:
+    """Return the rows of all folds but that one."""
+    return sorted(row for at, rows in enumerate(folds) if at != fold for row in rows)
+
+
+def can_judge(bags: Sequence[Bag]) -> bool:
+    """Tell whether there are enough groups of each label to pick a step by."""
+    return all(
+        len({bag.group for bag in bags if bag.label == label}) >= MIN_GROUPS_TO_JUDGE for label in (0, 1)
+    )

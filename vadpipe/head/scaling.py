@@ -1,0 +1,44 @@
+"""The scale of the scores: how sure a score is, by videos that the head has not seen.
+
+A head grows ever surer of its own training videos, so that its scores crowd at 0 and 1. Platt's scaling
+("Probabilistic outputs for support vector machines", 1999) stretches them by a logistic regression of unseen
+videos' labels on their scores. It keeps every order, so no ROC-AUC of a curve changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+_CLOSEST = 1e-9
+"""To 0 and 1: keeps logarithms finite, in float64."""
+
+
+def fit_scale(scores: Sequence[float], labels: Sequence[int]) -> Tensor:
+    """Return slope and offset (2,) float64 on the scale of log odds; (1, 0) where the scores tell nothing.
+
+    Both labels weigh the same, so that a video of score 0.5 is as likely of the one as of the other.
+
+    Args:
+        scores: of unseen videos, in [0, 1].
+        labels: theirs, 0 and 1, both present.
+    """
+    odds = torch.logit(torch.tensor(scores, dtype=torch.float64), _CLOSEST).numpy()
+    model = LogisticRegression(class_weight="balanced").fit(odds[:, None], np.asarray(labels))
+    slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return torch.tensor([slope, offset] if slope > 0 else [1.0, 0.0], dtype=torch.float64)
+
+
+def rescaled(scores: Tensor, scale: Tensor) -> Tensor:
+    """Return ``sigmoid(slope * logit(score) + offset)``.
+
+    Args:
+        scores: in [0, 1].
+        scale: slope and offset (2,) float64.
+    """
+    odds = torch.logit(scores.to(scale.dtype), _CLOSEST)
+    return torch.sigmoid(scale[0] * odds + scale[1]).to(scores.dtype)
