@@ -15,8 +15,9 @@ from sklearn.metrics import roc_auc_score
 
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.folds import deal, others
+from vadpipe.head.selection import TOLERANCE, WINDOW, Selection
 from vadpipe.head.train import Training
-from vadpipe.learning import TOLERANCE, WINDOW, _Selection, check_steps, learn, snippet_scores
+from vadpipe.learning import check_steps, learn, snippet_scores
 from vadpipe.threshold import calibrate
 
 QUICK = SMALL.model_copy(update={"steps": 24, "checks": 8, "segments": 12})
@@ -128,13 +129,13 @@ def last_of_the_best(aucs):
 
 def select(aucs, cut=None):
     """Return the place that is picked; at ``cut`` the selection is written and read again."""
-    selection = _Selection()
+    selection = Selection()
     for place, auc in enumerate(aucs):
         if place == cut:
             file = io.BytesIO()
             torch.save(selection.state(), file)
             file.seek(0)
-            selection = _Selection()
+            selection = Selection()
             selection.restore(torch.load(file, weights_only=True))
         selection.see(place, auc, [{"place": torch.tensor(place)}])
     step, heads = selection.best
@@ -176,7 +177,7 @@ def test_of_too_few_checks_for_a_mean_the_last_is_taken(n):
 
 
 def test_a_selection_holds_the_heads_of_one_check():
-    selection = _Selection()
+    selection = Selection()
     for step in range(3 * WINDOW):
         selection.see(step, 0.5, [{"weight": torch.zeros(100_000)}])
     file = io.BytesIO()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.folds import can_judge, deal, others
 from vadpipe.head.network import Head
 from vadpipe.head.scaling import fit_scale
+from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Progress, Training
 from vadpipe.resuming import Resume
@@ -33,12 +32,6 @@ COLLAPSED = 0.9
 """Cosine of the two centroids above which the clusters tell nothing apart."""
 
 _BAGS_AT_ONCE = 64
-
-WINDOW = 5
-"""Checks over which the AUC of unseen videos is averaged."""
-
-TOLERANCE = 0.01
-"""AUC by which two such means may differ and count as equal; the standard error over 100 videos is 0.03."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def learn(
 
     1. The bags are dealt into folds (:func:`vadpipe.head.folds.deal`). For each a head is trained on the
        others, all side by side. At every check each video has a score by a head that has not seen it;
-       the AUC of these picks the step, see :class:`_Selection`.
+       the AUC of these picks the step, see :class:`vadpipe.head.selection.Selection`.
     2. The same heads at that step, on the videos that they have not seen: the scale of the scores
        (:func:`vadpipe.head.scaling.fit_scale`), and by the normal ones among them the threshold
        (:func:`vadpipe.threshold.calibrate`).
@@ -159,7 +152,7 @@ def _pick(
     folds = deal(data.bags, settings.folds, seed)
     learned_from = [others(folds, fold) for fold in range(len(folds))] or [list(range(len(data.bags)))]
     trainings = [Training(data, rows, settings, seed=seed) for rows in learned_from]
-    selection, history = _Selection(), []
+    selection, history = Selection(), []
     kept = resume.get("folds")
     if kept is not None:
         for training, state in zip(trainings, kept["trainings"], strict=True):
@@ -287,49 +280,6 @@ def _train_on_all(
         resume.put("all", {"training": training.state(), "selected": selected})
     assert selected is not None
     return selected, watched
-
-
-class _Selection:
-    """The latest check at which the AUC of unseen videos has not fallen yet, and the heads there.
-
-    One check's AUC over a few videos takes few values and jumps, and so does the best of them. So means
-    over :data:`WINDOW` checks are compared; and of those that the videos cannot tell from the best
-    (:data:`TOLERANCE`) the last one counts, since videos are ranked well long before their snippets are, and
-    the final training has more videos than those that judge it. With fewer checks or no AUCs it is the
-    last check.
-    """
-
-    def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=WINDOW)
-        self._best: tuple[int, list[dict[str, Tensor]]] | None = None
-        self._best_auc = -1.0
-
-    @property
-    def best(self) -> tuple[int, list[dict[str, Tensor]]]:
-        """The picked step, and the numbers of each fold's head there."""
-        assert self._best is not None
-        return self._best
-
-    def see(self, step: int, auc: float | None, heads: list[dict[str, Tensor]]) -> None:
-        """Take in a check."""
-        if auc is not None:
-            self._recent.append(auc)
-        if len(self._recent) < WINDOW:  # there is no mean to compare yet
-            self._best = step, heads
-            return
-        mean = math.fsum(self._recent) / WINDOW
-        if round(self._best_auc - mean, 9) <= TOLERANCE:  # both are fractions, often just so far apart
-            self._best = step, heads
-        self._best_auc = max(self._best_auc, mean)
-
-    def state(self) -> dict[str, Any]:
-        """Return all that :meth:`restore` needs."""
-        return {"recent": list(self._recent), "best": self._best, "best_auc": self._best_auc}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on where that state was taken."""
-        self._recent.extend(state["recent"])
-        self._best, self._best_auc = state["best"], state["best_auc"]
 
 
 def _warn_of_collapse(head: Head, step: int) -> None:

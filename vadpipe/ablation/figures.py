@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from vadpipe.ablation.data import Data
 from vadpipe.ablation.runs import At, Run
 from vadpipe.evaluation.alarms import tally
+from vadpipe.evaluation.bootstrap import reweighted
 from vadpipe.evaluation.metrics import Judged, frame_metrics
-from vadpipe.evaluation.ranking import Ranking
 
 FIGURES = {
     "auc": "frame ROC-AUC",
@@ -47,14 +47,5 @@ def resampled(
         threshold: of events and alarms.
         weights: (R, V) int64.
     """
-    values = dict(tally(judged, threshold).summed(weights).rates())
-    chosen = {
-        "": [True] * len(judged),
-        "_abnormal": [video.truth.abnormal for video in judged],
-        "_mixed": [video.mixed for video in judged],
-    }
-    for suffix, taken in chosen.items():
-        ranking = Ranking(judged, taken)
-        both = np.array([ranking.auc_and_ap(row) for row in weights])
-        values[f"auc{suffix}"], values[f"ap{suffix}"] = both.T
+    values = reweighted(judged, tally(judged, threshold), weights)
     return {name: values[name] for name in FIGURES}

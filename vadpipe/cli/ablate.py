@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,13 +40,8 @@ def ablate(
     settings: options.SettingsFile = None,
     assign: options.Assign = None,
     backbone: options.Backbone = None,
-    lengths: Annotated[
-        Literal["near", "any"],
-        typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
-    ] = "near",
-    bootstrap: Annotated[
-        int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
-    ] = 1000,
+    lengths: options.Lengths = "near",
+    bootstrap: options.Bootstrap = 1000,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Trainings at once; a processor each without it.")
     ] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -26,13 +26,8 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="Score from which a frame counts as abnormal; the head's without it.")
     ] = None,
-    lengths: Annotated[
-        Literal["near", "any"],
-        typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
-    ] = "near",
-    bootstrap: Annotated[
-        int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
-    ] = 1000,
+    lengths: options.Lengths = "near",
+    bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     verbose: options.Verbose = 0,

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -43,6 +43,13 @@ Tolerate = Annotated[
     typer.Option(
         min=0, max=1, help="Share of a video's frames that may be lost before the exit code tells of it."
     ),
+]
+Lengths = Annotated[
+    Literal["near", "any"],
+    typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
+]
+Bootstrap = Annotated[
+    int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
 ]
 Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[

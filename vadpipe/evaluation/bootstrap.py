@@ -46,6 +46,19 @@ def intervals(judged: Sequence[Judged], counts: Tally, *, resamples: int, seed: 
     if not resamples:
         return {}
     weights = drawn(judged, resamples, seed)
+    return {name: interval_of(values) for name, values in reweighted(judged, counts, weights).items()}
+
+
+def reweighted(
+    judged: Sequence[Judged], counts: Tally, weights: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return every figure, (R,) float64, where video v counts ``weights[r, v]`` times; NaN where undefined.
+
+    Args:
+        judged: V videos.
+        counts: theirs, at some threshold.
+        weights: (R, V) int64.
+    """
     values = counts.summed(weights).rates()
     subsets = {
         "": [True] * len(judged),
@@ -56,7 +69,7 @@ def intervals(judged: Sequence[Judged], counts: Tally, *, resamples: int, seed: 
         ranking = Ranking(judged, chosen)
         both = np.array([ranking.auc_and_ap(row) for row in weights])
         values[f"auc{suffix}"], values[f"ap{suffix}"] = both.T
-    return {name: interval_of(resampled) for name, resampled in values.items()}
+    return values
 
 
 def drawn(judged: Sequence[Judged], resamples: int, seed: int) -> NDArray[np.int64]:

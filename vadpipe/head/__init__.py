@@ -12,4 +12,8 @@ Around them: :mod:`~vadpipe.head.bags` and :mod:`~vadpipe.head.bag_score` (multi
 :mod:`~vadpipe.head.embedding`, :mod:`~vadpipe.head.classifier` and :mod:`~vadpipe.head.clustering` (the
 branches), :mod:`~vadpipe.head.network` (all of them), :mod:`~vadpipe.head.objective` (the loss of a
 batch), :mod:`~vadpipe.head.train` (the loop) and :mod:`~vadpipe.head.checkpoint` (the file).
+
+By videos that a head has not seen (:mod:`~vadpipe.head.folds`): which step is taken
+(:mod:`~vadpipe.head.selection`) and the scale of the scores (:mod:`~vadpipe.head.scaling`); the threshold
+follows in :mod:`vadpipe.threshold`, and :mod:`vadpipe.learning` puts all of it together.
 """
