@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.folds import deal, others
+from vadpipe.head.scaling import fit_scale
 from vadpipe.head.selection import TOLERANCE, WINDOW, Selection
 from vadpipe.head.train import Training
 from vadpipe.learning import check_steps, learn, snippet_scores
@@ -269,3 +270,23 @@ def test_odd_bags(crops, lengths):
     assert np.isfinite(found.threshold.threshold)
     assert all(np.isfinite([check.mil, check.cluster, check.auc]).all() for check in found.history)
     assert found.last.score(torch.zeros(1, crops, 4, D)).shape == (1, 4)
+
+
+def test_the_scale_is_that_of_unseen_videos_log_odds():
+    """Each bag by a head trained without its fold, the mean over its top k segments, all put into one fit."""
+    bags, settings = make_bags(6), SMALL
+    learned = learn(bags, settings, seed=2)
+    folds = deal(bags, settings.folds, 2)
+    data, odds, labels = TrainingSet(bags, settings.segments), [], []
+    for fold, rows in enumerate(folds):
+        training = Training(data, others(folds, fold), settings, seed=2)
+        training.advance(learned.step)
+        for row in rows:
+            scores = np.sort(snippet_scores(training.head, bags[row]).astype(np.float64))[::-1]
+            k = int(settings.top_k.counts(torch.tensor([len(scores)]))[0])
+            clipped = np.clip(scores[:k], 1e-9, 1 - 1e-9)
+            odds.append(float(np.log(clipped / (1 - clipped)).mean()))
+            labels.append(bags[row].label)
+    expected = fit_scale(odds, labels)
+    for head in (learned.selected, learned.last):
+        torch.testing.assert_close(head.scale, expected, rtol=1e-4, atol=1e-4)

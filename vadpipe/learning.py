@@ -19,7 +19,7 @@ from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.folds import can_judge, deal, others
 from vadpipe.head.network import Head
-from vadpipe.head.scaling import fit_scale
+from vadpipe.head.scaling import fit_scale, log_odds
 from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Progress, Training
@@ -202,36 +202,48 @@ def _unseen_auc(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequen
     """Return the ROC-AUC of all bags, each scored by the head that has not seen it; None of too few."""
     if not folds or not can_judge(data.bags):
         return None
-    scores, labels = _unseen_scores(data, folds, heads)
-    return float(roc_auc_score(labels, scores))
+    means, labels = _unseen(data, folds, heads, lambda scores: scores)
+    return float(roc_auc_score(labels, means))
 
 
 def _scale(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]) -> Tensor:
     """Return the scale of the scores by all bags, each scored by the head that has not seen it."""
     if not folds:
         return heads[0].scale.cpu()
-    return fit_scale(*_unseen_scores(data, folds, heads))
+    return fit_scale(*_unseen(data, folds, heads, log_odds))
 
 
-def _unseen_scores(
-    data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]
+def _unseen(
+    data: TrainingSet,
+    folds: Sequence[Sequence[int]],
+    heads: Sequence[Head],
+    measure: Callable[[Tensor], Tensor],
 ) -> tuple[list[float], list[int]]:
-    """Return each bag's score by the head that has not seen it, and its label."""
-    scores, labels = [], []
+    """Return for each bag the measure of its segments by the head that has not seen it, and its label."""
+    means, labels = [], []
     for head, rows in zip(heads, folds, strict=True):
-        scores += bag_scores(head, data, rows)
+        means += bag_means(head, data, rows, measure)
         labels += [data.bags[row].label for row in rows]
-    return scores, labels
+    return means, labels
 
 
-def bag_scores(head: Head, data: TrainingSet, rows: Sequence[int]) -> list[float]:
-    """Return the score of each of these bags: the mean of its top k segments."""
-    scores: list[float] = []
+def bag_means(
+    head: Head, data: TrainingSet, rows: Sequence[int], measure: Callable[[Tensor], Tensor]
+) -> list[float]:
+    """Return for each of these bags the mean over its top k segments of a measure of their scores.
+
+    Args:
+        head: in evaluation mode, where ``data`` lies.
+        data: all bags.
+        rows: which of them.
+        measure: keeps the order of scores (N, T).
+    """
+    means: list[float] = []
     for start in range(0, len(rows), _BAGS_AT_ONCE):
         batch = data.batch(rows[start : start + _BAGS_AT_ONCE])
-        segments = head.score(batch.features, batch.mask)
-        scores += head.settings.top_k.mean(segments, batch.mask).tolist()
-    return scores
+        segments = measure(head.score(batch.features, batch.mask))
+        means += head.settings.top_k.mean(segments, batch.mask).tolist()
+    return means
 
 
 def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:

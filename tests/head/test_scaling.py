@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.head.scaling import fit_scale, rescaled
+from vadpipe.head.scaling import fit_scale, log_odds, rescaled
 
 
 def sure_scores(n=200, seed=0):
@@ -17,6 +17,10 @@ def sure_scores(n=200, seed=0):
     labels = rng.integers(0, 2, n)
     odds = 8 * rng.normal(labels - 0.5, 1.0)
     return (1 / (1 + np.exp(-odds))).tolist(), labels.tolist()
+
+
+def odds_of(scores):
+    return log_odds(torch.tensor(scores, dtype=torch.float64)).tolist()
 
 
 def test_it_is_the_penalised_logistic_regression_of_the_log_odds():
@@ -31,12 +35,12 @@ def test_it_is_the_penalised_logistic_regression_of_the_log_odds():
         return (weight * np.logaddexp(0, -margin)).sum() + x[0] ** 2 / 2
 
     expected = minimize(loss, [1.0, 0.0], tol=1e-10).x
-    np.testing.assert_allclose(fit_scale(scores, labels), expected, atol=1e-3)
+    np.testing.assert_allclose(fit_scale(odds.tolist(), labels), expected, atol=1e-3)
 
 
 def test_what_was_too_sure_is_less_so_and_every_order_stays():
     scores, labels = sure_scores()
-    scaled = rescaled(torch.tensor(scores), fit_scale(scores, labels)).numpy()
+    scaled = rescaled(torch.tensor(scores), fit_scale(odds_of(scores), labels)).numpy()
     assert roc_auc_score(labels, scaled) == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
 
     def cost(p):
@@ -61,10 +65,10 @@ def test_each_score_by_the_formula(slope):
 
 def test_scores_that_rank_the_wrong_way_round_are_left_alone():
     scores, labels = sure_scores()
-    assert fit_scale(scores, [1 - label for label in labels]).tolist() == [1.0, 0.0]
+    assert fit_scale(odds_of(scores), [1 - label for label in labels]).tolist() == [1.0, 0.0]
 
 
 def test_perfect_scores_give_finite_numbers():
-    scale = fit_scale([0.0, 0.0, 1.0, 1.0], [0, 0, 1, 1])
+    scale = fit_scale(odds_of([0.0, 0.0, 1.0, 1.0]), [0, 0, 1, 1])
     assert torch.isfinite(scale).all()
     assert scale[0] > 0

@@ -18,17 +18,22 @@ _CLOSEST = 1e-9
 """To 0 and 1: keeps logarithms finite, in float64."""
 
 
-def fit_scale(scores: Sequence[float], labels: Sequence[int]) -> Tensor:
-    """Return slope and offset (2,) float64 on the scale of log odds; (1, 0) where the scores tell nothing.
+def log_odds(scores: Tensor) -> Tensor:
+    """Return ``log(score / (1 - score))``, float64 and finite."""
+    return torch.logit(scores.double(), _CLOSEST)
+
+
+def fit_scale(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
+    """Return slope and offset (2,) float64 on the scale of log odds; (1, 0) where the odds tell nothing.
 
     Both labels weigh the same, so that a video of score 0.5 is as likely of the one as of the other.
 
     Args:
-        scores: of unseen videos, in [0, 1].
+        odds: log odds of unseen videos, the mean over the top k segments of each. (Those of a mean score
+            would hide how sure single segments are.)
         labels: theirs, 0 and 1, both present.
     """
-    odds = torch.logit(torch.tensor(scores, dtype=torch.float64), _CLOSEST).numpy()
-    model = LogisticRegression(class_weight="balanced").fit(odds[:, None], np.asarray(labels))
+    model = LogisticRegression(class_weight="balanced").fit(np.asarray(odds)[:, None], np.asarray(labels))
     slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
     return torch.tensor([slope, offset] if slope > 0 else [1.0, 0.0], dtype=torch.float64)
 
@@ -40,5 +45,4 @@ def rescaled(scores: Tensor, scale: Tensor) -> Tensor:
         scores: in [0, 1].
         scale: slope and offset (2,) float64.
     """
-    odds = torch.logit(scores.to(scale.dtype), _CLOSEST)
-    return torch.sigmoid(scale[0] * odds + scale[1]).to(scores.dtype)
+    return torch.sigmoid(scale[0] * log_odds(scores) + scale[1]).to(scores.dtype)
