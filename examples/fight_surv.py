@@ -115,6 +115,7 @@ def main() -> None:
             output=options.work / "ablation",
             folds=options.folds,
             seeds=options.seeds,
+            partitions=options.seeds,  # each seed deals the scenes into folds in a way of its own
             rows=options.rows,
         )
         print(*result.files, sep="\n")

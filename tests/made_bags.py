@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from vadpipe.head.bags import Bag
+import numpy as np
+import torch
+
+from vadpipe.head.bags import Bag, Batch
 from vadpipe.head.settings import HeadSettings
 
 D = 16
@@ -43,3 +46,14 @@ def make_bag(label, seed, length=20, crops=1, group=None) -> tuple[Bag, np.ndarr
 def make_bags(n_each, seed=0, **options) -> list[Bag]:
     """As many normal as abnormal bags, by turns."""
     return [make_bag(label, seed + 2 * i + label, **options)[0] for i in range(n_each) for label in (0, 1)]
+
+
+def collate(bags: Sequence[Bag]) -> Batch:
+    """Put bags into one batch, padded with zeros at their ends."""
+    lengths = torch.tensor([bag.values.shape[1] for bag in bags])
+    crops, _, dim = bags[0].values.shape
+    features = torch.zeros(len(bags), crops, int(lengths.max()), dim)
+    for row, bag in zip(features, bags, strict=True):
+        row[:, : bag.values.shape[1]] = torch.from_numpy(bag.values)
+    mask = torch.arange(features.shape[2]) < lengths[:, None]
+    return Batch(features, mask, torch.tensor([float(bag.label) for bag in bags]))

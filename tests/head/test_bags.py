@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_bags import D, bag_of_values, make_bag, make_bags
+from made_bags import D, bag_of_values, collate, make_bag, make_bags
 
-from vadpipe.head.bags import TrainingSet, balanced_rows, collate, squeeze
+from vadpipe.head.bags import TrainingSet, balanced_rows, squeeze
 
 
 def slow_squeeze(values, segments):

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
-from made_bags import SMALL, D, make_bag, make_bags
+from made_bags import SMALL, D, collate, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.head.bags import TrainingSet, collate
+from vadpipe.head.bags import TrainingSet
 from vadpipe.head.network import Head
 from vadpipe.head.objective import Loss, batch_loss
 from vadpipe.head.train import Training

@@ -62,17 +62,6 @@ def squeeze(values: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
     return (sums / np.diff(edges)[None, :, None]).astype(np.float32)
 
 
-def collate(bags: Sequence[Bag]) -> Batch:
-    """Put bags into one batch, padded with zeros at their ends."""
-    lengths = torch.tensor([bag.values.shape[1] for bag in bags])
-    crops, _, dim = bags[0].values.shape
-    features = torch.zeros(len(bags), crops, int(lengths.max()), dim)
-    for row, bag in zip(features, bags, strict=True):
-        row[:, : bag.values.shape[1]] = torch.from_numpy(bag.values)
-    mask = torch.arange(features.shape[2]) < lengths[:, None]
-    return Batch(features, mask, torch.tensor([float(bag.label) for bag in bags]))
-
-
 class TrainingSet:
     """All training bags in memory, each squeezed to at most T segments, on the device that trains.
 
