@@ -73,7 +73,7 @@ def slow_ap(anomalous, normal):
 
 def make_head(threshold=0.5, **recipe) -> TrainedHead:
     """Return a head whose score of a snippet is the logistic function of its first feature."""
-    settings = HeadSettings(hidden=2, cluster_dim=2, clustering=False, guided=False)
+    settings = HeadSettings(hidden=2, cluster_dim=2, clustering=False, guided=False, smoothing=0)
     network = Head(torch.zeros(8), torch.ones(8), settings).eval()
     with torch.no_grad():
         for weights in network.parameters():

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.head.scaling import fit_scale, log_odds, rescaled
+from vadpipe.head.scaling import fit_scale, log_odds, on_scale
 
 
 def sure_scores(n=200, seed=0):
@@ -40,7 +40,7 @@ def test_it_is_the_penalised_logistic_regression_of_the_log_odds():
 
 def test_what_was_too_sure_is_less_so_and_every_order_stays():
     scores, labels = sure_scores()
-    scaled = rescaled(torch.tensor(scores), fit_scale(odds_of(scores), labels)).numpy()
+    scaled = on_scale(torch.tensor(odds_of(scores)), fit_scale(odds_of(scores), labels)).numpy()
     assert roc_auc_score(labels, scaled) == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
 
     def cost(p):
@@ -54,12 +54,11 @@ def test_what_was_too_sure_is_less_so_and_every_order_stays():
 def test_each_score_by_the_formula(slope):
     scores = torch.tensor([[0.0, 1e-7, 0.25, 0.5, 0.999, 1.0]])
     scale = torch.tensor([slope, -0.5], dtype=torch.float64)
-    result = rescaled(scores, scale)
+    result = on_scale(log_odds(scores), scale)
     for before, after in zip(scores[0].tolist(), result[0].tolist(), strict=True):
         p = min(max(before, 1e-9), 1 - 1e-9)
         expected = 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) - 0.5)))
         assert after == pytest.approx(expected, abs=1e-6)
-    assert result.dtype == scores.dtype
     assert (result.diff() >= 0).all()
 
 

@@ -13,7 +13,7 @@ from vadpipe.head.clustering import ClusteringBranch, share_gradient
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score
 from vadpipe.head.memory import ClusterMemory
-from vadpipe.head.scaling import rescaled
+from vadpipe.head.scaling import log_odds, on_scale
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 
@@ -75,13 +75,14 @@ class Head(nn.Module):
     def score(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the anomaly score of each segment, (N, T) in [0, 1], guided by the memory's clusters.
 
-        Call it in evaluation mode; x (N, C, T, D) may be of any length T. The scores are smoothed along
-        time where the settings ask for it, and put on the scale that unseen videos gave.
+        Call it in evaluation mode; x (N, C, T, D) may be of any length T. Their log odds are smoothed
+        along time where the settings ask for it, and put on the scale that unseen videos gave.
         """
         if mask is None:
             mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
         guided = self.guide(self(x, mask))
-        return rescaled(smoothed(guided, mask, self.settings.smoothing), self.scale)
+        odds = smoothed(log_odds(guided), mask, self.settings.smoothing)
+        return on_scale(odds, self.scale).to(guided.dtype)
 
     def guide(self, out: Branches) -> Tensor:
         """Return the guided score where guidance is on and there is something to guide by."""

@@ -38,11 +38,11 @@ def fit_scale(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
     return torch.tensor([slope, offset] if slope > 0 else [1.0, 0.0], dtype=torch.float64)
 
 
-def rescaled(scores: Tensor, scale: Tensor) -> Tensor:
-    """Return ``sigmoid(slope * logit(score) + offset)``.
+def on_scale(odds: Tensor, scale: Tensor) -> Tensor:
+    """Return the scores ``sigmoid(slope * odds + offset)``, in [0, 1].
 
     Args:
-        scores: in [0, 1].
+        odds: log odds.
         scale: slope and offset (2,) float64.
     """
-    return torch.sigmoid(scale[0] * log_odds(scores) + scale[1]).to(scores.dtype)
+    return torch.sigmoid(scale[0] * odds + scale[1])

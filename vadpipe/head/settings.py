@@ -41,7 +41,8 @@ class HeadSettings(BaseModel):
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
         smoothness, sparsity: weights as in RTFM.
         whole_bag_weight: weight of the loss of the bags' means, each taken as a bag of one segment.
-        smoothing: deviation, in snippets, of the Gaussian that smooths the scores of a video; 0 is none.
+        smoothing: deviation, in snippets, of the Gaussian that smooths the log odds of a video; 0 is
+            none.
         steps: training steps.
         batch_bags: b, normal and as many abnormal bags of a batch.
         optimiser: ``"adam"``, or ``"sgd"`` with a momentum of 0.9.
@@ -82,7 +83,7 @@ class HeadSettings(BaseModel):
     smoothness: float = Field(8e-4, ge=0)
     sparsity: float = Field(8e-3, ge=0)
     whole_bag_weight: float = Field(1.0, ge=0)
-    smoothing: float = Field(0.0, ge=0, le=100)
+    smoothing: float = Field(0.7, ge=0, le=100)
 
     steps: int = Field(150, ge=1)
     batch_bags: int = Field(16, ge=1)
