@@ -13,10 +13,12 @@ from vadpipe.sampling import Sampling
 
 
 class Clips:
-    """The clips (T, H, W, 3) of a video's snippets, in order; holds one snippet's frames at a time.
+    """The clips (T, H, W, 3) of a video's snippets, in order; holds two snippets' frames at a time.
 
     A snippet of which a frame could not be decoded is left out. A video ends with the last frame that could
-    be, and its last snippet is padded as always.
+    be, and its last snippet covers the last 16 samples up to there. That is why the next snippet is read
+    before one is given away. Where frames of that snippet were not asked for, since the backbone sees fewer
+    than 16 or the stride is above 16, the nearest ones that were stand for them.
 
     Args:
         frames: the wanted frames that could be decoded.
@@ -70,7 +72,7 @@ class Clips:
         plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
         index, cut = 0, False
         while index < len(plan):
-            self._read_to(int(plan[index, -1]))
+            self._read_to(int(plan[min(index + 1, len(plan) - 1), -1]))
             if self._ended and not cut:
                 plan, cut = self._plan_of_what_there_is(plan), True
                 continue
@@ -81,7 +83,7 @@ class Clips:
                 yield np.stack(pixels)
             index += 1
             needed_from = int(plan[index, 0]) if index < len(plan) else self.n_frames
-            # The last one stays: where the video ends with it, it is repeated.
+            # The last one stays: it may have to stand for frames that were not asked for.
             for number in [held for held in self._held if held < needed_from and held != self._last]:
                 del self._held[number]
         if not self._ended:
@@ -111,9 +113,11 @@ class Clips:
         if self.n_frames == len(decoded):
             return plan
         plan = self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
-        repeated = int(plan[-1, -1])  # as padding; or the wanted one before it, where it was not
-        if self._last >= 0 and decoded[repeated]:
-            self._held.setdefault(repeated, self._held[self._last])
+        asked_for = dict(self._held)
+        for number in set(plan[-1].tolist()) - set(asked_for):
+            if decoded[number] and asked_for:
+                nearest = min(asked_for, key=lambda held: (held < plan[-1, 0], abs(held - number)))
+                self._held[number] = asked_for[nearest]
         return plan
 
 

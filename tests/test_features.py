@@ -109,7 +109,7 @@ def test_another_library_reads_the_arrays(tmp_path):
     make_features(n_frames=40).save(tmp_path / "a.safetensors")
     arrays = load_file(tmp_path / "a.safetensors")
     assert arrays["features"].shape == (3, 1, 8)
-    np.testing.assert_allclose(arrays["snippet_times_s"], [[0, 0.64], [0.64, 1.28], [1.28, 1.6]])
+    np.testing.assert_allclose(arrays["snippet_times_s"], [[0, 0.64], [0.64, 1.28], [0.96, 1.6]])
 
 
 def test_same_features_same_bytes(tmp_path):

@@ -51,10 +51,19 @@ def slow_samples(sampling, times_s, end_s):
     return shown
 
 
+def slow_starts(sampling, n_samples):
+    """Step on until a snippet, with the samples that lie before the next, reaches the end."""
+    starts = [0]
+    while starts[-1] + max(sampling.stride, SNIPPET_FRAMES) < n_samples:
+        starts.append(starts[-1] + sampling.stride)
+    starts[-1] = min(starts[-1], max(0, n_samples - SNIPPET_FRAMES))
+    return starts
+
+
 def slow_clips(sampling, times_s, end_s):
     samples = slow_samples(sampling, times_s, end_s)
     clips = []
-    for start in range(0, len(samples), sampling.stride):
+    for start in slow_starts(sampling, len(samples)):
         snippet = [samples[min(start + offset, len(samples) - 1)] for offset in range(SNIPPET_FRAMES)]
         middles = [
             (2 * part + 1) * SNIPPET_FRAMES // (2 * sampling.clip_frames)
@@ -87,7 +96,8 @@ def test_every_frame_is_spoken_for(video, sampling):
     assert (spoken_for >= 1).all()
     assert (spans[:, 0] < spans[:, 1]).all()  # no snippet is computed in vain
     if sampling.stride >= SNIPPET_FRAMES and sampling.fps is None:
-        assert (spoken_for == 1).all()
+        assert (spoken_for[: spans[-1, 0]] == 1).all()
+        assert (spoken_for[spans[-1, 0] :] <= 2).all()  # the last snippet may reach back
     curve = spread(np.arange(len(spans), dtype=np.float32), spans, len(times_s))
     assert curve.shape == times_s.shape
     assert np.isfinite(curve).all()
@@ -98,8 +108,8 @@ def test_a_snippet_speaks_for_what_begins_while_it_looks(video, sampling):
     times_s, _ = video
     n_samples = len(sampling.samples(*video))
     rate = sampling.fps
-    for row, (start, stop) in enumerate(sampling.spans(*video)):
-        first = row * sampling.stride
+    starts = slow_starts(sampling, n_samples)
+    for first, (start, stop) in zip(starts, sampling.spans(*video), strict=True):
         last = min(first + max(sampling.stride, SNIPPET_FRAMES), n_samples)
         if rate is None:
             expected = list(range(first, last))
@@ -125,13 +135,16 @@ def test_n_frames_make_a_snippet_of_each_sixteen(n, expected):
     assert len(spread(np.zeros(expected, np.float32), Sampling().spans(*video), n)) == n
 
 
-@given(n=st.integers(1, 400))
-def test_the_tail_repeats_the_last_frame(n):
-    clips = Sampling().clips(*regular(n))
-    assert len(clips) == -(-n // 16)
-    flat = clips.ravel()
-    np.testing.assert_array_equal(flat[:n], np.arange(n))
-    assert (flat[n:] == n - 1).all()
+@given(n=st.integers(16, 400), stride=st.sampled_from([1, 8, 15, 16]))
+def test_a_video_ends_with_its_last_sixteen_frames(n, stride):
+    clips = Sampling(stride=stride).clips(*regular(n))
+    assert clips[-1].tolist() == list(range(n - 16, n))
+    assert len({tuple(clip) for clip in clips.tolist()}) == len(clips)  # no snippet twice
+
+
+@given(n=st.integers(1, 15), stride=st.sampled_from([1, 8, 16, 40]))
+def test_a_video_of_less_than_a_snippet_repeats_its_last_frame(n, stride):
+    assert Sampling(stride=stride).clips(*regular(n)).tolist() == [[*range(n), *[n - 1] * (16 - n)]]
 
 
 @pytest.mark.parametrize(
@@ -152,12 +165,12 @@ def test_a_backbone_sees_the_middle_of_equal_parts(clip_frames, expected):
 
 def test_a_stride_below_sixteen_overlaps_and_above_it_leaves_out():
     video = regular(50)
-    np.testing.assert_array_equal(Sampling(stride=8).clips(*video)[:, 0], [0, 8, 16, 24, 32, 40, 48])
+    np.testing.assert_array_equal(Sampling(stride=8).clips(*video)[:, 0], [0, 8, 16, 24, 32, 34])
     np.testing.assert_array_equal(Sampling(stride=8).spans(*video)[:3], [[0, 16], [8, 24], [16, 32]])
     np.testing.assert_array_equal(
-        Sampling(stride=20).clips(*video)[:, [0, -1]], [[0, 15], [20, 35], [40, 49]]
+        Sampling(stride=20).clips(*video)[:, [0, -1]], [[0, 15], [20, 35], [34, 49]]
     )
-    np.testing.assert_array_equal(Sampling(stride=20).spans(*video), [[0, 20], [20, 40], [40, 50]])
+    np.testing.assert_array_equal(Sampling(stride=20).spans(*video), [[0, 20], [20, 40], [34, 50]])
 
 
 def test_resampling_repeats_frames_or_skips_them():
@@ -191,7 +204,7 @@ def test_rows_that_are_spread_evenly_cover_all_frames_once(n, rows):
 
 
 def test_rows_that_published_features_lack_are_stood_in_for_by_the_last():
-    sampling = Sampling(missing_rows=1)
+    sampling = Sampling(fixed_rows=2)
     video = regular(40)
     assert sampling.n_snippets(*video) == len(sampling.clips(*video)) == 2
     assert sampling.spans(*video).tolist() == [[0, 16], [16, 40]]

@@ -21,7 +21,7 @@ from vadpipe.atomic import atomic_path
 from vadpipe.errors import FeatureError
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
-SCHEMA = 2
+SCHEMA = 3
 _NAMED_GAPS = 3
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
@@ -43,8 +43,7 @@ class Recipe(BaseModel):
         fps: frames a second that the video was resampled to, or None.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
-        missing_rows: rows that published features lack at the end; the last one stands in for them.
-            Recorded only.
+        fixed_rows: rows of published features with a stride, in the same way.
         view: which part of the frame the backbone sees: ``"whole"``, ``"centre"``, or ``"crops"`` for
             several squares.
         resize_px: the short side of the frame before a crop; equal to input_px where there is none.
@@ -66,7 +65,7 @@ class Recipe(BaseModel):
     clip_frames: int = SNIPPET_FRAMES
     fps: float | None = None
     even_rows: int | None = None
-    missing_rows: int = 0
+    fixed_rows: int | None = None
     view: str
     resize_px: int
     input_px: int
@@ -79,7 +78,7 @@ class Recipe(BaseModel):
     @property
     def sampling(self) -> Sampling:
         """Which frames each row of the features comes from and speaks for."""
-        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows, self.missing_rows)
+        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows, self.fixed_rows)
 
     @property
     def imported(self) -> bool:
@@ -88,9 +87,10 @@ class Recipe(BaseModel):
 
     def differences(self, other: Recipe) -> list[str]:
         """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
-        recorded_only = {"decoder", "engine", "missing_rows"}
-        if None not in (self.even_rows, other.even_rows):
-            recorded_only.add("even_rows")
+        recorded_only = {"decoder", "engine"}
+        for rows in ("even_rows", "fixed_rows"):
+            if None not in (getattr(self, rows), getattr(other, rows)):
+                recorded_only.add(rows)
         return [
             f"{name}: {_short(getattr(self, name))} / {_short(getattr(other, name))}"
             for name in type(self).model_fields

@@ -1,10 +1,12 @@
 """Snippet arithmetic: which frames each snippet looks at, and which frames it speaks for.
 
-A video of N shown frames gives ``ceil(M / stride)`` snippets, where M = N, or the number of samples where
-the video is resampled to a fixed rate. Snippet s covers the samples ``[s * stride, s * stride + 16)``; beyond
-the end the last frame is repeated, since a still end adds no motion that was not there. Every frame belongs
-to at least one snippet, so a curve has exactly N values. (Elsewhere the last 16 frames are lost where the
-count divides by 16, which is why curves and ground truth of the field differ in length.)
+A video of N shown frames has M samples: M = N, or more or fewer where it is resampled to a fixed rate.
+Snippet s covers the samples ``[s * stride, s * stride + 16)``. The last one begins earlier where it would
+reach beyond the end, so that a video ends with pictures that move and not with copies of its last one,
+which look calm to a backbone whatever happens. With a stride of at most 16 that makes ``1 + ceil((M - 16) /
+stride)`` snippets, and one of a video of fewer than 16 samples, in which alone the last frame is repeated.
+Every frame belongs to at least one snippet, so a curve has exactly N values. (Elsewhere the last 16 frames
+are lost where the count divides by 16, which is why curves and ground truth of the field differ in length.)
 """
 
 from __future__ import annotations
@@ -31,15 +33,15 @@ class Sampling:
         clip_frames: frames of a snippet that the backbone sees, evenly chosen from its middle parts.
         even_rows: rows that are spread evenly over all frames, whatever their stride, as in published
             features that were squeezed to 32 segments; None everywhere else.
-        missing_rows: rows that published features lack at the end, since the last frames filled no
-            snippet; the last row speaks for these frames too. 0 everywhere else.
+        fixed_rows: rows of published features with a stride, as many as there are; the last one speaks also
+            for frames after it, which filled no snippet. None everywhere else.
     """
 
     stride: int = SNIPPET_FRAMES
     fps: float | None = None
     clip_frames: int = SNIPPET_FRAMES
     even_rows: int | None = None
-    missing_rows: int = 0
+    fixed_rows: int | None = None
 
     def samples(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frame shown at each sample, (M,) int64, not decreasing.
@@ -75,7 +77,7 @@ class Sampling:
         n_samples = self._n_samples(times_s, end_s)
         starts = self._starts(n_samples)
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
-        stops[-1:] = n_samples  # also where rows are missing after it
+        stops[-1:] = n_samples  # also where published rows are missing after it
         if self.fps is None:
             return np.stack([starts, stops], axis=1)
         edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
@@ -99,5 +101,8 @@ class Sampling:
         return max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
 
     def _starts(self, n_samples: int) -> NDArray[np.int64]:
-        n_rows = -(-n_samples // self.stride) - self.missing_rows
-        return np.arange(max(n_rows, 0)) * self.stride
+        if self.fixed_rows is not None:
+            return np.arange(self.fixed_rows) * self.stride
+        beyond_first = max(n_samples - max(self.stride, SNIPPET_FRAMES), 0)
+        starts = np.arange(1 - (-beyond_first // self.stride)) * self.stride
+        return np.minimum(starts, max(n_samples - SNIPPET_FRAMES, 0))

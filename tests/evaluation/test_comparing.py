@@ -20,7 +20,8 @@ def test_each_frame_has_the_score_of_its_snippet(tmp_path):
     found, mismatch = judged(tmp_path, truth, n_frames=60)
     assert mismatch is None
     assert found.truth is truth
-    np.testing.assert_allclose(found.scores, np.repeat(SCORES, 16)[:60], rtol=1e-5)
+    expected = [*np.repeat(SCORES[:3], 16)[:44], *[0.5] * 4, *[0.6] * 12]  # the last begins at frame 44
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
     np.testing.assert_array_equal(found.times_s, np.arange(60) / 25)
     assert found.end_s == 60 / 25
 

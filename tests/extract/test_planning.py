@@ -43,9 +43,9 @@ def test_each_video_is_told_with_its_size_and_nothing_is_written(folder, tiny, m
         ("gone.mp4", "unusable"),
     ]
     a, b = plan[1:3]
-    assert (a.n_frames, a.n_snippets, a.why, a.takes_s) == (40, 5, "no features yet", None)
+    assert (a.n_frames, a.n_snippets, a.why, a.takes_s) == (40, 4, "no features yet", None)
     assert (a.duration_s, b.duration_s) == (pytest.approx(1.6), pytest.approx(3.3))
-    assert a.n_bytes == 5 * 5 * 2048 * 4
+    assert a.n_bytes == 4 * 5 * 2048 * 4
     assert [item.why for item in plan[3:]] == [
         "is not a video: it begins with text",
         "cannot be opened: Invalid data found when processing input",
@@ -83,7 +83,7 @@ def test_how_long_it_takes_is_told_by_the_last_run_of_that_kind(folder, tiny):
     extract_features(["v/a.mp4"], "features", settings=tiny())
     speed = json.loads((folder / "features/run.json").read_text())["snippets_per_s"]
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny())
-    assert b.takes_s == pytest.approx(5 / speed)
+    assert b.takes_s == pytest.approx(4 / speed)
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny(view="centre"))
     assert b.takes_s is None
 
@@ -115,8 +115,8 @@ def test_the_command_line_tells_a_line_a_video_and_the_sums(folder, tiny, comman
     done = command_line("extract", "v", *options)
     assert done.exit_code == 3
     assert done.stdout.splitlines() == [
-        "extract\tv/a.mp4\t40 frames, 1.6 s, 5 snippets, no features yet",
-        "extract\tv/b.mkv\t33 frames, 3.3 s, 5 snippets, no features yet",
+        "extract\tv/a.mp4\t40 frames, 1.6 s, 4 snippets, no features yet",
+        "extract\tv/b.mkv\t33 frames, 3.3 s, 4 snippets, no features yet",
         "unusable\tv/text.mp4\tis not a video: it begins with text",
         "unusable\tv/x.mp4\tcannot be opened: Invalid data found when processing input",
     ]

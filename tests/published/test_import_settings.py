@@ -21,9 +21,9 @@ def rows_of_extractors(n_frames, stride):
 @given(n_frames=st.integers(1, 400), stride=st.sampled_from([1, 4, 16, 24, 64]))
 def test_every_frame_belongs_to_a_row_whatever_became_of_the_last_snippet(n_frames, stride):
     for n_rows in rows_of_extractors(n_frames, stride):
-        missing = ImportSettings("x", stride=stride).missing_rows(n_rows, n_frames)
+        fixed = ImportSettings("x", stride=stride).fixed_rows(n_rows, n_frames)
         sampling, times, end_s = (
-            Sampling(stride, missing_rows=missing),
+            Sampling(stride, fixed_rows=fixed),
             np.arange(n_frames) / 30,
             n_frames / 30,
         )
@@ -40,11 +40,11 @@ def test_other_numbers_of_rows_are_refused(n_frames, n_rows):
     settings = ImportSettings("x")
     fits = n_rows in (-(-n_frames // 16), -(-n_frames // 16) - 1)
     if fits:
-        assert settings.missing_rows(n_rows, n_frames) == -(-n_frames // 16) - n_rows
+        assert settings.fixed_rows(n_rows, n_frames) == n_rows
     else:
         with pytest.raises(FeatureError, match=f"has {n_rows} rows, but its {n_frames} frames need"):
-            settings.missing_rows(n_rows, n_frames)
-    assert ImportSettings("x", rows="even").missing_rows(n_rows, n_frames) == 0
+            settings.fixed_rows(n_rows, n_frames)
+    assert settings.fixed_rows(n_rows, None) == n_rows
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vadpipe.features import Features, Recipe
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 
-SCHEMA = 2
+SCHEMA = 3
 FILE_NAME = "head.safetensors"
 _HEADER_KEY = "vadpipe.head"
 

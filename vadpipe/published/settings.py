@@ -87,7 +87,7 @@ class ImportSettings:
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=self.stride,
             even_rows=len(values) if self.rows == "even" else None,
-            missing_rows=0 if n_frames is None else self.missing_rows(len(values), n_frames),
+            fixed_rows=None if self.rows == "even" else self.fixed_rows(len(values), n_frames),
             view="unknown",
             resize_px=0,
             input_px=0,
@@ -98,20 +98,20 @@ class ImportSettings:
             engine=self.asked(n_frames),
         )
 
-    def missing_rows(self, n_rows: int, n_frames: int) -> int:
-        """Return how many rows are missing at the end of a video of so many frames.
+    def fixed_rows(self, n_rows: int, n_frames: int | None) -> int:
+        """Return the rows of a video with a stride, where they fit its frames.
 
         Raises:
             FeatureError: where there are more rows than frames for them, or more than a snippet of frames is
                 left after the last row. It names no file.
         """
-        if self.rows == "even":
-            return 0
+        if n_frames is None:
+            return n_rows
         needed = -(-n_frames // self.stride)
         span = max(self.stride, SNIPPET_FRAMES)
         left = n_frames - ((n_rows - 1) * self.stride + span)
         if n_rows <= needed and left <= span:
-            return needed - n_rows
+            return n_rows
         raise FeatureError(
             f"has {n_rows} rows, but its {n_frames} frames need {needed} at a stride of {self.stride}",
             next_step="Correct --stride or the number of frames; or --rows even spreads the rows over all "
