@@ -30,7 +30,8 @@ class Truth:
         n_frames: how many frames the list says that it has, N.
         anomalies: half-open ranges [start, stop) of anomalous frames, sorted, disjoint, within [0, N);
             two that touch are two events. Empty for a normal video.
-        category: its class, such as ``"Abuse"``, or None where the list knows none.
+        category: its class, such as ``"Abuse"``; several with ``+`` between them; or None where the list
+            knows none.
         group: the scene or recording that it belongs to; None where it stands for itself.
 
     Raises:
@@ -72,6 +73,11 @@ class Truth:
     def abnormal(self) -> bool:
         """Whether any frame is anomalous."""
         return bool(self.anomalies)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Each of its classes by itself; none where the list knows none."""
+        return tuple(filter(None, (self.category or "").split("+")))
 
     def frames(self) -> NDArray[np.bool_]:
         """Return (N,) bool, True on anomalous frames."""

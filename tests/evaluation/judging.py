@@ -33,7 +33,7 @@ def judged_videos(draw, min_size=1, max_size=6):
         scores = draw(st.lists(grades, min_size=1, max_size=25))
         edges = sorted(draw(st.sets(st.integers(0, len(scores)), max_size=4)))
         anomalies = list(zip(edges[::2], edges[1::2], strict=False))
-        category = draw(st.sampled_from([None, "Abuse", "Arson"]))
+        category = draw(st.sampled_from([None, "Abuse", "Arson", "Abuse+Arson"]))
         videos.append(
             make_judged(f"{index}.mp4", scores, anomalies, category, draw(st.sampled_from([None, "a", "b"])))
         )

@@ -61,13 +61,16 @@ class VideoMetrics:
 
 
 def by_class(judged: Sequence[Judged]) -> list[ClassMetrics]:
-    """Return the figures of each class of abnormal videos, in alphabetical order."""
+    """Return the figures of each class of abnormal videos, in alphabetical order.
+
+    A video of several classes, ``"Riot+Shooting"`` (XD-Violence), counts in each of them.
+    """
     ranking = Ranking(judged)
     normal = np.array([not video.truth.abnormal for video in judged], dtype=np.int64)
-    categories = {video.truth.category for video in judged if video.truth.abnormal} - {None}
+    of_video = [video.truth.categories if video.truth.abnormal else () for video in judged]
     classes = []
-    for category in sorted(filter(None, categories)):
-        inside = np.array([video.truth.category == category for video in judged]) * (1 - normal)
+    for category in sorted({category for categories in of_video for category in categories}):
+        inside = np.array([category in categories for categories in of_video], dtype=np.int64)
         marks, _ = pooled([video for video, chosen in zip(judged, inside, strict=True) if chosen])
         figures = [*ranking.auc_and_ap(inside + normal), *ranking.auc_and_ap(inside)]
         classes.append(
