@@ -16,7 +16,6 @@ videos that lie directly in it.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vadpipe.errors import UsageError
+from vadpipe.rows import read_rows
 
 NORMAL_WORDS = frozenset(
     {"normal", "normals", "nonviolence", "nonviolent", "nonfight", "nofight", "negative"}
@@ -139,23 +139,15 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
         UsageError: where the file cannot be read, lacks a column, holds an unknown label, or a row
             names no video or several.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            rows = [(reader.line_num, row) for row in reader]
-            columns = set(reader.fieldnames or ())
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError("is not a CSV file in UTF-8", file=path) from error
-    if not {"video", "label"} <= columns:
+    columns, rows = read_rows(path)
+    if not {"video", "label"} <= set(columns):
         raise UsageError("needs a first line video,label or video,label,group", file=path)
     if not rows:
         raise UsageError("holds no labels below its first line", file=path)
     index = _by_ending(videos)
     labels: dict[str, Label] = {}
     for line, row in rows:
-        name, label = (row["video"] or "").strip(), (row["label"] or "").strip().lower()
+        name, label = row["video"].strip(), row["label"].strip().lower()
         matches = _matches(name, videos, index)
         if len(matches) != 1:
             reason = "matches no feature file" if not matches else f"matches {len(matches)} feature files"
@@ -175,7 +167,7 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
             )
         if video in labels:
             raise UsageError(f"line {line}: {name!r} is labelled twice", file=path)
-        group = (row.get("group") or "").strip()
+        group = row.get("group", "").strip()
         labels[video] = Label(bool(_LABELS[label]), group or video, reason=path.name)
     return labels
 

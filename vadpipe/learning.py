@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-import vadpipe
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.folds import can_judge, deal, others
@@ -23,7 +22,7 @@ from vadpipe.head.scaling import fit_scale, log_odds
 from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Progress, Training
-from vadpipe.resuming import Resume
+from vadpipe.resuming import Resume, code_digest
 from vadpipe.threshold import calibrate
 
 log = logging.getLogger(__name__)
@@ -113,7 +112,7 @@ def learn(
     device = device or torch.device("cpu")
     data = TrainingSet(bags, settings.segments, device)
     resume = Resume(
-        state, key=f"{vadpipe.__version__} {data.digest} {seed} {device.type} {settings.model_dump_json()}"
+        state, key=f"{code_digest()} {data.digest} {seed} {device.type} {settings.model_dump_json()}"
     )
     picked = resume.get("picked")
     if picked is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+import vadpipe
 from vadpipe.atomic import write_bytes
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,13 @@ EVERY_S = 20.0
 """Seconds between two writings; at most so much is done again."""
 
 _DIGEST_BYTES = 32
+
+
+def code_digest() -> str:
+    """Return the sha256 of the code that turns bags into a head: other code starts anew."""
+    package = Path(vadpipe.__file__).parent
+    files = [*sorted((package / "head").glob("*.py")), package / "learning.py", package / "threshold.py"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class Resume:

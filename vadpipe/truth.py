@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import write_text
 from vadpipe.errors import UsageError
+from vadpipe.rows import Row, read_rows
 
 _COLUMNS = ("video", "frames", "anomalies", "class", "group")
 _NEEDED = _COLUMNS[:3]
@@ -131,17 +132,9 @@ def write_truth(path: Path, truths: Iterable[Truth]) -> None:
     write_text(path, text.getvalue())
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _rows(path: Path) -> list[tuple[int, Row]]:
     """Return (line, fields) of each row; fields that a short row lacks are empty."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True, restval="", strict=True)
-            rows = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or ())
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError("is not a CSV file in UTF-8", file=path) from error
+    columns, rows = read_rows(path)
     header = ",".join(_NEEDED)
     if not set(_NEEDED) <= set(columns) <= set(_COLUMNS) or len(set(columns)) < len(columns):
         raise UsageError(f"needs a first line {header}, with class and group where known", file=path)
@@ -153,7 +146,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def _parse(row: dict[str, str]) -> Truth:
+def _parse(row: Row) -> Truth:
     """Return the truth of a row. Raises UsageError where a field is off."""
     video, frames = row["video"].strip(), row["frames"].strip()
     if not re.fullmatch("[0-9]{1,15}", frames):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +20,7 @@ import vadpipe
 from vadpipe.ablation.data import Data
 from vadpipe.atomic import write_bytes
 from vadpipe.head.settings import HeadSettings
+from vadpipe.resuming import code_digest
 
 SCHEMA = 1
 _HEADER_KEY = "vadpipe.ablation.run"
@@ -125,7 +126,8 @@ def key_of(data: Data, settings: HeadSettings, test: Sequence[str], seed: int, d
         SCHEMA,
         vadpipe.__version__,
         torch.__version__,
-        _digest(_trainers()),
+        code_digest(),
+        hashlib.sha256(Path(__file__).with_name("measuring.py").read_bytes()).hexdigest(),
         data.digest,
         settings.model_dump(mode="json"),
         list(test),
@@ -133,14 +135,3 @@ def key_of(data: Data, settings: HeadSettings, test: Sequence[str], seed: int, d
         torch.device(device).type,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _trainers() -> Iterable[Path]:
-    """Return the source files of what turns bags into scores."""
-    package = Path(vadpipe.__file__).parent
-    yield from sorted((package / "head").glob("*.py"))
-    yield from (package / name for name in ("learning.py", "threshold.py", "ablation/measuring.py"))
-
-
-def _digest(files: Iterable[Path]) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
