@@ -13,12 +13,13 @@ from vadpipe.sampling import Sampling
 
 
 class Clips:
-    """The clips (T, H, W, 3) of a video's snippets, in order; holds two snippets' frames at a time.
+    """The clips (T, H, W, 3) of a video's snippets, in order; holds three snippets' frames at a time.
 
     A snippet of which a frame could not be decoded is left out. A video ends with the last frame that could
-    be, and its last snippet covers the last 16 samples up to there. That is why the next snippet is read
-    before one is given away. Where frames of that snippet were not asked for, since the backbone sees fewer
-    than 16 or the stride is above 16, the nearest ones that were stand for them.
+    be, and its last snippet with it. Which one that is, is known only when the next has been read; so one is
+    read ahead, and the frames of the one before are kept, since the last may begin in it. Where frames of
+    the last snippet were not asked for, because the backbone sees fewer than 16 or the stride is above 16,
+    the nearest ones that were stand for them.
 
     Args:
         frames: the wanted frames that could be decoded.
@@ -72,7 +73,9 @@ class Clips:
         plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
         index, cut = 0, False
         while index < len(plan):
-            self._read_to(int(plan[min(index + 1, len(plan) - 1), -1]))
+            near_end = index + 2 >= len(plan)
+            # To the very end, since frames after the last that is wanted tell whether the video is cut.
+            self._read_to(len(self._timeline.times_s) if near_end else int(plan[index + 1, -1]))
             if self._ended and not cut:
                 plan, cut = self._plan_of_what_there_is(plan), True
                 continue
@@ -82,13 +85,10 @@ class Clips:
                 self.drawn.append(index)
                 yield np.stack(pixels)
             index += 1
-            needed_from = int(plan[index, 0]) if index < len(plan) else self.n_frames
+            needed_from = int(plan[index - 1, 0])
             # The last one stays: it may have to stand for frames that were not asked for.
             for number in [held for held in self._held if held < needed_from and held != self._last]:
                 del self._held[number]
-        if not self._ended:
-            self._read_to(len(self._timeline.times_s))
-            self._plan_of_what_there_is(plan)
 
     def _read_to(self, number: int) -> None:
         while self._last < number and not self._ended:

@@ -1,15 +1,17 @@
 """Feature files hold what was put in, and refuse what contradicts itself."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from vadpipe.errors import FeatureError
-from vadpipe.features import Features, Recipe, Source, read_header
+from vadpipe.features import SCHEMA, Features, Recipe, Source, read_header
 
 
 def make_recipe(**changes) -> Recipe:
@@ -168,3 +170,28 @@ def test_a_file_cut_short_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(FeatureError, match="is not a readable feature file"):
         Features.load(path)
+
+
+@pytest.mark.parametrize("schema", [1, 2, 4])
+def test_a_file_of_another_schema_says_so_whatever_else_its_record_holds(tmp_path, schema):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    record = json.loads(metadata["vadpipe.features"])
+    record["schema_version"] = schema
+    record["recipe"]["missing_rows"] = 0  # as schema 2 had it
+    save_file(load_file(path), path, metadata={"vadpipe.features": json.dumps(record)})
+    with pytest.raises(FeatureError, match=f"has schema {schema}, this vadpipe reads {SCHEMA}\nDelete it"):
+        read_header(path)
+
+
+def test_published_rows_are_refused_where_the_frames_cannot_fill_them():
+    recipe = make_recipe(fixed_rows=5)
+    assert recipe.differences(make_recipe(fixed_rows=3)) == []
+    assert recipe.differences(make_recipe()) == ["fixed_rows: 5 / None"]
+    good = make_features(n_frames=40)
+    with pytest.raises(FeatureError, match="has 5 rows, too many for 40 frames"):
+        Features(**dict(vars(good)) | {"recipe": recipe, "values": np.ones((5, 1, 8), np.float32)})
+    with pytest.raises(ValidationError):
+        make_recipe(fixed_rows=0)

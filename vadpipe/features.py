@@ -6,6 +6,7 @@ in it is executable, and it can be mapped into memory.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -64,8 +65,8 @@ class Recipe(BaseModel):
     stride_frames: int
     clip_frames: int = SNIPPET_FRAMES
     fps: float | None = None
-    even_rows: int | None = None
-    fixed_rows: int | None = None
+    even_rows: int | None = Field(None, ge=1)
+    fixed_rows: int | None = Field(None, ge=1)
     view: str
     resize_px: int
     input_px: int
@@ -186,6 +187,11 @@ class Features:
                 f"has features of shape {shape}, but its {self.n_frames} frames need {expected}",
                 file=self.source.video,
             )
+        fixed = self.recipe.fixed_rows or 1
+        if (fixed - 1) * self.recipe.stride_frames >= self.n_frames:
+            raise FeatureError(
+                f"has {fixed} rows, too many for {self.n_frames} frames", file=self.source.video
+            )
         if not np.isfinite(self.values).all():
             raise FeatureError("has features that are not finite numbers", file=self.source.video)
         if not np.isfinite(self.frame_times_s).all() or (np.diff(self.frame_times_s) < 0).any():
@@ -287,7 +293,7 @@ def lost_snippets(
     return np.asarray(missing[sampling.clips(times_s, end_s)].any(axis=1))
 
 
-_REDO = "Delete it and run 'vadpipe extract' again."
+_REDO = "Delete it and run 'vadpipe extract' (or 'vadpipe features import') again."
 
 
 def read_header(path: Path) -> FeatureHeader:
@@ -306,14 +312,14 @@ def read_header(path: Path) -> FeatureHeader:
     if _HEADER_KEY not in metadata:
         raise FeatureError("is not a feature file of vadpipe", file=path)
     try:
-        header = FeatureHeader.model_validate_json(metadata[_HEADER_KEY])
-    except ValidationError as error:
+        known = json.loads(metadata[_HEADER_KEY])
+        schema = known.get("schema_version") if isinstance(known, dict) else None
+        if schema != SCHEMA and isinstance(schema, int):  # its other fields may be anything
+            reason = f"has schema {schema}, this vadpipe reads {SCHEMA}"
+            raise FeatureError(reason, file=path, next_step=_REDO)
+        return FeatureHeader.model_validate(known, strict=False)
+    except ValueError as error:
         raise _broken(path, "its record does not follow the schema") from error
-    if header.schema_version != SCHEMA:
-        raise FeatureError(
-            f"has schema {header.schema_version}, this vadpipe reads {SCHEMA}", file=path, next_step=_REDO
-        )
-    return header
 
 
 def _broken(path: Path, why: str) -> FeatureError:

@@ -106,4 +106,6 @@ def test_the_shipped_head_loads_and_is_small():
     assert head.record.recipe.backbone == "i3d"
     assert 0 < head.record.threshold < 1
     assert SHIPPED_HEAD.stat().st_size < 2_500_000
-    assert SHIPPED_HEAD.with_suffix(".md").read_text().startswith("# ")
+    card = SHIPPED_HEAD.with_suffix(".md").read_text()
+    assert f"| threshold | {head.record.threshold:.3f}: " in card
+    assert f"; at it there were {head.record.calibration.alarms} in all |" in card

@@ -56,7 +56,7 @@ def test_each_score_by_the_formula(slope):
     scale = torch.tensor([slope, -0.5], dtype=torch.float64)
     result = on_scale(log_odds(scores), scale)
     for before, after in zip(scores[0].tolist(), result[0].tolist(), strict=True):
-        p = min(max(before, 1e-9), 1 - 1e-9)
+        p = min(max(before, 2**-25), 1 - 2**-25)
         expected = 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) - 0.5)))
         assert after == pytest.approx(expected, abs=1e-6)
     assert (result.diff() >= 0).all()

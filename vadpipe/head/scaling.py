@@ -14,8 +14,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-_CLOSEST = 1e-9
-"""To 0 and 1: keeps logarithms finite, in float64."""
+_CLOSEST = 2.0**-25
+"""To 0 and 1: half of float32's step below 1, so that a score of 1 is next to the one below it."""
 
 
 def log_odds(scores: Tensor) -> Tensor:
