@@ -84,7 +84,8 @@ def test_the_last_step_is_kept_beside_the_picked_one(folder):
     assert result.last.as_posix() == "head/last.safetensors"
     picked, last = TrainedHead.load(result.head).record, TrainedHead.load(result.last).record
     assert (picked.step, last.step) == (result.step, 30)
-    assert last.model_copy(update={"step": picked.step}) == picked
+    assert last.model_copy(update={"step": picked.step, "calibration": picked.calibration}) == picked
+    assert last.calibration != picked.calibration  # each has its own
     assert sorted(path.name for path in result.head.parent.iterdir()) == [
         "head.safetensors", "last.safetensors", "metrics.json", "settings.json",
     ]  # fmt: skip
@@ -209,7 +210,8 @@ def test_lost_snippets_are_left_out_of_a_bag():
     bag = bag_of(features, 1, "scene")
     kept = [0, 2, 3, 5]
     np.testing.assert_array_equal(bag.values, features.values[kept].transpose(1, 0, 2))
-    np.testing.assert_allclose(bag.times_s, [0.64 * snippet for snippet in kept])
+    np.testing.assert_allclose(bag.times_s, [0.64 * snippet for snippet in range(6)])
+    np.testing.assert_array_equal(bag.spans, [[snippet, snippet + 1] for snippet in kept])
     assert (bag.name, bag.label, bag.group, bag.end_s) == ("videos/fight/a.mp4", 1, "scene", 96 / 25)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.labels import csv_labels, folder_labels
+from vadpipe.labels import csv_labels, folder_labels, joined_groups
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,8 @@ def test_without_groups_each_video_is_one(tmp_path):
         ("video,label\nb,maybe\n", "line 2: label 'maybe' is not known"),
         ("name,class\nb,1\n", "needs a first line video,label"),
         ("", "needs a first line video,label"),
+        ("video,label,grup\nb,1,x\n", "needs a first line video,label, with group and class where known"),
+        ("video,label,label\nb,1,0\n", "needs a first line video,label"),
         ("video,label\n", "holds no labels below its first line"),
         ("video,label\n/data/normal/b.mp4,0\n", "'/data/normal/b.mp4' matches no feature file"),
         ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
@@ -133,3 +135,11 @@ def test_csv_mistakes_name_the_line(tmp_path, text, message):
 def test_a_missing_csv_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"none\.csv: cannot be read: No such file"):
         csv_labels(tmp_path / "none.csv", VIDEOS)
+
+
+def test_groups_that_hold_copies_of_one_video_become_one():
+    groups = {"a": "A", "b": "B", "c": "B", "d": "C", "e": "C"}
+    contents = {"a": "1", "b": "2", "c": "1", "d": "3", "e": "3"}
+    joined, copies = joined_groups(groups, contents)
+    assert joined == {"a": "A", "b": "A", "c": "A", "d": "C", "e": "C"}  # b comes along with c
+    assert copies == [("a", "c"), ("d", "e")]

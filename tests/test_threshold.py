@@ -1,5 +1,6 @@
 """The threshold and its floor against a slow search through every score, with alarms that are counted by hand."""
 
+import itertools
 import logging
 import math
 
@@ -7,7 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_features import make_features, make_recipe
 
+from vadpipe.curve import spread
+from vadpipe.events import find_events
+from vadpipe.features import Features
+from vadpipe.fitting import bag_of
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.threshold import calibrate
@@ -166,3 +172,41 @@ def test_heads_that_judge_what_they_learned_from_are_warned_of(caplog):
         assert caplog.text == ""
         assert not calibrate([normal([0.5])], per_hour=6, quantile=0.95, unseen=False).unseen
     assert "the threshold comes from videos that the head learned from" in caplog.text
+
+
+# ---- snippets that overlap -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gaps", [(), ((20, 21),), ((90, 100),)])
+def test_alarms_are_those_of_the_curve_that_a_user_sees(gaps):
+    """Against the frames of the feature file, one by one, and events of these."""
+    rng = np.random.default_rng(1)
+    recipe = make_recipe(stride_frames=8)
+    for seed in range(20):
+        features = Features(
+            values=rng.normal(size=(recipe_rows(recipe, 100), 1, 8)).astype(np.float32),
+            frame_times_s=np.arange(100) / 5,
+            end_s=20.0,
+            recipe=recipe,
+            source=make_features().source.model_copy(update={"gaps": gaps}),
+        )
+        bag = bag_of(features, 0, str(seed))
+        scores = rng.random(bag.values.shape[1]).astype(np.float32)
+        found = calibrated([(bag, scores)], allowed=2)
+        rows = np.full(len(features.values), np.nan, np.float32)
+        rows[~features.lost] = scores
+        frames = spread(rows, features.spans, features.n_frames)
+
+        def alarms(threshold, frames=frames, features=features):
+            return len(find_events(frames, features.frame_times_s, features.end_s, threshold))
+
+        assert found.alarms == alarms(found.threshold)
+        seen = sorted({score for score in frames.tolist() if score == score}, reverse=True)
+        expected = next(
+            score for score, lower in itertools.pairwise([*seen, None]) if lower is None or alarms(lower) > 2
+        )
+        assert found.threshold == max(expected, float(np.quantile(scores, 1e-9)))
+
+
+def recipe_rows(recipe, n_frames):
+    return recipe.sampling.n_snippets(np.arange(n_frames) / 5, n_frames / 5)

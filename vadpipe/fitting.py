@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from vadpipe.atomic import check_writable, write_text
 from vadpipe.device import choose_device
 from vadpipe.errors import FeatureError, UsageError
@@ -17,7 +19,7 @@ from vadpipe.features import Features
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.labels import Label, csv_labels, folder_labels
+from vadpipe.labels import Label, csv_labels, folder_labels, joined_groups
 from vadpipe.learning import Check, learn
 
 log = logging.getLogger(__name__)
@@ -117,13 +119,11 @@ def fit(
         history=learned.history,
     )
     recipe = by_video[videos[0]].recipe
-    for path, network, step in (
-        (result.last, learned.last, settings.steps),
-        (result.head, learned.selected, learned.step),
+    for path, network, step, threshold in (
+        (result.last, learned.last, settings.steps, learned.last_threshold),
+        (result.head, learned.selected, learned.step, learned.threshold),
     ):
-        record = HeadRecord(
-            settings=settings, recipe=recipe, calibration=learned.threshold, seed=seed, step=step
-        )
+        record = HeadRecord(settings=settings, recipe=recipe, calibration=threshold, seed=seed, step=step)
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, seed), indent=2) + "\n")
@@ -179,24 +179,24 @@ def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> 
 
 
 def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
-    """Put videos of the same content into one group, and say so: a copy must not judge its original."""
-    first: dict[str, str] = {}
-    joined: dict[str, Label] = {}
-    for video, label in labels.items():
-        original = first.setdefault(features[video].source.sha256, video)
-        joined[video] = replace(label, group=joined.get(original, label).group)
-        if original != video:
-            kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
-            log.warning("%s (%s) and %s (%s) are the same video", original, kinds[0], video, kinds[1])
-    return joined
+    """Make the groups of copies one, and say so: a copy must not judge its original."""
+    groups = {video: label.group for video, label in labels.items()}
+    joined, copies = joined_groups(groups, {video: features[video].source.sha256 for video in labels})
+    for original, video in copies:
+        kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
+        log.warning("%s (%s) and %s (%s) are the same video", original, kinds[0], video, kinds[1])
+    return {video: replace(label, group=joined[video]) for video, label in labels.items()}
 
 
 def bag_of(features: Features, label: int, group: str) -> Bag:
     """Return a video's features as a bag; snippets that could not be decoded are left out."""
-    values, times_s = features.values.transpose(1, 0, 2), features.snippet_times_s[:, 0]
+    values, spans = features.values.transpose(1, 0, 2), features.spans
+    # The frames between two edges are held by the same snippets.
+    edges = np.unique([0, *spans.ravel(), features.n_frames])
+    times_s, spans = features.frame_times_s[edges[:-1]], np.searchsorted(edges, spans)
     if features.lost.any():
-        values, times_s = values[:, ~features.lost], times_s[~features.lost]
-    return Bag(features.source.video, values, label, group, times_s, features.end_s)
+        values, spans = values[:, ~features.lost], spans[~features.lost]
+    return Bag(features.source.video, values, label, group, times_s, features.end_s, spans)
 
 
 def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:

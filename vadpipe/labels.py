@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,6 +38,7 @@ ABNORMAL_WORDS = frozenset(
     | {"violence", "violent", "fight", "fights"}
     | _UCF_CRIME
 )
+_COLUMNS = {"video", "label", "group", "class"}
 _LABELS = {"0": 0, "normal": 0, "1": 1, "abnormal": 1, "anomalous": 1, "anomaly": 1}
 
 
@@ -140,8 +141,8 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
             names no video or several.
     """
     columns, rows = read_rows(path)
-    if not {"video", "label"} <= set(columns):
-        raise UsageError("needs a first line video,label or video,label,group", file=path)
+    if not {"video", "label"} <= set(columns) <= _COLUMNS or len(set(columns)) < len(columns):
+        raise UsageError("needs a first line video,label, with group and class where known", file=path)
     if not rows:
         raise UsageError("holds no labels below its first line", file=path)
     index = _by_ending(videos)
@@ -170,6 +171,30 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
         group = row.get("group", "").strip()
         labels[video] = Label(bool(_LABELS[label]), group or video, reason=path.name)
     return labels
+
+
+def joined_groups(
+    groups: Mapping[str, str], contents: Mapping[str, str]
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Make groups that hold copies of one video one group.
+
+    Args:
+        groups: of each video.
+        contents: digest of each video's content.
+
+    Returns:
+        The new groups, and each copy behind the first video of that content.
+    """
+    joined, copies = dict(groups), []
+    first: dict[str, str] = {}
+    for video, content in contents.items():
+        original = first.setdefault(content, video)
+        if original == video:
+            continue
+        copies.append((original, video))
+        old, new = joined[video], joined[original]
+        joined = {name: new if group == old else group for name, group in joined.items()}
+    return joined, copies
 
 
 def _matches(name: str, videos: Sequence[str], index: dict[str, set[str]]) -> set[str]:

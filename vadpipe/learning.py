@@ -62,6 +62,7 @@ class Learned:
         last: the same training at its end.
         step: of ``selected``.
         threshold: what is called abnormal, and how that was found.
+        last_threshold: the same for ``last``.
         history: every check.
         watched: step -> snippet scores (S,) of each watched bag, in their order, at every check of the
             training on all bags.
@@ -71,6 +72,7 @@ class Learned:
     last: Head
     step: int
     threshold: Calibration
+    last_threshold: Calibration
     history: list[Check] = field(repr=False)
     watched: dict[int, list[NDArray[np.float32]]] = field(repr=False)
 
@@ -122,11 +124,13 @@ def learn(
     training = Training(data, range(len(bags)), settings, seed=seed)
     training.head.scale.copy_(picked["scale"])
     selected, watched = _train_on_all(training, picked["step"], watch, resume)
+    training.head.scale.copy_(picked["last_scale"])
     result = Learned(
         selected=training.head_of(selected),
         last=training.head_of(training.snapshot()),
         step=picked["step"],
         threshold=Calibration.model_validate_json(picked["threshold"]),
+        last_threshold=Calibration.model_validate_json(picked["last_threshold"]),
         history=[Check(**check) for check in picked["history"]],
         watched=watched,
     )
@@ -174,20 +178,29 @@ def _pick(
         }
         resume.put("folds", kept)
     step, snapshots = selection.best
-    heads = [
-        training.head_of(numbers).to(data.device)
-        for training, numbers in zip(trainings, snapshots, strict=True)
-    ]
-    scale = _scale(data, folds, heads)
-    for head in heads:
-        head.scale.copy_(scale)
-    threshold = _threshold(data, folds, heads, settings)
+    pairs = zip(trainings, snapshots, strict=True)
+    selected = [training.head_of(numbers).to(data.device) for training, numbers in pairs]
+    last = [training.head_of(training.snapshot()).to(data.device) for training in trainings]
+    scale, threshold = _calibrated(data, folds, selected, settings)
+    last_scale, last_threshold = _calibrated(data, folds, last, settings)
     return {
         "step": step,
         "scale": scale,
         "threshold": threshold.model_dump_json(),
+        "last_scale": last_scale,
+        "last_threshold": last_threshold.model_dump_json(),
         "history": kept["history"] if kept else [],
     }
+
+
+def _calibrated(
+    data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head], settings: HeadSettings
+) -> tuple[Tensor, Calibration]:
+    """Return the scale of the scores and, on that scale, the threshold."""
+    scale = _scale(data, folds, heads)
+    for head in heads:
+        head.scale.copy_(scale)
+    return scale, _threshold(data, folds, heads, settings)
 
 
 def _check(progress: Sequence[Progress], auc: float | None) -> Check:

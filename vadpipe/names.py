@@ -2,8 +2,10 @@
 
 A video's *bare* name is the last part of its path without what says how it was encoded or what was made of
 it: a video's suffix, :data:`TAILS` and the number of a crop. ``Abuse/Abuse028_x264.mp4`` and
-``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, of which
-all are ``Normal003``. Two names mean the same video where their bare names are equal.
+``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, which
+all are ``Normal003``. Two names mean the same video where their bare names are equal, unless both end in the
+number of a crop and these differ. Where names are equal as written, or but for a video's suffix, only these
+count.
 
 Folders tell apart what has one bare name: they count from the innermost outwards as far as both names have
 them, and of several candidates those that agree in the most folders are meant.
@@ -21,6 +23,8 @@ from vadpipe.extract.decode.container import SUFFIXES
 
 TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
 """Ends of names that say how a video was encoded or what was made of it, not which one it is."""
+
+_CROP = re.compile(r"__\d$")
 
 
 class Names:
@@ -40,12 +44,12 @@ class Names:
         """Return the names that mean the same video: none, one, or several between which nothing decides."""
         folders, last = _parted(name)
         agreed = [
-            (min(len(others), len(folders)), known)
+            (_likeness(last, _parted(known)[1]), min(len(others), len(folders)), known)
             for others, known in self._known.get(bare(last), [])
             if all(a == b for a, b in zip(reversed(others), reversed(folders), strict=False))
         ]
-        most = max((depth for depth, _ in agreed), default=0)
-        return [known for depth, known in agreed if depth == most]
+        best = max((fit[:2] for fit in agreed if fit[0]), default=None)
+        return [known for likeness, depth, known in agreed if (likeness, depth) == best]
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,22 @@ class Match:
         missing: wanted, and not there.
         ambiguous: for each wanted name that fits several, or one that others fit too, what it fits.
         superfluous: there, and wanted by none.
+        elsewhere: those of ``found`` that lie in other folders than the wanted name says.
     """
 
     found: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     ambiguous: dict[str, list[str]] = field(default_factory=dict)
     superfluous: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
     """Find many names among many others.
 
     Data sets name each video once, and people keep them in folders of their own. So a wanted name that fits
-    none with its folders is looked for without them.
+    none with its folders is looked for without them, unless folders are all that tells it from another wanted
+    name.
 
     Args:
         wanted: names that a data set lists.
@@ -77,7 +84,11 @@ def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
     """
     there, wanted = list(there), list(dict.fromkeys(wanted))
     names = Names(there)
-    candidates = {name: names.find(name) or names.find(PurePosixPath(name).name) for name in wanted}
+    candidates = {name: names.find(name) for name in wanted}
+    shared = Counter(bare(_parted(name)[1]) for name in wanted)
+    lasts = {name: _parted(name)[1] for name, fits in candidates.items() if not fits}
+    elsewhere = {name: names.find(last) for name, last in lasts.items() if shared[bare(last)] == 1}
+    candidates |= elsewhere
     claims = Counter(known for fits in candidates.values() for known in {*fits})
     result = Match()
     for name, fits in candidates.items():
@@ -87,19 +98,39 @@ def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
             result.ambiguous[name] = fits
         else:
             result.found[name] = fits[0]
+            if name in elsewhere:
+                result.elsewhere.append(name)
     result.superfluous.extend(name for name in dict.fromkeys(there) if not claims[name])
     return result
 
 
 def bare(name: str) -> str:
     """Return the part of a name without folders that says which video it is."""
-    shorter = re.sub(r"__\d$", "", name)  # the number of a crop
+    shorter = _CROP.sub("", name)
     for tail in (*SUFFIXES, *TAILS):
         if shorter.lower().endswith(tail) and len(shorter) > len(tail):
             shorter = shorter[: -len(tail)]
     if shorter != name:
         return bare(shorter)
     return re.sub(r"^Normal_Videos_?(?=\d)", "Normal", name)
+
+
+def _likeness(one: str, other: str) -> int:
+    """Return how much alike two names of one bare name are; 0 where they are different crops."""
+    if one == other:
+        return 3
+    stems = [_without_suffix(name) for name in (one, other)]
+    if stems[0] == stems[1]:
+        return 2
+    crops = {crop[0] for stem in stems if (crop := _CROP.search(stem))}
+    return 0 if len(crops) > 1 else 1
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
 
 
 def _parted(name: str) -> tuple[tuple[str, ...], str]:

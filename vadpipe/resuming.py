@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import sklearn
 import torch
 
 import vadpipe
@@ -20,13 +22,15 @@ EVERY_S = 20.0
 """Seconds between two writings; at most so much is done again."""
 
 _DIGEST_BYTES = 32
+_LEARNING = ("sampling", "features", "curve", "events", "fitting", "learning", "threshold")
 
 
 def code_digest() -> str:
     """Return the sha256 of the code that turns bags into a head: other code starts anew."""
     package = Path(vadpipe.__file__).parent
-    files = [*sorted((package / "head").glob("*.py")), package / "learning.py", package / "threshold.py"]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    files = [*sorted((package / "head").glob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
+    versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
+    return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class Resume:
@@ -57,7 +61,7 @@ class Resume:
         if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
             log.warning("%s: is damaged, the training starts anew", path)
             return {}
-        content = torch.load(io.BytesIO(body), weights_only=True)
+        content = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
         if content["key"] != self._key:
             log.info("%s: of another training, which is started anew", path)
             return {}

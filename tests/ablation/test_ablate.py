@@ -326,6 +326,16 @@ def test_the_command_ends_with_3_where_runs_failed_and_with_4_where_all_did(
     assert end("--rows=impossible") == (4, "0 runs done, 0 there already, 2 failed")
 
 
+def test_the_command_ends_with_3_where_a_video_is_missing(copied, command_line, monkeypatch):
+    monkeypatch.chdir(copied)
+    truth = copied / "truth.csv"
+    columns = truth.read_text().splitlines()[0].count(",")
+    truth.write_text(truth.read_text() + "gone.mp4,48" + "," * (columns - 1) + "\n")
+    done = command_line(*command("--seeds=1", "--rows=mil")[3:])
+    assert done.exit_code == 3
+    assert done.stderr.splitlines()[-1].endswith(" 0 failed")
+
+
 def test_an_interrupt_loses_only_what_was_in_work(folder):
     arguments = command("--rows=mil", "--seeds=3", steps=200)
     process = subprocess.Popen(

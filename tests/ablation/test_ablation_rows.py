@@ -18,6 +18,17 @@ def test_the_full_method_is_the_base_whatever_that_is():
         assert settings_of("+ guided score", base) == base
 
 
+def test_every_row_is_what_it_is_called_whatever_the_base():
+    baseline = HeadSettings(clustering=False, guided=False)
+    control = HeadSettings(clustering=False, second_head=True)
+    for row in ROWS:
+        expected = row.settings(BASE)
+        for base in (baseline, control):
+            found = row.settings(base)
+            for switch in ("clustering", "second_head", "guided"):
+                assert getattr(found, switch) == getattr(expected, switch), (row.name, switch)
+
+
 def test_the_ladder_adds_one_claim_at_a_time():
     switches = [
         (row.clustering, row.memory, row.guided)

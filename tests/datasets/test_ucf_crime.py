@@ -109,7 +109,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
             r"ucf_tframes\.txt: line 2: 'Arson011@no' is no name with a number",
         ),
         (
-            {"ucf_": "Abuse028@1\nAbuse028_x264@2\nArson011@1\nNormal003@1\n"},
+            {"ucf_": "Abuse028@1\nAbuse028_c3d@2\nArson011@1\nNormal003@1\n"},
             r"may mean 'Abuse/Abuse028_x264\.mp4' by",
         ),
     ],

@@ -44,7 +44,7 @@ def test_many_are_found_among_many_and_the_rest_is_told():
         "Gone",
         "Twice",
         "Shared",
-        "x/Shared.mp4",
+        "f/Shared.mp4",
     ]
     result = match(wanted, there)
     assert result.found == {
@@ -55,15 +55,15 @@ def test_many_are_found_among_many_and_the_rest_is_told():
     assert result.ambiguous == {
         "Twice": ["f/a/Twice", "f/b/Twice"],
         "Shared": ["f/Shared"],
-        "x/Shared.mp4": ["f/Shared"],
+        "f/Shared.mp4": ["f/Shared"],
     }
     assert result.superfluous == ["f/Extra"]
 
 
 def test_folders_of_ones_own_are_in_no_ones_way_but_decide_where_they_can():
-    assert match(["Abuse/Abuse001.mp4"], ["UCF_Train/Abuse001_i3d"]).found == {
-        "Abuse/Abuse001.mp4": "UCF_Train/Abuse001_i3d"
-    }
+    result = match(["Abuse/Abuse001.mp4"], ["UCF_Train/Abuse001_i3d"])
+    assert result.found == {"Abuse/Abuse001.mp4": "UCF_Train/Abuse001_i3d"}
+    assert result.elsewhere == ["Abuse/Abuse001.mp4"]
     there = ["old/Abuse001", "videos/Abuse/Abuse001"]
     assert match(["Abuse/Abuse001.mp4"], there).found == {"Abuse/Abuse001.mp4": "videos/Abuse/Abuse001"}
 
@@ -72,3 +72,31 @@ def test_one_name_that_is_there_twice_is_ambiguous():
     result = match(["a"], ["f/a", "f/a"])
     assert (result.found, result.ambiguous) == ({}, {"a": ["f/a", "f/a"]})
     assert match(["a", "a"], ["f/a"]).found == {"a": "f/a"}
+
+
+def test_where_folders_tell_videos_apart_no_other_folder_will_do():
+    result = match(["cam1/0009.mp4", "cam3/0009.mp4"], ["cam1/0009.mp4"])
+    assert result.found == {"cam1/0009.mp4": "cam1/0009.mp4"}
+    assert (result.missing, result.elsewhere) == (["cam3/0009.mp4"], [])
+    result = match(["cam3/0009.mp4"], ["cam1/0009.mp4", "cam2/0009.mp4"])
+    assert result.ambiguous == {"cam3/0009.mp4": ["cam1/0009.mp4", "cam2/0009.mp4"]}
+
+
+def test_a_name_that_is_written_the_same_goes_before_one_that_is_only_alike():
+    there = ["v/cam_rgb.mp4", "v/cam_flow.mp4", "v/a.mp4", "v/a.avi", "v/clip__1.mp4", "v/clip__2.mp4"]
+    assert match([name.removeprefix("v/") for name in there], there).found == {
+        name.removeprefix("v/"): name for name in there
+    }
+    assert match(["cam_rgb", "clip__2"], there).found == {
+        "cam_rgb": "v/cam_rgb.mp4",
+        "clip__2": "v/clip__2.mp4",
+    }
+    assert match(["a"], there).ambiguous == {"a": ["v/a.mp4", "v/a.avi"]}
+    assert match(["cam"], there).ambiguous == {"cam": ["v/cam_rgb.mp4", "v/cam_flow.mp4"]}
+
+
+def test_one_crop_is_not_another():
+    assert Names(["clip__1.mp4"]).find("clip__2.mp4") == []
+    assert (
+        Names(["clip__1.mp4"]).find("clip") == Names(["clip__1.mp4"]).find("clip__1_i3d") == ["clip__1.mp4"]
+    )

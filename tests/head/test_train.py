@@ -1,6 +1,7 @@
 """Training finds planted events by video labels alone, repeats itself bit by bit, and survives odd bags."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from made_bags import SMALL, D, collate, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
+from vadpipe.errors import FeatureError, UsageError
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.network import Head
 from vadpipe.head.objective import Loss, batch_loss
@@ -287,3 +289,25 @@ def assert_finite(head, loss):
     gradients = [parameter.grad for parameter in head.parameters() if parameter.grad is not None]
     assert gradients
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimiser": "sgd", "learning_rate": 1e9},
+        {"optimiser": "sgd", "weight_decay": 1e30},
+        {"cluster_weight": 1e38},
+        {"smoothness": 1e38, "sparsity": 1e38},
+    ],
+)
+def test_settings_that_make_the_numbers_run_away_are_told(changes):
+    settings = SMALL.model_copy(update=changes)
+    with pytest.raises(UsageError, match=r"the training diverged: no finite numbers after step \d+\nLower"):
+        trained(make_bags(4), settings)
+
+
+def test_features_that_no_network_makes_are_refused_by_name():
+    bags = make_bags(4)
+    wild = replace(bags[1], values=bags[1].values + np.float32(3e38), name="wild.mp4")
+    with pytest.raises(FeatureError, match=r"wild\.mp4: has features as far from 0 as 3e\+38"):
+        TrainingSet([bags[0], wild], 32)

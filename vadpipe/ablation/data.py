@@ -19,6 +19,7 @@ from vadpipe.evaluation.metrics import Judged
 from vadpipe.features import Features, Recipe
 from vadpipe.fitting import bag_of, load_features
 from vadpipe.head.bags import Bag
+from vadpipe.labels import joined_groups
 from vadpipe.names import match
 from vadpipe.truth import Truth, read_truth
 
@@ -131,6 +132,10 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
     matched = match(truths, by_video)
     _tell("videos of the truth without features", matched.missing)
     _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
+    _tell(
+        "videos of the truth found in another folder",
+        [f"{n} -> {matched.found[n]}" for n in matched.elsewhere],
+    )
     if not matched.found:
         raise InputError(
             "names no video that has features",
@@ -176,14 +181,11 @@ def _digest(features: Features, truth: Truth) -> str:
 def _joined_groups(truths: dict[str, Truth], found: dict[str, Features]) -> dict[str, str]:
     """Return the group of each video; groups that hold copies of one video are one."""
     groups = {name: truth.group or name for name, truth in truths.items()}
-    first: dict[str, str] = {}
-    for name, features in found.items():
-        original = first.setdefault(features.source.sha256, name)
+    joined, copies = joined_groups(groups, {name: item.source.sha256 for name, item in found.items()})
+    for original, name in copies:
         if groups[original] != groups[name]:
             log.warning("%s and %s are the same video: their groups become one", original, name)
-            old, new = groups[name], groups[original]
-            groups = {video: new if group == old else group for video, group in groups.items()}
-    return groups
+    return joined
 
 
 def _tell(what: str, names: Sequence[str]) -> None:

@@ -60,21 +60,29 @@ CONTROL = "second head"
 REFERENCES = (BASELINE, CONTROL)
 """Every other row is compared with these."""
 
+_CLUSTERS: Mapping[str, Value] = {"clustering": True, "second_head": False}
+_FULL: Mapping[str, Value] = {**_CLUSTERS, "guided": True}
+"""Every row says which branches it has, so that it is what it is called whatever the base."""
+
 ROWS = (
-    Row(BASELINE, "baseline: plain multiple-instance head", {"clustering": False, "guided": False}),
-    Row("+ batch clustering", "claim 1 alone", {"memory": "none", "guided": False}),
-    Row("+ cross-batch", "claims 1 and 2", {"guided": False}),
-    Row("+ guided score", "claims 1 to 3: the full method, the settings as they are"),
+    Row(
+        BASELINE,
+        "baseline: plain multiple-instance head",
+        {"clustering": False, "second_head": False, "guided": False},
+    ),
+    Row("+ batch clustering", "claim 1 alone", {**_CLUSTERS, "memory": "none", "guided": False}),
+    Row("+ cross-batch", "claims 1 and 2", {**_CLUSTERS, "guided": False}),
+    Row("+ guided score", "claims 1 to 3: the full method, the settings as they are", _FULL),
     Row(
         CONTROL,
         "control: a second head of the branch's size in place of the clusters",
         {"clustering": False, "second_head": True, "guided": True},
     ),
-    Row("full without memory", "claims 1 and 3", {"memory": "none"}),
-    Row("memory ema", "the memory's mean within the batch's centroids", {"memory": "ema"}),
-    Row("g = 0", "no clustering gradient reaches the embedding", {"cluster_gradient": 0.0}),
-    Row("g = 0.25", "a quarter of it does", {"cluster_gradient": 0.25}),
-    Row("g = 1", "all of it does", {"cluster_gradient": 1.0}),
+    Row("full without memory", "claims 1 and 3", {**_FULL, "memory": "none"}),
+    Row("memory ema", "the memory's mean within the batch's centroids", {**_FULL, "memory": "ema"}),
+    Row("g = 0", "no clustering gradient reaches the embedding", {**_FULL, "cluster_gradient": 0.0}),
+    Row("g = 0.25", "a quarter of it does", {**_FULL, "cluster_gradient": 0.25}),
+    Row("g = 1", "all of it does", {**_FULL, "cluster_gradient": 1.0}),
 )
 
 

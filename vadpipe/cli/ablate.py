@@ -81,7 +81,10 @@ def ablate(
         print_ablation(result)
     for path in result.files:
         options.say_path(path)
-    options.exit_for(len(result.measured), len(result.failed))
+    options.exit_for(
+        len(result.measured),
+        len(result.failed) + len(result.data.missing) + len(result.data.ambiguous),
+    )
 
 
 def _report(failure: FailedRun) -> None:

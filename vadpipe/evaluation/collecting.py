@@ -61,6 +61,10 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     matched = match(truths, files)
     _tell("videos of the truth without features", matched.missing)
     _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
+    _tell(
+        "videos of the truth found in another folder",
+        [f"{n} -> {matched.found[n]}" for n in matched.elsewhere],
+    )
     judged: list[Judged] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():

@@ -74,7 +74,7 @@ def aligned(truth: Truth, n_shown: int, lengths: Lengths, file: Path | str) -> t
     if n_shown == truth.n_frames:
         return truth, None
     cut = _first_frames(truth, min(n_shown, truth.n_frames))
-    n_lost = int(truth.frames().sum() - cut.frames().sum())
+    n_lost = sum(stop - start for start, stop in truth.anomalies) - int(cut.frames().sum())
     mismatch = Mismatch(truth.video, truth.n_frames, n_shown, n_lost)
     _check(mismatch, file, lengths, is_left=cut.abnormal or not truth.abnormal)
     return cut, mismatch

@@ -11,6 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vadpipe.errors import FeatureError
+
+_HIGHEST = 1e18
+
 
 @dataclass(frozen=True)
 class Bag:
@@ -21,8 +25,10 @@ class Bag:
         values: (C, S, D) float32, features of all its snippets; may be a view of a file.
         label: 1 where something abnormal happens in it, else 0.
         group: videos of one group (a scene, a recording) never judge each other.
-        times_s: (S,) float64, when the stretch that each snippet speaks for begins.
+        times_s: (K,) float64, when each stretch of frames begins that the same snippets speak for.
         end_s: when the last stretch ends.
+        spans: (S, 2) int64, the stretches [start, stop) that each snippet speaks for; None where each has one
+            of its own.
     """
 
     name: str
@@ -31,6 +37,7 @@ class Bag:
     group: str
     times_s: NDArray[np.float64] = field(repr=False)
     end_s: float
+    spans: NDArray[np.int64] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,9 @@ class TrainingSet:
     Attributes:
         bags, device: as given; the CPU by default.
         digest: sha256 of everything that a training depends on.
+
+    Raises:
+        FeatureError: where numbers are so large that their squares are none in float32.
     """
 
     def __init__(self, bags: Sequence[Bag], segments: int, device: torch.device | None = None) -> None:
@@ -87,9 +97,17 @@ class TrainingSet:
         digest = hashlib.sha256(str([(bag.name, bag.label, bag.group) for bag in bags]).encode())
         for row, bag in zip(features, bags, strict=True):
             values = squeeze(bag.values, segments)
+            highest = float(np.abs(values).max())
+            if highest > _HIGHEST:
+                raise FeatureError(
+                    f"has features as far from 0 as {highest:.0e}",
+                    file=bag.name,
+                    next_step="Make them again; no network is known whose features are like that.",
+                )
             row[:, : values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values))
             moments.append(_moments(bag.values))
-            for part in (row.numpy(), *moments[-1], bag.times_s, np.float64(bag.end_s)):
+            spans = np.empty(0, np.int64) if bag.spans is None else bag.spans
+            for part in (row.numpy(), *moments[-1], bag.times_s, np.float64(bag.end_s), spans):
                 digest.update(part.tobytes())
         self.digest = digest.hexdigest()
         self._counts, self._sums, self._squares = (np.stack(part) for part in zip(*moments, strict=True))

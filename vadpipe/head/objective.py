@@ -49,6 +49,9 @@ def batch_loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
         head: in training mode.
         batch: normal and abnormal bags.
         warm: whether the warm-up is over, so that clusters guide and the memory speaks.
+
+    Raises:
+        FloatingPointError: where the head gives numbers that are none.
     """
     loss, weight = _loss(head, batch, warm=warm), head.settings.whole_bag_weight
     if not weight:
@@ -71,6 +74,9 @@ def _loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
     """Return the loss of one view of the bags."""
     settings = head.settings
     out = head(batch.features, batch.mask)
+    for branch in (out.scores, out.points, out.second):
+        if branch is not None and not torch.isfinite(branch).all():
+            raise FloatingPointError("the head gives numbers that are none")
     final, cluster, clusters = out.scores, out.scores.new_zeros(()), None
     spread = out.scores.new_zeros(())
     if out.second is not None:

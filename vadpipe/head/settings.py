@@ -13,13 +13,14 @@ class HeadSettings(BaseModel):
     """Settings of CBCG. Unknown names are refused.
 
     Where the abstract of arXiv 2212.08506 gives no number, the source is named; "ours" means chosen
-    here, on training folds.
+    here, by cross-validation, as docs/benchmarks.md tells.
 
     Attributes:
         clustering: claim 1, the clustering branch and its loss. Off gives the plain MIL baseline.
         memory: claim 2, how clusters of earlier batches enter. ``"queue"``: the loss is taken of the
             batch against the memory's centroids as well (the form of XBM, arXiv 1912.06798).
-            ``"ema"``: its decayed mean is mixed into the batch's centroids. ``"none"``: it is not.
+            ``"ema"``: its decayed mean is mixed into the batch's centroids. ``"none"``: it does not; a video
+            is scored by its clusters all the same.
         guided: claim 3, scores are mixed with the clustering's own verdict.
         second_head: control without clusters: a plain second head of the clustering branch's size
             takes its place. Needs ``clustering`` off.
@@ -49,7 +50,8 @@ class HeadSettings(BaseModel):
         learning_rate, weight_decay, clip_norm: of the optimiser and its gradient.
         folds: parts of the training videos; each is scored by a head that was trained on the others, which
             picks the step and the threshold.
-        checks: how often a training is looked at; the step is picked among these.
+        checks: how often a training is looked at; the step is picked among the fifth and later ones, and is
+            the last where there are fewer.
         false_alarms_per_hour: the threshold lets normal videos raise so many alarms an hour.
         normal_quantile: the threshold is not below this quantile of normal snippets' scores; it is that
             quantile where there is too little normal footage to tell alarms an hour.

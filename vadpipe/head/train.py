@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vadpipe.errors import UsageError
 from vadpipe.head.bags import TrainingSet, balanced_rows
 from vadpipe.head.network import Head
 from vadpipe.head.objective import Loss, batch_loss
@@ -69,13 +70,19 @@ class Training:
         self._optimiser = _optimiser(self.head, settings)
 
     def advance(self, until: int) -> Progress:
-        """Train up to that step, at least one, and leave the head in evaluation mode."""
+        """Train up to that step, at least one, and leave the head in evaluation mode.
+
+        Raises:
+            UsageError: where the settings make the numbers run away.
+        """
         self.head.train()
         with _own_randomness(self._device):
             while self.step < until:
                 self.step += 1
                 loss = self._do_step()
         self.head.eval()
+        if not all(torch.isfinite(numbers).all() for numbers in self.head.parameters()):
+            raise _diverged(self.step)
         cosine = float(self.head.memory.clusters().cosine)
         return Progress(self.step, float(loss.mil), float(loss.cluster), cosine, float(loss.spread))
 
@@ -83,7 +90,13 @@ class Training:
         settings, step = self.settings, self.step
         torch.manual_seed(_mixed(self._seed, step))  # of the dropout
         rows = balanced_rows(self._data, self._rows, settings.batch_bags, self._seed, step)
-        loss = batch_loss(self.head, self._data.batch(rows), warm=step > settings.warmup * settings.steps)
+        warm = step > settings.warmup * settings.steps
+        try:
+            loss = batch_loss(self.head, self._data.batch(rows), warm=warm)
+        except FloatingPointError as error:
+            raise _diverged(step - 1) from error
+        if not torch.isfinite(loss.total):
+            raise _diverged(step)
         self._optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), settings.clip_norm)
@@ -111,6 +124,13 @@ class Training:
         self.step = state["step"]
         self.head.load_state_dict(state["head"])
         self._optimiser.load_state_dict(state["optimiser"])
+
+
+def _diverged(step: int) -> UsageError:
+    return UsageError(
+        f"the training diverged: no finite numbers after step {step}",
+        next_step="Lower learning_rate, or the weights of the losses (--set NAME=VALUE).",
+    )
 
 
 def _optimiser(head: Head, settings: HeadSettings) -> torch.optim.Optimizer:
