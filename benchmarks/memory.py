@@ -1,10 +1,9 @@
 """Whether memory is flat in the length of a video.
 
-    python benchmarks/memory.py [--minutes 60] [--backbone x3d_s] [--fps 25] [--size 640x360]
+    python benchmarks/memory.py [--minutes 60] [--backbone x3d_s] [--stride 8] [--fps 25] [--size 640x360]
 
 Encodes one minute of moving noise, repeats its packets to the length wanted, extracts both files in a
 process each, and prints the peak of resident memory of the process, and of the one that decodes for it.
-Snippets follow each other without overlap (a stride of 16 frames).
 """
 
 from __future__ import annotations
@@ -29,12 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--backbone", default="x3d_s")
+    parser.add_argument("--stride", type=int, default=8)
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--child", type=Path, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
-        print(json.dumps(extract_here(*options.child, options.backbone)))
+        print(json.dumps(extract_here(*options.child, options.backbone, options.stride)))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -44,7 +44,7 @@ def main() -> None:
         peaks = []
         for minutes in (1, options.minutes):
             video = minute if minutes == 1 else repeat(minute, folder / f"{minutes}.mp4", minutes)
-            command = [sys.executable, __file__, "--backbone", options.backbone]
+            command = [sys.executable, __file__, "--backbone", options.backbone, f"--stride={options.stride}"]
             command += ["--child", str(video), str(weights or "")]
             one = json.loads(subprocess.check_output(command))
             peaks.append(one)
@@ -54,16 +54,14 @@ def main() -> None:
         print(f"growth: {own:.0f} MB, of the decoding process {child:.0f} MB")
 
 
-def extract_here(video: Path, weights: Path, backbone: str) -> dict[str, float]:
+def extract_here(video: Path, weights: Path, backbone: str, stride: int) -> dict[str, float]:
     """Extract in this process and return what it took."""
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.settings import ExtractSettings
-    from vadpipe.features import Features
-    from vadpipe.sampling import SNIPPET_FRAMES
+    from vadpipe.features import read_header
 
-    settings = ExtractSettings(
-        backbone=backbone, stride=SNIPPET_FRAMES, weights=None if weights == Path() else weights
-    )
+    known = None if weights == Path() else weights
+    settings = ExtractSettings(backbone=backbone, stride=stride, weights=known)
     extractor = Extractor(settings)
     child_bytes = 0
     done = threading.Event()
@@ -81,10 +79,10 @@ def extract_here(video: Path, weights: Path, backbone: str) -> dict[str, float]:
 
     start_s = time.perf_counter()
     threading.Thread(target=watch, daemon=True).start()
-    features = Features.load(extractor(video, video.with_suffix(".features")))
+    header = read_header(extractor(video, video.with_suffix(".features")))
     done.set()
     return {
-        "n_frames": features.n_frames,
+        "n_frames": header.n_frames,
         "took_s": time.perf_counter() - start_s,
         "own_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "child_mb": child_bytes / 1e6,

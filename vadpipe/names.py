@@ -117,11 +117,9 @@ def bare(name: str) -> str:
 
 def _likeness(one: str, other: str) -> int:
     """Return how much alike two names of one bare name are; 0 where they are different crops."""
-    if one == other:
-        return 3
     stems = [_without_suffix(name) for name in (one, other)]
     if stems[0] == stems[1]:
-        return 2
+        return 3 if one == other != stems[0] else 2  # beside a.mp4 and a.avi, a may be either
     crops = {crop[0] for stem in stems if (crop := _CROP.search(stem))}
     return 0 if len(crops) > 1 else 1
 
