@@ -17,14 +17,13 @@ from vadpipe.errors import FeatureError, UsageError
 from vadpipe.extract.store import feature_files
 from vadpipe.features import Features
 from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import FILE_NAME, Calibration, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.labels import Label, csv_labels, folder_labels, joined_groups
 from vadpipe.learning import Check, learn
 
 log = logging.getLogger(__name__)
 
-LAST_NAME = "last.safetensors"
 STATE_NAME = "training.state"
 
 

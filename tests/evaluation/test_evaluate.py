@@ -76,6 +76,12 @@ def test_metrics_are_written_as_json(folder):
     ]
 
 
+def test_heads_among_the_features_are_none(folder):
+    for name in ("head", "last"):
+        make_head().save(folder / "features" / f"{name}.safetensors")
+    assert vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0).failed == []
+
+
 def test_the_same_seed_writes_the_same(folder):
     for name in ("a", "b"):
         vadpipe.evaluate(truth="truth.csv", head="head", output=name, bootstrap=50)

@@ -92,7 +92,7 @@ def loop_loss(points, weights, labels, mask, temperature, margin):
 
 
 @pytest.mark.parametrize("b", [1, 3])
-@pytest.mark.parametrize("t", [2, 5, 16])
+@pytest.mark.parametrize("t", [1, 2, 5, 16])
 @pytest.mark.parametrize("z", [2, 8])
 @pytest.mark.parametrize("crops", [1, 3])
 def test_loss_equals_the_loop(b, t, z, crops):

@@ -14,7 +14,7 @@ from vadpipe.evaluation.results import Settings
 from vadpipe.extract.store import feature_files
 from vadpipe.extract.videos import Failure
 from vadpipe.features import Recipe, read_header
-from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
 from vadpipe.names import match
 from vadpipe.truth import read_truth
 
@@ -98,7 +98,7 @@ def _by_video(
     foreign: list[Path] = []
     differences: list[str] = []
     for path in feature_files(folder):
-        if path.name == FILE_NAME:
+        if path.name in (FILE_NAME, LAST_NAME):
             continue
         try:
             header = read_header(path)

@@ -21,6 +21,7 @@ from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 3
 FILE_NAME = "head.safetensors"
+LAST_NAME = "last.safetensors"
 _HEADER_KEY = "vadpipe.head"
 
 
