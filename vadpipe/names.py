@@ -13,9 +13,10 @@ them, and of several candidates those that agree in the most folders are meant.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -24,6 +25,7 @@ from vadpipe.extract.decode.container import SUFFIXES
 TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
 """Ends of names that say how a video was encoded or what was made of it, not which one it is."""
 
+_NAMED = 3
 _CROP = re.compile(r"__\d$")
 
 
@@ -70,6 +72,13 @@ class Match:
     superfluous: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
+    def tell(self, log: logging.Logger) -> None:
+        """Warn of the videos of a truth that have no features, or not clearly theirs."""
+        tell(log, "videos of the truth without features", self.missing)
+        tell(log, "videos of the truth with several feature files, or that share one", [*self.ambiguous])
+        moved = [f"{name} -> {self.found[name]}" for name in self.elsewhere]
+        tell(log, "videos of the truth found in another folder", moved)
+
 
 def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
     """Find many names among many others.
@@ -102,6 +111,13 @@ def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
                 result.elsewhere.append(name)
     result.superfluous.extend(name for name in dict.fromkeys(there) if not claims[name])
     return result
+
+
+def tell(log: logging.Logger, what: str, names: Sequence[str]) -> None:
+    """Warn of some names, how many they are and the first of them; of none, say nothing."""
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)
 
 
 def bare(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +23,6 @@ from vadpipe.names import match
 from vadpipe.truth import Truth, read_truth
 
 log = logging.getLogger(__name__)
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -130,12 +127,7 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
     truths = {item.video: item for item in read_truth(truth)}
     by_video = {item.source.video: item for item in load_features(features, backbone)}
     matched = match(truths, by_video)
-    _tell("videos of the truth without features", matched.missing)
-    _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
-    _tell(
-        "videos of the truth found in another folder",
-        [f"{n} -> {matched.found[n]}" for n in matched.elsewhere],
-    )
+    matched.tell(log)
     if not matched.found:
         raise InputError(
             "names no video that has features",
@@ -186,9 +178,3 @@ def _joined_groups(truths: dict[str, Truth], found: dict[str, Features]) -> dict
         if groups[original] != groups[name]:
             log.warning("%s and %s are the same video: their groups become one", original, name)
     return joined
-
-
-def _tell(what: str, names: Sequence[str]) -> None:
-    if names:
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)

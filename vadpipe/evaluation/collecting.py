@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vadpipe.extract.store import feature_files
 from vadpipe.extract.videos import Failure
 from vadpipe.features import Recipe, read_header
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
-from vadpipe.names import match
+from vadpipe.names import match, tell
 from vadpipe.truth import read_truth
 
 log = logging.getLogger(__name__)
@@ -59,12 +59,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     truths = {item.video: item for item in read_truth(settings.truth)}
     files, foreign = _by_video(settings.features, head.record.recipe, fail)
     matched = match(truths, files)
-    _tell("videos of the truth without features", matched.missing)
-    _tell("videos of the truth with several feature files, or that share one", list(matched.ambiguous))
-    _tell(
-        "videos of the truth found in another folder",
-        [f"{n} -> {matched.found[n]}" for n in matched.elsewhere],
-    )
+    matched.tell(log)
     judged: list[Judged] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
@@ -84,7 +79,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
             if len(matched.missing) == len(truths)
             else None,
         )
-    _tell("videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
+    tell(log, "videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
     return Collected(
         judged, failed, matched.missing, matched.ambiguous, mismatches, matched.superfluous, foreign
     )
@@ -125,11 +120,5 @@ def _by_video(
             next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
             "--features.",
         )
-    _tell(f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
+    tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
     return files, foreign
-
-
-def _tell(what: str, names: Sequence[str]) -> None:
-    if names:
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)

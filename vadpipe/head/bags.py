@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vadpipe.errors import FeatureError
 
-_HIGHEST = 1e18
+_HIGHEST = 1e18  # its square is still a float32
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 A head grows ever surer of its own training videos, so that its scores crowd at 0 and 1. Platt's scaling
 ("Probabilistic outputs for support vector machines", 1999) stretches them by a logistic regression of unseen
-videos' labels on their scores. It keeps the order of scores
-that are further than 3e-8 from 0 and 1.
+videos' labels on their scores. It keeps the order of scores that are further than 3e-8 from 0 and 1.
 """
 
 from __future__ import annotations
