@@ -2,7 +2,7 @@
 
     python benchmarks/head.py [--rounds 15] [--steps 5] [--videos 40] [--minutes 20]
 
-1. A step (batch, forward, loss, backward, SGD; the other network: Adam) on 16 + 16 bags of 32 x 1024 features, one
+1. A step (batch, forward, loss, backward, SGD; of the other network Adam) on 16 + 16 bags of 32 x 1024, one
    crop, by vadpipe's default settings once the warm-up is over, and by a network of the shape of RTFM
    (arXiv 2101.10030), written here from its description. Both take their bags from the same training set,
    turn by turn in one process; ratios are taken within a round, and medians over the rounds are printed,
