@@ -76,9 +76,9 @@ def test_csv_has_a_line_a_frame(tmp_path):
     with (tmp_path / "clip.scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows == [
-        {"frame": "0", "time_s": "0.000000", "score": "0.000000"},
-        {"frame": "1", "time_s": "0.100000", "score": "0.250000"},
-        {"frame": "2", "time_s": "0.200000", "score": "1.000000"},
+        {"frame": "0", "time_s": "0.000000", "score": "0.0"},
+        {"frame": "1", "time_s": "0.100000", "score": "0.25"},
+        {"frame": "2", "time_s": "0.200000", "score": "1.0"},
     ]
 
 
@@ -91,7 +91,7 @@ def test_peaks_are_the_middles_of_the_highest_runs_apart_from_each_other():
 def test_frames_without_a_score_are_empty_fields(tmp_path):
     make_curve([0.5, NAN, 0.25]).to_csv(tmp_path / "clip.scores.csv")
     lines = (tmp_path / "clip.scores.csv").read_text().splitlines()
-    assert lines == ["frame,time_s,score", "0,0.000000,0.500000", "1,0.100000,", "2,0.200000,0.250000"]
+    assert lines == ["frame,time_s,score", "0,0.000000,0.5", "1,0.100000,", "2,0.200000,0.25"]
 
 
 def test_frames_without_a_score_are_no_peaks():

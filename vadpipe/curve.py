@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.atomic import write_text
 from vadpipe.errors import FeatureError
+from vadpipe.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
 
 
 def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.float32]:
@@ -44,6 +43,9 @@ def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int)
 class Curve:
     """How anomalous each frame of a video is.
 
+    Every ``to_*`` method writes one file, whole or not at all, and raises OutputError where it cannot be
+    written; :mod:`vadpipe.render` says what each holds. All hold the same scores.
+
     Attributes:
         video: its name.
         scores: (N,) float32 in [0, 1], exactly one for each frame that a player shows; NaN where a damaged
@@ -51,6 +53,7 @@ class Curve:
         times_s: (N,) float64, presentation time of each frame.
         end_s: when the last frame ends.
         threshold: score that a frame must reach to be called abnormal, or None.
+        rule: what makes an event of frames that reach the threshold.
     """
 
     video: str
@@ -58,10 +61,34 @@ class Curve:
     times_s: NDArray[np.float64] = field(repr=False)
     end_s: float
     threshold: float | None = None
+    rule: EventRule = DEFAULT_RULE
 
     def __len__(self) -> int:
         """Return N."""
         return len(self.scores)
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The stretches that are called abnormal, the first first; none without a threshold."""
+        if self.threshold is None:
+            return []
+        return find_events(self.scores, self.times_s, self.end_s, self.threshold, self.rule)
+
+    @property
+    def unscored(self) -> list[tuple[int, int]]:
+        """Ranges [start, stop) of frames without a score."""
+        return [(start, stop) for start, stop in runs_of(np.isnan(self.scores)).tolist()]
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second: 1 over the middle of the times from one frame to the next."""
+        lengths_s = np.diff(self.times_s, append=self.end_s)
+        lengths_s = lengths_s[lengths_s > 0]
+        return float(1 / np.median(lengths_s)) if len(lengths_s) else 25.0
+
+    def at(self, threshold: float, rule: EventRule | None = None) -> Curve:
+        """Return the same curve with another threshold, and another rule where one is given."""
+        return replace(self, threshold=threshold, rule=rule or self.rule)
 
     def peaks(self, count: int = 3, apart_s: float | None = None) -> list[int]:
         """Return the frames of the highest stretches, the highest first.
@@ -73,12 +100,19 @@ class Curve:
             count: at most so many.
             apart_s: two peaks lie at least so far apart; a tenth of the video by default.
         """
+        return self._extremes(-self.scores, count, apart_s)
+
+    def calm(self) -> int | None:
+        """Return the middle of the lowest stretch, or None where no frame has a score."""
+        return next(iter(self._extremes(self.scores, 1, None)), None)
+
+    def _extremes(self, costs: NDArray[np.float32], count: int, apart_s: float | None) -> list[int]:
         apart_s = self.end_s / 10 if apart_s is None else apart_s
         edges = np.flatnonzero(np.diff(np.nan_to_num(self.scores, nan=-1.0))) + 1
         starts, stops = np.append(0, edges), np.append(edges, len(self))
         found: list[int] = []
-        for run in np.argsort(-self.scores[starts], kind="stable"):
-            if np.isnan(self.scores[starts[run]]):  # these come last
+        for run in np.argsort(costs[starts], kind="stable"):
+            if np.isnan(costs[starts[run]]):  # these come last
                 break
             middle = int(starts[run] + stops[run] - 1) // 2
             if all(abs(self.times_s[middle] - self.times_s[other]) >= apart_s for other in found):
@@ -88,17 +122,7 @@ class Curve:
         return found
 
     def to_csv(self, path: Path) -> None:
-        """Write ``frame,time_s,score``, a line a frame, atomically.
+        """Write ``frame,time_s,score``, a line a frame; see :func:`vadpipe.render.tables.write_scores`."""
+        from vadpipe.render.tables import write_scores
 
-        Frames count from 0; times have microseconds, scores six digits. A frame without a score, of a
-        stretch that could not be decoded, has an empty field.
-
-        Raises:
-            OutputError: where it cannot be written.
-        """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["frame", "time_s", "score"])
-        for frame, (time_s, score) in enumerate(zip(self.times_s, self.scores, strict=True)):
-            writer.writerow([frame, f"{time_s:.6f}", "" if np.isnan(score) else f"{score:.6f}"])
-        write_text(path, text.getvalue())
+        write_scores(self, path)

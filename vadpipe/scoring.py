@@ -20,7 +20,7 @@ from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Failure, Video, find_videos, located, named_video
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.plot import plot_curve
+from vadpipe.render.plot import plot_curve
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)

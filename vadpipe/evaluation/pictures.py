@@ -21,7 +21,7 @@ from vadpipe.atomic import atomic_path
 from vadpipe.evaluation.breakdown import VideoMetrics
 from vadpipe.evaluation.metrics import Judged, pooled
 from vadpipe.evaluation.results import Evaluation
-from vadpipe.plot import clock
+from vadpipe.render.clock import clock
 
 # Okabe and Ito's colours: apart for every kind of colour vision, and in grey.
 _BLUE, _VERMILLION, _ORANGE, _GREY = "#0072B2", "#D55E00", "#E69F00", "#666666"

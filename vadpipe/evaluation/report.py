@@ -13,7 +13,7 @@ from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.bootstrap import LEVEL
 from vadpipe.evaluation.comparing import TOLERATED_FRAMES
 from vadpipe.evaluation.results import Evaluation
-from vadpipe.events import JOIN_S
+from vadpipe.events import MERGE_GAP_S
 
 SCHEMA = 1
 
@@ -37,7 +37,7 @@ def record(result: Evaluation) -> dict[str, object]:
             "threshold_from": "head" if settings.threshold is None else "user",
             "lengths": settings.lengths,
             "tolerated_frames": TOLERATED_FRAMES,
-            "join_s": JOIN_S,
+            "join_s": MERGE_GAP_S,
             "ious": IOUS,
             "bootstrap": settings.bootstrap,
             "level": LEVEL,

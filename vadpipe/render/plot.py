@@ -19,6 +19,7 @@ from vadpipe.atomic import atomic_path
 from vadpipe.curve import Curve
 from vadpipe.errors import InputError
 from vadpipe.extract.pictures import read_stills
+from vadpipe.render.clock import clock
 
 # Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
 _BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#666666"
@@ -91,15 +92,6 @@ def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
     with atomic_path(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks, in the title
         figure.savefig(temporary)
-
-
-def clock(time_s: float, end_s: float) -> str:
-    """Return ``1:23:45`` for long videos, ``1:23`` for short ones, ``4.5`` below ten seconds."""
-    if end_s < 10:
-        return f"{round(time_s, 2):g}"
-    minutes, seconds = divmod(round(time_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if end_s >= 3600 else f"{minutes}:{seconds:02d}"
 
 
 def _draw_stills(

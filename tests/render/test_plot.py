@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vadpipe.curve import Curve
-from vadpipe.plot import clock, draw_curve, plot_curve
+from vadpipe.render.clock import clock
+from vadpipe.render.plot import draw_curve, plot_curve
 
 
 def make_curve(n_frames=100, video="videos/clip.mp4", threshold=0.5):

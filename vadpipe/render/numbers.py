@@ -1,0 +1,28 @@
+"""Numbers as every format writes them, so that a frame has the same score in all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def score_texts(scores: NDArray[np.float32]) -> list[str]:
+    """Return each score in the fewest digits that give back the same float32; an empty text for NaN."""
+    return [
+        "" if score != score else np.format_float_positional(score, unique=True, trim="0") for score in scores
+    ]
+
+
+def score_text(score: float) -> str:
+    """Return one score so."""
+    return score_texts(np.array([score], np.float32))[0]
+
+
+def short_score(score: float) -> float:
+    """Return the float64 of :func:`score_text`, for formats that hold numbers and not text."""
+    return float(score_text(score))
+
+
+def microseconds(time_s: float) -> float:
+    """Return a time to the microsecond, as every text format has it."""
+    return round(time_s, 6)
