@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vadpipe.errors import InputError, UsageError, VadpipeError
 from vadpipe.extract.decode.container import SUFFIXES
+from vadpipe.extract.lists import names_list, read_list
 
 
 @dataclass(frozen=True)
@@ -63,25 +64,23 @@ def named_video(path: str | os.PathLike[str]) -> Video:
 def find_videos(
     inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
 ) -> tuple[list[Video], list[Failure]]:
-    """Expand files, folders (recursively) and patterns, in the order given, each video once.
+    """Expand files, folders (recursively), patterns and lists, in the order given, each video once.
 
     A folder is searched for files with a video's suffix, in sorted order, hidden ones left out, links
     followed; a file that is named outright is taken whatever its name, and may turn out to be missing
-    when it is opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``).
+    when it is opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text
+    ``@list.txt`` names a list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.lists`.
 
     Returns:
         The videos, and what was named but cannot be used (an empty folder, a pattern without match).
 
     Raises:
-        UsageError: for an empty name, which would mean the current folder.
+        UsageError: for an empty name, that would mean the current folder; for a list that cannot be read.
     """
     videos: dict[Path, Video] = {}
     failures: list[Failure] = []
     # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
-    for given in [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs:
-        if not os.fspath(given):
-            raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
-        path = Path(given)
+    for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
         unreadable: list[OSError] = []
         found, reason = _expand(path, unreadable)
         for error in unreadable:
@@ -94,6 +93,20 @@ def find_videos(
         for video in found:
             videos.setdefault(located(video.path), video)
     return list(videos.values()), failures
+
+
+def _listed(inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]) -> Iterator[Path]:
+    """Yield what was given, each list replaced by what it names."""
+    for given in inputs:
+        if not os.fspath(given):
+            raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
+        if not names_list(given):
+            yield Path(given)
+            continue
+        listed = read_list(os.fspath(given))
+        if not listed:
+            failures.append(Failure(Path(given), InputError("the list names no video", file=given)))
+        yield from listed
 
 
 def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:

@@ -69,7 +69,8 @@ def test_metrics_are_written_as_json(folder):
     assert [item["category"] for item in written["classes"]] == ["Abuse", "Arson"]
     assert [item["video"] for item in written["videos"]] == [truth.video for _, truth in VIDEOS.values()]
     assert written["videos"][0]["events"][0] == {
-        "start": 16, "stop": 64, "start_s": 0.64, "end_s": 2.56, "peak": pytest.approx(0.9)
+        "start": 16, "stop": 64, "start_s": 0.64, "end_s": 2.56, "peak": pytest.approx(0.9),
+        "peak_frame": 23, "peak_s": 0.92, "mean": pytest.approx(0.6333333),
     }  # fmt: skip
     assert written["other_lengths"] == [
         {"video": "Arson011_x264", "n_truth": 47, "n_shown": 48, "n_anomalous_lost": 0}

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from vadpipe.extract.videos import Failure
     from vadpipe.head.settings import HeadSettings
 
-Videos = Annotated[list[str], typer.Argument(metavar="VIDEOS...", help="Files, folders, patterns.")]
+Videos = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="VIDEOS...",
+        help="Files, folders, patterns; @FILE has one a line, - reads them from standard input.",
+    ),
+]
 Backbone = Annotated[
     str | None, typer.Option(help="Name of the backbone, i3d without it; 'vadpipe weights list' shows all.")
 ]
