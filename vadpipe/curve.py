@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
 from vadpipe.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from vadpipe.explanation import Explanation
 
 
 def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.float32]:
@@ -81,10 +88,17 @@ class Curve:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second: 1 over the middle of the times from one frame to the next."""
-        lengths_s = np.diff(self.times_s, append=self.end_s)
+        """Frames a second: 1 over the mean time from one frame to the next.
+
+        Times that are half as long again as the middle one, or half as long, are left out: where a
+        camera halts, say. The middle one itself would not do, since some containers know milliseconds only.
+        """
+        lengths_s = np.sort(np.diff(self.times_s, append=self.end_s))
         lengths_s = lengths_s[lengths_s > 0]
-        return float(1 / np.median(lengths_s)) if len(lengths_s) else 25.0
+        if not len(lengths_s):
+            return 25.0
+        middle_s = lengths_s[len(lengths_s) // 2]
+        return float(1 / lengths_s[np.abs(lengths_s - middle_s) <= middle_s / 2].mean())
 
     def at(self, threshold: float, rule: EventRule | None = None) -> Curve:
         """Return the same curve with another threshold, and another rule where one is given."""
@@ -126,3 +140,110 @@ class Curve:
         from vadpipe.render.tables import write_scores
 
         write_scores(self, path)
+
+    def to_events_csv(self, path: Path) -> None:
+        """Write a line an event; see :func:`vadpipe.render.tables.write_events`."""
+        from vadpipe.render.tables import write_events
+
+        write_events(self, path)
+
+    def to_npy(self, path: Path) -> None:
+        """Write the scores as an array; see :func:`vadpipe.render.tables.write_score_array`."""
+        from vadpipe.render.tables import write_score_array
+
+        write_score_array(self, path)
+
+    def to_json(self, path: Path, explanations: Sequence[Explanation] = ()) -> None:
+        """Write all of it, versioned; see :func:`vadpipe.render.document.write_document`."""
+        from vadpipe.render.document import write_document
+
+        write_document(self, path, explanations)
+
+    @classmethod
+    def from_json(cls, path: Path) -> Curve:
+        """Return the curve that :meth:`to_json` wrote, with times to the microsecond.
+
+        Raises:
+            FeatureError: where the file cannot be read, or is no such document.
+        """
+        from vadpipe.render.document import read_document
+
+        return read_document(path)[0]
+
+    def to_srt(self, path: Path) -> None:
+        """Write the events as SubRip subtitles; see :mod:`vadpipe.render.subtitles`."""
+        from vadpipe.render.subtitles import write_srt
+
+        write_srt(self, path)
+
+    def to_vtt(self, path: Path) -> None:
+        """Write the events as WebVTT subtitles; see :mod:`vadpipe.render.subtitles`."""
+        from vadpipe.render.subtitles import write_vtt
+
+        write_vtt(self, path)
+
+    def to_edl(self, path: Path) -> None:
+        """Write the events as a CMX 3600 edit decision list; see :mod:`vadpipe.render.edl`."""
+        from vadpipe.render.edl import write_edl
+
+        write_edl(self, path)
+
+    def to_fiftyone(self, path: Path) -> None:
+        """Write the events as labels for FiftyOne; see :mod:`vadpipe.render.fiftyone`."""
+        from vadpipe.render.fiftyone import write_fiftyone
+
+        write_fiftyone(self, path)
+
+    def to_label_studio(self, path: Path) -> None:
+        """Write the events as a task of Label Studio; see :mod:`vadpipe.render.label_studio`."""
+        from vadpipe.render.label_studio import write_label_studio
+
+        write_label_studio(self, path)
+
+    def to_cvat(self, path: Path, video: Path) -> None:
+        """Write the events as tracks for CVAT; see :func:`vadpipe.render.cvat.write_cvat`.
+
+        Raises:
+            InputError: where the video, whose size is needed, cannot be read.
+        """
+        from vadpipe.render.cvat import write_cvat
+
+        write_cvat(self, path, video)
+
+    def plot(self, axes: Axes | None = None, *, truth_s: Sequence[tuple[float, float]] = ()) -> Axes:
+        """Draw it onto axes of matplotlib and return these; see :func:`vadpipe.render.plot.draw_curve`."""
+        from vadpipe.render.plot import draw_curve
+
+        return draw_curve(self, axes, truth_s=truth_s)
+
+    def to_picture(self, path: Path, video: Path | None = None) -> None:
+        """Write a PNG, SVG or PDF, with stills of the video; see :func:`vadpipe.render.plot.plot_curve`."""
+        from vadpipe.render.plot import plot_curve
+
+        plot_curve(self, path, video=video)
+
+    def to_report(self, path: Path, video: Path, explanations: Sequence[Explanation] = ()) -> None:
+        """Write an offline page; see :func:`vadpipe.render.report.page.write_report`."""
+        from vadpipe.render.report.page import write_report
+
+        write_report(self, path, video=video, explanations=explanations)
+
+    def to_video(self, path: Path, video: Path) -> None:
+        """Write the video with the curve under it; see :func:`vadpipe.render.film.annotated.annotate`.
+
+        Raises:
+            InputError: where the video cannot be read.
+        """
+        from vadpipe.render.film.annotated import annotate
+
+        annotate(self, video, path)
+
+    def to_clips(self, folder: Path, video: Path, pad_s: float = 2.0) -> list[Path]:
+        """Cut each event out and return the files; see :func:`vadpipe.render.film.clips.cut_clips`.
+
+        Raises:
+            InputError: where the video cannot be read.
+        """
+        from vadpipe.render.film.clips import cut_clips
+
+        return cut_clips(self, video, folder, video.stem, pad_s=pad_s)

@@ -70,6 +70,19 @@ class Event:
         """How long it lasts."""
         return self.end_s - self.start_s
 
+    def to_dict(self) -> dict[str, float | int]:
+        """Return it under the names of the JSON document and the events table, as Python's own numbers."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "start_frame": self.start,
+            "stop_frame": self.stop,
+            "peak": self.peak,
+            "peak_s": self.peak_s,
+            "peak_frame": self.peak_frame,
+            "mean": self.mean,
+        }
+
 
 def find_events(
     scores: NDArray[np.float32],
