@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.process import Decoding
 
 
@@ -23,8 +25,30 @@ def read_stills(
     Raises:
         InputError: where the file itself cannot be read.
     """
+    return _frames(path, times_s, Size(short_side_px, square=False), Limits())
+
+
+def read_frames(
+    path: Path, times_s: Sequence[float], size: Size, limits: Limits | None = None
+) -> list[NDArray[np.uint8]]:
+    """Return the frame shown at each time in the size that a backbone is fed, (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: where the file or one of the frames cannot be read.
+    """
+    frames = _frames(path, times_s, size, limits or Limits())
+    found = [frame for frame in frames if frame is not None]
+    if len(found) < len(frames):
+        lost_s = times_s[next(index for index, frame in enumerate(frames) if frame is None)]
+        raise DecodeError(f"the frame at {lost_s:.3f} s cannot be read again", file=path)
+    return found
+
+
+def _frames(
+    path: Path, times_s: Sequence[float], size: Size, limits: Limits
+) -> list[NDArray[np.uint8] | None]:
     stills: list[NDArray[np.uint8] | None] = [None] * len(times_s)
-    job = Job(Size(short_side_px, square=False), stills_s=tuple(times_s))
+    job = Job(size, stills_s=tuple(times_s), limits=limits)
     with Decoding(path, job) as decoding:
         for index, pixels in decoding.frames():
             stills[index] = pixels

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from vadpipe.errors import FeatureError, InputError
@@ -18,6 +20,9 @@ class Progress:
         video: the video in work.
         index, n_videos: its place in the run, from 0, and how many there are.
         done_s, total_s: how much of it has been read, in its own seconds.
+        doing: what is made of it in a further reading, such as ``"annotating"``; empty for the first.
+        n_bytes_before, n_bytes, n_bytes_total: sizes of the videos ahead of it, of it, and of all; how long
+            videos are is not known before they are opened, and their sizes are the next best.
     """
 
     video: Video
@@ -25,6 +30,23 @@ class Progress:
     n_videos: int
     done_s: float
     total_s: float
+    doing: str = ""
+    n_bytes_before: int = 0
+    n_bytes: int = 0
+    n_bytes_total: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of this video has been read, in [0, 1]."""
+        return min(1.0, self.done_s / self.total_s) if self.total_s > 0 else 0.0
+
+    @property
+    def share_of_all(self) -> float:
+        """How much of the whole run is done, in [0, 1], by the sizes of the videos."""
+        share = 1.0 if self.doing else self.share
+        if not self.n_bytes_total:
+            return (self.index + share) / self.n_videos
+        return (self.n_bytes_before + share * self.n_bytes) / self.n_bytes_total
 
 
 OnProgress = Callable[[Progress], None]
@@ -36,13 +58,17 @@ class Reporter:
     """Tells ``on_progress`` how far one video of a run has been read."""
 
     on_progress: OnProgress
-    video: Video
-    index: int
-    n_videos: int
+    start: Progress
 
     def __call__(self, done_s: float, total_s: float) -> None:
         """Report that so many seconds of the video have been read."""
-        self.on_progress(Progress(self.video, self.index, self.n_videos, done_s, total_s))
+        self.on_progress(replace(self.start, done_s=done_s, total_s=total_s))
+
+    def doing(self, what: str) -> Reporter:
+        """Return what reports of a further reading of the same video, and say that it begins."""
+        further = replace(self, start=replace(self.start, doing=what))
+        further(0.0, self.start.total_s)
+        return further
 
 
 class Begun(Protocol):
@@ -75,6 +101,7 @@ def run_over(
         on_failure: called at once for each video that cannot be used.
     """
     failures: list[Failure] = []
+    sizes = [0, *accumulate(map(_n_bytes, videos))] if on_progress else []
     open_work: list[tuple[int, Video, T]] = []
 
     def guarded(video: Video, work: Callable[[], None]) -> None:
@@ -94,7 +121,11 @@ def run_over(
 
     def end() -> None:
         index, video, begun = open_work[0]
-        report = Reporter(on_progress, video, index, len(videos)) if on_progress else None
+        report = None
+        if on_progress is not None:
+            before, after, total = sizes[index], sizes[index + 1], sizes[-1]
+            start = Progress(video, index, len(videos), 0.0, 0.0, "", before, after - before, total)
+            report = Reporter(on_progress, start)
         try:
             guarded(video, lambda: finish(begun, report))
         finally:
@@ -111,3 +142,10 @@ def run_over(
         for _, _, begun in open_work:
             begun.close()
     return failures
+
+
+def _n_bytes(video: Video) -> int:
+    """Return the size of a video's file; what is not there has none, and fails when it is opened."""
+    with suppress(InputError):
+        return video.state()[0]
+    return 0

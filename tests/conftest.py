@@ -109,6 +109,29 @@ def tiny(x3d_weights: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch)
     return lambda **changes: ExtractSettings(**({"backbone": "x3d_xs", "weights": x3d_weights} | changes))
 
 
+@pytest.fixture(scope="session")
+def x3d_head(tmp_path_factory: pytest.TempPathFactory, x3d_weights: Path) -> Path:
+    """A head fitted on x3d_xs features of two small videos."""
+    from test_fitting import QUICK
+
+    import vadpipe
+
+    folder = tmp_path_factory.mktemp("x3d")
+    write_video(folder / "videos/normal/a.mp4", 32)
+    write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
+    settings = vadpipe.ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
+    vadpipe.extract_features([folder / "videos"], folder / "features", settings=settings)
+    return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
+
+
+@pytest.fixture
+def scorer(x3d_head: Path, x3d_weights: Path):
+    """Return what scores with that head."""
+    import vadpipe
+
+    return vadpipe.Scorer(x3d_head, weights=x3d_weights)
+
+
 @pytest.fixture
 def command_line():
     """Return what runs the command line in this process; how loud it made the log is undone."""

@@ -18,10 +18,11 @@ from vadpipe.head.presets import PRESETS, find_preset
 from vadpipe.head.settings import HeadSettings
 
 
-def run(*arguments, cwd, **environment):
+def run(*arguments, cwd, stdin=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "vadpipe", *map(str, arguments)],
         cwd=cwd,
+        input=stdin,
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
@@ -81,7 +82,7 @@ def test_fit_reads_features_writes_head_and_says_how_to_score(workplace):
 def test_score_writes_a_row_a_frame_and_a_picture_beside_the_clip(workplace):
     folder, runs = workplace
     assert runs["score"].returncode == 0, runs["score"].stderr
-    assert runs["score"].stdout == "clip.scores.csv\nclip.png\n"
+    assert runs["score"].stdout == "clip.scores.csv\nclip.events.csv\nclip.png\n"
     assert len((folder / "clip.scores.csv").read_text().splitlines()) == 38
     assert (folder / "clip.png").read_bytes().startswith(b"\x89PNG")
     assert "clip.mp4: 37 frames, highest score " in runs["score"].stderr

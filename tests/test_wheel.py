@@ -63,7 +63,7 @@ def test_the_wheel_works_from_another_folder(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     code = (
         "import vadpipe, vadpipe.extract.extraction\n"
-        "from vadpipe.scoring import Scorer\n"
+        "from vadpipe.scoring.scorer import Scorer\n"
         "print(vadpipe.__file__, vadpipe.extract.__file__, Scorer().head.record.recipe.backbone)"
     )
     done = subprocess.run(

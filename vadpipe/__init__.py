@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vadpipe.errors import VadpipeError
     from vadpipe.evaluation.evaluating import evaluate
     from vadpipe.evaluation.results import Evaluation
+    from vadpipe.events import Event, EventRule
+    from vadpipe.explanation import Explanation
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.record import Extraction
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from vadpipe.head.settings import HeadSettings
     from vadpipe.published.importing import Imported, import_features
     from vadpipe.published.settings import ImportSettings
-    from vadpipe.scoring import Scorer, Scoring, score, score_videos
+    from vadpipe.scoring.outputs import Outputs
+    from vadpipe.scoring.run import Scoring, score_videos
+    from vadpipe.scoring.scorer import Scorer, score
 
 __version__ = "0.1.0"
 
@@ -39,6 +43,9 @@ _HOMES = {
     "Ablation": "vadpipe.ablation.results",
     "Curve": "vadpipe.curve",
     "Evaluation": "vadpipe.evaluation.results",
+    "Event": "vadpipe.events",
+    "EventRule": "vadpipe.events",
+    "Explanation": "vadpipe.explanation",
     "ExtractSettings": "vadpipe.extract.settings",
     "Extraction": "vadpipe.extract.record",
     "Extractor": "vadpipe.extract.extractor",
@@ -47,22 +54,26 @@ _HOMES = {
     "HeadSettings": "vadpipe.head.settings",
     "ImportSettings": "vadpipe.published.settings",
     "Imported": "vadpipe.published.importing",
-    "Scorer": "vadpipe.scoring",
-    "Scoring": "vadpipe.scoring",
+    "Outputs": "vadpipe.scoring.outputs",
+    "Scorer": "vadpipe.scoring.scorer",
+    "Scoring": "vadpipe.scoring.run",
     "VadpipeError": "vadpipe.errors",
     "ablate": "vadpipe.ablation.ablating",
     "evaluate": "vadpipe.evaluation.evaluating",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.fitting",
     "import_features": "vadpipe.published.importing",
-    "score": "vadpipe.scoring",
-    "score_videos": "vadpipe.scoring",
+    "score": "vadpipe.scoring.scorer",
+    "score_videos": "vadpipe.scoring.run",
 }
 
 __all__ = [
     "Ablation",
     "Curve",
     "Evaluation",
+    "Event",
+    "EventRule",
+    "Explanation",
     "ExtractSettings",
     "Extraction",
     "Extractor",
@@ -71,6 +82,7 @@ __all__ = [
     "HeadSettings",
     "ImportSettings",
     "Imported",
+    "Outputs",
     "Scorer",
     "Scoring",
     "VadpipeError",

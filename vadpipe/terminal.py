@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from vadpipe.errors import printable
+from vadpipe.render.clock import clock
 
 if TYPE_CHECKING:
     from vadpipe.ablation.ablating import Progress as RunReport
@@ -52,18 +59,84 @@ class VideoProgress(_Bar):
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
-        self._task = self._progress.add_task(what, total=None, state="")
+        self._task = self._progress.add_task(what, total=1.0, state="")
 
     def __call__(self, report: VideoReport) -> None:
         """Show a report."""
-        share = min(1.0, report.done_s / report.total_s) if report.total_s else 0.0
+        what = report.doing or self._what
         self._progress.update(
             self._task,
-            total=report.n_videos,
-            completed=report.index + share,
-            description=f"{self._what} {report.index + 1}/{report.n_videos} {escape(report.video.name)}",
-            state=f"{report.done_s:.0f} of {report.total_s:.0f} s",
+            completed=report.share_of_all,
+            description=f"{what} {report.index + 1}/{report.n_videos} {escape(report.video.name)}",
+            state=_read(report),
         )
+
+
+class VideoLines:
+    """The same as lines on standard error, one now and then: for logs, or as JSON for scripts.
+
+    Args:
+        what: is done with the videos.
+        write: writes a line.
+        as_json: whether each is an object of JSON; else it is text.
+        every_s: seconds between two lines of one video.
+    """
+
+    def __init__(
+        self, what: str, write: Callable[[str], None], *, as_json: bool, every_s: float | None = None
+    ) -> None:
+        self._what, self._write, self._as_json = what, write, as_json
+        self._every_s = (1.0 if as_json else 10.0) if every_s is None else every_s
+        self._began_s = time.monotonic()
+        self._said_s, self._said = -math.inf, (-1, "")
+
+    def __call__(self, report: VideoReport) -> None:
+        """Write a line of a report, where the last one is old enough or was of something else."""
+        now_s, about = time.monotonic(), (report.index, report.doing)
+        if about == self._said and now_s - self._said_s < self._every_s:
+            return
+        self._said_s, self._said = now_s, about
+        share = report.share_of_all
+        # What is still to be made of the last video, once it has been read, cannot be foreseen.
+        left_s = (now_s - self._began_s) * (1 - share) / share if 0 < share < 1 else None
+        self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
+
+    def _json(self, report: VideoReport, left_s: float | None) -> str:
+        return json.dumps(
+            {
+                "kind": "progress",
+                "doing": report.doing or self._what,
+                "video": str(report.video.path),
+                "index": report.index,
+                "n_videos": report.n_videos,
+                "done_s": round(report.done_s, 3),
+                "total_s": round(report.total_s, 3),
+                "share_of_all": round(report.share_of_all, 4),
+                "left_s": None if left_s is None else round(left_s, 1),
+            }
+        )
+
+    def _text(self, report: VideoReport, left_s: float | None) -> str:
+        left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
+        read = f"{_read(report)} ".lstrip()
+        what, place = report.doing or self._what, f"{report.index + 1}/{report.n_videos}"
+        return (
+            f"{what} {place} {printable(report.video.path)}: {read}({report.share_of_all:.0%} of all){left}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+def _read(report: VideoReport) -> str:
+    """Say how much of a video has been read, in its own time, once its length is known."""
+    total_s = report.total_s
+    return f"{clock(report.done_s, total_s)} of {clock(total_s, total_s)}" if total_s else ""
 
 
 class StepProgress(_Bar):

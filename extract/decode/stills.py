@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Self
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from vadpipe.extract.decode.frame import Frame, Size
 from vadpipe.extract.decode.limits import Limits
@@ -14,6 +18,7 @@ from vadpipe.extract.decode.scaling import Scaler
 from vadpipe.extract.decode.timeline import Timeline
 
 _ROUNDING_S = 1e-6
+_NEAR_S = 2.0  # key frames are rarely closer together
 
 
 def read_stills(
@@ -29,39 +34,78 @@ def read_stills(
     ``alive`` is called for each frame that is passed on the way, as a sign of life.
     """
     scaled = Scaler(*size.of(timeline), timeline.quarter_turns)
-    for index, time_s in enumerate(times_s):
-        if time_s < timeline.end_s:
-            begun = int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right"))
-            frame = _frame(path, timeline, max(begun - 1, 0), limits, alive)
-            if frame is not None:
-                yield Frame(index, scaled(frame))
+    with _Reader(path, timeline, limits, alive) as reader:
+        for index, time_s in enumerate(times_s):
+            if time_s < timeline.end_s:
+                begun = int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right"))
+                frame = reader.frame(max(begun - 1, 0))
+                if frame is not None:
+                    yield Frame(index, scaled(frame))
 
 
-def _frame(
-    path: str, timeline: Timeline, number: int, limits: Limits, alive: Callable[[], None]
-) -> av.VideoFrame | None:
-    stamp = int(timeline.stamps[number])
-    # A seek in a transport stream can land behind the frame; then it is read from the start.
-    for seek in (True, False):
-        with open_container(path, limits) as (container, stream):
-            counted = container.format.name == "avi"
+class _Reader:
+    """Finds frames by number; goes on from the last one where that is nearer than a key frame may be."""
+
+    def __init__(self, path: str, timeline: Timeline, limits: Limits, alive: Callable[[], None]) -> None:
+        self._path, self._timeline, self._limits, self._alive = path, timeline, limits, alive
+        self._open = ExitStack()
+        self._coming: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._last: tuple[int, av.VideoFrame] | None = None
+
+    def frame(self, number: int) -> av.VideoFrame | None:
+        """Return a frame, or None where it cannot be read."""
+        stamp = int(self._timeline.stamps[number])
+        if self._last is not None and self._last[0] == stamp:
+            return self._last[1]
+        if self._is_near(number) and (frame := self._forward(stamp)) is not None:
+            return frame
+        # A seek in a transport stream can land behind the frame; then it is read from the start.
+        for seek in (True, False):
+            self._open.close()
+            container, stream = self._open.enter_context(open_container(self._path, self._limits))
             try:
                 if seek:
                     container.seek(stamp, stream=stream)
-                for index, frame in enumerate(container.decode(stream)):
-                    alive()
-                    if not counted:
-                        at = frame.pts
-                    elif not stream.codec_context.has_b_frames:
-                        at = frame.dts
-                    elif seek:  # with b-frames those of an AVI can only be counted, from the start
-                        break
-                    else:
-                        at = stamp + index - number
-                    if at == stamp:
-                        return frame
-                    if at is not None and at > stamp:
-                        break
+                self._coming = self._stamped(container, stream, seek)
+                if (frame := self._forward(stamp)) is not None:
+                    return frame
             except av.FFmpegError:
                 continue
-    return None
+        self._last = None
+        return None
+
+    def _is_near(self, number: int) -> bool:
+        if self._last is None:
+            return False
+        times_s, at = self._timeline.times_s, self._timeline.number_of(self._last[0])
+        return at is not None and 0 <= times_s[number] - times_s[at] <= _NEAR_S
+
+    def _forward(self, stamp: int) -> av.VideoFrame | None:
+        """Read on to the frame of a timestamp; None where there is none."""
+        for at, frame in self._coming:
+            self._last = at, frame
+            if at >= stamp:
+                return frame if at == stamp else None
+        return None
+
+    def _stamped(
+        self, container: InputContainer, stream: VideoStream, seek: bool
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield frames with their timestamps, as the timeline has them."""
+        counted = container.format.name == "avi"
+        stamps = self._timeline.stamps
+        for index, frame in enumerate(container.decode(stream)):
+            self._alive()
+            at = frame.dts if counted else frame.pts
+            if counted and stream.codec_context.has_b_frames:
+                if seek:  # those of an AVI with b-frames can only be counted, from the start
+                    return
+                at = int(stamps[index]) if index < len(stamps) else None
+            if at is not None:
+                yield at, frame
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()

@@ -13,7 +13,7 @@ from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.planning import plan_extraction
 from vadpipe.extract.videos import find_videos
 from vadpipe.features import Features
-from vadpipe.scoring import Scorer
+from vadpipe.scoring.scorer import Scorer
 
 
 @pytest.fixture

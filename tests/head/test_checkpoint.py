@@ -1,6 +1,7 @@
 """A head file gives back the same scores, and refuses features it was not made for."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 
 
-def make_head() -> TrainedHead:
+def make_head(**settings) -> TrainedHead:
     torch.manual_seed(0)
-    settings = HeadSettings(hidden=4, cluster_dim=3)
+    settings = HeadSettings(hidden=4, cluster_dim=3, **settings)
     network = Head(torch.zeros(8), torch.ones(8), settings).eval()
     network.memory.append(Clusters(torch.eye(3)[:2], torch.ones(2)))
     record = HeadRecord(
@@ -109,3 +110,34 @@ def test_the_shipped_head_loads_and_is_small():
     card = SHIPPED_HEAD.with_suffix(".md").read_text()
     assert f"| threshold | {head.record.threshold:.3f}: " in card
     assert f"; at it there were {head.record.calibration.alarms} in all |" in card
+
+
+def with_gaps(n_frames, gaps):
+    features = make_features(n_frames)
+    return replace(features, source=features.source.model_copy(update={"gaps": gaps}))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.7, 3.0])
+def test_a_long_video_is_scored_piece_by_piece_like_a_whole(monkeypatch, smoothing):
+    head, features = make_head(smoothing=smoothing), with_gaps(1600, ((160, 200), (710, 711)))
+    whole = head.snippet_scores(features)
+    assert np.isnan(whole).sum() == 4
+    for at_once in (1, 7, 96):
+        monkeypatch.setattr("vadpipe.head.checkpoint._AT_ONCE", at_once)
+        np.testing.assert_allclose(head.snippet_scores(features), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.7, 3.0])
+@pytest.mark.parametrize("gaps", [(), ((160, 200), (330, 340))])
+def test_a_score_with_other_features_is_that_of_the_whole_video(smoothing, gaps):
+    head, features = make_head(smoothing=smoothing), with_gaps(640, gaps)
+    rng = np.random.default_rng(1)
+    for snippet in np.flatnonzero(~features.lost)[[0, 1, 9, -1]].tolist():
+        values = rng.normal(size=(3, *features.values.shape[1:])).astype(np.float32)
+        expected = []
+        for value in values:
+            changed = features.values.copy()
+            changed[snippet] = value
+            expected.append(head.snippet_scores(replace(features, values=changed))[snippet])
+        assert len({*expected}) == 3
+        np.testing.assert_allclose(head.scores_if(features, snippet, values), expected, atol=1e-6)

@@ -98,7 +98,7 @@ def test_the_labeling_interface_names_what_the_task_has():
     assert (labels.get("name"), labels.get("toName"), video.get("name")) == ("events", "video", "video")
     assert [label.get("value") for label in labels] == ["abnormal"]
     assert (video.get("value"), video.get("frameRate")) == ("$video", "$fps")
-    assert LABELING_CONFIG in (ROOT / "docs" / "formats.md").read_text()
+    assert LABELING_CONFIG in (ROOT / "docs" / "outputs.md").read_text()
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vadpipe.curve import Curve
+from vadpipe.events import EventRule
 from vadpipe.render.clock import clock
 from vadpipe.render.plot import draw_curve, plot_curve
 
@@ -21,11 +22,58 @@ def test_the_line_the_threshold_and_the_axes_say_what_the_curve_says():
     axes = Figure().add_subplot()
     draw_curve(make_curve(), axes)
     x, y = axes.lines[0].get_data()
-    np.testing.assert_allclose(x, np.arange(101) / 25)
-    np.testing.assert_allclose(y[:-1], make_curve().scores)
+    np.testing.assert_allclose(x, [0, 1.28, 1.92, 4.0])  # a score holds until the next
+    np.testing.assert_allclose(y, [0, 0.9, 0, 0], rtol=1e-6)
     assert axes.lines[1].get_ydata() == [0.5, 0.5]
     assert axes.get_xlim() == (0.0, 4.0)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["anomaly score", "threshold 0.50"]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["anomaly score", "threshold 0.50", "event"]
+
+
+def test_axes_are_taken_and_returned():
+    axes = Figure().add_subplot()
+    assert draw_curve(make_curve(), axes) is axes
+
+
+def test_without_axes_those_of_pyplot_are_drawn_on(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from matplotlib import pyplot
+
+    drawn = draw_curve(make_curve())
+    assert drawn is pyplot.gca()
+    pyplot.close("all")
+
+
+def spans(axes, label):
+    return [
+        (patch.get_x(), patch.get_x() + patch.get_width())
+        for patch in axes.patches
+        if patch.get_label() == label
+    ]
+
+
+def test_events_are_shaded_and_numbered_as_the_rule_has_them():
+    scores = np.zeros(200, np.float32)
+    scores[20:40], scores[45:60], scores[150:155] = 0.9, 0.8, 0.7
+    curve = Curve("a.mp4", scores, np.arange(200) / 25, 8.0, 0.5)
+    axes = draw_curve(curve, Figure().add_subplot())
+    np.testing.assert_allclose(spans(axes, "event"), [(0.8, 2.4), (6.0, 6.2)])  # the gap of 0.2 s is closed
+    assert [text.get_text() for text in axes.texts] == ["1", "2"]
+    axes = draw_curve(curve.at(0.5, EventRule(min_length_s=1.0)), Figure().add_subplot())
+    np.testing.assert_allclose(spans(axes, "event"), [(0.8, 2.4)])
+
+
+def test_what_is_known_is_a_band_below():
+    axes = draw_curve(make_curve(), Figure().add_subplot(), truth_s=[(1.0, 2.0), (3.0, 3.5)])
+    assert spans(axes, "ground truth") == [(1.0, 2.0), (3.0, 3.5)]
+    assert "ground truth" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_curve_without_a_single_score_is_drawn():
+    curve = Curve("a.mp4", np.full(50, np.nan, np.float32), np.arange(50) / 25, 2.0, 0.5)
+    axes = draw_curve(curve, Figure().add_subplot())
+    assert spans(axes, "could not be decoded") == [(0.0, 2.0)]
+    assert spans(axes, "event") == []
 
 
 def test_stills_of_the_peaks_stand_above_the_curve(tmp_path):
@@ -57,7 +105,10 @@ def test_the_shortest_curve_and_no_threshold(tmp_path):
 
 def test_other_formats_by_suffix(tmp_path):
     plot_curve(make_curve(), tmp_path / "a.svg")
-    assert (tmp_path / "a.svg").read_text().startswith("<?xml")
+    svg = (tmp_path / "a.svg").read_bytes()
+    assert svg.startswith(b"<?xml")
+    plot_curve(make_curve(), tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_bytes() == svg
 
 
 @pytest.mark.parametrize(
@@ -73,7 +124,6 @@ def test_frames_without_a_score_are_shaded():
     curve = Curve("a.mp4", scores, np.arange(52) / 25, 52 / 25, 0.5)
     axes = Figure().add_subplot()
     draw_curve(curve, axes)
-    shaded = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
-    np.testing.assert_allclose(shaded, [(0.64, 1.28), (1.92, 2.08)])
+    np.testing.assert_allclose(spans(axes, "could not be decoded"), [(0.64, 1.28), (1.92, 2.08)])
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["anomaly score", "threshold 0.50", "could not be decoded"]
+    assert labels == ["anomaly score", "threshold 0.50", "event", "could not be decoded"]

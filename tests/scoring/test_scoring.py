@@ -8,29 +8,12 @@ import numpy as np
 import pytest
 from conftest import read_counter, write_video
 from test_features import make_features
-from test_fitting import QUICK
 
 import vadpipe
-from vadpipe import ExtractSettings
+from vadpipe import ExtractSettings, Outputs
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.extract.pictures import read_stills
 from vadpipe.features import Features
-
-
-@pytest.fixture(scope="module")
-def x3d_head(tmp_path_factory, x3d_weights):
-    """A head fitted on x3d_xs features of two small videos."""
-    folder = tmp_path_factory.mktemp("x3d")
-    write_video(folder / "videos/normal/a.mp4", 32)
-    write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
-    settings = ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
-    vadpipe.extract_features([folder / "videos"], folder / "features", settings=settings)
-    return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
-
-
-@pytest.fixture
-def scorer(x3d_head, x3d_weights):
-    return vadpipe.Scorer(x3d_head, weights=x3d_weights)
 
 
 @pytest.mark.parametrize("n_frames", [1, 15, 16, 17, 40])
@@ -68,10 +51,13 @@ def test_a_threshold_of_ones_own_takes_the_place_of_the_heads(x3d_head, x3d_weig
 def test_results_lie_beside_the_video_or_where_asked(scorer, tmp_path):
     video = write_video(tmp_path / "in/clip.mp4", 20)
     (scored,) = vadpipe.score_videos([video], scorer).scored
-    assert (scored.csv, scored.plot) == (tmp_path / "in/clip.scores.csv", None)
-    (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path / "out", plot=True).scored
-    assert (scored.csv, scored.plot) == (tmp_path / "out/clip.scores.csv", tmp_path / "out/clip.png")
-    with scored.csv.open() as file:
+    assert scored.files == (tmp_path / "in/clip.scores.csv", tmp_path / "in/clip.events.csv")
+    outputs = Outputs(formats=("npy", "csv"), plot="svg")
+    (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path / "out", outputs=outputs).scored
+    names = ["clip.scores.npy", "clip.times_s.npy", "clip.scores.csv", "clip.events.csv", "clip.svg"]
+    assert scored.files == tuple(tmp_path / "out" / name for name in names)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names}
+    with scored.files[2].open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["score"]) for row in rows] == pytest.approx(scored.curve.scores.tolist(), abs=1e-6)
 
@@ -140,7 +126,9 @@ def test_videos_of_one_name_get_results_of_their_own(scorer, tmp_path):
         write_video(tmp_path / "in" / name, 16)
 
     def results(**options):
-        return [scored.csv for scored in vadpipe.score_videos([tmp_path / "in"], scorer, **options).scored]
+        return [
+            scored.files[0] for scored in vadpipe.score_videos([tmp_path / "in"], scorer, **options).scored
+        ]
 
     assert results() == [
         tmp_path / "in/cam1/clip.mkv.scores.csv",
@@ -159,7 +147,7 @@ def test_a_name_that_is_another_ones_stem_never_overwrites_it(scorer, tmp_path):
     for name in ("a/clip.mp4", "a/clip.mkv", "a/clip.mp4.mkv", "b/clip.mp4", "b/clip.mp4.mkv"):
         write_video(tmp_path / name, 16)
     result = vadpipe.score_videos([tmp_path / "b"], scorer)
-    assert [scored.csv.name for scored in result.scored] == ["clip.scores.csv", "clip.mp4.scores.csv"]
+    assert [scored.files[0].name for scored in result.scored] == ["clip.scores.csv", "clip.mp4.scores.csv"]
     with pytest.raises(UsageError, match=r"would write the same results as .* of another video"):
         vadpipe.score_videos([tmp_path / "a/clip.mp4.mkv", tmp_path / "a"], scorer)
     assert not list((tmp_path / "a").glob("*.csv"))
@@ -170,14 +158,14 @@ def test_results_stay_in_the_output_folder_however_videos_are_named(scorer, tmp_
         write_video(tmp_path / name, 16)
     monkeypatch.chdir(tmp_path / "a")
     names = ["clip.mp4", "../b/clip.mp4", "../clip.mp4"]
-    written = [scored.csv for scored in vadpipe.score_videos(names, scorer, output="out").scored]
+    written = [scored.files[0] for scored in vadpipe.score_videos(names, scorer, output="out").scored]
     assert [path.as_posix() for path in written] == [
         "out/a/clip.scores.csv",
         "out/b/clip.scores.csv",
         f"out/{tmp_path.name}/clip.scores.csv",
     ]
     assert all(path.is_file() for path in written)
-    beside = [scored.csv for scored in vadpipe.score_videos(["clip.mp4", tmp_path / "b"], scorer).scored]
+    beside = [scored.files[0] for scored in vadpipe.score_videos(["clip.mp4", tmp_path / "b"], scorer).scored]
     assert [path.as_posix() for path in beside] == ["clip.scores.csv", f"{tmp_path}/b/clip.scores.csv"]
 
 

@@ -44,11 +44,12 @@ def extract(
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     tolerate: options.Tolerate = 0.05,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
     """Turn raw videos into one feature file each; what is done already is skipped."""
-    options.set_up(verbose, quiet)
+    options.set_up(verbose, quiet, progress)
     if output and features and output != features:
         raise UsageError("--output and --features name two folders", next_step="Leave one of them out.")
     folder = output or features or Path("features")
@@ -56,7 +57,6 @@ def extract(
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.planning import plan_extraction
     from vadpipe.extract.settings import ExtractSettings
-    from vadpipe.terminal import VideoProgress
 
     settings = ExtractSettings(
         backbone=backbone or DEFAULT,
@@ -74,7 +74,7 @@ def extract(
     if dry_run:
         _tell_plan(plan_extraction(videos, folder, settings=settings, retry=retry), quiet)
         return
-    with VideoProgress("extracting", quiet=quiet) as progress:
+    with options.video_progress("extracting", progress, quiet) as on_progress:
         result = extract_features(
             videos,
             folder,
@@ -82,7 +82,7 @@ def extract(
             retry=retry,
             tolerate=tolerate,
             format=file_format,
-            on_progress=progress,
+            on_progress=on_progress,
             on_failure=options.report,
         )
     done = len(result.written) + len(result.skipped)
@@ -91,6 +91,12 @@ def extract(
         f"{len(result.written)} extracted, {len(result.skipped)} there already, {len(result.failed)} failed"
         f"{damaged}: {folder}",
         quiet,
+        kind="summary",
+        n_extracted=len(result.written),
+        n_there=len(result.skipped),
+        n_failed=len(result.failed),
+        n_damaged=len(result.damaged),
+        folder=str(folder),
     )
     options.exit_for(done, len(result.failed) + len(result.damaged))
 

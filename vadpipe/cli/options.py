@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vadpipe.extract.decode.limits import Limits
     from vadpipe.extract.videos import Failure
     from vadpipe.head.settings import HeadSettings
+    from vadpipe.terminal import VideoLines, VideoProgress
 
 Videos = Annotated[
     list[str],
@@ -68,13 +70,46 @@ Assign = Annotated[
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+Progress = Annotated[
+    Literal["auto", "bar", "plain", "json", "none"],
+    typer.Option(
+        "--progress",
+        help="How far it is, on standard error: a bar (auto: on a terminal), lines, or JSON lines of all "
+        "that is said.",
+    ),
+]
 
 
-def set_up(verbose: int, quiet: bool) -> None:
-    """Prepare logging, as loud as was asked."""
+_as_json = False  # whether everything on standard error is JSON
+
+
+class _JsonLines(logging.Formatter):
+    """Messages as objects of JSON, one a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = {"kind": "log", "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(message)
+
+
+def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
+    """Prepare logging, as loud as was asked, and in JSON where that was."""
     level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
+    global _as_json
+    _as_json = progress == "json"
+    for handler in logging.getLogger().handlers if _as_json else ():
+        if getattr(handler, "stream", None) is sys.stderr:
+            handler.setFormatter(_JsonLines())
+
+
+def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | VideoLines:
+    """Return what shows how far a run over videos is."""
+    from vadpipe.terminal import VideoLines, VideoProgress
+
+    if progress in ("plain", "json") and not quiet:
+        return VideoLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
+    return VideoProgress(what, quiet=quiet or progress not in ("auto", "bar"))
 
 
 def limits_of(assignments: list[str] | None) -> Limits:
@@ -89,8 +124,6 @@ def head_settings(preset: str, file: Path | None, assignments: list[str] | None)
 
     Raises UsageError where one is unknown or out of range.
     """
-    import json
-
     from pydantic import ValidationError
 
     from vadpipe.head.presets import find_preset
@@ -119,10 +152,11 @@ def head_settings(preset: str, file: Path | None, assignments: list[str] | None)
         raise UsageError(f"{name}: {first['msg']}", file=file, next_step=hint) from error
 
 
-def say(text: str, quiet: bool = False) -> None:
-    """Tell the user something that is no result."""
+def say(text: str, quiet: bool = False, **fields: object) -> None:
+    """Tell the user something that is no result; scripts get the fields, with their ``kind``, as JSON."""
     if not quiet:
-        typer.echo(text, err=True)
+        line = json.dumps(fields or {"kind": "message", "message": text}) if _as_json else text
+        typer.echo(line, err=True)
 
 
 def say_path(path: Path) -> None:
@@ -137,6 +171,10 @@ def shows_tracebacks() -> bool:
 
 def print_error(error: VadpipeError) -> None:
     """Print an error as its two lines."""
+    if _as_json:
+        fields = {"kind": "error", "file": error.file, "reason": error.reason, "next_step": error.next_step}
+        typer.echo(json.dumps(fields | {"exit_code": error.exit_code}), err=True)
+        return
     if shows_tracebacks():
         traceback.print_exception(error)
     typer.echo(f"error: {error}", err=True)

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vadpipe.cli import options
 from vadpipe.errors import printable
 
+if TYPE_CHECKING:
+    from vadpipe.scoring.run import Scored, Scoring
+
 
 def score(
     videos: options.Videos,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw each curve as NAME.png.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for results; beside each video without it.")
+    ] = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="With commas: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat; or all.",
+        ),
+    ] = "csv",
+    plot: Annotated[bool, typer.Option("--plot", help="Draw each curve as NAME.png.")] = False,
+    plot_format: Annotated[Literal["png", "svg"], typer.Option(help="Kind of that picture.")] = "png",
+    report: Annotated[
+        bool, typer.Option("--report", help="A page NAME.report.html with the video and its curve.")
+    ] = False,
+    embed: Annotated[
+        bool | None,
+        typer.Option("--embed/--no-embed", help="Put the video into the page; up to 20 MB without it."),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The video with its curve below, as a file, or in a folder."),
+    ] = None,
+    clips: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Cut each event out of the video into that folder.")
+    ] = None,
+    pad: Annotated[
+        float, typer.Option(metavar="S", help="Seconds before and after each clip's event.")
+    ] = 2.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which snippets and which part of the picture drove events.")
+    ] = False,
+    truth: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="What is known, as 'evaluate' takes it, to be shown.")
     ] = None,
     head: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
@@ -26,6 +60,15 @@ def score(
     threshold: Annotated[
         float | None, typer.Option(help="What is called abnormal, in [0, 1]; the head's own without it.")
     ] = None,
+    hysteresis: Annotated[
+        float, typer.Option(help="An event goes on until scores fall so far below the threshold.")
+    ] = 0.0,
+    merge_gap: Annotated[
+        float, typer.Option(metavar="S", help="Events less than so many seconds apart are one.")
+    ] = 1.0,
+    min_length: Annotated[
+        float, typer.Option(metavar="S", help="Leave out events that are shorter, in seconds.")
+    ] = 0.0,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
     decoder: options.Decoder = "auto",
@@ -34,28 +77,34 @@ def score(
     offline: options.Offline = False,
     limit: options.Limit = None,
     tolerate: options.Tolerate = 0.05,
+    progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write NAME.scores.csv: one anomaly score for every frame of a video."""
-    options.set_up(verbose, quiet)
-    from vadpipe.scoring import Scored, Scorer, score_videos
-    from vadpipe.terminal import VideoProgress
+    """Write one anomaly score for every frame of a video, its events, and what else is asked for."""
+    options.set_up(verbose, quiet, progress)
+    from vadpipe.events import EventRule
+    from vadpipe.render.formats import parse_formats
+    from vadpipe.scoring.outputs import Outputs
+    from vadpipe.scoring.run import score_videos
+    from vadpipe.scoring.scorer import Scorer
 
-    def tell(scored: Scored) -> None:
-        curve = scored.curve
-        highest = "none with a score"
-        for peak in curve.peaks(1):
-            highest = f"highest score {curve.scores[peak]:.2f} at {curve.times_s[peak]:.2f} s"
-        options.say(f"{printable(scored.video)}: {len(curve)} frames, {highest}", quiet)
-        for path in filter(None, (scored.csv, scored.plot)):
-            options.say_path(path)
-
+    outputs = Outputs(
+        formats=parse_formats(formats),
+        plot=plot_format if plot else None,
+        report=report,
+        embed=embed,
+        annotate=annotate,
+        clips=clips,
+        pad_s=pad,
+        explain=explain,
+    )
     scorer = Scorer(
         head,
         backbone=backbone,
         features=features,
         threshold=threshold,
+        rule=EventRule(hysteresis, merge_gap, min_length),
         device=device,
         weights=weights,
         offline=offline,
@@ -63,16 +112,68 @@ def score(
         engine=engine,
         limits=options.limits_of(limit),
     )
-    with VideoProgress("scoring", quiet=quiet) as progress:
+    with options.video_progress("scoring", progress, quiet) as on_progress:
         result = score_videos(
             videos,
             scorer,
             output=output,
-            plot=plot,
+            outputs=outputs,
+            truth=truth,
             tolerate=tolerate,
-            on_progress=progress,
-            on_scored=tell,
+            on_progress=on_progress,
+            on_scored=lambda scored: _tell(scored, quiet),
             on_failure=options.report,
         )
+    _sum_up(result, quiet)
     damaged = sum(scored.damaged for scored in result.scored)
     options.exit_for(len(result.scored), len(result.failed) + damaged)
+
+
+def _tell(scored: Scored, quiet: bool) -> None:
+    """Print what was found in a video, and the files that were written for it."""
+    from vadpipe.render.numbers import short_score
+
+    curve = scored.curve
+    peaks = curve.peaks(1)
+    highest = "none with a score"
+    for peak in peaks:
+        highest = f"highest score {curve.scores[peak]:.2f} at {curve.times_s[peak]:.2f} s"
+    n_events = len(curve.events)
+    events = f"{n_events} event{'' if n_events == 1 else 's'} above {curve.threshold:.2f}"
+    options.say(
+        f"{printable(scored.video)}: {len(curve)} frames, {highest}, {events}",
+        quiet,
+        kind="scored",
+        video=str(scored.video),
+        n_frames=len(curve),
+        length_s=round(curve.end_s, 6),
+        peak=short_score(curve.scores[peaks[0]]) if peaks else None,
+        peak_s=round(float(curve.times_s[peaks[0]]), 6) if peaks else None,
+        n_events=n_events,
+        damaged=scored.damaged,
+        files=[str(path) for path in scored.files],
+    )
+    for path in scored.files:
+        options.say_path(path)
+
+
+def _sum_up(result: Scoring, quiet: bool) -> None:
+    """Print what a run over several videos came to."""
+    if result.index is not None:
+        options.say_path(result.index)
+    n_scored, n_failed = len(result.scored), len(result.failed)
+    if n_scored + n_failed < 2:
+        return
+    counts = [len(scored.curve.events) for scored in result.scored]
+    n_with, n_damaged = sum(map(bool, counts)), sum(scored.damaged for scored in result.scored)
+    damaged = f", {n_damaged} damaged" if n_damaged else ""
+    options.say(
+        f"{n_scored} scored, {n_failed} failed{damaged}: {sum(counts)} events in {n_with} videos",
+        quiet,
+        kind="summary",
+        n_scored=n_scored,
+        n_failed=n_failed,
+        n_damaged=n_damaged,
+        n_events=sum(counts),
+        n_with_events=n_with,
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
@@ -23,6 +25,7 @@ SCHEMA = 3
 FILE_NAME = "head.safetensors"
 LAST_NAME = "last.safetensors"
 _HEADER_KEY = "vadpipe.head"
+_AT_ONCE = 2048  # snippets that are scored in one go, so that hours of video need no more memory than minutes
 
 
 class Calibration(BaseModel):
@@ -89,7 +92,7 @@ class TrainedHead:
     network: Head
     record: HeadRecord
 
-    def snippet_scores(self, features: Features) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    def snippet_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over crops.
 
         A snippet that could not be decoded has NaN.
@@ -97,6 +100,52 @@ class TrainedHead:
         Raises:
             FeatureError: where the features were made by another recipe.
         """
+        self._check_recipe(features)
+        kept = np.flatnonzero(~features.lost)
+        scores = np.full(len(features.lost), np.nan, dtype=np.float32)
+        for start in range(0, len(kept), _AT_ONCE):
+            piece = slice(start, start + _AT_ONCE)
+            before = min(start, self._reach)
+            near = kept[start - before : start + _AT_ONCE + self._reach]
+            seen = self._score(features.values[near][np.newaxis])[0]
+            scores[kept[piece]] = seen[before : before + len(kept[piece])]
+        return scores
+
+    def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what score a snippet would have with other features in its place, (V,) float32.
+
+        Its neighbours stay what they are, as far as they matter to its score.
+
+        Args:
+            features: of the whole video.
+            snippet: which, one that could be decoded.
+            values: (V, C, D) float32, the features that it would have.
+
+        Raises:
+            FeatureError: where the features were made by another recipe.
+        """
+        self._check_recipe(features)
+        kept = np.flatnonzero(~features.lost)
+        place = int(np.searchsorted(kept, snippet))
+        near = kept[max(0, place - self._reach) : place + self._reach + 1]
+        variants = np.repeat(features.values[near][np.newaxis], len(values), axis=0)
+        variants[:, np.searchsorted(near, snippet)] = values
+        scores: NDArray[np.float32] = self._score(variants)[:, np.searchsorted(near, snippet)]
+        return scores
+
+    @property
+    def _reach(self) -> int:
+        """How many snippets to each side a score depends on: by the convolution, and by the smoothing."""
+        return 1 + math.ceil(4 * self.record.settings.smoothing)
+
+    def _score(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores (V, T) of sequences of features (V, T, C, D)."""
+        device = self.network.embedding.mean.device
+        scores = self.network.score(torch.from_numpy(values).transpose(1, 2).to(device))
+        result: NDArray[np.float32] = scores.cpu().numpy()
+        return result
+
+    def _check_recipe(self, features: Features) -> None:
         differences = self.record.recipe.differences(features.recipe)
         if differences:
             raise FeatureError(
@@ -104,13 +153,6 @@ class TrainedHead:
                 file=features.source.video,
                 next_step="Extract again with the head's backbone, or choose a head made for these features.",
             )
-        device = self.network.embedding.mean.device
-        kept = ~features.lost
-        scores = np.full(len(kept), np.nan, dtype=np.float32)
-        if kept.any():
-            values = torch.from_numpy(features.values[kept]).transpose(0, 1).unsqueeze(0).to(device)
-            scores[kept] = self.network.score(values)[0].cpu().numpy()
-        return scores
 
     def save(self, path: Path) -> None:
         """Write the head atomically, without pickle. Raises OutputError where that fails."""

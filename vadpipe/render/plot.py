@@ -1,4 +1,4 @@
-"""The picture of a curve: scores over time, the threshold, and stills of the peaks."""
+"""The picture of a curve: scores over time, threshold, events, stills of peaks and of a calm moment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,107 +22,149 @@ from vadpipe.errors import InputError
 from vadpipe.extract.pictures import read_stills
 from vadpipe.render.clock import clock
 
-# Okabe and Ito's blue and vermillion: apart for every kind of colour vision, and in grey.
-_BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#666666"
-_N_STILLS = 3
+# Of Okabe and Ito's colours: apart for every kind of colour vision. In print the hatches tell them apart.
+_BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+_N_PEAKS = 3
+_NUMBERED = 25  # so many events have their number written at them
+
+Stretches = Sequence[tuple[float, float]]
 
 log = logging.getLogger(__name__)
 
 
-def draw_curve(curve: Curve, axes: Axes) -> None:
-    """Draw scores over time and the threshold onto existing axes.
+def draw_curve(curve: Curve, axes: Axes | None = None, *, truth_s: Stretches = ()) -> Axes:
+    """Draw scores over time, the threshold and the events onto axes, and return these.
 
-    Each score holds until its frame ends, so the line is a step; what lies above the threshold is
-    filled, and frames without a score, of a damaged file, are shaded in grey.
+    Each score holds until its frame ends, so the line is a step. Events are shaded and numbered from 1;
+    frames without a score, of a damaged file, are shaded in grey.
+
+    Args:
+        curve: what to draw.
+        axes: where; the current ones of pyplot by default, as in a notebook.
+        truth_s: half-open stretches in seconds in which the video is known to be abnormal, as a band below.
     """
-    edges_s = np.append(curve.times_s, curve.end_s)
-    scores = np.append(curve.scores, curve.scores[-1])
-    axes.step(edges_s, scores, where="post", color=_BLUE, linewidth=1.6, label="anomaly score")
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.gca()
+    edges_s, scores = _steps(curve)
+    axes.step(edges_s, scores, where="post", color=_BLUE, linewidth=1.6, label="anomaly score", zorder=3)
     if curve.threshold is not None:
-        above = np.where(scores > curve.threshold, scores, curve.threshold)
-        axes.fill_between(edges_s, curve.threshold, above, step="post", color=_VERMILLION, alpha=0.35, lw=0)
-        axes.axhline(
-            curve.threshold,
-            color=_VERMILLION,
-            linestyle="--",
-            linewidth=1.2,
-            label=f"threshold {curve.threshold:.2f}",
+        label = f"threshold {curve.threshold:.2f}"
+        axes.axhline(curve.threshold, color=_VERMILLION, linestyle="--", linewidth=1.2, label=label)
+    _draw_events(curve, axes)
+    for start_s, end_s in truth_s:
+        axes.axvspan(
+            start_s, end_s, ymax=0.035, facecolor=_GREEN, edgecolor="white", hatch="////", lw=0, zorder=4,
+            label="ground truth",
+        )  # fmt: skip
+    ends_s = np.append(curve.times_s, curve.end_s)
+    for start, stop in curve.unscored:
+        label = "could not be decoded"
+        axes.axvspan(ends_s[start], ends_s[stop], color=_GREY, alpha=0.2, lw=0, label=label)
+    _frame(curve, axes)
+    return axes
+
+
+def _steps(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return when scores change, the end, and the scores from then on, the last one twice."""
+    changes = np.append(0, np.flatnonzero(np.diff(np.nan_to_num(curve.scores, nan=-1.0))) + 1)
+    return np.append(curve.times_s[changes], curve.end_s), np.append(curve.scores[changes], curve.scores[-1])
+
+
+def _draw_events(curve: Curve, axes: Axes) -> None:
+    for number, event in enumerate(curve.events, 1):
+        axes.axvspan(
+            event.start_s, event.end_s, facecolor=_VERMILLION, alpha=0.22, lw=0, label="event", zorder=1
         )
-    unscored = np.flatnonzero(np.diff(np.isnan(scores[:-1]), prepend=False, append=False)).reshape(-1, 2)
-    for start_s, end_s in edges_s[unscored]:
-        axes.axvspan(start_s, end_s, color=_GREY, alpha=0.2, lw=0, label="could not be decoded")
+        if len(curve.events) <= _NUMBERED:
+            axes.annotate(
+                str(number), ((event.start_s + event.end_s) / 2, 1.03), xycoords=("data", "axes fraction"),
+                ha="center", va="center", fontsize=8, color=_VERMILLION, annotation_clip=False,
+            )  # fmt: skip
+
+
+def _frame(curve: Curve, axes: Axes) -> None:
     axes.set_xlim(0, curve.end_s)
     axes.set_ylim(0, 1.03)  # a line at 1 must not hide under the frame
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: clock(time_s, curve.end_s)))
-    axes.set_xlabel("time (min:s)" if curve.end_s >= 10 else "time (s)")
+    axes.set_xlabel(_TIME_LABELS[(curve.end_s >= 10) + (curve.end_s >= 3600)])
     axes.set_ylabel("anomaly score")
     axes.grid(alpha=0.25)
     # Below the axes: a curve can pass through every corner of them.
     entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))  # each label once
     axes.legend(
-        entries.values(), entries.keys(), loc="upper right", bbox_to_anchor=(1, -0.16), ncols=3,
+        entries.values(), entries.keys(), loc="upper right", bbox_to_anchor=(1, -0.16), ncols=5,
         frameon=False, fontsize=9,
     )  # fmt: skip
 
 
-def plot_curve(curve: Curve, path: Path, *, video: Path | None = None) -> None:
+_TIME_LABELS = ("time (s)", "time (min:s)", "time (h:min:s)")
+
+
+def plot_curve(curve: Curve, path: Path, *, video: Path | None = None, truth_s: Stretches = ()) -> None:
     """Write the picture of a curve as PNG (or SVG, PDF by the suffix), atomically.
 
     Args:
         curve: what to draw.
         path: where to.
-        video: the file that the curve belongs to; stills of its peaks are shown above the curve.
+        video: the file that the curve belongs to; stills of its peaks and of its calmest moment are shown
+            above the curve.
+        truth_s: half-open stretches in seconds in which it is known to be abnormal.
 
     Raises:
         OutputError: where it cannot be written.
     """
-    shown = _stills(video, curve, sorted(curve.peaks(_N_STILLS)))
-    peaks, stills = [peak for peak, _ in shown], [still for _, still in shown]
-    figure = Figure(figsize=(10, 5.2 if stills else 3.4), dpi=110, layout="constrained")
+    shown = [] if video is None else _stills(video, curve)
+    figure = Figure(figsize=(10, 5.4 if shown else 3.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    if stills:
-        rows = figure.add_gridspec(2, len(stills), height_ratios=(1, 1.35))
+    if shown:
+        rows = figure.add_gridspec(2, len(shown), height_ratios=(1, 1.35))
         axes = figure.add_subplot(rows[1, :])
-        tops = [figure.add_subplot(rows[0, column]) for column in range(len(stills))]
-        _draw_stills(curve, peaks, stills, tops, axes)
+        for column, (frame, still) in enumerate(shown):
+            _draw_still(curve, frame, still, figure.add_subplot(rows[0, column]), axes)
     else:
         axes = figure.add_subplot()
-    draw_curve(curve, axes)
+    draw_curve(curve, axes, truth_s=truth_s)
     figure.suptitle(_printable(Path(curve.video).name), fontsize=12)
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+    # An SVG without the date, and with the same names inside each time: same curve, same bytes.
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    with atomic_path(path) as temporary, warnings.catch_warnings(), rc_context({"svg.hashsalt": "vadpipe"}):
         warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks, in the title
-        figure.savefig(temporary)
+        figure.savefig(temporary, metadata=metadata)
 
 
-def _draw_stills(
-    curve: Curve, peaks: Sequence[int], stills: Sequence[NDArray[np.uint8]], tops: Sequence[Axes], axes: Axes
-) -> None:
-    for peak, still, top in zip(peaks, stills, tops, strict=True):
-        time_s, score = float(curve.times_s[peak]), float(curve.scores[peak])
-        top.imshow(still)
-        top.set_xticks([])
-        top.set_yticks([])
-        unit = " s" if curve.end_s < 10 else ""
-        top.set_title(f"{clock(time_s, curve.end_s)}{unit}  score {score:.2f}", fontsize=9)
-        axes.plot([time_s], [score], "o", color=_VERMILLION, markersize=5, zorder=5)
-        line = ConnectionPatch(
-            xyA=(0.5, 0.0), coordsA=top.transAxes, xyB=(time_s, score), coordsB=axes.transData,
-            color=_GREY, linewidth=0.8, linestyle=":",
-        )  # fmt: skip
-        top.figure.add_artist(line)
+def _draw_still(curve: Curve, frame: int, still: NDArray[np.uint8], top: Axes, axes: Axes) -> None:
+    time_s, score = float(curve.times_s[frame]), float(curve.scores[frame])
+    calm = frame == curve.calm() and frame not in curve.peaks(1)
+    colour = _BLUE if calm else _VERMILLION
+    top.imshow(still)
+    top.set_xticks([])
+    top.set_yticks([])
+    for spine in top.spines.values():
+        spine.set(color=colour, linewidth=1.5, linestyle="--" if calm else "-")
+    unit = " s" if curve.end_s < 10 else ""
+    kind = "calm" if calm else "score"
+    top.set_title(f"{clock(time_s, curve.end_s)}{unit}  {kind} {score:.2f}", fontsize=9)
+    axes.plot([time_s], [score], "o", color=colour, markersize=5, zorder=5, mfc="white" if calm else colour)
+    line = ConnectionPatch(
+        xyA=(0.5, 0.0), coordsA=top.transAxes, xyB=(time_s, score), coordsB=axes.transData,
+        color=_GREY, linewidth=0.8, linestyle=":",
+    )  # fmt: skip
+    top.figure.add_artist(line)
 
 
-def _stills(video: Path | None, curve: Curve, peaks: Sequence[int]) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Return (peak, still) of each peak whose frame can be read."""
-    if video is None:
-        return []
+def _stills(video: Path, curve: Curve) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Return (frame, still) of the peaks and of a calm moment, in order, as far as they can be read."""
+    calm = curve.calm()
+    wanted = sorted({*curve.peaks(_N_PEAKS), *([] if calm is None else [calm])})
     try:
-        stills = read_stills(video, [float(curve.times_s[peak]) for peak in peaks])
+        stills = read_stills(video, [float(curve.times_s[frame]) for frame in wanted])
     except InputError as error:  # the scores stand; a picture without stills is better than none
         log.warning("%s", error)
         return []
-    return [(peak, still) for peak, still in zip(peaks, stills, strict=True) if still is not None]
+    return [(frame, still) for frame, still in zip(wanted, stills, strict=True) if still is not None]
 
 
 def _printable(name: str) -> str:

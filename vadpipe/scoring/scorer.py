@@ -1,56 +1,32 @@
-"""Score videos: raw video in, one anomaly score a frame out."""
+"""Score one video: a head and the backbone that it needs, loaded once."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.atomic import check_writable, fitting_name
+import numpy as np
+from numpy.typing import NDArray
+
 from vadpipe.curve import Curve, spread
 from vadpipe.errors import UsageError, WeightsError, printable
+from vadpipe.events import DEFAULT_RULE, EventRule
+from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.container import sniff
-from vadpipe.extract.extraction import TOLERATED_SHARE, warn_of_damage
+from vadpipe.extract.extraction import warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
-from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
+from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import Failure, Video, find_videos, located, named_video
+from vadpipe.extract.videos import Video, named_video
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.render.plot import plot_curve
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A scored video and the files that were written for it.
-
-    Attributes:
-        video: the video file.
-        curve: one score a frame.
-        csv: ``NAME.scores.csv``.
-        plot: ``NAME.png``, or None where none was asked for.
-        damaged: whether more of the video's frames were lost than is tolerated.
-    """
-
-    video: Path
-    curve: Curve
-    csv: Path
-    plot: Path | None
-    damaged: bool = False
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What :func:`score_videos` did, in the order of the input."""
-
-    scored: list[Scored] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
 
 
 class Scorer:
@@ -61,6 +37,7 @@ class Scorer:
         backbone: refuse any other; the head decides where it is None.
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
+        rule: what makes an event of the frames that reach it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         options: ``weights``, ``offline``, ``decoder``, ``engine`` and ``limits`` as in
             :class:`vadpipe.ExtractSettings`; what makes features comparable is the head's to say.
@@ -77,6 +54,7 @@ class Scorer:
         backbone: str | None = None,
         features: str | os.PathLike[str] | None = None,
         threshold: float | None = None,
+        rule: EventRule = DEFAULT_RULE,
         device: str = "auto",
         **options: object,
     ) -> None:
@@ -88,6 +66,7 @@ class Scorer:
         self.head = TrainedHead.load(path, choose_device(device))
         recipe = self.head.record.recipe
         self.threshold = self.head.record.threshold if threshold is None else threshold
+        self.rule = rule
         if backbone not in (None, recipe.backbone):
             raise UsageError(
                 f"the head was trained on features of {recipe.backbone}, not of {backbone}",
@@ -114,6 +93,31 @@ class Scorer:
             return self.curve(self.features(begun))
         finally:
             begun.close()
+
+    def explain(
+        self, video: str | os.PathLike[str], *, threshold: float | None = None, n_events: int = 5
+    ) -> tuple[Curve, list[Explanation]]:
+        """Return the curve of one video and what drove its highest events; see :mod:`.explaining`.
+
+        Args:
+            video: the file.
+            threshold: another than the scorer's.
+            n_events: so many events are explained at most.
+
+        Raises:
+            InputError, FeatureError, WeightsError: as :meth:`score` does.
+        """
+        from vadpipe.scoring.explaining import explain
+
+        begun = self.begin(named_video(video))
+        try:
+            features = self.features(begun)
+        finally:
+            begun.close()
+        curve = self.curve(features)
+        if threshold is not None:
+            curve = curve.at(threshold)
+        return curve, explain(self, features, curve, Path(video), n_events=n_events)
 
     def begin(self, video: Video) -> Begun:
         """Find the kept features of a video, or begin to decode it."""
@@ -154,7 +158,24 @@ class Scorer:
             times_s=features.frame_times_s,
             end_s=features.end_s,
             threshold=self.threshold,
+            rule=self.rule,
         )
+
+    @property
+    def settings(self) -> ExtractSettings:
+        """How videos become features."""
+        return self._extractor.settings
+
+    def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the features (V, D) of clips (T, H, W, 3) uint8 RGB, by the backbone that scores videos.
+
+        Raises:
+            WeightsError: where its weights cannot be had, or are not those that the head was trained with.
+        """
+        from vadpipe.extract.engines.overlap import run_engine
+
+        self._check_weights()
+        return np.stack(list(run_engine(self._extractor.engine, views)))
 
 
 @dataclass(frozen=True)
@@ -183,105 +204,3 @@ def score(
         >>> curve.to_csv(Path("clip.scores.csv"))  # doctest: +SKIP
     """
     return Scorer(head, **options).score(video)  # type: ignore[arg-type]
-
-
-def score_videos(
-    inputs: Iterable[str | os.PathLike[str]],
-    scorer: Scorer,
-    *,
-    output: str | os.PathLike[str] | None = None,
-    plot: bool = False,
-    tolerate: float = TOLERATED_SHARE,
-    on_progress: OnProgress | None = None,
-    on_scored: Callable[[Scored], None] | None = None,
-    on_failure: OnFailure | None = None,
-) -> Scoring:
-    """Score videos and write ``NAME.scores.csv`` and, on request, ``NAME.png`` for each.
-
-    A video that cannot be read is reported and the rest goes on. Videos that would write the same file
-    take more of their names: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
-
-    Args:
-        inputs: files, folders (searched recursively) and patterns.
-        scorer: the head.
-        output: folder for the results; beside each video by default.
-        plot: whether to draw the curve.
-        tolerate: share of a video's frames that may be lost before it is called damaged.
-        on_progress: called as a video is read.
-        on_scored: called at once for each video whose results are written.
-        on_failure: called at once for each video that cannot be used.
-
-    Raises:
-        UsageError: where even the full names of two videos would give the same results.
-        OutputError: where results cannot be written; what was written before stays.
-        WeightsError: where the backbone's weights cannot be had.
-    """
-    videos, unusable = find_videos(inputs)
-    for failure in unusable:
-        if on_failure is not None:
-            on_failure(failure)
-    stems = _result_stems(videos, None if output is None else Path(output))
-    result = Scoring(failed=list(unusable))
-
-    def begin(video: Video) -> Begun:
-        check_writable(stems[video].parent)
-        return scorer.begin(video)
-
-    def finish(begun: Begun, report: Reporter | None) -> None:
-        video, stem = begun.video, stems[begun.video]
-        features = scorer.features(begun, report)
-        curve = scorer.curve(features)
-        csv = stem.with_name(fitting_name(stem.name, ".scores.csv"))
-        curve.to_csv(csv)
-        picture = stem.with_name(fitting_name(stem.name, ".png")) if plot else None
-        if picture is not None:
-            plot_curve(curve, picture, video=video.path)
-        damaged = features.source.lost_share > tolerate
-        result.scored.append(Scored(video.path, curve, csv, picture, damaged))
-        if on_scored is not None:
-            on_scored(result.scored[-1])
-
-    result.failed.extend(run_over(videos, begin, finish, on_progress=on_progress, on_failure=on_failure))
-    return result
-
-
-def _result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
-    """Return the path, without suffix, of each video's results; no two are the same.
-
-    Videos that alone have their name get ``NAME``. Others take their suffix where that is enough, and
-    else as many of their folders as it needs.
-    """
-    namesakes: dict[Path, list[Video]] = {}
-    for video in videos:
-        folder = located(video.path).parent if output is None else output
-        namesakes.setdefault(folder / video.path.stem, []).append(video)
-    stems: dict[Video, Path] = {}
-    for plain, group in namesakes.items():
-        deepest = max(len(located(video.path).parts) for video in group) if output else 1
-        forms = [
-            {
-                video: plain.parent.joinpath(
-                    *_folders(video, depth), video.path.name if with_suffix else video.path.stem
-                )
-                for video in group
-            }
-            for depth in range(deepest)
-            for with_suffix in (False, True)
-        ]
-        taken = {*stems.values()}
-        free = [form for form in forms if len({*form.values()} - taken) == len(group)]
-        if not free:
-            raise UsageError(
-                f"would write the same results as {forms[-1][group[0]].name}.scores.csv of another video",
-                file=group[0].path,
-                next_step="Score them in two runs with different -o folders.",
-            )
-        stems |= free[0]
-    if output is None:  # shown as the user named them
-        return {video: video.path.parent / stem.name for video, stem in stems.items()}
-    return stems
-
-
-def _folders(video: Video, depth: int) -> Sequence[str]:
-    parents = located(video.path).parts[1:-1]
-    return parents[len(parents) - depth :] if depth else ()

@@ -1,0 +1,154 @@
+"""Reasons: the snippets of an event, and what a slow loop over covered windows says of the picture."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import write_video
+
+import vadpipe
+from vadpipe.errors import InputError
+from vadpipe.extract.crops import squares
+from vadpipe.extract.pictures import read_frames
+from vadpipe.extract.videos import named_video
+from vadpipe.scoring.explaining import CELLS, explain
+from vadpipe.scoring.scorer import Scorer
+
+
+def scored(scorer, path, threshold=None):
+    """Return features and the curve, at a threshold that its highest frame reaches."""
+    begun = scorer.begin(named_video(path))
+    features = scorer.features(begun)
+    begun.close()
+    curve = scorer.curve(features)
+    return features, curve.at(float(np.nanmax(curve.scores)) if threshold is None else threshold)
+
+
+def slow_heat(scorer, features, snippet, clip, crops=1):
+    """Cover window after window, put the features into the video, and score all of it again."""
+    side = scorer.settings.record.input_px
+    height, width = clip.shape[1:3]
+    top, left = ((height - side) // 2, (width - side) // 2) if crops == 1 else (0, 0)
+    rows = [top + round((height - 2 * top) * part / CELLS) for part in range(CELLS + 1)]
+    columns = [left + round((width - 2 * left) * part / CELLS) for part in range(CELLS + 1)]
+    colour = np.round(clip.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
+
+    def score(pixels):
+        values = features.values.copy()
+        for crop, view in enumerate(squares(pixels, side, crops)):
+            values[snippet, crop] = scorer.run_backbone([np.ascontiguousarray(view)])[0]
+        return float(scorer.head.snippet_scores(replace(features, values=values))[snippet])
+
+    falls = {}
+    for row in range(CELLS - 1):
+        for column in range(CELLS - 1):
+            covered = clip.copy()
+            covered[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
+            falls[row, column] = score(clip) - score(covered)
+    heat = np.zeros((CELLS, CELLS))
+    for row in range(CELLS):
+        for column in range(CELLS):
+            windows = [(row + down, column + across) for down in (-1, 0) for across in (-1, 0)]
+            heat[row, column] = np.mean([falls[window] for window in windows if window in falls])
+    return heat
+
+
+def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 60)
+    features, curve = scored(scorer, video)
+    (reason,) = explain(scorer, features, curve, video)
+    first = reason.snippets[0]
+    snippet = features.spans.tolist().index([first.start, first.stop])
+    plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
+    clip = np.stack(read_frames(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
+    expected = slow_heat(scorer, features, snippet, clip)
+    assert np.abs(expected).max() > 1e-4
+    np.testing.assert_allclose(reason.heat, expected, atol=2e-6)
+    assert reason.box == (0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("changes", "box"), [
+    ({"view": "centre"}, (0.125, 0.0, 0.875, 1.0)),
+    ({"crops": 5}, (0.0, 0.0, 1.0, 1.0)),
+])  # fmt: skip
+def test_other_views_are_explained_where_they_look(tiny, tmp_path, x3d_weights, changes, box):
+    from test_fitting import QUICK
+
+    write_video(tmp_path / "videos/normal/a.mp4", 32)
+    video = write_video(tmp_path / "videos/fight/b.mp4", 32)
+    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=tiny(**changes))
+    head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
+    scorer = Scorer(head, weights=x3d_weights)
+    features, curve = scored(scorer, video)
+    (reason,) = explain(scorer, features, curve, video)
+    assert reason.box == pytest.approx(box, abs=0.01)
+    assert reason.heat.shape == (CELLS, CELLS)
+    assert reason.still.shape == (240, 320, 3)  # the whole picture, whatever the backbone sees of it
+
+
+def test_snippets_are_those_of_the_event_the_highest_first(scorer, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 120)
+    features, curve = scored(scorer, video)
+    (reason,) = explain(scorer, features, curve, video)
+    scores = [snippet.score for snippet in reason.snippets]
+    assert 1 <= len(scores) <= 3
+    assert scores == sorted(scores, reverse=True)
+    own = scorer.head.snippet_scores(features)
+    for snippet in reason.snippets:
+        assert snippet.start < reason.event.stop
+        assert snippet.stop > reason.event.start
+        assert snippet.score == own[features.spans.tolist().index([snippet.start, snippet.stop])]
+        assert snippet.start_s == features.frame_times_s[snippet.start]
+    assert reason.snippets[0].start_s <= reason.still_s < reason.snippets[0].end_s
+
+
+def test_only_the_highest_events_are_explained_in_the_order_of_time(scorer, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 64)
+    features, curve = scored(scorer, video)
+    scores = np.array([0.1] * 16 + [0.8] * 8 + [0.1] * 16 + [0.7] * 8 + [0.1] * 8 + [0.9] * 8, np.float32)
+    curve = replace(curve, scores=scores, threshold=0.5, rule=vadpipe.EventRule(merge_gap_s=0.0))
+    told = []
+    found = explain(scorer, features, curve, video, n_events=2, on_progress=lambda *at: told.append(at))
+    assert [reason.event for reason in found] == [curve.events[0], curve.events[2]]
+    assert told == [(0.96, 2.56), (2.56, 2.56)]
+    assert explain(scorer, features, curve.at(0.95), video) == []
+
+
+def test_a_video_that_is_gone_is_an_input_error(scorer, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 32)
+    features, curve = scored(scorer, video)
+    video.unlink()
+    with pytest.raises(InputError, match=r"clip\.mp4: no such file"):
+        explain(scorer, features, curve, video)
+
+
+def test_heat_lies_where_the_picture_moves(i3d_weights, tmp_path):
+    """With the real backbone and head: covering the only thing that moves changes the score most."""
+
+    def street(number, width, height):
+        frame = np.full((height, width, 3), 120, np.uint8)
+        frame[:, ::16] = 90
+        rng = np.random.default_rng(number // 2)
+        across, down = 15 + rng.integers(0, 30), 10 + rng.integers(0, 30)  # jumps about at the upper left
+        frame[down : down + 45, across : across + 30] = (200, 60, 40)
+        return frame
+
+    scorer = Scorer()
+    video = write_video(tmp_path / "clip.mp4", 32, size=(320, 240), frame=street)
+    (reason,) = explain(scorer, *scored(scorer, video), video)
+    row, column = np.unravel_index(np.abs(reason.heat).argmax(), reason.heat.shape)
+    assert row < CELLS / 2
+    assert column < CELLS / 2
+
+
+def test_a_real_fight_is_explained_inside_the_picture(data, i3d_weights):
+    video = data / "fight_surv/fight/fi028.mp4"
+    scorer = Scorer()
+    features, curve = scored(scorer, video, threshold=scorer.threshold)
+    reasons = explain(scorer, features, curve, video, n_events=1)
+    (reason,) = reasons
+    assert reason.event in curve.events
+    assert reason.heat.max() > 0.05  # covering the fighters takes most of the score
+    row, column = np.unravel_index(reason.heat.argmax(), reason.heat.shape)
+    assert 2 <= row <= 4  # they are a little right of the middle
+    assert 4 <= column <= 6

@@ -1,0 +1,149 @@
+"""Find out why an event was called one, by covering one part of the picture after another.
+
+Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2)
+asks nothing of the backbone but features, so it works for every backbone and engine: a window in all frames
+of a snippet is painted in the snippet's mean colour, and what the score then loses is put down to the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.curve import Curve
+from vadpipe.errors import DecodeError
+from vadpipe.events import Event
+from vadpipe.explanation import Explanation, SnippetScore
+from vadpipe.extract.crops import squares
+from vadpipe.extract.pictures import read_frames, read_stills
+from vadpipe.features import Features
+
+if TYPE_CHECKING:
+    from vadpipe.scoring.scorer import Scorer
+
+N_EVENTS = 5
+"""So many events of a video are explained, those with the highest peaks."""
+
+N_SNIPPETS = 3
+"""So many snippets of each are named."""
+
+CELLS = 8
+"""Heat has so many rows and columns; a window covers two by two cells, and moves by one."""
+
+_STILL_PX = 240
+
+
+def explain(
+    scorer: Scorer,
+    features: Features,
+    curve: Curve,
+    video: Path,
+    *,
+    n_events: int = N_EVENTS,
+    on_progress: Callable[[float, float], None] | None = None,
+) -> list[Explanation]:
+    """Return what drove the highest events of a curve, the first event first.
+
+    Each takes 50 runs of the backbone on one snippet, that of the event with the highest score.
+
+    Args:
+        scorer: that scored the video.
+        features: of the video.
+        curve: that :meth:`Scorer.curve` made of them.
+        video: the file.
+        n_events: at most so many.
+        on_progress: told up to what time events are explained, and when the video ends, in seconds.
+
+    Raises:
+        InputError: where the video cannot be read again.
+    """
+    highest = sorted(curve.events, key=lambda event: -event.peak)[:n_events]
+    chosen = sorted(highest, key=lambda event: event.start)
+    scores = scorer.head.snippet_scores(features)
+    found = []
+    for event in chosen:
+        found.append(_explain(scorer, features, scores, event, video))
+        if on_progress is not None:
+            on_progress(event.end_s, curve.end_s)
+    return found
+
+
+def _explain(
+    scorer: Scorer, features: Features, scores: NDArray[np.float32], event: Event, video: Path
+) -> Explanation:
+    snippets = _snippets(features, scores, event)
+    first = snippets[0]
+    plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[first]
+    times_s = features.frame_times_s[plan]
+    clip = np.stack(read_frames(video, times_s.tolist(), scorer.settings.size, scorer.settings.limits))
+    middle_s = float(times_s[len(times_s) // 2])
+    (still,) = read_stills(video, [middle_s], _STILL_PX)
+    if still is None:
+        raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
+    heat, box = _heat(scorer, features, first, clip)
+    return Explanation(
+        event=event,
+        snippets=tuple(_named(features, scores, snippet) for snippet in snippets[:N_SNIPPETS]),
+        heat=heat,
+        box=box,
+        still=still,
+        still_s=middle_s,
+    )
+
+
+def _snippets(features: Features, scores: NDArray[np.float32], event: Event) -> list[int]:
+    """Return the snippets that speak for frames of an event, the highest first."""
+    spans = features.spans
+    inside = (spans[:, 0] < event.stop) & (spans[:, 1] > event.start) & np.isfinite(scores)
+    return sorted(np.flatnonzero(inside).tolist(), key=lambda snippet: -scores[snippet])
+
+
+def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> SnippetScore:
+    start, stop = features.spans[snippet].tolist()
+    start_s, end_s = features.snippet_times_s[snippet].tolist()
+    return SnippetScore(start, stop, start_s, end_s, float(scores[snippet]))
+
+
+def _heat(
+    scorer: Scorer, features: Features, snippet: int, clip: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
+    """Return the heat (CELLS, CELLS) of a snippet's clip (T, H, W, 3), and the box that it covers."""
+    top, left, bottom, right = _seen(clip, scorer.settings.record.input_px, scorer.settings.crops)
+    rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
+    columns = np.linspace(left, right, CELLS + 1).round().astype(int)
+    windows = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
+
+    def versions() -> Iterator[NDArray[np.uint8]]:
+        yield clip
+        colour = clip.mean(axis=(0, 1, 2)).round().astype(np.uint8)
+        for row, column in windows:
+            covered = clip.copy()
+            covered[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
+            yield covered
+
+    crops = scorer.settings.crops
+    views = (
+        view for version in versions() for view in squares(version, scorer.settings.record.input_px, crops)
+    )
+    values = scorer.run_backbone(views).reshape(len(windows) + 1, crops, -1)
+    seen = scorer.head.scores_if(features, snippet, values)
+    fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
+    for (row, column), score in zip(windows, seen[1:], strict=True):
+        fallen[row : row + 2, column : column + 2] += seen[0] - score
+        covers[row : row + 2, column : column + 2] += 1
+    height, width = clip.shape[1:3]
+    box = (left / width, top / height, right / width, bottom / height)
+    return (fallen / covers).astype(np.float32), box
+
+
+def _seen(clip: NDArray[np.uint8], side_px: int, crops: int) -> tuple[int, int, int, int]:
+    """Return (top, left, bottom, right) of what the backbone sees of each frame: a square, or all of it."""
+    height, width = clip.shape[1:3]
+    if crops > 1:
+        return 0, 0, height, width
+    top, left = (height - side_px) // 2, (width - side_px) // 2
+    return top, left, top + side_px, left + side_px

@@ -1,0 +1,207 @@
+"""Score many videos in one run, and write what is wanted of each."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vadpipe.curve import Curve
+from vadpipe.errors import InputError, printable
+from vadpipe.explanation import Explanation
+from vadpipe.extract.extraction import TOLERATED_SHARE
+from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
+from vadpipe.extract.videos import Failure, Video, find_videos
+from vadpipe.features import Features
+from vadpipe.names import match
+from vadpipe.scoring.outputs import Outputs, Places, write_outputs
+from vadpipe.scoring.scorer import Begun, Scorer
+from vadpipe.truth import Truth, read_truth
+
+_THUMBNAIL_PX = 72  # the short side
+
+if TYPE_CHECKING:
+    from vadpipe.render.report.index import IndexEntry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scored video and the files that were written for it.
+
+    Attributes:
+        video: the video file.
+        curve: one score a frame.
+        files: what was written, in the order of :class:`Outputs`.
+        damaged: whether more of the video's frames were lost than is tolerated.
+    """
+
+    video: Path
+    curve: Curve
+    files: tuple[Path, ...]
+    damaged: bool = False
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What :func:`score_videos` did, in the order of the input.
+
+    Attributes:
+        scored: the videos that have a curve and all their files.
+        failed: the others, and why; one whose curve was written may be here, where a picture of it failed.
+        index: the page that leads to all reports, where several were written.
+    """
+
+    scored: list[Scored] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    index: Path | None = None
+
+
+def score_videos(
+    inputs: Iterable[str | os.PathLike[str]],
+    scorer: Scorer,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    outputs: Outputs | None = None,
+    truth: str | os.PathLike[str] | None = None,
+    tolerate: float = TOLERATED_SHARE,
+    on_progress: OnProgress | None = None,
+    on_scored: Callable[[Scored], None] | None = None,
+    on_failure: OnFailure | None = None,
+) -> Scoring:
+    """Score videos and write what is wanted of each: ``NAME.scores.csv`` and ``NAME.events.csv`` by default.
+
+    A video that cannot be read is reported and the rest goes on. Videos that would write the same file
+    take more of their names: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
+
+    Args:
+        inputs: files, folders (searched recursively), patterns and lists, see
+            :func:`vadpipe.extract.videos.find_videos`.
+        scorer: the head.
+        output: folder for the results; beside each video by default.
+        outputs: what to write.
+        truth: a CSV of what is known, see :func:`vadpipe.truth.read_truth`, to be shown beside the scores.
+        tolerate: share of a video's frames that may be lost before it is called damaged.
+        on_progress: called as a video is read.
+        on_scored: called at once for each video whose results are written.
+        on_failure: called at once for each video that cannot be used.
+
+    Raises:
+        UsageError: where even the full names of two videos would give the same results, or the list of inputs
+            or of the truth cannot be read.
+        OutputError: where results cannot be written; what was written before stays.
+        WeightsError: where the backbone's weights cannot be had.
+    """
+    videos, unusable = find_videos(inputs)
+    for failure in unusable:
+        if on_failure is not None:
+            on_failure(failure)
+    outputs = outputs or Outputs()
+    places = Places(videos, None if output is None else Path(output), outputs)
+    truths = {} if truth is None else _truths(videos, Path(truth))
+    result = Scoring(failed=list(unusable))
+    entries: list[IndexEntry] = []
+
+    def begin(video: Video) -> Begun:
+        places.check_writable(video)
+        return scorer.begin(video)
+
+    def finish(begun: Begun, report: Reporter | None) -> None:
+        video = begun.video
+        features = scorer.features(begun, report)
+        begun.close()  # before the video is read again for pictures
+        curve = scorer.curve(features)
+        reasons = _explain(scorer, features, curve, video, report) if outputs.explain else ()
+        files = write_outputs(
+            curve, video, places, outputs,
+            explanations=reasons,
+            truth_s=_stretches(truths.get(video), curve),
+            limits=scorer.settings.limits,
+            doing=lambda what: None if report is None else report.doing(what),
+        )  # fmt: skip
+        result.scored.append(Scored(video.path, curve, tuple(files), features.source.lost_share > tolerate))
+        if outputs.report and len(videos) > 1:
+            entries.append(_index_entry(curve, video, places.file(video, ".report.html")))
+        if on_scored is not None:
+            on_scored(result.scored[-1])
+
+    result.failed.extend(run_over(videos, begin, finish, on_progress=on_progress, on_failure=on_failure))
+    if entries:
+        from vadpipe.render.report.index import write_index
+
+        write_index(entries, places.index)
+        result = replace(result, index=places.index)
+    return result
+
+
+def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Truth]:
+    """Return what is known of each video that the list names."""
+    truths = {truth.video: truth for truth in read_truth(path)}
+    found = match(truths, [video.name for video in videos])
+    if not found.found:
+        log.warning("%s: names none of these videos", printable(path))
+    by_name = {name: truths[listed] for listed, name in found.found.items()}
+    return {video: by_name[video.name] for video in videos if video.name in by_name}
+
+
+def _stretches(truth: Truth | None, curve: Curve) -> list[tuple[float, float]]:
+    """Return the anomalies of a truth in seconds, as far as the video reaches."""
+    if truth is None:
+        return []
+    if truth.n_frames != len(curve):
+        shown = printable(curve.video)
+        log.warning("%s: has %d frames, but %d in the truth", shown, len(curve), truth.n_frames)
+    edges_s = np.append(curve.times_s, curve.end_s)
+    last = len(curve)
+    return [
+        (float(edges_s[start]), float(edges_s[min(stop, last)]))
+        for start, stop in truth.anomalies
+        if start < last
+    ]
+
+
+def _explain(
+    scorer: Scorer, features: Features, curve: Curve, video: Video, report: Reporter | None
+) -> Sequence[Explanation]:
+    from vadpipe.scoring.explaining import explain
+
+    try:
+        return explain(
+            scorer, features, curve, video.path,
+            on_progress=None if report is None else report.doing("explaining"),
+        )  # fmt: skip
+    except InputError as error:  # the scores stand; a result without reasons is better than none
+        log.warning("not explained: %s", error)
+        return ()
+
+
+def _index_entry(curve: Curve, video: Video, report: Path) -> IndexEntry:
+    """Return what the page of all reports says of a video."""
+    from vadpipe.render.report.index import IndexEntry
+
+    peaks = curve.peaks(1)
+    return IndexEntry(
+        video=curve.video,
+        report=report,
+        peak=float(curve.scores[peaks[0]]) if peaks else None,
+        n_events=len(curve.events),
+        length_s=curve.end_s,
+        thumbnail=_thumbnail(video.path, float(curve.times_s[peaks[0]])) if peaks else None,
+    )
+
+
+def _thumbnail(video: Path, time_s: float) -> bytes | None:
+    from vadpipe.render.report.stills import jpeg
+
+    try:
+        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX)
+    except InputError:  # the report of this video has said so
+        return None
+    return None if still is None else jpeg(still)
