@@ -24,14 +24,28 @@ def pyav_frames(reading: Reading) -> Iterator[Frame]:
     A stretch that cannot be decoded is left out, and so is what builds on it, up to the next frame that
     stands for itself. The numbers of the frames after it stay true.
     """
+    scaled = Scaler(*reading.size_px, reading.timeline.quarter_turns)
+    for number, frame in numbered_frames(reading):
+        yield Frame(number, scaled(frame))
+
+
+def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield the wanted frames that can be decoded as they are decoded, each with its number.
+
+    Args:
+        reading: what is wanted.
+        seek: timestamp of a frame to begin at, or somewhat before; from the start by default, and where
+            frames can only be counted from there.
+    """
     timeline = reading.timeline
     with open_container(reading.path, reading.limits) as (container, stream):
         tick_s = float(stream.time_base or 0)
         # dav1d leaves out by itself what it cannot decode whole.
         damage = None if stream.codec_context.name == "libdav1d" else _Damage(tick_s)
-        scaled = Scaler(*reading.size_px, timeline.quarter_turns)
         # AVI has no presentation times; its frames come in their order and nothing else is known.
         counted = container.format.name == "avi"
+        if seek is not None and not (counted and stream.codec_context.has_b_frames):
+            container.seek(seek, stream=stream)
         n_broken, last = 0, -1
 
         def broken(packet: av.Packet[VideoStream], reason: str) -> None:
@@ -54,7 +68,7 @@ def pyav_frames(reading: Reading) -> Iterator[Frame]:
                 last = number
                 reading.decoded[number] = not spoilt
                 if reading.wanted[number] and not spoilt:
-                    yield Frame(number, scaled(frame))
+                    yield number, frame
                     continue
             reading.alive()
 

@@ -13,13 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 import numpy as np
 
-from vadpipe.errors import InputError
+from vadpipe.errors import InputError, OutputError
 from vadpipe.extract.decode.frame import Frame, Reading
 from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.limits import confine_this_process
+from vadpipe.extract.decode.limits import Limits, confine_this_process
 from vadpipe.extract.decode.sources import DECODERS
 from vadpipe.extract.decode.stills import read_stills
 from vadpipe.extract.decode.timeline import read_timeline
@@ -32,6 +33,16 @@ def main() -> None:
     """Do the job that the first argument describes."""
     die_with_parent()
     job = Job.from_json(sys.argv[1])
+    report(lambda output: run(job, output), job.limits)
+
+
+def report(work: Callable[[int], None], limits: Limits) -> NoReturn:
+    """Do the work of this process, tell the other end what kept it from being done, and end.
+
+    Args:
+        work: takes the descriptor that messages are written to.
+        limits: those that the work holds to.
+    """
     output = os.dup(sys.stdout.fileno())
     readers = select.poll()
     readers.register(output, 0)
@@ -39,14 +50,14 @@ def main() -> None:
         os._exit(1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with frames
     try:
-        run(job, output)
+        work(output)
     except BrokenPipeError:  # nobody listens any more
         os._exit(1)
-    except InputError as error:
+    except (InputError, OutputError) as error:
         content = {"kind": type(error).__name__, "reason": error.reason, "next_step": error.next_step}
         send_json(output, Kind.FAILED, content)
     except MemoryError:
-        reason = f"needs more than the {job.limits.memory_bytes / 2**30:.1f} GiB of memory that it may have"
+        reason = f"needs more than the {limits.memory_bytes / 2**30:.1f} GiB of memory that it may have"
         step = "Raise it with --limit memory_bytes=NUMBER where you trust the file."
         send_json(output, Kind.FAILED, {"kind": "InputError", "reason": reason, "next_step": step})
     os._exit(0)  # decoders can hang or crash while they are taken down
@@ -57,7 +68,7 @@ def run(job: Job, output: int) -> None:
     # Imported before the process is confined: its libraries are opened here.
     frames_of = DECODERS[job.decoder].frames()
     confine_this_process(job.limits.memory_bytes if job.device == "cpu" else None)
-    alive = _sign_of_life(output)
+    alive = sign_of_life(output)
     path = f"/dev/fd/{job.descriptor}"  # the video's name never reaches a decoder
     timeline = read_timeline(path, job.limits, alive)
     send_json(output, Kind.TIMELINE, timeline.to_record())
@@ -79,7 +90,7 @@ def _send_frames(output: int, frames: Iterable[Frame]) -> None:
         send(output, Kind.FRAME, FRAME.pack(number, height, width), np.ascontiguousarray(pixels).data)
 
 
-def _sign_of_life(output: int) -> Callable[[], None]:
+def sign_of_life(output: int) -> Callable[[], None]:
     """Return what says, once a second at most, that work goes on."""
     last_s = time.monotonic()
 

@@ -83,15 +83,16 @@ _WORDS = {
 }
 
 
-def confine_this_process(memory_bytes: int | None) -> None:
+def confine_this_process(memory_bytes: int | None, written_bytes: int = 0) -> None:
     """Take from this process, for good, what a decoder does not need.
 
     It may not grow files, dump core or gain privileges, and has few descriptors and bounded memory.
 
     Args:
         memory_bytes: of address space; None where a GPU library reserves more than there is.
+        written_bytes: how large a file it may write; by default none.
     """
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (min(written_bytes, sys.maxsize),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     if memory_bytes is not None:

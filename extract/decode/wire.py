@@ -14,6 +14,7 @@ from typing import Any
 
 HEADER = struct.Struct("<BQ")
 FRAME = struct.Struct("<qII")  # number, height, width
+PROGRESS = struct.Struct("<q")
 MAX_MESSAGE_BYTES = 1 << 30
 
 
@@ -26,6 +27,7 @@ class Kind(IntEnum):
     FRAME = 3  # number, height, width, and pixels
     DONE = 4  # a bit a frame, whether it could be decoded; nothing after stills
     FAILED = 5  # JSON: the error that ended it
+    PROGRESS = 6  # milliseconds of a video that are done; each says more than the one before
 
 
 def send(descriptor: int, kind: Kind, *parts: bytes | memoryview) -> None:

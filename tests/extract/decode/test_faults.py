@@ -15,7 +15,7 @@ from faults import faulty_decoder, left_of
 from media import decode
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode import process
+from vadpipe.extract.decode import process, watched
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.limits import Limits
@@ -56,7 +56,7 @@ def video(tmp_path):
 
 @pytest.mark.parametrize(("body", "reason"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_costs_its_file_and_nothing_is_left(tmp_path, video, monkeypatch, body, reason):
-    monkeypatch.setattr(process, "_DEATH_S", 1.0)
+    monkeypatch.setattr(watched, "_DEATH_S", 1.0)
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     job = Job(Size(120, square=False), decoder="decord", limits=Limits(stall_s=1.0))
     with monkeypatch.context() as patch:
@@ -166,7 +166,7 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         print(decoding._process.pid, flush=True)
         time.sleep(1000)
     """)
-    root = str(Path(process.vadpipe.__file__).parent.parent)
+    root = str(Path(watched.vadpipe.__file__).parent.parent)
     parent = subprocess.Popen(
         [sys.executable, "-c", parent_program],
         stdout=subprocess.PIPE,

@@ -8,7 +8,7 @@ from conftest import write_video
 from faults import faulty_talker, left_of
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode import process
+from vadpipe.extract.decode import watched
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.limits import Limits
@@ -113,7 +113,7 @@ def test_what_makes_sense_is_taken(tmp_path, listen, monkeypatch):
 
 
 def test_signs_of_life_are_believed_for_a_while_only(tmp_path, listen, monkeypatch):
-    monkeypatch.setattr(process, "_PATIENCE", 2)
+    monkeypatch.setattr(watched, "_PATIENCE", 2)
     faulty_talker(monkeypatch, tmp_path, "opening()\nwhile True: time.sleep(0.5); send(1, Kind.ALIVE)")
     with pytest.raises(DecodeError, match="gave no frame for 4 s and was ended"):
         listen(stall_s=2.0)  # so that a busy machine does not silence the child for as long

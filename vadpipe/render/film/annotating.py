@@ -1,0 +1,86 @@
+"""What a film process does to annotate a video: a picture at a time, whatever the video's length."""
+
+from __future__ import annotations
+
+from vadpipe.errors import InputError
+from vadpipe.render.film.job import FilmJob
+from vadpipe.render.film.picture import Planes, Upright, new_planes
+from vadpipe.render.film.sound import Sound
+from vadpipe.render.film.source import Source, Telling
+from vadpipe.render.film.strip import MIN_WIDTH_PX, Layout, Strip
+from vadpipe.render.film.writing import Output, Pictures
+
+
+def annotate_video(path: str, job: FilmJob, telling: Telling) -> None:
+    """Write every frame with the strip under it, and the sound.
+
+    Raises:
+        InputError: where the video cannot be used, or is not the one that the curve belongs to.
+        OutputError: where the file cannot be written.
+    """
+    source = Source.read(path, job.limits, job.times_s, telling)
+    canvas = _Canvas(source, job)
+    with Output(job.output) as output:
+        size = (canvas.planes.y.shape[1], canvas.planes.y.shape[0])
+        pictures = Pictures(output, *size, source.tick, source.rate, source.looks)
+        sound = Sound(source, output)
+        seen = False
+        for number, frame in source.frames(0, len(source.timeline.times_s)):
+            if frame is not None:
+                seen = True
+                canvas.show(canvas.upright(frame))
+            canvas.mark(number, lost=frame is None)
+            start_s, end_s = source.edges_s[number : number + 2].tolist()
+            pictures.add(canvas.planes, start_s, end_s)
+            sound.until(start_s)
+            telling.done(start_s)
+        if not seen:
+            raise InputError("holds no frame that can be decoded")
+        pictures.finish()
+        sound.finish()
+
+
+class _Canvas:
+    """The picture with the strip under it, drawn anew for each frame.
+
+    Attributes:
+        upright: what turns frames into pictures.
+        planes: what is shown.
+    """
+
+    def __init__(self, source: Source, job: FilmJob) -> None:
+        # The strip's height hangs on the picture's size, and that on the strip's where it is very large.
+        strip_px = Layout(max(MIN_WIDTH_PX, source.timeline.width_px), source.timeline.height_px).height
+        self.upright = Upright(source, spare_px=strip_px)
+        width = max(MIN_WIDTH_PX, self.upright.width)
+        layout = Layout(width, self.upright.height)
+        self.planes = new_planes(width, self.upright.height + layout.height)
+        left = (width - self.upright.width) // 4 * 2
+        self._picture = self.planes.part(0, left, self.upright.height, self.upright.width)
+        self._below = self.planes.part(self.upright.height, 0, layout.height, width)
+        self._strip = Strip(layout, source, job.scores, job.threshold, job.events)
+        self._border = layout.border
+        self._shown: Planes | None = None
+
+    def show(self, picture: Planes) -> None:
+        """Show this picture from now on."""
+        self._shown = picture
+
+    def mark(self, number: int, *, lost: bool) -> None:
+        """Draw what belongs to a frame: the strip, and round the picture the mark of an event."""
+        if self._shown is not None:
+            self._picture.put(self._shown)
+        if self._strip.event_at(number) is not None:
+            for edge in self._edges():
+                edge.fill(self._strip.alarm)
+        self._strip.draw(self._below, number, lost)
+
+    def _edges(self) -> list[Planes]:
+        height, width = self._picture.y.shape
+        px = min(self._border, height // 4 * 2, width // 4 * 2)
+        return [
+            self._picture.part(0, 0, px, width),
+            self._picture.part(height - px, 0, px, width),
+            self._picture.part(0, 0, height, px),
+            self._picture.part(0, width - px, height, px),
+        ]
