@@ -55,15 +55,16 @@ def demo() -> int:
     return (
         vadpipe("extract", WORK / "videos", "-o", features)
         or vadpipe("fit", "--features", features, "-o", head, "-q")
-        or vadpipe("score", unseen, "--plot", "--head", head, "-o", own)
-        or vadpipe("score", street, "--plot", "-o", WORK / "shipped head")
+        or vadpipe("score", unseen, "--plot", "--report", "--explain", "--head", head, "-o", own)
+        or vadpipe("score", street, "--plot", "--report", "-o", WORK / "shipped head")
     )
 
 
 def demo_on(videos: Path) -> int:
     """Run it on the user's own videos."""
     features = WORK / "own features"
-    code = vadpipe("score", videos, "--plot", "--features", features, "-o", WORK / "shipped head")
+    results = WORK / "shipped head"
+    code = vadpipe("score", videos, "--plot", "--report", "--features", features, "-o", results)
     if vadpipe("fit", "--features", features, "-o", WORK / "own head") == 0:
         print("A head of your own was fitted, by the names of the folders.")
     return code
@@ -73,9 +74,11 @@ def main() -> None:
     """Run the demo and say where the pictures are."""
     began_s = time.time()
     code = demo_on(Path(sys.argv[1])) if len(sys.argv) > 1 else demo()
-    pictures = sorted(path for path in WORK.rglob("*.png") if path.stat().st_mtime >= began_s - 1)
-    if pictures:
-        print("\nThe curves are drawn in:", *(f"  {picture}" for picture in pictures), sep="\n")
+    made = sorted(path for path in WORK.rglob("*.*") if path.stat().st_mtime >= began_s - 1)
+    for what, suffix in (("The curves are drawn in", ".png"), ("Open in a browser", ".html")):
+        files = [path for path in made if path.suffix == suffix]
+        if files:
+            print(f"\n{what}:", *(f"  {file}" for file in files), sep="\n")
     sys.exit(code)
 
 

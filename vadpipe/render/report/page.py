@@ -1,0 +1,162 @@
+"""The report of one video: the video, its curve and its events in a page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+import numpy as np
+
+from vadpipe.atomic import atomic_path
+from vadpipe.curve import Curve
+from vadpipe.errors import InputError, printable
+from vadpipe.explanation import Explanation
+from vadpipe.extract.decode.container import open_video
+from vadpipe.render.clock import clock
+from vadpipe.render.report.assembling import json_block, readable, relative_address, render
+from vadpipe.render.report.stills import explanation_record, thumbnails
+
+MAX_EMBEDDED_BYTES = 20 * 10**6
+"""A video up to this size goes into the page where the caller does not decide."""
+
+SCRIPTS = (
+    "frames.js", "events.js", "clock.js", "drawing.js", "view.js", "chart.js", "pointing.js", "overview.js",
+    "player.js", "list.js", "why.js", "rule.js", "keys.js", "page.js",
+)  # fmt: skip
+STYLES = ("base.css", "report.css")
+
+_TOO_LONG_BYTES = 350 * 10**6  # base64 of more is longer than a browser's texts can be
+_PIECE_BYTES = 3 << 18  # a multiple of 3: pieces of base64 then join without padding
+_KINDS = {"mp4": "video/mp4", "mkv": "video/webm", "avi": "video/x-msvideo", "ts": "video/mp2t"}
+
+log = logging.getLogger(__name__)
+
+
+def write_report(
+    curve: Curve,
+    path: Path,
+    *,
+    video: Path,
+    embed: bool | None = None,
+    truth: Sequence[tuple[float, float]] = (),
+    explanations: Sequence[Explanation] = (),
+) -> None:
+    """Write the report of a video as one HTML file, atomically.
+
+    It opens without a network and sends nothing. Where stills cannot be read, a warning says so and it has
+    none. A report that refers to its video works as long as both keep their places to each other; the
+    page then holds that relative path, and no other.
+
+    Args:
+        curve: its scores, threshold and rule.
+        path: where to.
+        video: the file that the curve belongs to.
+        embed: True puts the video into the page, False refers to it by a relative address, None embeds it
+            up to :data:`MAX_EMBEDDED_BYTES`.
+        truth: stretches [start, end) in seconds to shade as ground truth.
+        explanations: why events were called so; each is shown with the event that has the same peak.
+
+    Raises:
+        InputError: where the video is to be embedded and cannot be read.
+        OutputError: where the report cannot be written.
+    """
+    if embed is None:
+        embed = _size(video) <= MAX_EMBEDDED_BYTES
+    if embed and _size(video) > _TOO_LONG_BYTES:
+        log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
+    with ExitStack() as stack:
+        # Opened first: what goes wrong here is the video's fault, and not that of the report.
+        opened = stack.enter_context(open_video(video)) if embed else None
+        address = None if embed else relative_address(video, path)
+        text = _page(curve, video, address, truth, explanations)
+        temporary = stack.enter_context(atomic_path(path))
+        with temporary.open("wb") as page:
+            head, _, tail = text.partition(_CLIP)
+            page.write(head.encode())
+            if opened is not None:
+                page.writelines(_clip(*opened, video))
+            page.write(tail.encode())
+
+
+_CLIP = "<!-- the video -->"  # of the template; in a name it would be escaped
+
+
+def _page(
+    curve: Curve,
+    video: Path,
+    address: str | None,
+    truth: Sequence[tuple[float, float]],
+    explanations: Sequence[Explanation],
+) -> str:
+    stretches = [(max(start_s, 0.0), min(end_s, curve.end_s)) for start_s, end_s in truth]
+    stretches = sorted((start_s, end_s) for start_s, end_s in stretches if start_s < end_s)
+    data = {
+        "video": address,
+        "end_s": curve.end_s,
+        "threshold": curve.threshold,
+        "rule": vars(curve.rule),
+        "truth": stretches,
+        "stills": thumbnails(video, curve.events),
+        "explanations": {each.event.peak_frame: explanation_record(each) for each in explanations},
+        "scores": _base64(curve.scores.astype("<f4")),
+        "times": _base64(curve.times_s.astype("<f8")),
+    }
+    return render(
+        "report.html",
+        styles=STYLES,
+        scripts=SCRIPTS,
+        media="data:" if address is None else "'self' file:",
+        name=readable(Path(curve.video).name or video.name),
+        facts=_facts(curve),
+        embedded=address is None,
+        address_text="" if address is None else unquote(address, errors="replace"),
+        end_s=curve.end_s,
+        truth=stretches,
+        unscored=curve.unscored,
+        given="no threshold" if curve.threshold is None else f"{curve.threshold:.3g}",
+        data=json_block(data),
+    )
+
+
+def _facts(curve: Curve) -> list[str]:
+    """Return the line below the title: length, frames, the highest score."""
+    unit = " s" if curve.end_s < 10 else ""
+    facts = [
+        f"{clock(curve.end_s, curve.end_s)}{unit}",
+        f"{len(curve):,} frames",
+        f"{curve.frame_rate:.4g} a second",
+    ]
+    if not np.isnan(curve.scores).all():
+        facts.append(f"highest score {np.nanmax(curve.scores):.2f}")
+    missing = int(np.isnan(curve.scores).sum())
+    return [*facts, f"{missing:,} without a score"] if missing else facts
+
+
+def _base64(values: np.typing.NDArray[np.generic]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).data).decode()
+
+
+def _size(video: Path) -> float:
+    """Return its bytes; infinity where there is no such file, which the page then says itself."""
+    try:
+        return video.stat().st_size
+    except OSError:
+        return np.inf
+
+
+def _clip(file: BinaryIO, family: str, video: Path) -> Iterator[bytes]:
+    """Yield the element that holds a video as a data URI, a piece at a time."""
+    yield f'<script type="text/plain" id="clip">data:{_KINDS[family]};base64,'.encode()
+    try:
+        file.seek(0)
+        with open(file.fileno(), "rb", buffering=_PIECE_BYTES, closefd=False) as source:
+            while piece := source.read(_PIECE_BYTES):
+                yield base64.b64encode(piece)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=video) from error
+    yield b"</script>"
