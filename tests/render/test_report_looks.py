@@ -123,29 +123,29 @@ def test_a_peak_of_one_frame_in_hours_is_drawn(browser, tmp_path, clip):  # noqa
         assert page.evaluate("vadpipe.page.state.events.length") >= 1
 
 
-def test_the_slider_answers_at_once_on_a_hundred_thousand_frames(browser, tmp_path, clip):  # noqa: F811
+def test_the_slider_finds_the_events_of_a_hundred_thousand_frames_again(browser, tmp_path, clip):  # noqa: F811
     curve = long_curve(100_000).at(0.7, EventRule(merge_gap_s=0.0))
     write_report(curve, tmp_path / "r.html", video=clip, embed=True)
     with opened(browser, tmp_path / "r.html") as page:
-        took_ms = page.evaluate(
-            """async () => {
+        values = [0.6, 0.5, 0.45, 0.4, 0.3]
+        counts = page.evaluate(
+            """async (values) => {
                 const slider = document.querySelector("#slider");
                 const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                const took = [];
-                for (const value of [0.6, 0.5, 0.45, 0.4, 0.3]) {
-                    await frame();
-                    const began = performance.now();
+                const counts = [];
+                for (const value of values) {
                     slider.value = value;
                     slider.dispatchEvent(new Event("input"));
                     await frame(); // the events are found
-                    await frame(); // and drawn
-                    took.push(performance.now() - began);
+                    await frame(); // and drawn; benchmarks/report.py says how long that takes
+                    counts.push(vadpipe.page.state.events.length);
                 }
-                return took;
-            }"""
+                return counts;
+            }""",
+            values,
         )
-        assert sorted(took_ms)[2] < 200
-        assert page.evaluate("vadpipe.page.state.events.length") > 100
+        assert counts == [len(curve.at(value).events) for value in values]
+        assert min(counts) > 100
 
 
 def test_events_by_the_thousand_are_listed_a_part_at_a_time(browser, tmp_path, clip):  # noqa: F811
