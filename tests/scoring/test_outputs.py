@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ import vadpipe
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import OutputError, UsageError
 from vadpipe.extract.videos import find_videos
+from vadpipe.render.formats import FORMATS
 from vadpipe.scoring.outputs import INDEX_NAME, Places
 from vadpipe.truth import Truth, write_truth
 
@@ -82,11 +84,18 @@ def run(tmp_path_factory, x3d_head, x3d_weights):
     threshold = float(np.median(curve.scores))
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, threshold=threshold, rule=EventRule(0.0, 0.1, 0.2))
     outputs = Outputs(
-        formats=("csv", "json", "npy", "srt", "vtt", "edl", "fiftyone", "labelstudio", "cvat"),
+        formats=tuple(FORMATS),
         annotate=folder / "out/film.mp4", clips=folder / "clips", pad_s=0.2, **EVERYTHING,
     )  # fmt: skip
     (scored,) = vadpipe.score_videos([video], scorer, output=folder / "out", outputs=outputs).scored
     return scored, folder
+
+
+def tracks_of(path, n_frames):
+    """Return the frames [start, stop) of each track; one without a box outside reaches the end."""
+    for track in ElementTree.parse(path).getroot().iter("track"):
+        boxes = {box.get("outside"): int(box.get("frame")) for box in track.iter("box")}
+        yield boxes["0"], boxes.get("1", n_frames)
 
 
 def check_agreement(scored, out, stem):
@@ -109,6 +118,13 @@ def check_agreement(scored, out, stem):
     with (out / f"{stem}.events.csv").open() as file:
         written = [(float(row["start_s"]), float(row["end_s"])) for row in csv.DictReader(file)]
     np.testing.assert_allclose(written, spans, atol=1e-6)
+    frames = [(event.start, event.stop) for event in curve.events]
+    assert list(tracks_of(out / f"{stem}.cvat.xml", len(curve))) == frames
+    detections = json.loads((out / f"{stem}.fiftyone.json").read_text())["labels"][stem]
+    assert [(one["support"][0] - 1, one["support"][1]) for one in detections] == frames
+    (task,) = json.loads((out / f"{stem}.labelstudio.json").read_text())
+    ranges = [one["value"]["ranges"][0] for one in task["predictions"][0]["result"]]
+    assert [(one["start"] - 1, one["end"]) for one in ranges] == frames
     for suffix in ("srt", "vtt"):
         with av.open(out / f"{stem}.events.{suffix}") as subtitles:
             stream = subtitles.streams[0]
@@ -147,8 +163,7 @@ def test_reasons_are_in_the_document(run):
 def test_every_result_of_a_real_clip_says_the_same(data, i3d_weights, tmp_path):
     scorer = vadpipe.Scorer()
     outputs = Outputs(
-        formats=("csv", "json", "npy", "srt", "vtt", "edl", "cvat"), annotate=tmp_path / "film.mp4",
-        clips=tmp_path, plot="svg", report=True,
+        formats=tuple(FORMATS), annotate=tmp_path / "film.mp4", clips=tmp_path, plot="svg", report=True,
     )  # fmt: skip
     video = data / "fight_surv/fight/fi028.mp4"
     (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path, outputs=outputs).scored
