@@ -61,7 +61,7 @@ def opened(browser, path: Path, *, video: Path | None = None, complaints: tuple[
         context.close()
 
 
-def until(page, condition: str, within_s: float = 5.0) -> None:
+def until(page, condition: str, within_s: float = 20.0) -> None:
     """Wait until an expression of JavaScript holds.
 
     The browser's own waiting evaluates texts within the page, which the page's policy forbids.

@@ -176,10 +176,10 @@ def files_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def children_left():
-    """Return the children of this process that are still there, after giving them a moment to go."""
+def children_left(before=frozenset()):
+    """Return the children of this process that were not there before, after giving them a moment to go."""
     for _ in range(100):
-        found = psutil.Process(os.getpid()).children(recursive=True)
+        found = {*psutil.Process(os.getpid()).children(recursive=True)} - before
         if not found:
             break
         time.sleep(0.02)
