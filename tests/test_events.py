@@ -40,11 +40,15 @@ def slow_events(scores, edges_s, threshold, rule):
     for run in runs:
         if not any(scores[frame] >= np.float32(threshold) for frame in run):
             continue
-        if found and edges_s[run[0]] - edges_s[found[-1][1]] < rule.merge_gap_s:
+        if found and round(edges_s[run[0]] - edges_s[found[-1][1]], 6) < rule.merge_gap_s:
             found[-1][1] = run[-1] + 1
         else:
             found.append([run[0], run[-1] + 1])
-    return [(start, stop) for start, stop in found if edges_s[stop] - edges_s[start] >= rule.min_length_s]
+    return [
+        (start, stop)
+        for start, stop in found
+        if round(edges_s[stop] - edges_s[start], 6) >= rule.min_length_s
+    ]
 
 
 def test_runs_are_frames_and_seconds_and_have_a_peak():
@@ -62,6 +66,26 @@ def test_an_event_goes_on_until_it_falls_below_the_lower_threshold():
     assert spans_of(scores) == [(2, 3)]
     assert spans_of(scores, hysteresis=0.1) == [(0, 5)]  # what never reaches the threshold begins none
     assert spans_of(scores, hysteresis=0.05) == [(1, 4)]
+
+
+@pytest.mark.parametrize("rate", [10, 24, 25, 30, 30000 / 1001])
+def test_a_length_is_reached_whatever_the_rate_makes_of_it(rate):
+    """Times are multiples of 1 / rate, and their differences rarely exact."""
+    for first in range(0, 400, 7):
+        scores = np.zeros(first + 150)
+        scores[first : first + 10] = scores[first + 50 : first + 60] = 1
+        times_s = np.arange(len(scores)) / rate
+        spans = [(first, first + 10), (first + 50, first + 60)]
+        rule = {"merge_gap_s": 40 / rate, "min_length_s": 10 / rate}
+        assert spans_of(scores, times_s=times_s, end_s=len(scores) / rate, **rule) == spans
+
+
+def test_hysteresis_looks_both_ways():
+    assert spans_of([0, 0.45, 0.45, 0.6, 0.45, 0.1], hysteresis=0.1) == [(1, 5)]
+
+
+def test_the_middle_of_an_even_run_is_the_one_before_it():
+    assert events_of([0, 0.9, 0.9, 0.9, 0.9, 0])[0].peak_frame == 2
 
 
 def test_short_events_are_left_out_when_all_are_joined():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vadpipe.explanation import Explanation
+
+
+StrPath = str | os.PathLike[str]
 
 
 def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.float32]:
@@ -69,6 +73,10 @@ class Curve:
     end_s: float
     threshold: float | None = None
     rule: EventRule = DEFAULT_RULE
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:  # one of NumPy's own numbers could not be written everywhere
+            object.__setattr__(self, "threshold", float(self.threshold))
 
     def __len__(self) -> int:
         """Return N."""
@@ -135,32 +143,32 @@ class Curve:
                 break
         return found
 
-    def to_csv(self, path: Path) -> None:
+    def to_csv(self, path: StrPath) -> None:
         """Write ``frame,time_s,score``, a line a frame; see :func:`vadpipe.render.tables.write_scores`."""
         from vadpipe.render.tables import write_scores
 
-        write_scores(self, path)
+        write_scores(self, Path(path))
 
-    def to_events_csv(self, path: Path) -> None:
+    def to_events_csv(self, path: StrPath) -> None:
         """Write a line an event; see :func:`vadpipe.render.tables.write_events`."""
         from vadpipe.render.tables import write_events
 
-        write_events(self, path)
+        write_events(self, Path(path))
 
-    def to_npy(self, path: Path) -> None:
+    def to_npy(self, path: StrPath) -> None:
         """Write the scores as an array; see :func:`vadpipe.render.tables.write_score_array`."""
         from vadpipe.render.tables import write_score_array
 
-        write_score_array(self, path)
+        write_score_array(self, Path(path))
 
-    def to_json(self, path: Path, explanations: Sequence[Explanation] = ()) -> None:
+    def to_json(self, path: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write all of it, versioned; see :func:`vadpipe.render.document.write_document`."""
         from vadpipe.render.document import write_document
 
-        write_document(self, path, explanations)
+        write_document(self, Path(path), explanations)
 
     @classmethod
-    def from_json(cls, path: Path) -> Curve:
+    def from_json(cls, path: StrPath) -> Curve:
         """Return the curve that :meth:`to_json` wrote, with times to the microsecond.
 
         Raises:
@@ -168,39 +176,39 @@ class Curve:
         """
         from vadpipe.render.document import read_document
 
-        return read_document(path)[0]
+        return read_document(Path(path))[0]
 
-    def to_srt(self, path: Path) -> None:
+    def to_srt(self, path: StrPath) -> None:
         """Write the events as SubRip subtitles; see :mod:`vadpipe.render.subtitles`."""
         from vadpipe.render.subtitles import write_srt
 
-        write_srt(self, path)
+        write_srt(self, Path(path))
 
-    def to_vtt(self, path: Path) -> None:
+    def to_vtt(self, path: StrPath) -> None:
         """Write the events as WebVTT subtitles; see :mod:`vadpipe.render.subtitles`."""
         from vadpipe.render.subtitles import write_vtt
 
-        write_vtt(self, path)
+        write_vtt(self, Path(path))
 
-    def to_edl(self, path: Path) -> None:
+    def to_edl(self, path: StrPath) -> None:
         """Write the events as a CMX 3600 edit decision list; see :mod:`vadpipe.render.edl`."""
         from vadpipe.render.edl import write_edl
 
-        write_edl(self, path)
+        write_edl(self, Path(path))
 
-    def to_fiftyone(self, path: Path) -> None:
+    def to_fiftyone(self, path: StrPath) -> None:
         """Write the events as labels for FiftyOne; see :mod:`vadpipe.render.fiftyone`."""
         from vadpipe.render.fiftyone import write_fiftyone
 
-        write_fiftyone(self, path)
+        write_fiftyone(self, Path(path))
 
-    def to_label_studio(self, path: Path) -> None:
+    def to_label_studio(self, path: StrPath) -> None:
         """Write the events as a task of Label Studio; see :mod:`vadpipe.render.label_studio`."""
         from vadpipe.render.label_studio import write_label_studio
 
-        write_label_studio(self, path)
+        write_label_studio(self, Path(path))
 
-    def to_cvat(self, path: Path, video: Path) -> None:
+    def to_cvat(self, path: StrPath, video: StrPath) -> None:
         """Write the events as tracks for CVAT; see :func:`vadpipe.render.cvat.write_cvat`.
 
         Raises:
@@ -208,7 +216,7 @@ class Curve:
         """
         from vadpipe.render.cvat import write_cvat
 
-        write_cvat(self, path, video)
+        write_cvat(self, Path(path), Path(video))
 
     def plot(self, axes: Axes | None = None, *, truth_s: Sequence[tuple[float, float]] = ()) -> Axes:
         """Draw it onto axes of matplotlib and return these; see :func:`vadpipe.render.plot.draw_curve`."""
@@ -216,19 +224,19 @@ class Curve:
 
         return draw_curve(self, axes, truth_s=truth_s)
 
-    def to_picture(self, path: Path, video: Path | None = None) -> None:
+    def to_picture(self, path: StrPath, video: StrPath | None = None) -> None:
         """Write a PNG, SVG or PDF, with stills of the video; see :func:`vadpipe.render.plot.plot_curve`."""
         from vadpipe.render.plot import plot_curve
 
-        plot_curve(self, path, video=video)
+        plot_curve(self, Path(path), video=None if video is None else Path(video))
 
-    def to_report(self, path: Path, video: Path, explanations: Sequence[Explanation] = ()) -> None:
+    def to_report(self, path: StrPath, video: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write an offline page; see :func:`vadpipe.render.report.page.write_report`."""
         from vadpipe.render.report.page import write_report
 
-        write_report(self, path, video=video, explanations=explanations)
+        write_report(self, Path(path), video=Path(video), explanations=explanations)
 
-    def to_video(self, path: Path, video: Path) -> None:
+    def to_video(self, path: StrPath, video: StrPath) -> None:
         """Write the video with the curve under it; see :func:`vadpipe.render.film.annotated.annotate`.
 
         Raises:
@@ -236,9 +244,9 @@ class Curve:
         """
         from vadpipe.render.film.annotated import annotate
 
-        annotate(self, video, path)
+        annotate(self, Path(video), Path(path))
 
-    def to_clips(self, folder: Path, video: Path, pad_s: float = 2.0) -> list[Path]:
+    def to_clips(self, folder: StrPath, video: StrPath, pad_s: float = 2.0) -> list[Path]:
         """Cut each event out and return the files; see :func:`vadpipe.render.film.clips.cut_clips`.
 
         Raises:
@@ -246,4 +254,4 @@ class Curve:
         """
         from vadpipe.render.film.clips import cut_clips
 
-        return cut_clips(self, video, folder, video.stem, pad_s=pad_s)
+        return cut_clips(self, Path(video), Path(folder), Path(video).stem, pad_s=pad_s)

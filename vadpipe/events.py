@@ -12,6 +12,8 @@ from vadpipe.errors import UsageError
 MERGE_GAP_S = 1.0
 """Stretches less than this apart are one event."""
 
+_ROUNDING_S = 1e-6  # a second made of 24 frames may be a little less than one
+
 
 @dataclass(frozen=True)
 class EventRule:
@@ -21,8 +23,8 @@ class EventRule:
     others the number of false alarms an hour is another.
 
     Attributes:
-        hysteresis: an event that has reached the threshold goes on while scores stay above the threshold
-            less this.
+        hysteresis: an event that reaches the threshold has the frames before and after as well, as far as
+            their scores are not below the threshold less this.
         merge_gap_s: stretches less than this apart are one event; 0 joins none.
         min_length_s: an event that is shorter, when all are joined, is none.
 
@@ -119,9 +121,9 @@ def find_events(
     if not len(runs):
         return []
     # Where the gap between a run and the next is long enough, one event ends and another begins.
-    apart = edges_s[runs[1:, 0]] - edges_s[runs[:-1, 1]] >= rule.merge_gap_s
+    apart = edges_s[runs[1:, 0]] - edges_s[runs[:-1, 1]] >= rule.merge_gap_s - _ROUNDING_S
     starts, stops = runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]
-    long_enough = edges_s[stops] - edges_s[starts] >= rule.min_length_s
+    long_enough = edges_s[stops] - edges_s[starts] >= rule.min_length_s - _ROUNDING_S
     spans = zip(starts[long_enough].tolist(), stops[long_enough].tolist(), strict=True)
     return [_event(scores, edges_s, start, stop) for start, stop in spans]
 

@@ -15,7 +15,7 @@ class SnippetScore:
     """A snippet of an event.
 
     Attributes:
-        start, stop: the frames [start, stop) that it sees.
+        start, stop: the frames [start, stop) that it speaks for.
         start_s, end_s: the same in time.
         score: its own, in [0, 1]; a frame has the mean of the snippets that hold it.
     """

@@ -187,8 +187,10 @@ def test_clips_of_an_earlier_run_go_and_nothing_else(tmp_path):
         "x.event-003.mp4.bak",
         "x.mp4",
         "y.event-002.mp4",
+        "x.event-017.mkv",  # beyond a gap: somebody else's
+        "x.event-2024.mp4",
     ]
-    for name in ("x.event-002.mp4", "x.event-017.mkv", "x.event-1000.mp4", *others):
+    for name in ("x.event-001.mkv", "x.event-002.mp4", "x.event-003.mkv", *others):
         (folder / name).write_text("old")
     (folder / "x.event-005.mp4").mkdir()
     video = write_video(tmp_path / "a.mp4", 60, options={"g": "10"})

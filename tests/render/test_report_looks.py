@@ -59,13 +59,19 @@ RULES = [
 ]  # fmt: skip
 
 
+# What a person types; the float32 of each is a little more or less.
+TYPED = [0.7, 0.1, 0.3, 0.8]
+
+
 def test_events_are_those_of_python_to_the_last_bit(browser, small):  # noqa: F811
     with opened(browser, small) as page:
         for seed in range(8):
             scores, times_s, end_s = random_curve(seed)
+            scores[:: len(scores) // 9][: len(TYPED)] = TYPED
             finite = scores[np.isfinite(scores)]
             # Thresholds that some frames have exactly, and others.
             thresholds = [*np.linspace(0, 1.01, 12).tolist(), *finite[:8].astype(float).tolist()]
+            thresholds += TYPED
             found = page.evaluate(
                 """([data, thresholds, rules]) => {
                     const { scores, edges } = new vadpipe.frames.Frames(data);

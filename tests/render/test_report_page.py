@@ -353,6 +353,31 @@ def test_a_name_that_is_no_text_loads_too(page_of, tmp_path, clip):
         wait_for_video(page)
 
 
+CLOCKS = {
+    "fragments": ("a.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}}),
+    "no edit list": ("a.mp4", {"container_options": {"use_editlist": "0"}}),
+    "a late beginning": ("a.mkv", {"times": [10_000 + 40 * number for number in range(60)]}),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), CLOCKS.values(), ids=CLOCKS)
+def test_the_browsers_clock_may_begin_elsewhere(page_of, tmp_path, name, options):
+    video = write_video(tmp_path / name, 60, options={"g": "20", "bf": "3"}, **options)
+    with page_of(video, embed=True) as page:
+        wait_for_video(page)
+        for number in (0, 1, 25, 40, 59):
+            page.evaluate("frame => vadpipe.page.player.seek(vadpipe.page.frames.middle(frame))", number)
+            settle(page)
+            until(page, "document.querySelector('video').readyState >= 2")
+            assert (place(page)[2], number_shown(page)) == (number, number)
+        page.keyboard.press("Home")
+        page.keyboard.press("Space")
+        until(page, "vadpipe.page.player.timeS > 1")
+        page.keyboard.press("Space")
+        page.wait_for_timeout(100)
+        assert abs(place(page)[2] - number_shown(page)) <= 1
+
+
 def test_a_real_clip_and_its_frames(page_of, data):
     for name in ("fight/fi018.mp4", "fight/fi098.mp4"):  # the second begins late
         video = data / "fight_surv" / name
@@ -372,6 +397,7 @@ def test_a_real_clip_and_its_frames(page_of, data):
                 page.keyboard.press("ArrowRight")
                 settle(page)
                 assert place(page)[2] == number
-                until(page, f"Math.abs(window.shownS - {read_timeline(video).times_s[number]}) < 0.001")
+                shown = "window.shownS - vadpipe.page.player.offsetS"
+                until(page, f"Math.abs({shown} - {read_timeline(video).times_s[number]}) < 0.001")
             page.keyboard.press("Space")
             until(page, "vadpipe.page.player.timeS > 0.5")

@@ -8,8 +8,10 @@ def clock(time_s: float, end_s: float) -> str:
     if end_s < 10:
         return f"{round(time_s, 2):g}"
     minutes, seconds = divmod(round(time_s), 60)
+    if end_s < 3600:
+        return f"{minutes}:{seconds:02d}"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if end_s >= 3600 else f"{minutes}:{seconds:02d}"
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
 def timecode(time_s: float, comma: bool = False) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +46,9 @@ def cut_clips(
     copying fails. A frame that cannot be decoded is then shown as the picture before it; copied packets are
     as good or bad as they were.
 
-    The clips are written together: all or, where anything fails, none. Files ``STEM.event-NNN.mp4`` or
-    ``.mkv`` of an earlier run that are none of these are deleted then, also where the video has no events
-    now, so that all that are there belong to this curve.
+    The clips are written together: all or, where anything fails, none. Then those of an earlier run are
+    deleted, so that all that are there belong to this curve: the numbers that follow the last one of now
+    without a gap, ``.mp4`` or ``.mkv``, and the same numbers with the other suffix.
 
     Args:
         curve: of this video.
@@ -71,15 +71,12 @@ def cut_clips(
     if not 0 <= pad_s < np.inf:
         raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")
     suffix = ".mp4" if sniff(video) == "mp4" else ".mkv"
-    paths = [
-        folder / fitting_name(stem, f".event-{number:03d}{suffix}")
-        for number in range(1, len(curve.events) + 1)
-    ]
+    paths = [_clip_path(folder, stem, number, suffix) for number in range(1, len(curve.events) + 1)]
     for path in paths:
         check_not_the_video(path, video)
     if paths:
         _cut(curve, video, folder, paths, pad_s, limits or Limits(), on_progress)
-    _delete_others(folder, stem, keep={*paths, video})
+    _delete_earlier(folder, stem, len(paths), suffix, video)
     return paths
 
 
@@ -107,15 +104,18 @@ def _cut(
             filming.finish(on_progress)
 
 
-def _delete_others(folder: Path, stem: str, keep: set[Path]) -> None:
-    """Delete the clips of an earlier run with this stem that are none of these."""
-    start = re.escape(fitting_name(stem, ".event-001.mp4").removesuffix(".event-001.mp4"))
-    ours = re.compile(rf"{start}\.event-\d{{3,}}\.(mp4|mkv)")
-    kept = {path.absolute() for path in keep}
+def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: Path) -> None:
+    """Delete the clips of an earlier run that are none of these; a file beyond a gap is somebody else's."""
+    other = {".mp4": ".mkv", ".mkv": ".mp4"}[suffix]
+    old = [_clip_path(folder, stem, number, other) for number in range(1, n_clips + 1)]
+    for number in count(n_clips + 1):
+        further = [_clip_path(folder, stem, number, kind) for kind in (suffix, other)]
+        if not any(path.is_file() for path in further):
+            break
+        old += further
     try:
-        old = [path for path in folder.iterdir() if ours.fullmatch(path.name)] if folder.is_dir() else []
         for path in old:
-            if path.absolute() not in kept and path.is_file():
+            if path.is_file() and not path.samefile(video):
                 path.unlink()
     except OSError as error:
         raise OutputError(
@@ -123,3 +123,7 @@ def _delete_others(folder: Path, stem: str, keep: set[Path]) -> None:
             file=error.filename or folder,
             next_step="Delete it yourself, or choose another place.",
         ) from error
+
+
+def _clip_path(folder: Path, stem: str, number: int, suffix: str) -> Path:
+    return folder / fitting_name(stem, f".event-{number:03d}{suffix}")

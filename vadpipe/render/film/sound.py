@@ -25,6 +25,7 @@ _COPIED = {
     ".mov": {"aac", "mp3", "ac3", "eac3", "alac", *_PCM},
     ".mkv": {"aac", "mp3", "mp2", "ac3", "eac3", "dts", "opus", "vorbis", "alac", "flac", *_PCM},
 }
+_MP3_IN_MP4_HZ = 16_000  # MPEG-2.5 has lower rates, and MP4 no place for it
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _GAP_S = 0.02  # shorter ones are rounding
 _LONG_GAP_S = 1.0
@@ -68,9 +69,22 @@ class Sound:
             stream = cast("AudioStream | None", container.streams.best("audio"))
             if stream is None or stream.codec_context is None or not stream.codec_context.sample_rate:
                 return
-            name = stream.codec_context.codec.canonical_name
-            copied = name in _COPIED[self._output.suffix] and stream.codec_context.name != "aac_latm"
-            yield from self._copy(container, stream) if copied else self._encode(container, stream)
+            target = self._copy_of(stream)
+            if target is None:
+                yield from self._encode(container, stream)
+            else:
+                yield from self._copy(container, stream, target)
+
+    def _copy_of(self, stream: AudioStream) -> AudioStream | None:
+        """Return a stream of the output for the same packets, or None where it cannot hold them."""
+        codec, suffix = stream.codec_context, self._output.suffix
+        if codec.codec.canonical_name not in _COPIED[suffix] or codec.name == "aac_latm":
+            return None
+        if codec.codec.canonical_name == "mp3" and suffix == ".mp4" and codec.sample_rate < _MP3_IN_MP4_HZ:
+            return None
+        with suppress(ValueError):  # what a build of FFmpeg takes is the library's to say
+            return self._output.container.add_stream_from_template(stream, opaque=True)
+        return None
 
     def _read(
         self, container: InputContainer, stream: AudioStream
@@ -91,8 +105,9 @@ class Sound:
                 return
             yield time_s, stamp - zero, packet
 
-    def _copy(self, container: InputContainer, stream: AudioStream) -> Iterator[float]:
-        target = self._output.container.add_stream_from_template(stream, opaque=True)
+    def _copy(
+        self, container: InputContainer, stream: AudioStream, target: AudioStream
+    ) -> Iterator[float]:
         yield -inf
         earliest_s, last = self._earliest_s(container, stream), None
         for time_s, stamp, packet in self._read(container, stream):

@@ -3,6 +3,8 @@
 "use strict";
 
 vadpipe.events = (() => {
+  const ROUNDING_S = 1e-6; // a second made of 24 frames may be a little less than one
+
   // Stretches [start, stop) of frames at or above `low` that somewhere reach `high`. NaN is below both.
   function* runsOf(scores, low, high) {
     for (let i = 0; i < scores.length; i++) {
@@ -56,11 +58,11 @@ vadpipe.events = (() => {
     const spans = [];
     for (const run of runsOf(scores, low, high)) {
       const before = spans.at(-1);
-      if (before && edges[run.start] - edges[before.stop] < rule.merge_gap_s) before.stop = run.stop;
+      if (before && edges[run.start] - edges[before.stop] < rule.merge_gap_s - ROUNDING_S) before.stop = run.stop;
       else spans.push(run);
     }
     return spans
-      .filter(({ start, stop }) => edges[stop] - edges[start] >= rule.min_length_s)
+      .filter(({ start, stop }) => edges[stop] - edges[start] >= rule.min_length_s - ROUNDING_S)
       .map((span) => described(scores, edges, span));
   }
 

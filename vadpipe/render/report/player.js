@@ -8,6 +8,8 @@ vadpipe.player = (() => {
       this.timeS = 0;
       this.usable = false;
       this.wanted = null; // where to go when the seek under way is done: dragging asks faster than it is done
+      this.offsetS = 0; // of the browser's clock against the curve's, in files that do not begin at 0
+      this.settled = false; // whether that is known, as far as it can be
       this.listen();
     }
 
@@ -21,10 +23,11 @@ vadpipe.player = (() => {
 
     listen() {
       const { video } = this;
+      video.requestVideoFrameCallback?.((_, { mediaTime }) => this.compareClocks(mediaTime));
       video.addEventListener("loadedmetadata", () => {
         if (!video.videoWidth) return this.fail(); // only its sound can be played
         this.usable = true;
-        if (this.wanted !== null) this.carryOut(this.wanted);
+        setTimeout(() => this.compareClocks(this.frames.edges[0]), 1000);
         this.onState();
       });
       video.addEventListener("error", () => this.fail());
@@ -36,6 +39,15 @@ vadpipe.player = (() => {
       }
       video.addEventListener("play", () => this.track());
       video.addEventListener("ended", () => this.moveTo(this.frames.endS));
+    }
+
+    // The first picture that is shown is the curve's first frame. In a tab out of sight none is.
+    compareClocks(mediaTime) {
+      if (this.settled) return;
+      this.settled = true;
+      const offsetS = mediaTime - this.frames.edges[0];
+      if (Math.abs(offsetS) > 0.001) this.offsetS = offsetS; // else players' rounding
+      if (this.wanted !== null) this.carryOut(this.wanted);
     }
 
     load(address) {
@@ -58,7 +70,7 @@ vadpipe.player = (() => {
       const shown = (_, { mediaTime }) => {
         if (!this.playing) return;
         if (!video.seeking && this.wanted === null) {
-          this.moveTo(this.frames.edges[this.frames.nearest(mediaTime)]);
+          this.moveTo(this.frames.edges[this.frames.nearest(mediaTime - this.offsetS)]);
         }
         next(shown);
       };
@@ -74,13 +86,13 @@ vadpipe.player = (() => {
       this.moveTo(timeS);
       // The end belongs to no frame; the last one is shown there.
       const target = Math.min(this.timeS, this.frames.middle(this.frames.count - 1));
-      if (!this.usable || this.video.seeking) this.wanted = target;
+      if (!this.settled || this.video.seeking) this.wanted = target;
       else this.carryOut(target);
     }
 
     carryOut(timeS) {
       this.wanted = null;
-      this.video.currentTime = timeS;
+      this.video.currentTime = timeS + this.offsetS;
     }
 
     // One frame on or back. By the video's own times, since frames need not be equally long.
