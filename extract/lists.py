@@ -29,7 +29,12 @@ def read_list(given: str) -> list[Path]:
         UsageError: where it cannot be read, or is no text.
     """
     try:
-        content = sys.stdin.buffer.read() if given == "-" else Path(given[1:]).read_bytes()
+        if given != "-":
+            content = Path(given[1:]).read_bytes()
+        elif sys.stdin is None:  # as in some services
+            raise UsageError("there is no standard input to read a list of videos from", file=given)
+        else:
+            content = sys.stdin.buffer.read()
     except OSError as error:
         reason = f"cannot be read as a list of videos: {error.strerror}"
         raise UsageError(

@@ -16,7 +16,7 @@ from vadpipe.extract.decode.process import Decoding
 
 
 def read_stills(
-    path: Path, times_s: Sequence[float], short_side_px: int = 180
+    path: Path, times_s: Sequence[float], short_side_px: int = 180, limits: Limits | None = None
 ) -> list[NDArray[np.uint8] | None]:
     """Return the frame shown at each time, (H, W, 3) uint8 RGB, in the order asked.
 
@@ -25,7 +25,7 @@ def read_stills(
     Raises:
         InputError: where the file itself cannot be read.
     """
-    return _frames(path, times_s, Size(short_side_px, square=False), Limits())
+    return _frames(path, times_s, Size(short_side_px, square=False), limits or Limits())
 
 
 def read_frames(

@@ -21,6 +21,7 @@ class Progress:
         index, n_videos: its place in the run, from 0, and how many there are.
         done_s, total_s: how much of it has been read, in its own seconds.
         doing: what is made of it in a further reading, such as ``"annotating"``; empty for the first.
+        reading, n_readings: which reading that is, from 0, and how many there are at most.
         n_bytes_before, n_bytes, n_bytes_total: sizes of the videos ahead of it, of it, and of all; how long
             videos are is not known before they are opened, and their sizes are the next best.
     """
@@ -31,6 +32,8 @@ class Progress:
     done_s: float
     total_s: float
     doing: str = ""
+    reading: int = 0
+    n_readings: int = 1
     n_bytes_before: int = 0
     n_bytes: int = 0
     n_bytes_total: int = 0
@@ -43,7 +46,7 @@ class Progress:
     @property
     def share_of_all(self) -> float:
         """How much of the whole run is done, in [0, 1], by the sizes of the videos."""
-        share = 1.0 if self.doing else self.share
+        share = min(1.0, (self.reading + self.share) / self.n_readings)
         if not self.n_bytes_total:
             return (self.index + share) / self.n_videos
         return (self.n_bytes_before + share * self.n_bytes) / self.n_bytes_total
@@ -66,7 +69,7 @@ class Reporter:
 
     def doing(self, what: str) -> Reporter:
         """Return what reports of a further reading of the same video, and say that it begins."""
-        further = replace(self, start=replace(self.start, doing=what))
+        further = replace(self, start=replace(self.start, doing=what, reading=self.start.reading + 1))
         further(0.0, self.start.total_s)
         return further
 
@@ -87,6 +90,7 @@ def run_over(
     finish: Callable[[T, Reporter | None], None],
     *,
     look_ahead: bool = True,
+    n_readings: int = 1,
     on_progress: OnProgress | None = None,
     on_failure: OnFailure | None = None,
 ) -> list[Failure]:
@@ -97,6 +101,7 @@ def run_over(
         begin: starts what can go on by itself; returns None where there is nothing to do.
         finish: ends it. An InputError, FeatureError or MemoryError of either ends this video only.
         look_ahead: begin the next video before this one is finished.
+        n_readings: how often ``finish`` goes through a video, which it says by :meth:`Reporter.doing`.
         on_progress: called as a video is read.
         on_failure: called at once for each video that cannot be used.
     """
@@ -124,7 +129,10 @@ def run_over(
         report = None
         if on_progress is not None:
             before, after, total = sizes[index], sizes[index + 1], sizes[-1]
-            start = Progress(video, index, len(videos), 0.0, 0.0, "", before, after - before, total)
+            start = Progress(
+                video, index, len(videos), 0.0, 0.0, n_readings=n_readings,
+                n_bytes_before=before, n_bytes=after - before, n_bytes_total=total,
+            )  # fmt: skip
             report = Reporter(on_progress, start)
         try:
             guarded(video, lambda: finish(begun, report))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import logging
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.errors import InputError, UsageError, VadpipeError
+from vadpipe.errors import InputError, UsageError, VadpipeError, printable
 from vadpipe.extract.decode.container import SUFFIXES
 from vadpipe.extract.lists import names_list, read_list
+
+_PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|event-\d{3,}\.(mp4|mkv))$")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,11 @@ def find_videos(
 ) -> tuple[list[Video], list[Failure]]:
     """Expand files, folders (recursively), patterns and lists, in the order given, each video once.
 
-    A folder is searched for files with a video's suffix, in sorted order, hidden ones left out, links
-    followed; a file that is named outright is taken whatever its name, and may turn out to be missing
-    when it is opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text
-    ``@list.txt`` names a list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.lists`.
+    A folder is searched for files with a video's suffix, in sorted order, links followed; hidden ones are
+    left out and, with a warning, what ``score`` made (``NAME.annotated.mp4``, ``NAME.event-001.mp4``). A
+    file that is named outright is taken whatever its name, and may turn out to be missing when it is opened.
+    A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text ``@list.txt`` names a
+    list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.lists`.
 
     Returns:
         The videos, and what was named but cannot be used (an empty folder, a pattern without match).
@@ -83,6 +90,7 @@ def find_videos(
     for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
         unreadable: list[OSError] = []
         found, reason = _expand(path, unreadable)
+        found = _without_products(path, found)
         for error in unreadable:
             reason = f"cannot be searched: {error.strerror}"
             failures.append(Failure(Path(error.filename), InputError(reason, file=error.filename)))
@@ -107,6 +115,20 @@ def _listed(inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]) -
         if not listed:
             failures.append(Failure(Path(given), InputError("the list names no video", file=given)))
         yield from listed
+
+
+def _without_products(path: Path, found: list[Video]) -> list[Video]:
+    """Leave out what ``score`` made of the videos of a folder: its own pictures would be scored again."""
+    if not os.path.isdir(path):  # noqa: PTH112
+        return found
+    kept = [video for video in found if not _PRODUCT.search(video.path.name)]
+    if len(kept) < len(found):
+        example = next(video.path for video in found if _PRODUCT.search(video.path.name))
+        log.warning(
+            "%s: left out %d annotated videos or clips of events, such as %s; name those that you want",
+            printable(path), len(found) - len(kept), printable(example.name),
+        )  # fmt: skip
+    return kept
 
 
 def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:

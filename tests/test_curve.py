@@ -82,6 +82,14 @@ def test_csv_has_a_line_a_frame(tmp_path):
     ]
 
 
+def test_paths_may_be_text_and_thresholds_numpys_own(tmp_path):
+    curve = make_curve([0.1, 0.9], threshold=np.float32(0.5))
+    curve.to_json(str(tmp_path / "a.json"))
+    curve.to_csv(str(tmp_path / "a.csv"))
+    again = Curve.from_json(str(tmp_path / "a.json"))
+    assert (again.threshold, type(curve.threshold)) == (0.5, float)
+
+
 def test_peaks_are_the_middles_of_the_highest_runs_apart_from_each_other():
     curve = make_curve([0.1] * 16 + [0.9] * 16 + [0.8] * 16 + [0.2] * 32 + [0.7] * 16)
     assert curve.peaks(2, apart_s=3.0) == [23, 87]

@@ -74,6 +74,12 @@ def test_lists_that_cannot_be_read(tree):
         find_videos("@list.txt")
 
 
+def test_where_there_is_no_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="-: there is no standard input to read a list of videos from"):
+        find_videos("-")
+
+
 def test_an_empty_list_is_reported(tree):
     (tree / "list.txt").write_text("# nothing yet\n")
     videos, (failure,) = find_videos("@list.txt")

@@ -57,6 +57,17 @@ def test_without_events_it_is_a_header(tmp_path):
     assert clips(tmp_path / "a.edl", 25) == []
 
 
+def test_a_frame_shorter_than_timecode_counts_has_one(tmp_path):
+    scores = np.zeros(240, np.float32)
+    scores[[7, 100]] = 0.9
+    curve = Curve("a.mp4", scores, np.arange(240) / 240, 1.0, 0.5, EventRule(merge_gap_s=0))
+    write_edl(curve, tmp_path / "a.edl")
+    found = clips(tmp_path / "a.edl", 60)
+    assert [frames(clip) for clip in found] == [(2, 3), (25, 26)]
+    markers = [clip.markers[0].marked_range.start_time.value for clip in found]
+    assert markers == [3600 * 60, 3600 * 60 + 1]  # inside their clips
+
+
 def test_more_events_than_three_digits_can_count(tmp_path):
     scores = np.zeros(2400, np.float32)
     scores[::2] = 0.9

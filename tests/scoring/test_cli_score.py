@@ -1,6 +1,9 @@
 """``vadpipe score`` as people and scripts call it: lists, what is said where, and how it ends."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import write_video
@@ -103,6 +106,19 @@ def test_what_cannot_be_meant_ends_with_2(score, folder):
         assert_clean_error(score("videos/cam1", *options, cwd=folder), 2, *parts)
     assert_clean_error(score("@gone.txt", cwd=folder), 2, "@gone.txt: cannot be read as a list of videos")
     assert not list(folder.rglob("*.csv"))
+
+
+def test_a_full_standard_output_ends_with_6(score, folder, x3d_head, x3d_weights):
+    command = [sys.executable, "-m", "vadpipe", "score", "videos/cam1/a.mp4", "--head", x3d_head, "--weights"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, x3d_weights, "-q"], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (
+        6,
+        "error: standard output: cannot be written: No space left on device\n",
+    )
+    assert (folder / "videos/cam1/a.scores.csv").is_file()
 
 
 def test_a_place_that_cannot_be_written_ends_with_6(score, folder):

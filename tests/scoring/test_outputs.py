@@ -1,6 +1,8 @@
 """Where results go, what a run writes, and that every result of a video says the same."""
 
 import csv
+import importlib
+import inspect
 import json
 import logging
 from pathlib import Path
@@ -13,11 +15,29 @@ from conftest import write_video
 
 import vadpipe
 from vadpipe import EventRule, Outputs
-from vadpipe.errors import OutputError, UsageError
+from vadpipe.errors import OutputError, UsageError, WeightsError
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.videos import find_videos
 from vadpipe.render.formats import FORMATS
 from vadpipe.scoring.outputs import INDEX_NAME, Places
 from vadpipe.truth import Truth, write_truth
+
+
+def test_a_clip_never_takes_the_place_of_a_video_of_the_run(tmp_path):
+    names = ["cam.mp4", "cam.event-001.mp4"]
+    with pytest.raises(
+        UsageError, match=r"cam\.event-001\.mp4: could be overwritten by a clip .*\nGive --clips"
+    ):
+        places(tmp_path, names, clips=tmp_path)
+    places(tmp_path, names, clips=tmp_path / "clips")
+    places(tmp_path, ["other.mp4", "cam.event-001.mp4"], clips=tmp_path)
+
+
+def test_reasons_need_a_place():
+    with pytest.raises(UsageError, match=r"no.* has a place for explanations\nAdd --report or --format json"):
+        Outputs(explain=True)
+    assert Outputs(explain=True, report=True, clips="x").n_readings == 3
+
 
 EVERYTHING = dict(plot="png", report=True, explain=True)
 
@@ -49,11 +69,15 @@ def test_a_video_is_never_overwritten_by_its_annotated_copy(tmp_path):
         places(tmp_path, ["a.mp4"], annotate=tmp_path / "x/../a.mp4")
 
 
-def test_the_index_lies_above_all_reports(tmp_path):
+def test_the_index_lies_above_all_reports(tmp_path, monkeypatch):
     _, found = places(tmp_path, ["c1/a.mp4", "c2/x/a.mp4"])
     assert found.index == tmp_path / INDEX_NAME
     _, found = places(tmp_path, ["c1/a.mp4", "c2/x/a.mp4"], output=Path("out"))
     assert found.index == Path("out") / INDEX_NAME
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")  # below: nobody would look above it
+    assert places(tmp_path, ["c1/a.mp4", "c2/x/a.mp4"])[1].index == tmp_path / "work" / INDEX_NAME
+    assert places(tmp_path, ["work/b/a.mp4", "work/c/a.mp4"])[1].index == tmp_path / "work" / INDEX_NAME
 
 
 def test_settings_that_make_no_sense_are_refused():
@@ -210,6 +234,53 @@ def test_a_truth_of_other_videos_is_said(scorer, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         vadpipe.score_videos([video], scorer, truth=tmp_path / "truth.csv")
     assert "truth.csv: names none of these videos" in caplog.text
+
+
+def test_data_is_there_though_reasons_cannot_be_found(x3d_head, x3d_weights, tmp_path, caplog, monkeypatch):
+    video = write_video(tmp_path / "clip.mp4", 30)
+    keeper = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features", threshold=0.0)
+    keeper.score(video)
+    outputs = Outputs(formats=("json",), explain=True)
+
+    def no_weights(*args):
+        raise WeightsError("cannot be had", file="x.pyth")
+
+    monkeypatch.setattr(keeper, "run_backbone", no_weights)
+    result = vadpipe.score_videos([video], keeper, output=tmp_path / "out", outputs=outputs)
+    assert "not explained: x.pyth: cannot be had" in caplog.text
+    assert (result.failed, len(result.scored)) == ([], 1)
+    assert json.loads((tmp_path / "out/clip.scores.json").read_text())["events"][0]["explanation"] is None
+
+
+def test_limits_hold_for_stills_too(x3d_head, x3d_weights, tmp_path, monkeypatch):
+    seen = []
+    for place in ("vadpipe.render.plot", "vadpipe.render.report.stills", "vadpipe.scoring.run"):
+        real = importlib.import_module(place).read_stills
+
+        def noted(*args, real=real, **options):
+            bound = inspect.signature(real).bind(*args, **options)
+            seen.append(bound.arguments["limits"].streams)
+            return real(*args, **options)
+
+        monkeypatch.setattr(f"{place}.read_stills", noted)
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / "in" / name, 20)
+    scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, threshold=0.0, limits=Limits(streams=3))
+    outputs = Outputs(plot="png", report=True)
+    vadpipe.score_videos([tmp_path / "in"], scorer, output=tmp_path / "out", outputs=outputs)
+    assert seen == [3] * 6
+
+
+def test_a_second_run_over_the_same_folder_leaves_its_own_products_out(scorer, tmp_path, caplog):
+    video = write_video(tmp_path / "in/clip.mp4", 40)
+    scorer.threshold = 0.0
+    outputs = Outputs(annotate=tmp_path / "in", clips=tmp_path / "in")
+    for _ in range(2):
+        result = vadpipe.score_videos([tmp_path / "in"], scorer, outputs=outputs)
+        assert [scored.video for scored in result.scored] == [video]
+    assert "in: left out 2 annotated videos or clips of events, such as clip.annotated.mp4" in caplog.text
+    named = vadpipe.score_videos([tmp_path / "in/clip.annotated.mp4"], scorer)
+    assert len(named.scored) == 1
 
 
 def test_a_picture_that_fails_keeps_the_data_and_is_a_failure(scorer, tmp_path):

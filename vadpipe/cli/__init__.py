@@ -63,13 +63,15 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
-            typer.echo("interrupted; what was finished is kept", err=True)
+            text = "interrupted; what was finished is kept"
+            options.say(text, kind="interrupted", message=text, exit_code=end.code)
         raise
     except Exception as error:
-        typer.echo(
-            f"error: a fault in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}", err=True
+        reason = f"a fault in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}"
+        step = "Please report it with the traceback that -vv shows."
+        options.say(
+            f"error: {reason}\n{step}", kind="error", file=None, reason=reason, next_step=step, exit_code=1
         )
-        typer.echo("Please report it with the traceback that -vv shows.", err=True)
         if options.shows_tracebacks():
             raise
         sys.exit(1)

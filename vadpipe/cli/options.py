@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError
+from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
 
 if TYPE_CHECKING:
     from vadpipe.extract.decode.limits import Limits
@@ -97,6 +97,8 @@ def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
     global _as_json
+    if progress == "json":
+        logging.captureWarnings(True)
     _as_json = progress == "json"
     for handler in logging.getLogger().handlers if _as_json else ():
         if getattr(handler, "stream", None) is sys.stderr:
@@ -160,8 +162,17 @@ def say(text: str, quiet: bool = False, **fields: object) -> None:
 
 
 def say_path(path: Path) -> None:
-    """Print a result's path, as bytes: not every name can be encoded for the terminal."""
-    typer.echo(os.fsencode(path))
+    """Print a result's path, as bytes: not every name can be encoded for the terminal.
+
+    Raises:
+        OutputError: where standard output cannot be written.
+    """
+    try:
+        typer.echo(os.fsencode(path))
+    except BrokenPipeError:  # nobody wants to know any more
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from error
 
 
 def shows_tracebacks() -> bool:

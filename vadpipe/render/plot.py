@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vadpipe.atomic import atomic_path
 from vadpipe.curve import Curve
 from vadpipe.errors import InputError
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.pictures import read_stills
 from vadpipe.render.clock import clock
 
@@ -73,11 +74,14 @@ def _steps(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
 
 
 def _draw_events(curve: Curve, axes: Axes) -> None:
-    for number, event in enumerate(curve.events, 1):
-        axes.axvspan(
-            event.start_s, event.end_s, facecolor=_VERMILLION, alpha=0.22, lw=0, label="event", zorder=1
-        )
-        if len(curve.events) <= _NUMBERED:
+    if curve.events:  # all in one: thousands would each take milliseconds
+        axes.broken_barh(
+            [(event.start_s, event.length_s) for event in curve.events], (0, 1),
+            transform=axes.get_xaxis_transform(), facecolor=_VERMILLION, alpha=0.22, lw=0, label="event",
+            zorder=1,
+        )  # fmt: skip
+    if len(curve.events) <= _NUMBERED:
+        for number, event in enumerate(curve.events, 1):
             axes.annotate(
                 str(number), ((event.start_s + event.end_s) / 2, 1.03), xycoords=("data", "axes fraction"),
                 ha="center", va="center", fontsize=8, color=_VERMILLION, annotation_clip=False,
@@ -103,7 +107,14 @@ def _frame(curve: Curve, axes: Axes) -> None:
 _TIME_LABELS = ("time (s)", "time (min:s)", "time (h:min:s)")
 
 
-def plot_curve(curve: Curve, path: Path, *, video: Path | None = None, truth_s: Stretches = ()) -> None:
+def plot_curve(
+    curve: Curve,
+    path: Path,
+    *,
+    video: Path | None = None,
+    truth_s: Stretches = (),
+    limits: Limits | None = None,
+) -> None:
     """Write the picture of a curve as PNG (or SVG, PDF by the suffix), atomically.
 
     Args:
@@ -112,11 +123,12 @@ def plot_curve(curve: Curve, path: Path, *, video: Path | None = None, truth_s: 
         video: the file that the curve belongs to; stills of its peaks and of its calmest moment are shown
             above the curve.
         truth_s: half-open stretches in seconds in which it is known to be abnormal.
+        limits: what the video may ask for while it is read again.
 
     Raises:
         OutputError: where it cannot be written.
     """
-    shown = [] if video is None else _stills(video, curve)
+    shown = [] if video is None else _stills(video, curve, limits)
     figure = Figure(figsize=(10, 5.4 if shown else 3.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     if shown:
@@ -155,12 +167,13 @@ def _draw_still(curve: Curve, frame: int, still: NDArray[np.uint8], top: Axes, a
     top.figure.add_artist(line)
 
 
-def _stills(video: Path, curve: Curve) -> list[tuple[int, NDArray[np.uint8]]]:
+def _stills(video: Path, curve: Curve, limits: Limits | None) -> list[tuple[int, NDArray[np.uint8]]]:
     """Return (frame, still) of the peaks and of a calm moment, in order, as far as they can be read."""
     calm = curve.calm()
     wanted = sorted({*curve.peaks(_N_PEAKS), *([] if calm is None else [calm])})
     try:
-        stills = read_stills(video, [float(curve.times_s[frame]) for frame in wanted])
+        times_s = [float(curve.times_s[frame]) for frame in wanted]
+        stills = read_stills(video, times_s, limits=limits)
     except InputError as error:  # the scores stand; a picture without stills is better than none
         log.warning("%s", error)
         return []

@@ -48,7 +48,7 @@ def explain(
 ) -> list[Explanation]:
     """Return what drove the highest events of a curve, the first event first.
 
-    Each takes 50 runs of the backbone on one snippet, that of the event with the highest score.
+    Each takes 50 runs of the backbone on each crop of one snippet, the event's with the highest score.
 
     Args:
         scorer: that scored the video.
@@ -81,7 +81,7 @@ def _explain(
     times_s = features.frame_times_s[plan]
     clip = np.stack(read_frames(video, times_s.tolist(), scorer.settings.size, scorer.settings.limits))
     middle_s = float(times_s[len(times_s) // 2])
-    (still,) = read_stills(video, [middle_s], _STILL_PX)
+    (still,) = read_stills(video, [middle_s], _STILL_PX, scorer.settings.limits)
     if still is None:
         raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
     heat, box = _heat(scorer, features, first, clip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from vadpipe.errors import UsageError
 from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.videos import Video, located
-from vadpipe.render.formats import FORMATS, write_formats
+from vadpipe.render.formats import FORMATS
 from vadpipe.scoring.stems import result_stems
 
 FILM_SUFFIXES = (".mp4", ".mkv", ".mov")
+CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
 INDEX_NAME = "vadpipe-reports.html"
 
 log = logging.getLogger(__name__)
@@ -39,18 +41,20 @@ class Outputs:
         annotate: a video with the curve under its picture: a file for one video, or a folder.
         clips: folder into which each event is cut out of the video.
         pad_s: seconds before and after an event that its clip has too.
-        explain: find out which snippets and which part of the picture drove the highest events.
+        explain: find out which snippets and which part of the picture drove the highest events, for the
+            report and the JSON.
 
     Raises:
-        UsageError: where a format is unknown or a number out of range.
+        UsageError: where a format is unknown, a number out of range, or nothing is written that has a place
+            for explanations.
     """
 
     formats: tuple[str, ...] = ("csv",)
     plot: Literal["png", "svg"] | None = None
     report: bool = False
     embed: bool | None = None
-    annotate: Path | None = None
-    clips: Path | None = None
+    annotate: str | os.PathLike[str] | None = None
+    clips: str | os.PathLike[str] | None = None
     pad_s: float = 2.0
     explain: bool = False
 
@@ -64,11 +68,16 @@ class Outputs:
             raise UsageError(f"a picture cannot be of kind {self.plot!r}", next_step="Choose png or svg.")
         if not 0 <= self.pad_s <= 3600:
             raise UsageError(f"clips cannot have {self.pad_s} s around an event", next_step="Use 0 to 3600.")
+        if self.explain and not (self.report or "json" in self.formats):
+            raise UsageError(
+                "nothing that is written has a place for explanations",
+                next_step="Add --report or --format json, or leave out --explain.",
+            )
 
     @property
-    def shows_reasons(self) -> bool:
-        """Whether anything that is written has a place for explanations."""
-        return self.report or "json" in self.formats
+    def n_readings(self) -> int:
+        """How often a video is gone through: to be scored, and for what else is made of it."""
+        return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
 
 
 class Places:
@@ -84,18 +93,22 @@ class Places:
     """
 
     def __init__(self, videos: Sequence[Video], output: Path | None, outputs: Outputs) -> None:
-        self._outputs = outputs
         self._stems = result_stems(videos, output)
-        self._films = {} if outputs.annotate is None else _film_paths(videos, outputs.annotate)
-        self._clips = {} if outputs.clips is None else result_stems(videos, outputs.clips)
-        originals = {located(video.path) for video in videos}
+        self._films = {} if outputs.annotate is None else _film_paths(videos, Path(outputs.annotate))
+        self._clips = {} if outputs.clips is None else result_stems(videos, Path(outputs.clips))
+        originals = {located(video.path).resolve() for video in videos}
         for film in self._films.values():
-            if located(film) in originals:
+            if located(film).resolve() in originals:
                 step = "Give --annotate another name."
                 raise UsageError("would be overwritten by its annotated copy", file=film, next_step=step)
-        folders = [located(stem).parent for stem in self._stems.values()]
-        common = Path(os.path.commonpath(folders)) if folders else Path()
-        self.index = (common if output is None else output) / INDEX_NAME
+        stems = {located(stem).parent.resolve() / stem.name for stem in self._clips.values()}
+        for original in originals:
+            clip = CLIP_NAME.fullmatch(original.name)
+            if clip and original.parent / clip[1] in stems:
+                step = "Give --clips another folder, or leave that video out."
+                raise UsageError("could be overwritten by a clip of this run", file=original, next_step=step)
+        self.index = _index_path([*self._stems.values()], output)
+        self._has_index = outputs.report and len(videos) > 1
 
     def file(self, video: Video, suffix: str) -> Path:
         """Return the path of a result, its name cut short where file systems need it."""
@@ -114,14 +127,18 @@ class Places:
         """Return the path of the clips without number and suffix."""
         return self._clips[video]
 
-    def check_writable(self, video: Video) -> None:
-        """Raise OutputError where results of a video could not be written, before hours go into it."""
-        stems = (self._stems, self._films, self._clips)
-        for folder in {paths[video].parent for paths in stems if video in paths}:
-            check_writable(folder)
+    def check_writable(self) -> None:
+        """Raise OutputError where results could not be written, before hours go into any."""
+        paths = [path for paths in (self._stems, self._films, self._clips) for path in paths.values()]
+        absent = {
+            video.path.parent for video in self._stems if not video.path.exists()
+        }  # each fails by itself
+        for folder in dict.fromkeys(path.parent for path in [*paths, *[self.index] * self._has_index]):
+            if folder not in absent:
+                check_writable(folder)
 
 
-def write_outputs(
+def write_pictures(
     curve: Curve,
     video: Video,
     places: Places,
@@ -132,7 +149,7 @@ def write_outputs(
     limits: Limits | None = None,
     doing: Callable[[str], OnRead | None] = lambda _: None,
 ) -> list[Path]:
-    """Write all that is wanted of a scored video, data first, and return the files.
+    """Write what is wanted of a scored video beside its data, and return the files.
 
     Args:
         curve: of the video.
@@ -148,22 +165,20 @@ def write_outputs(
         InputError: where the video cannot be read again.
         OutputError: where a result cannot be written; what was written before stays.
     """
-    path = video.path
-    written = write_formats(
-        curve, places.stem(video), outputs.formats, video=path, explanations=explanations, limits=limits
-    )
+    path, written = video.path, list[Path]()
     if outputs.plot is not None:
         from vadpipe.render.plot import plot_curve
 
         written.append(places.file(video, f".{outputs.plot}"))
-        plot_curve(curve, written[-1], video=path, truth_s=truth_s)
+        plot_curve(curve, written[-1], video=path, truth_s=truth_s, limits=limits)
     if outputs.report:
         from vadpipe.render.report.page import write_report
 
         written.append(places.file(video, ".report.html"))
         write_report(
-            curve, written[-1], video=path, embed=outputs.embed, truth=truth_s, explanations=explanations
-        )
+            curve, written[-1], video=path, embed=outputs.embed, truth=truth_s,
+            explanations=explanations, limits=limits,
+        )  # fmt: skip
     if outputs.annotate is not None:
         from vadpipe.render.film.annotated import annotate
 
@@ -193,3 +208,16 @@ def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
             next_step="Give --annotate a folder.",
         )
     return dict.fromkeys(videos, given)
+
+
+def _index_path(stems: Sequence[Path], output: Path | None) -> Path:
+    """Return the path of the page of all reports: in ``output``, or above all results.
+
+    Where that is above the current folder too, such as the root of all disks, it is the current folder: it
+    would be looked for there.
+    """
+    if output is not None or not stems:
+        return (output or Path()) / INDEX_NAME
+    common = Path(os.path.commonpath([located(stem).parent for stem in stems]))
+    here = Path.cwd()
+    return (here if common != here and here.is_relative_to(common) else common) / INDEX_NAME

@@ -6,21 +6,24 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vadpipe.curve import Curve
-from vadpipe.errors import InputError, printable
+from vadpipe.errors import InputError, WeightsError, printable
 from vadpipe.explanation import Explanation
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.pictures import read_stills
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.videos import Failure, Video, find_videos
 from vadpipe.features import Features
 from vadpipe.names import match
-from vadpipe.scoring.outputs import Outputs, Places, write_outputs
+from vadpipe.render.formats import write_formats
+from vadpipe.scoring.outputs import Outputs, Places, write_pictures
 from vadpipe.scoring.scorer import Begun, Scorer
 from vadpipe.truth import Truth, read_truth
 
@@ -106,33 +109,44 @@ def score_videos(
     outputs = outputs or Outputs()
     places = Places(videos, None if output is None else Path(output), outputs)
     truths = {} if truth is None else _truths(videos, Path(truth))
+    places.check_writable()
     result = Scoring(failed=list(unusable))
     entries: list[IndexEntry] = []
-
-    def begin(video: Video) -> Begun:
-        places.check_writable(video)
-        return scorer.begin(video)
+    limits = scorer.settings.limits
 
     def finish(begun: Begun, report: Reporter | None) -> None:
         video = begun.video
         features = scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = scorer.curve(features)
+        write = partial(write_formats, curve, places.stem(video), video=video.path, limits=limits)
+        files = write(outputs.formats)
         reasons = _explain(scorer, features, curve, video, report) if outputs.explain else ()
-        files = write_outputs(
+        if reasons and "json" in outputs.formats:
+            write(["json"], explanations=reasons)
+        files += write_pictures(
             curve, video, places, outputs,
             explanations=reasons,
             truth_s=_stretches(truths.get(video), curve),
-            limits=scorer.settings.limits,
+            limits=limits,
             doing=lambda what: None if report is None else report.doing(what),
         )  # fmt: skip
         result.scored.append(Scored(video.path, curve, tuple(files), features.source.lost_share > tolerate))
         if outputs.report and len(videos) > 1:
-            entries.append(_index_entry(curve, video, places.file(video, ".report.html")))
+            entries.append(_index_entry(curve, video, places.file(video, ".report.html"), limits))
         if on_scored is not None:
             on_scored(result.scored[-1])
 
-    result.failed.extend(run_over(videos, begin, finish, on_progress=on_progress, on_failure=on_failure))
+    result.failed.extend(
+        run_over(
+            videos,
+            scorer.begin,
+            finish,
+            n_readings=outputs.n_readings,
+            on_progress=on_progress,
+            on_failure=on_failure,
+        )
+    )
     if entries:
         from vadpipe.render.report.index import write_index
 
@@ -177,12 +191,12 @@ def _explain(
             scorer, features, curve, video.path,
             on_progress=None if report is None else report.doing("explaining"),
         )  # fmt: skip
-    except InputError as error:  # the scores stand; a result without reasons is better than none
-        log.warning("not explained: %s", error)
+    except (InputError, WeightsError, MemoryError) as error:  # the scores stand without reasons
+        log.warning("%s: not explained: %s", printable(video.path), error or "too little memory")
         return ()
 
 
-def _index_entry(curve: Curve, video: Video, report: Path) -> IndexEntry:
+def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> IndexEntry:
     """Return what the page of all reports says of a video."""
     from vadpipe.render.report.index import IndexEntry
 
@@ -193,15 +207,15 @@ def _index_entry(curve: Curve, video: Video, report: Path) -> IndexEntry:
         peak=float(curve.scores[peaks[0]]) if peaks else None,
         n_events=len(curve.events),
         length_s=curve.end_s,
-        thumbnail=_thumbnail(video.path, float(curve.times_s[peaks[0]])) if peaks else None,
+        thumbnail=_thumbnail(video.path, float(curve.times_s[peaks[0]]), limits) if peaks else None,
     )
 
 
-def _thumbnail(video: Path, time_s: float) -> bytes | None:
+def _thumbnail(video: Path, time_s: float, limits: Limits) -> bytes | None:
     from vadpipe.render.report.stills import jpeg
 
     try:
-        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX)
+        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX, limits)
     except InputError:  # the report of this video has said so
         return None
     return None if still is None else jpeg(still)

@@ -105,9 +105,7 @@ class Sound:
                 return
             yield time_s, stamp - zero, packet
 
-    def _copy(
-        self, container: InputContainer, stream: AudioStream, target: AudioStream
-    ) -> Iterator[float]:
+    def _copy(self, container: InputContainer, stream: AudioStream, target: AudioStream) -> Iterator[float]:
         yield -inf
         earliest_s, last = self._earliest_s(container, stream), None
         for time_s, stamp, packet in self._read(container, stream):

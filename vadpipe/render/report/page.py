@@ -17,6 +17,7 @@ from vadpipe.curve import Curve
 from vadpipe.errors import InputError, printable
 from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.container import open_video
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.render.clock import clock
 from vadpipe.render.report.assembling import json_block, readable, relative_address, render
 from vadpipe.render.report.stills import explanation_record, thumbnails
@@ -45,6 +46,7 @@ def write_report(
     embed: bool | None = None,
     truth: Sequence[tuple[float, float]] = (),
     explanations: Sequence[Explanation] = (),
+    limits: Limits | None = None,
 ) -> None:
     """Write the report of a video as one HTML file, atomically.
 
@@ -60,6 +62,7 @@ def write_report(
             up to :data:`MAX_EMBEDDED_BYTES`.
         truth: stretches [start, end) in seconds to shade as ground truth.
         explanations: why events were called so; each is shown with the event that has the same peak.
+        limits: what the video may ask for while its stills are read.
 
     Raises:
         InputError: where the video is to be embedded and cannot be read.
@@ -73,7 +76,7 @@ def write_report(
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
         opened = stack.enter_context(open_video(video)) if embed else None
         address = None if embed else relative_address(video, path)
-        text = _page(curve, video, address, truth, explanations)
+        text = _page(curve, video, address, truth, explanations, limits)
         temporary = stack.enter_context(atomic_path(path))
         with temporary.open("wb") as page:
             head, _, tail = text.partition(_CLIP)
@@ -92,6 +95,7 @@ def _page(
     address: str | None,
     truth: Sequence[tuple[float, float]],
     explanations: Sequence[Explanation],
+    limits: Limits | None,
 ) -> str:
     stretches = [(max(start_s, 0.0), min(end_s, curve.end_s)) for start_s, end_s in truth]
     stretches = sorted((start_s, end_s) for start_s, end_s in stretches if start_s < end_s)
@@ -101,7 +105,7 @@ def _page(
         "threshold": curve.threshold,
         "rule": vars(curve.rule),
         "truth": stretches,
-        "stills": thumbnails(video, curve.events),
+        "stills": thumbnails(video, curve.events, limits),
         "explanations": {each.event.peak_frame: explanation_record(each) for each in explanations},
         "scores": _base64(curve.scores.astype("<f4")),
         "times": _base64(curve.times_s.astype("<f8")),

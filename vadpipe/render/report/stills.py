@@ -14,6 +14,7 @@ from PIL import Image
 from vadpipe.errors import InputError
 from vadpipe.events import Event
 from vadpipe.explanation import Explanation
+from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.pictures import read_stills
 from vadpipe.render.report.assembling import data_uri
 
@@ -28,7 +29,7 @@ _FULL_ALPHA = 0.75  # of the hottest part: what is below must stay visible
 log = logging.getLogger(__name__)
 
 
-def thumbnails(video: Path, events: Sequence[Event]) -> dict[int, str]:
+def thumbnails(video: Path, events: Sequence[Event], limits: Limits | None = None) -> dict[int, str]:
     """Return a JPEG as a data URI by the frame of the peak, for the highest events.
 
     Those that cannot be read are left out; where the whole video cannot, a warning says so.
@@ -38,7 +39,7 @@ def thumbnails(video: Path, events: Sequence[Event]) -> dict[int, str]:
     if not in_order:
         return {}
     try:
-        stills = read_stills(video, [event.peak_s for event in in_order], _THUMBNAIL_PX)
+        stills = read_stills(video, [event.peak_s for event in in_order], _THUMBNAIL_PX, limits)
     except InputError as error:  # the scores stand; a report without pictures is better than none
         log.warning("%s", error)
         return {}
