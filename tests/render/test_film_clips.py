@@ -251,3 +251,22 @@ def test_progress_goes_over_all_clips(tmp_path):
     cut_clips(curve, video, tmp_path, "x", on_progress=lambda *done: told.append(done))
     assert told[-1] == pytest.approx((12.0, 12.0))
     assert [done_s for done_s, _ in told] == sorted({done_s for done_s, _ in told})
+
+
+def test_pictures_that_lean_on_what_is_before_the_key_frame_are_left_out(tmp_path):
+    """An open group of pictures: some are stored behind a key frame and shown before it."""
+    params = "keyint=20:min-keyint=20:scenecut=0:bframes=3:open-gop=1:log-level=error"
+    video = write_video(tmp_path / "a.mp4", 100, codec="libx265", options={"x265-params": params})
+    with av.open(video) as container:
+        packets = [(packet.pts, packet.is_keyframe) for packet in container.demux(video=0) if packet.size]
+    keys = [index for index, (_, is_key) in enumerate(packets) if is_key]
+    assert any(packets[key + 1][0] < packets[key][0] for key in keys[1:-1])
+    (clip,) = cut_clips(curve_of(video, events=[(45, 50)]), video, tmp_path, "x", pad_s=0.1)
+    with av.open(clip) as container:
+        stamps = [packet.pts for packet in container.demux(video=0) if packet.size]
+        assert min(stamps) == 0
+        container.seek(0)
+        shown_numbers = [
+            read_counter(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)
+        ]
+    assert shown_numbers[:13] == list(range(40, 53))
