@@ -12,7 +12,7 @@ from vadpipe.errors import UsageError
 MERGE_GAP_S = 1.0
 """Stretches less than this apart are one event."""
 
-_ROUNDING_S = 1e-6  # a second made of 24 frames may be a little less than one
+_ROUNDING_S = 2e-6  # a second made of 24 frames may be a little less than one, also when times are written
 
 
 @dataclass(frozen=True)

@@ -133,16 +133,25 @@ def _quiet(scores):
     return np.where(np.isnan(scores), np.float32("nan"), scores)
 
 
-def test_events_are_read_and_not_sought_again(path):
-    # A gap of 24 frames at 24 frames a second is a second or less, as the last bit of its times has it.
+def test_a_gap_of_exactly_the_rule_stays_one_when_times_are_rounded(path):
+    # 24 frames at 24 frames a second are a second or a little less, as the last bit of their times has it.
     scores = np.zeros(48, np.float32)
     scores[[0, 25]] = 0.9
     curve = Curve("clip.mp4", scores, np.arange(48) / 24, 2.0, 0.5)
     curve.to_json(path)
     back = Curve.from_json(path)
     assert [(event.start, event.stop) for event in curve.events] == [(0, 1), (25, 26)]
-    assert [(event.start, event.stop) for event in back.events] == [(0, 1), (25, 26)]
-    assert len(back.at(0.5).events) == 1  # times to the microsecond are 0.9999999999999999 s apart
+    for again in (back, back.at(0.5)):  # as it was read, and sought again
+        assert [(event.start, event.stop) for event in again.events] == [(0, 1), (25, 26)]
+
+
+def test_events_are_read_and_not_sought_again(path):
+    curve = event_curve()
+    curve.to_json(path)
+    document = json.loads(path.read_text())
+    del document["events"][0]
+    path.write_text(json.dumps(document))
+    assert len(Curve.from_json(path).events) == len(curve.events) - 1
 
 
 def test_another_threshold_of_a_read_curve_finds_other_events(path):

@@ -229,7 +229,7 @@ def read_document(path: Path) -> tuple[Curve, ScoresDocument]:
         threshold=document.threshold,
         rule=EventRule(**document.rule.model_dump()),
     )
-    # Not sought again: a gap that is just as long as the rule's may be shorter when times are rounded.
+    # Not sought again: the document is what was found, whatever rule a later version seeks by.
     vars(curve)["events"] = [_read_event(event) for event in document.events]
     return curve, document
 

@@ -3,7 +3,7 @@
 "use strict";
 
 vadpipe.events = (() => {
-  const ROUNDING_S = 1e-6; // a second made of 24 frames may be a little less than one
+  const ROUNDING_S = 2e-6; // a second made of 24 frames may be a little less than one
 
   // Stretches [start, stop) of frames at or above `low` that somewhere reach `high`. NaN is below both.
   function* runsOf(scores, low, high) {
