@@ -99,6 +99,15 @@ def test_every_place_is_checked_before_the_work(scorer, tmp_path, monkeypatch):
             vadpipe.score_videos([video], scorer, outputs=outputs)
 
 
+def test_a_folder_that_is_not_there_fails_alone(scorer, tmp_path):
+    good = write_video(tmp_path / "a/clip.mp4", 16)
+    long = tmp_path / ("x" * 300) / "clip.mp4"
+    result = vadpipe.score_videos([tmp_path / "gone/clip.mp4", long, good], scorer)
+    assert [scored.video for scored in result.scored] == [good]
+    assert [failure.path for failure in result.failed] == [tmp_path / "gone/clip.mp4", long]
+    assert not (tmp_path / "gone").exists()
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, x3d_head, x3d_weights):
     """A rendered video of which everything was written, at a threshold that parts it."""

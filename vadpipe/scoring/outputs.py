@@ -130,11 +130,11 @@ class Places:
     def check_writable(self) -> None:
         """Raise OutputError where results could not be written, before hours go into any."""
         paths = [path for paths in (self._stems, self._films, self._clips) for path in paths.values()]
-        absent = {
-            video.path.parent for video in self._stems if not video.path.exists()
-        }  # each fails by itself
-        for folder in dict.fromkeys(path.parent for path in [*paths, *[self.index] * self._has_index]):
-            if folder not in absent:
+        folders = dict.fromkeys(path.parent for path in [*paths, *[self.index] * self._has_index])
+        absent = dict.fromkeys(video.path.parent for video in self._stems)
+        for folder in folders:
+            # A video whose folder is not there fails by itself, and is no reason to end the run.
+            if folder not in absent or os.path.isdir(folder):  # noqa: PTH112  Path raises for long names
                 check_writable(folder)
 
 
