@@ -97,7 +97,6 @@ class VideoLines:
             return
         self._said_s, self._said = now_s, about
         share = report.share_of_all
-        # What is still to be made of the last video, once it has been read, cannot be foreseen.
         left_s = (now_s - self._began_s) * (1 - share) / share if 0 < share < 1 else None
         self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
 

@@ -99,6 +99,20 @@ def test_every_place_is_checked_before_the_work(scorer, tmp_path, monkeypatch):
             vadpipe.score_videos([video], scorer, outputs=outputs)
 
 
+def test_progress_never_goes_back_whatever_is_made(scorer, tmp_path):
+    video = write_video(tmp_path / "clip.mp4", 40)
+    scorer.threshold, told = 0.0, []
+    outputs = Outputs(formats=("json",), explain=True, annotate=tmp_path / "a.mp4", clips=tmp_path / "c")
+    vadpipe.score_videos([video], scorer, outputs=outputs, on_progress=told.append)
+    assert list(dict.fromkeys(report.doing for report in told)) == ["", "explaining", "annotating", "cutting"]
+    shares = [report.share_of_all for report in told]
+    assert shares == sorted(shares)
+    firsts = [
+        next(one for one in told if one.doing == what) for what in ("explaining", "annotating", "cutting")
+    ]
+    assert [one.share_of_all for one in firsts] == [0.25, 0.5, 0.75]
+
+
 def test_a_folder_that_is_not_there_fails_alone(scorer, tmp_path):
     good = write_video(tmp_path / "a/clip.mp4", 16)
     long = tmp_path / ("x" * 300) / "clip.mp4"

@@ -93,16 +93,16 @@ class _JsonLines(logging.Formatter):
 
 def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
     """Prepare logging, as loud as was asked, and in JSON where that was."""
+    global _as_json
+    _as_json = progress == "json"
     level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
-    global _as_json
-    if progress == "json":
+    if _as_json:
         logging.captureWarnings(True)
-    _as_json = progress == "json"
-    for handler in logging.getLogger().handlers if _as_json else ():
-        if getattr(handler, "stream", None) is sys.stderr:
-            handler.setFormatter(_JsonLines())
+        for handler in logging.getLogger().handlers:
+            if getattr(handler, "stream", None) is sys.stderr:
+                handler.setFormatter(_JsonLines())
 
 
 def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | VideoLines:

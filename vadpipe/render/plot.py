@@ -22,6 +22,7 @@ from vadpipe.errors import InputError
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.pictures import read_stills
 from vadpipe.render.clock import clock
+from vadpipe.render.naming import one_line
 
 # Of Okabe and Ito's colours: apart for every kind of colour vision. In print the hatches tell them apart.
 _BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -182,4 +183,4 @@ def _stills(video: Path, curve: Curve, limits: Limits | None) -> list[tuple[int,
 
 def _printable(name: str) -> str:
     """Return the name as matplotlib can draw it: no line breaks, and no formula between dollars."""
-    return "".join(char if char.isprintable() else "�" for char in name).replace("$", r"\$")
+    return one_line(name).replace("$", r"\$")

@@ -16,10 +16,11 @@ from vadpipe.errors import UsageError
 from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.videos import Video, located
+from vadpipe.render.film.annotated import SUFFIXES, annotate
+from vadpipe.render.film.clips import cut_clips
 from vadpipe.render.formats import FORMATS
 from vadpipe.scoring.stems import result_stems
 
-FILM_SUFFIXES = (".mp4", ".mkv", ".mov")
 CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
 INDEX_NAME = "vadpipe-reports.html"
 
@@ -180,13 +181,9 @@ def write_pictures(
             explanations=explanations, limits=limits,
         )  # fmt: skip
     if outputs.annotate is not None:
-        from vadpipe.render.film.annotated import annotate
-
         written.append(places.film(video))
         annotate(curve, path, written[-1], limits=limits, on_progress=doing("annotating"))
     if outputs.clips is not None:
-        from vadpipe.render.film.clips import cut_clips
-
         stem = places.clip_stem(video)
         written += cut_clips(
             curve, path, stem.parent, stem.name, pad_s=outputs.pad_s, limits=limits,
@@ -196,7 +193,7 @@ def write_pictures(
 
 
 def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
-    if given.suffix.lower() not in FILM_SUFFIXES or given.is_dir():
+    if given.suffix.lower() not in SUFFIXES or given.is_dir():
         stems = result_stems(videos, given)
         return {
             video: stem.with_name(fitting_name(stem.name, ".annotated.mp4")) for video, stem in stems.items()

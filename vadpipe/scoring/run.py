@@ -115,13 +115,18 @@ def score_videos(
     limits = scorer.settings.limits
 
     def finish(begun: Begun, report: Reporter | None) -> None:
+        def doing(what: str) -> Reporter | None:
+            nonlocal report
+            report = report and report.doing(what)  # each reading counts on from the one before
+            return report
+
         video = begun.video
         features = scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = scorer.curve(features)
         write = partial(write_formats, curve, places.stem(video), video=video.path, limits=limits)
         files = write(outputs.formats)
-        reasons = _explain(scorer, features, curve, video, report) if outputs.explain else ()
+        reasons = _explain(scorer, features, curve, video, doing("explaining")) if outputs.explain else ()
         if reasons and "json" in outputs.formats:
             write(["json"], explanations=reasons)
         files += write_pictures(
@@ -129,7 +134,7 @@ def score_videos(
             explanations=reasons,
             truth_s=_stretches(truths.get(video), curve),
             limits=limits,
-            doing=lambda what: None if report is None else report.doing(what),
+            doing=doing,
         )  # fmt: skip
         result.scored.append(Scored(video.path, curve, tuple(files), features.source.lost_share > tolerate))
         if outputs.report and len(videos) > 1:
@@ -187,10 +192,7 @@ def _explain(
     from vadpipe.scoring.explaining import explain
 
     try:
-        return explain(
-            scorer, features, curve, video.path,
-            on_progress=None if report is None else report.doing("explaining"),
-        )  # fmt: skip
+        return explain(scorer, features, curve, video.path, on_progress=report)
     except (InputError, WeightsError, MemoryError) as error:  # the scores stand without reasons
         log.warning("%s: not explained: %s", printable(video.path), error or "too little memory")
         return ()
