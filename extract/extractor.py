@@ -21,6 +21,7 @@ from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.decode.sources import DECODERS, choose_decoders
+from vadpipe.extract.decode.timeline import Timeline
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, content_digest
@@ -53,6 +54,7 @@ class Extractor:
     def __init__(self, settings: ExtractSettings | None = None) -> None:
         self.settings = settings or ExtractSettings()
         self._stores: dict[Path, FeatureStore] = {}
+        self._told_of_rate = False
 
     def __reduce__(self) -> tuple[type[Extractor], tuple[ExtractSettings]]:
         return Extractor, (self.settings,)
@@ -131,6 +133,7 @@ class Extractor:
             version = DECODERS[decoder].version()
             log.info("%s: %d frames by %s", printable(opened.video.path), clips.n_frames, version)
             timeline = decoding.timeline
+            self._tell_of_times(opened.video, timeline)
             sha256, (n_bytes, modified_ns) = content_digest(opened.video.path), opened.state
             if opened.video.state() != opened.state:
                 step = "Run again when it is complete."
@@ -140,7 +143,10 @@ class Extractor:
                 frame_times_s=timeline.times_s[: clips.n_frames],
                 end_s=clips.end_s,
                 recipe=self.settings.recipe(
-                    weights_sha256=self.weights_sha256, decoder=str(version), engine=self.engine.name
+                    weights_sha256=self.weights_sha256,
+                    decoder=str(version),
+                    engine=self.engine.name,
+                    timed=timeline.timed,
                 ),
                 source=Source(
                     video=opened.video.name,
@@ -154,6 +160,17 @@ class Extractor:
                 ),
             )
         raise opened.error
+
+    def _tell_of_times(self, video: Video, timeline: Timeline) -> None:
+        """Say what was done with the times of a video that are missing or wrong."""
+        name = printable(video.path)
+        if not timeline.timed:
+            level = logging.INFO if self._told_of_rate else logging.WARNING
+            self._told_of_rate = True
+            rate = f"{self.settings.assume_fps:g}"
+            log.log(level, "%s: carries no times, %s frames a second are assumed (--assume-fps)", name, rate)
+        for change in timeline.changes:
+            log.log(logging.WARNING if change.kind == "jump" else logging.INFO, "%s: %s", name, change)
 
     def _rows(self, decoding: Decoding, report: Reporter | None) -> tuple[Clips, NDArray[np.float32]]:
         from vadpipe.extract.engines.overlap import run_engine
@@ -217,7 +234,12 @@ class Opened:
         self.state = video.state()
         self._decoders, why = choose_decoders(settings.decoder, device, family, self.state[0])
         log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
-        self._job = Job(settings.size, sampling=settings.sampling, limits=settings.limits)
+        self._job = Job(
+            settings.size,
+            sampling=settings.sampling,
+            limits=settings.limits,
+            assume_fps=settings.assume_fps,
+        )
         self._decoding = self._start(*self._decoders[0])
 
     def attempts(self) -> Iterator[tuple[str, Decoding]]:

@@ -13,30 +13,39 @@ from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.decode.timeline import ASSUMED_FPS
 
 
 def read_stills(
-    path: Path, times_s: Sequence[float], short_side_px: int = 180, limits: Limits | None = None
+    path: Path,
+    times_s: Sequence[float],
+    short_side_px: int = 180,
+    limits: Limits | None = None,
+    *,
+    assume_fps: float = ASSUMED_FPS,
 ) -> list[NDArray[np.uint8] | None]:
     """Return the frame shown at each time, (H, W, 3) uint8 RGB, in the order asked.
 
-    One that cannot be read is None.
+    One that cannot be read is None. A video without times has ``assume_fps`` frames a second.
 
     Raises:
         InputError: where the file itself cannot be read.
     """
-    return _frames(path, times_s, Size(short_side_px, square=False), limits or Limits())
+    size = Size(short_side_px, square=False)
+    return _frames(path, Job(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps))
 
 
 def read_frames(
-    path: Path, times_s: Sequence[float], size: Size, limits: Limits | None = None
+    path: Path, times_s: Sequence[float], size: Size, limits: Limits, *, assume_fps: float = ASSUMED_FPS
 ) -> list[NDArray[np.uint8]]:
     """Return the frame shown at each time in the size that a backbone is fed, (H, W, 3) uint8 RGB.
+
+    A video without times has ``assume_fps`` frames a second.
 
     Raises:
         InputError: where the file or one of the frames cannot be read.
     """
-    frames = _frames(path, times_s, size, limits or Limits())
+    frames = _frames(path, Job(size, stills_s=tuple(times_s), limits=limits, assume_fps=assume_fps))
     found = [frame for frame in frames if frame is not None]
     if len(found) < len(frames):
         lost_s = times_s[next(index for index, frame in enumerate(frames) if frame is None)]
@@ -44,11 +53,8 @@ def read_frames(
     return found
 
 
-def _frames(
-    path: Path, times_s: Sequence[float], size: Size, limits: Limits
-) -> list[NDArray[np.uint8] | None]:
-    stills: list[NDArray[np.uint8] | None] = [None] * len(times_s)
-    job = Job(size, stills_s=tuple(times_s), limits=limits)
+def _frames(path: Path, job: Job) -> list[NDArray[np.uint8] | None]:
+    stills: list[NDArray[np.uint8] | None] = [None] * len(job.stills_s or ())
     with Decoding(path, job) as decoding:
         for index, pixels in decoding.frames():
             stills[index] = pixels

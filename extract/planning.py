@@ -91,7 +91,8 @@ def _planned(
     past = store.past_failure(video, asked_of(settings))
     if past is not None and not retry:
         raise past
-    with Decoding(video.path, Job(settings.size, limits=settings.limits, stills_s=())) as decoding:
+    job = Job(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills_s=())
+    with Decoding(video.path, job) as decoding:
         timeline = decoding.timeline
     n_snippets = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
     n_values = n_snippets * settings.crops * settings.record.feature_dim

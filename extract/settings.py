@@ -12,6 +12,7 @@ from vadpipe.extract.crops import CROPS
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.sources import choose_decoders
+from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.engines.engine import check_engine
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
@@ -32,6 +33,7 @@ class ExtractSettings:
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
             half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         fps: frames a second to resample the video to; None takes every frame.
+        assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
         engine: ``"auto"``, ``"torch"`` or ``"openvino"``.
@@ -48,6 +50,7 @@ class ExtractSettings:
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
     fps: float | None = None
+    assume_fps: float = ASSUMED_FPS
     decoder: str = "auto"
     device: str = "auto"
     engine: str = "auto"
@@ -74,8 +77,9 @@ class ExtractSettings:
             )
         if not 1 <= self.stride <= 100_000:
             raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
-        if self.fps is not None and not 0.01 <= self.fps <= 1000:
-            raise UsageError(f"{self.fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+        for fps in (self.fps, self.assume_fps):
+            if fps is not None and not 0.01 <= fps <= 1000:
+                raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, **others: object) -> ExtractSettings:
@@ -130,8 +134,8 @@ class ExtractSettings:
     def _sees(self) -> str:
         return "crops" if self.crops > 1 else self.view or "whole"
 
-    def recipe(self, *, weights_sha256: str, decoder: str, engine: str) -> Recipe:
-        """Return the record of features that these settings make."""
+    def recipe(self, *, weights_sha256: str, decoder: str, engine: str, timed: bool = True) -> Recipe:
+        """Return the record of features that these settings make of a video that has times, or has none."""
         record = self.record
         return Recipe(
             backbone=record.name,
@@ -141,6 +145,7 @@ class ExtractSettings:
             stride_frames=self.stride,
             clip_frames=record.clip_frames,
             fps=self.fps,
+            assumed_fps=None if timed else self.assume_fps,
             view=self._sees,
             resize_px=self.size.side_px,
             input_px=record.input_px,
@@ -154,9 +159,11 @@ class ExtractSettings:
     def differences(self, recipe: Recipe, weights_sha256: str) -> list[str]:
         """Return how features of a recipe differ from what these settings make; empty where they fit.
 
-        A decoder or an engine counts only where it was asked for by name.
+        A decoder or an engine counts only where it was asked for by name, an assumed rate where it was used.
         """
         differences = self.recipe(weights_sha256=weights_sha256, decoder="", engine="").differences(recipe)
+        if recipe.assumed_fps not in (None, self.assume_fps):
+            differences.append(f"assumed frames a second: {self.assume_fps:g} / {recipe.assumed_fps:g}")
         aliases = {"pyav": "av"}
         for what, asked, made in (
             ("decoder", self.decoder, recipe.decoder),

@@ -42,6 +42,8 @@ class Recipe(BaseModel):
         stride_frames: frames from the start of one snippet to the start of the next.
         clip_frames: how many of a snippet's frames the backbone sees.
         fps: frames a second that the video was resampled to, or None.
+        assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
+            Recorded only: a snippet has the same frames at any rate.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
         fixed_rows: rows of published features with a stride, in the same way.
@@ -65,6 +67,7 @@ class Recipe(BaseModel):
     stride_frames: int
     clip_frames: int = SNIPPET_FRAMES
     fps: float | None = None
+    assumed_fps: float | None = None
     even_rows: int | None = Field(None, ge=1)
     fixed_rows: int | None = Field(None, ge=1)
     view: str
@@ -88,7 +91,7 @@ class Recipe(BaseModel):
 
     def differences(self, other: Recipe) -> list[str]:
         """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
-        recorded_only = {"decoder", "engine"}
+        recorded_only = {"decoder", "engine", "assumed_fps"}
         for rows in ("even_rows", "fixed_rows"):
             if None not in (getattr(self, rows), getattr(other, rows)):
                 recorded_only.add(rows)

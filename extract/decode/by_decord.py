@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.complaints import complaints
-from vadpipe.extract.decode.container import sniff
-from vadpipe.extract.decode.frame import Frame, Reading, misread
+from vadpipe.extract.decode.frame import Frame, Reading, check_unforced, misread
 from vadpipe.extract.decode.opening import open_container
 
 _DAMAGED = "decord cannot tell which frames are damaged"
@@ -30,8 +28,7 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
     if reading.timeline.n_hidden:
         # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.
         raise misread("decord cannot number its frames: an edit list hides some")
-    if sniff(Path(reading.path)) == "ts":
-        raise misread("decord loses the first frames of transport streams")
+    check_unforced(reading, "decord")
     with open_container(reading.path, reading.limits) as (container, _):
         if len(container.streams.video) > 1:
             raise misread("decord chooses among several video streams by itself")

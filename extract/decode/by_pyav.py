@@ -39,13 +39,14 @@ def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple
     """
     timeline = reading.timeline
     with open_container(reading.path, reading.limits) as (container, stream):
-        tick_s = float(stream.time_base or 0)
+        tick_s = float(timeline.tick)
         # dav1d leaves out by itself what it cannot decode whole.
         damage = None if stream.codec_context.name == "libdav1d" else _Damage(tick_s)
         # AVI has no presentation times; its frames come in their order and nothing else is known.
         counted = container.format.name == "avi"
-        if seek is not None and not (counted and stream.codec_context.has_b_frames):
+        if seek is not None and timeline.can_seek and not (counted and stream.codec_context.has_b_frames):
             container.seek(seek, stream=stream)
+        packets = timeline.packets(container, stream)
         n_broken, last = 0, -1
 
         def broken(packet: av.Packet[VideoStream], reason: str) -> None:
@@ -56,7 +57,7 @@ def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple
             reading.alive()
             log.debug("broken packet: %s", reason)
 
-        for index, frame in enumerate(tolerant(container, stream, broken)):
+        for index, frame in enumerate(tolerant(container, stream, broken, packets)):
             if not counted:
                 number = timeline.number_of(frame.pts)
             elif stream.codec_context.has_b_frames:  # of a broken packet no frame comes

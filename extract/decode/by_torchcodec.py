@@ -9,7 +9,7 @@ import numpy as np
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.complaints import complaints
-from vadpipe.extract.decode.frame import Frame, Reading, misread
+from vadpipe.extract.decode.frame import Frame, Reading, check_unforced, misread
 from vadpipe.extract.decode.opening import open_container
 
 os.environ.setdefault("TORCHCODEC_FFMPEG_LOG_LEVEL", "ERROR")
@@ -34,6 +34,7 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
         DecodeError: where torchcodec cannot read the file to its end, or sees other frames than the packets
             announce.
     """
+    check_unforced(reading, "torchcodec")
     timeline = reading.timeline
     width, height = reading.size_px
     times_s = timeline.times_s

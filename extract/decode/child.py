@@ -70,7 +70,7 @@ def run(job: Job, output: int) -> None:
     confine_this_process(job.limits.memory_bytes if job.device == "cpu" else None)
     alive = sign_of_life(output)
     path = f"/dev/fd/{job.descriptor}"  # the video's name never reaches a decoder
-    timeline = read_timeline(path, job.limits, alive)
+    timeline = read_timeline(path, job.limits, alive, assume_fps=job.assume_fps)
     send_json(output, Kind.TIMELINE, timeline.to_record())
     send(output, Kind.TIMES, np.ascontiguousarray(timeline.times_s).data)
     if job.stills_s is not None:

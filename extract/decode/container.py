@@ -1,29 +1,97 @@
 """Know a video by its first bytes, before any decoder sees the file.
 
 A decoder that follows a playlist can be made to read other files, and a playlist can carry any
-name. So only four container families are opened, and nothing is concluded from the suffix.
+name. So only containers whose demuxer reads one file alone are opened, each by that demuxer, and nothing is
+concluded from the suffix.
 """
 
 from __future__ import annotations
 
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from vadpipe.errors import InputError
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"})
+
+@dataclass(frozen=True)
+class Family:
+    """Containers that one demuxer reads.
+
+    Attributes:
+        title: what users call them.
+        demuxer: FFmpeg's full name of what opens them, and no other demuxer does.
+        suffixes: what their files usually end in.
+        timed: whether frames have timestamps. Those of raw streams have none.
+        counted: whether frames are known by their place among all, since there are no times of presentation.
+        continuous: whether the container itself guarantees that time never goes back. Elsewhere it does
+            where recordings were joined.
+        wraps_bits: how many bits a timestamp has in the file, where it starts again at zero after the last.
+        measured: whether the container states its length. Elsewhere FFmpeg estimates it, and can be far off.
+        media_type: for a browser.
+    """
+
+    title: str
+    demuxer: str
+    suffixes: tuple[str, ...]
+    timed: bool = True
+    counted: bool = False
+    continuous: bool = False
+    wraps_bits: int | None = None
+    measured: bool = True
+    media_type: str = "application/octet-stream"
+
+
+FAMILIES = {
+    "mp4": Family(
+        "MP4/MOV", "mov,mp4,m4a,3gp,3g2,mj2", (".mp4", ".m4v", ".mov", ".f4v", ".3gp"),
+        continuous=True, media_type="video/mp4",
+    ),
+    "mkv": Family("MKV/WebM", "matroska,webm", (".mkv", ".webm"), media_type="video/webm"),
+    "avi": Family("AVI", "avi", (".avi",), counted=True, continuous=True, media_type="video/x-msvideo"),
+    "ts": Family(
+        "MPEG-TS", "mpegts", (".ts", ".mts", ".m2ts"),
+        wraps_bits=33, measured=False, media_type="video/mp2t",
+    ),
+    "ps": Family(
+        "MPEG-PS", "mpeg", (".mpg", ".mpeg", ".m2p", ".vob"),
+        wraps_bits=33, measured=False, media_type="video/mpeg",
+    ),
+    "flv": Family("FLV", "flv", (".flv",), media_type="video/x-flv"),
+    "asf": Family("ASF/WMV", "asf", (".wmv", ".asf"), media_type="video/x-ms-asf"),
+    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), media_type="video/ogg"),
+    "mxf": Family("MXF", "mxf", (".mxf",), continuous=True, media_type="application/mxf"),
+    "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True, media_type="video/dv"),
+    "dhav": Family("DHAV", "dhav", (".dav",), measured=False),
+    "gif": Family("GIF", "gif", (".gif",), continuous=True, media_type="image/gif"),
+    "y4m": Family("Y4M", "yuv4mpegpipe", (".y4m",), continuous=True),
+    "h264": Family("raw H.264", "h264", (".h264", ".264", ".avc"), timed=False, measured=False),
+    "hevc": Family("raw HEVC", "hevc", (".h265", ".265", ".hevc"), timed=False, measured=False),
+    "mjpeg": Family("raw MJPEG", "mjpeg", (".mjpeg", ".mjpg"), timed=False, measured=False),
+}  # fmt: skip
+"""The containers that are opened, by the name that :func:`sniff` gives them."""
+
+SUFFIXES = frozenset(suffix for family in FAMILIES.values() for suffix in family.suffixes)
 """What a folder is searched for. A file that is named outright may have any suffix."""
 
 _MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _TS_PACKET_BYTES = 188
 _HEAD_BYTES = 4 + 3 * 192
+_HIKVISION_HEAD_BYTES = 40
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_MXF_PARTITION = bytes.fromhex("060e2b34020501010d0102010102")
+# Of H.264: parameter sets, access unit delimiters, supplemental information, then slices, with which a
+# recording begins that was cut out of another. Of HEVC the same, in two bytes.
+_H264_UNITS = re.compile(rb"[\x27\x47\x67\x09\x06\x25\x45\x65\x01\x21\x41\x61]", re.DOTALL)
+_HEVC_UNITS = re.compile(rb"[\x40\x42\x44\x46\x4e\x26\x28\x2a\x02][\x01-\x07]", re.DOTALL)
 
 
 def sniff(path: Path) -> str:
-    """Return the container family: ``"mp4"``, ``"mkv"``, ``"avi"`` or ``"ts"``.
+    """Return the container's family, a key of :data:`FAMILIES`.
 
     Raises:
         InputError: where the file is missing, unreadable, empty, or none of these.
@@ -40,7 +108,7 @@ def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
             raise InputError("is not a file", file=path, next_step="Name a video file.")
         file = path.open("rb", buffering=0)
     except FileNotFoundError as error:
-        raise InputError("no such file", file=path, next_step="Check the path.") from error
+        raise _missing(path) from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     with file:
@@ -52,28 +120,80 @@ def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
             raise InputError("is empty", file=path, next_step="Copy or record the video again.")
         family = _family(head)
         if family is None:
+            titles = ", ".join(known.title for known in FAMILIES.values())
             raise InputError(
                 f"is not a video: it begins with {_describe(head)}",
                 file=path,
-                next_step="Videos are MP4/MOV, MKV/WebM, AVI or MPEG-TS; convert others with ffmpeg.",
+                next_step=f"Videos are {titles}; convert others with ffmpeg.",
             )
         yield file, family
 
 
+def _missing(path: Path) -> InputError:
+    return InputError("no such file", file=path, next_step="Check the path.")
+
+
 def _family(head: bytes) -> str | None:
+    return next((name for name, begins in _BEGINNINGS if begins(head)), None)
+
+
+def _is_mp4(head: bytes) -> bool:
     # A box that begins with text may be a playlist too, and to another demuxer is nothing else.
-    if head[4:8] in _MP4_BOXES and not _is_text(head[8:72]):
-        return "mp4"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "mkv"
-    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
-        return "avi"
+    return head[4:8] in _MP4_BOXES and not _is_text(head[8:72])
+
+
+def _is_ts(head: bytes) -> bool:
     # A sync byte starts every packet; M2TS puts a four-byte time code before each.
     for first, packet in ((0, _TS_PACKET_BYTES), (4, _TS_PACKET_BYTES + 4)):
         syncs = head[first::packet]
         if len(syncs) >= 2 and set(syncs[:3]) == {0x47}:
-            return "ts"
-    return None
+            return True
+    return False
+
+
+def _is_ps(head: bytes) -> bool:
+    if head.startswith(b"IMKH"):  # Hikvision's recorders put their own head before the stream
+        head = head[_HIKVISION_HEAD_BYTES:]
+    return head.startswith(b"\0\0\1\xba")
+
+
+def _is_dv(head: bytes) -> bool:
+    return head.startswith(b"\x1f\x07\0") and len(head) > 3 and head[3] & 0x7F == 0x3F
+
+
+def _raw(unit: re.Pattern[bytes]) -> Callable[[bytes], bool]:
+    def begins(head: bytes) -> bool:
+        for start_code in (b"\0\0\0\1", b"\0\0\1"):
+            if head.startswith(start_code):
+                return unit.match(head, len(start_code)) is not None
+        return False
+
+    return begins
+
+
+def _magic(*beginnings: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(beginnings)
+
+
+# In this order: what a time code of M2TS looks like may be a start code, too.
+_BEGINNINGS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("mp4", _is_mp4),
+    ("mkv", _magic(b"\x1a\x45\xdf\xa3")),
+    ("avi", lambda head: head.startswith(b"RIFF") and head[8:12] == b"AVI "),
+    ("ts", _is_ts),
+    ("ps", _is_ps),
+    ("flv", lambda head: head.startswith(b"FLV") and head[3:4] <= b"\x04" and head[5:6] == b"\0"),
+    ("asf", _magic(_ASF_HEADER)),
+    ("ogg", _magic(b"OggS\0")),
+    ("mxf", _magic(_MXF_PARTITION)),
+    ("dv", _is_dv),
+    ("dhav", _magic(b"DHAV", b"DAHUA")),
+    ("gif", _magic(b"GIF87a", b"GIF89a")),
+    ("y4m", _magic(b"YUV4MPEG2 ")),
+    ("h264", _raw(_H264_UNITS)),
+    ("hevc", _raw(_HEVC_UNITS)),
+    ("mjpeg", _magic(b"\xff\xd8\xff")),
+)
 
 
 def _describe(head: bytes) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode.container import FAMILIES, sniff
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.timeline import Timeline
 
@@ -89,3 +91,21 @@ DecodeError where this decoder would lose or misnumber some, and another should 
 def misread(reason: str) -> DecodeError:
     """Return the error of a decoder that would lose or misnumber frames."""
     return DecodeError(reason, next_step="Try --decoder pyav, which knows every frame by its own time.")
+
+
+UNFORCED = ("mp4", "mkv", "avi")
+"""Container families for decoders whose demuxer cannot be forced. Their first bytes leave least doubt. decord
+loses or invents frames of transport streams, and its index of them can hang."""
+
+
+def check_unforced(reading: Reading, decoder: str) -> None:
+    """Refuse a video to a decoder that picks a demuxer by itself, and goes by the file's own timestamps.
+
+    Raises:
+        DecodeError: where the demuxer has to be forced, or timestamps had to be mended.
+    """
+    family = sniff(Path(reading.path))
+    if family not in UNFORCED:
+        raise misread(f"{decoder} cannot be held to the demuxer of {FAMILIES[family].title}")
+    if not reading.timeline.can_seek:
+        raise misread(f"{decoder} goes by timestamps that are wrong in this file")

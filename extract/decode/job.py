@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.sampling import Sampling
 
 
@@ -21,6 +22,7 @@ class Job:
         device: ``"cpu"`` or ``"cuda:0"``.
         limits: what the video may ask for.
         stills_s: times in seconds; only the frames shown then are wanted. None for all that sampling wants.
+        assume_fps: frames a second of a video that has no times.
         descriptor: of the open video, inherited.
     """
 
@@ -30,6 +32,7 @@ class Job:
     device: str = "cpu"
     limits: Limits = field(default_factory=Limits)
     stills_s: tuple[float, ...] | None = None
+    assume_fps: float = ASSUMED_FPS
     descriptor: int = -1
 
     def to_json(self) -> str:

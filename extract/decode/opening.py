@@ -1,10 +1,11 @@
-"""Open a video with FFmpeg by PyAV, held to the file itself and the known containers, and go through it."""
+"""Open a video with FFmpeg by PyAV, held to the file itself and to one demuxer, and go through it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import av
@@ -12,14 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode.container import FAMILIES, Family, sniff
 from vadpipe.extract.decode.limits import Limits
 
-# The demuxers of the four families that container.sniff lets through. Without this list, FFmpeg
-# picks one by content and can end in a playlist reader.
-_OPEN_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts",
-}
 _TITLES = "replace"  # what is no UTF-8 in a title or a comment
 _PLACES = 100  # of a file that may be unreadable
 
@@ -28,15 +24,18 @@ _PLACES = 100  # of a file that may be unreadable
 def open_container(
     path: str | os.PathLike[str], limits: Limits | None = None
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video with FFmpeg, restricted to local files of the known container families.
+    """Open a video with FFmpeg, restricted to this file and to the demuxer that its first bytes call for.
 
     Raises:
         DecodeError: where the container is broken.
         InputError: where it holds no video, or is beyond the limits.
     """
     limits = limits or Limits()
-    with _opened(path, limits) as container:
-        limits.check(streams=len(container.streams), duration_s=(container.duration or 0) / av.time_base)
+    family = family_of(path)
+    with _opened(path, family, limits) as container:
+        limits.check(streams=len(container.streams))
+        if family.measured:
+            limits.check(duration_s=(container.duration or 0) / av.time_base)
         if not container.streams.video:
             raise InputError("holds no video stream", file=path)
         # Of several a player shows the one that is marked as the default, or else the largest.
@@ -55,21 +54,34 @@ def open_container(
         yield container, stream
 
 
-def _opened(path: str | os.PathLike[str], limits: Limits) -> InputContainer:
+def family_of(path: str | os.PathLike[str]) -> Family:
+    """Return the container family of a file. Raises InputError where it is not a video."""
+    return FAMILIES[sniff(Path(path))]
+
+
+def _opened(path: str | os.PathLike[str], family: Family, limits: Limits) -> InputContainer:
     # "file:" keeps a name such as "concat:a|b" or "-" from being read as a protocol or option.
     url = f"file:{os.fspath(path)}"
+    # Left alone, FFmpeg picks a demuxer by content and can end in a playlist reader. The whitelist holds
+    # demuxers to it that open others.
+    options = {"protocol_whitelist": "file", "format_whitelist": family.demuxer}
+    if family.wraps_bits is not None:  # timestamps as they are in the file: what wraps is mended here
+        options["correct_ts_overflow"] = "0"
+    # FFmpeg finds a demuxer by one of its names.
+    forced = family.demuxer.partition(",")[0]
     # Opening decodes a first frame of each stream to learn its format, and a bomb goes off there.
     each_stream = [_codec_options(limits)] * (min(limits.streams, 1000) + 1)
     try:
         try:
             return av.open(
                 url,
-                options=dict(_OPEN_OPTIONS),
+                format=forced,
+                options=dict(options),
                 stream_options=each_stream,  # type: ignore[arg-type]
                 metadata_errors=_TITLES,
             )
-        except ValueError:  # a transport stream, whose streams are not known before
-            return av.open(url, options=dict(_OPEN_OPTIONS), metadata_errors=_TITLES)
+        except ValueError:  # a transport stream, say, whose streams are not known before
+            return av.open(url, format=forced, options=dict(options), metadata_errors=_TITLES)
     except MemoryError:  # FFmpeg's is one too
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -93,6 +105,7 @@ def tolerant(
     container: InputContainer,
     stream: VideoStream,
     on_broken: Callable[[av.Packet[VideoStream], str], None] | None = None,
+    packets: Iterator[av.Packet[VideoStream]] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Yield every frame that can be decoded, in presentation order; broken packets are left out.
 
@@ -100,8 +113,9 @@ def tolerant(
         container: an open video.
         stream: one of its streams.
         on_broken: told each packet that cannot be decoded, and FFmpeg's reason.
+        packets: the stream's, where they do not come as they are in the file.
     """
-    for packet in read_packets(container, stream):
+    for packet in packets or read_packets(container, stream):
         try:
             frames = packet.decode()
         except MemoryError:  # FFmpeg's is one too

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from vadpipe.errors import UsageError
-from vadpipe.extract.decode.frame import Frames
+from vadpipe.extract.decode.container import FAMILIES
+from vadpipe.extract.decode.frame import UNFORCED, Frames
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,8 @@ def choose_decoders(
         if on_gpu and decoder.on_cuda:  # a build without CUDA says so at once
             return [(name, device), (name, "cpu")], "it was asked for"
         return [(name, "cpu")], "it was asked for"
-    if family == "ts":
-        # decord loses or invents frames of transport streams, and its index of them can hang.
-        return [("pyav", "cpu")], "decord misreads transport streams"
+    if family not in UNFORCED:
+        return [("pyav", "cpu")], f"it alone is held to one demuxer, as {FAMILIES[family].title} has to be"
     small = n_bytes <= DECORD_FILE_BYTES
     usual = [("decord", "cpu"), ("pyav", "cpu")] if small else [("pyav", "cpu")]
     if on_gpu and DECODERS["torchcodec"].version() is not None:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from vadpipe.extract.decode.frame import Frame, Size
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import open_container
+from vadpipe.extract.decode.opening import open_container, tolerant
 from vadpipe.extract.decode.scaling import Scaler
 from vadpipe.extract.decode.timeline import Timeline
 
@@ -60,7 +60,7 @@ class _Reader:
         if self._is_near(number) and (frame := self._forward(stamp)) is not None:
             return frame
         # A seek in a transport stream can land behind the frame; then it is read from the start.
-        for seek in (True, False):
+        for seek in (True, False) if self._timeline.can_seek else (False,):
             self._open.close()
             container, stream = self._open.enter_context(open_container(self._path, self._limits))
             try:
@@ -94,7 +94,8 @@ class _Reader:
         """Yield frames with their timestamps, as the timeline has them."""
         counted = container.format.name == "avi"
         stamps = self._timeline.stamps
-        for index, frame in enumerate(container.decode(stream)):
+        packets = self._timeline.packets(container, stream)
+        for index, frame in enumerate(tolerant(container, stream, packets=packets)):
             self._alive()
             at = frame.dts if counted else frame.pts
             if counted and stream.codec_context.has_b_frames:

@@ -1,17 +1,19 @@
-"""The presentation times of a video, read from its packets without decoding.
+"""The presentation times of a video, read from its packets.
 
 decord gives times as float32 and, for some containers, not at all; a player goes by the packets'
-timestamps, and so does everything here.
+timestamps, and so does everything here. What is wrong with them is mended first, and raw streams, which have
+none, are given some by an assumed rate.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -19,9 +21,23 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vadpipe.errors import DecodeError
+from vadpipe.errors import DecodeError, InputError
+from vadpipe.extract.decode.container import Family
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import ffmpeg_log, open_container, read_packets, start_of, tolerant
+from vadpipe.extract.decode.opening import (
+    family_of,
+    ffmpeg_log,
+    open_container,
+    read_packets,
+    start_of,
+    tolerant,
+)
+from vadpipe.extract.decode.packets import read_rows
+from vadpipe.extract.decode.presentation import MAX_CHANGES, Presentation, present
+from vadpipe.extract.decode.timestamps import FAR_S, KINDS, NO_STAMP, ClockChange, Kind
+
+ASSUMED_FPS = 25.0
+"""Frames per second of a video that carries no times: FFmpeg's default, and the rate of PAL cameras."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,13 @@ class Timeline:
         n_hidden: coded frames that a player does not show, since an edit list hides them, such as
             those between a key frame and the cut after it.
         width_px, height_px: of the picture as shown, after rotation.
-        stamps: (N,) int64, the container's timestamps of the same N frames, in its own ticks.
+        stamps: (N,) int64, timestamps of the same N frames, in ticks.
         quarter_turns: how often the decoded picture is turned by 90 degrees, counterclockwise.
+        tick: what timestamps count, in seconds.
+        timed: whether the file has times; else they follow from an assumed rate.
+        changes: where the clock does not simply go on; at most 100 of them.
+        packet_stamps: (P, 2) int64, pts and dts of every packet in the order of the file, where they are not
+            what the file says. Such a video can only be read from its start.
     """
 
     times_s: NDArray[np.float64] = field(repr=False)
@@ -48,6 +69,10 @@ class Timeline:
     height_px: int
     quarter_turns: int
     stamps: NDArray[np.int64] = field(repr=False)
+    tick: Fraction = Fraction(0)
+    timed: bool = True
+    changes: tuple[ClockChange, ...] = ()
+    packet_stamps: NDArray[np.int64] | None = field(default=None, repr=False)
 
     @property
     def frame_s(self) -> float:
@@ -55,21 +80,30 @@ class Timeline:
         edges = np.append(self.times_s, self.end_s)
         return float(np.median(np.diff(edges)))
 
-    def to_record(self) -> dict[str, float | int]:
-        """Return everything but the arrays."""
-        return {name: getattr(self, name) for name in _SCALARS}
+    @property
+    def can_seek(self) -> bool:
+        """Whether the video can be entered elsewhere than at its start."""
+        return self.packet_stamps is None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return everything but the arrays, and what only the process that read the video can use."""
+        changes = [[change.kind, change.frame, change.by_s] for change in self.changes]
+        return {name: getattr(self, name) for name in (*_NUMBERS, "timed")} | {"changes": changes}
 
     @classmethod
-    def from_record(cls, record: dict[str, float | int], times_s: NDArray[np.float64]) -> Timeline:
+    def from_record(cls, record: dict[str, Any], times_s: NDArray[np.float64]) -> Timeline:
         """Return the timeline of a record and its times; it knows no timestamps.
 
         Raises:
             ValueError: where they cannot be those of a video.
         """
-        numbers = all(type(value) in (int, float) for value in record.values())
-        if not numbers or record.keys() != set(_SCALARS):
+        if record.keys() != {*_NUMBERS, "timed", "changes"} or type(record["timed"]) is not bool:
             raise ValueError("it has other fields")
-        timeline = cls(**record, times_s=times_s, stamps=np.empty(0, dtype=np.int64))  # type: ignore[arg-type]
+        if any(type(record[name]) not in (int, float) for name in _NUMBERS):
+            raise ValueError("it has other fields")
+        changes = _parse_changes(record["changes"], len(times_s))
+        no_stamps = np.empty(0, dtype=np.int64)
+        timeline = cls(**record | {"changes": changes}, times_s=times_s, stamps=no_stamps)
         edges = np.append(times_s, timeline.end_s)
         whole = (timeline.n_announced, timeline.n_hidden, timeline.width_px, timeline.height_px)
         if not (
@@ -88,6 +122,23 @@ class Timeline:
         at = int(np.searchsorted(self.stamps, stamp)) if stamp is not None else len(self.stamps)
         return at if at < len(self.stamps) and self.stamps[at] == stamp else None
 
+    def packets(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[VideoStream]]:
+        """Yield every packet of the video, as :func:`read_packets` does, with the timestamps known here.
+
+        Args:
+            container: the video, at its start unless it :attr:`can_seek`.
+            stream: the one that the timeline is of.
+        """
+        packets = read_packets(container, stream)
+        if self.packet_stamps is None:
+            yield from packets
+            return
+        # The last packet is FFmpeg's own and flushes the decoder.
+        for packet, (pts, dts) in zip(packets, self.packet_stamps, strict=False):
+            packet.pts = None if pts == NO_STAMP else int(pts)
+            packet.dts = None if dts == NO_STAMP else int(dts)
+            yield packet
+
     def scaled_to(self, short_side_px: int) -> tuple[int, int]:
         """Return (width, height) in pixels with that short side and the aspect kept, both even."""
         scale = short_side_px / min(self.width_px, self.height_px)
@@ -95,14 +146,29 @@ class Timeline:
         return width, height
 
 
+_NUMBERS = ("end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns")
 _ROUGHLY_S = 1.0  # a length in words may be off by so much
-_SCALARS = ("end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns")
+
+
+def _parse_changes(changes: object, n_frames: int) -> tuple[ClockChange, ...]:
+    if not isinstance(changes, list) or len(changes) > MAX_CHANGES:
+        raise ValueError("it has other fields")
+    parsed = []
+    for change in changes:
+        match change:
+            case [str(kind), int(frame), float(by_s)] if kind in KINDS and 0 <= frame < n_frames:
+                parsed.append(ClockChange(cast("Kind", kind), frame, by_s))
+            case _:
+                raise ValueError("it has a clock that makes no sense")
+    return tuple(parsed)
 
 
 def read_timeline(
     path: str | os.PathLike[str],
     limits: Limits | None = None,
     on_packet: Callable[[], None] | None = None,
+    *,
+    assume_fps: float = ASSUMED_FPS,
 ) -> Timeline:
     """Read the times of all frames, as float64 seconds from the start of playback.
 
@@ -110,28 +176,33 @@ def read_timeline(
         path: the video.
         limits: what it may ask for.
         on_packet: called for each packet that was read, as a sign of life.
+        assume_fps: frames a second of a video that has no times.
 
     Raises:
         DecodeError: where the container is broken or holds no frame that is shown.
         InputError: where it holds no video, or is beyond the limits.
     """
-    limits = limits or Limits()
+    limits, family = limits or Limits(), family_of(path)
     with open_container(path, limits) as (container, stream):
         width, height, quarter_turns = _geometry(container, stream, limits)
     with open_container(path, limits) as (container, stream):
+        rows = read_rows(container, stream, on_packet)
         rate = stream.average_rate or stream.base_rate
-        packets = _packets(container, stream, on_packet)
-        seconds = float(stream.time_base or 0)
+        tick = Fraction(stream.time_base or 0)
         start_s, n_announced = start_of(container), stream.frames
-        counted = container.format.name == "avi"
         announced_s = _announced_s(container, stream)
-    n_packets = len(packets)
-    packets = _distinct(packets)
-    n_announced -= n_packets - len(packets)
+        reorders = stream.codec_context.has_b_frames
+    presented = present(
+        path, rows, family, tick,
+        reorders=reorders, assume_fps=assume_fps, limits=limits, on_packet=on_packet,
+    )  # fmt: skip
+    packets, n_same = _distinct(rows, presented)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
-    times_s = packets["pts"] * seconds - start_s
-    if counted:  # what AVI has instead of presentation times begins with the codec's delay
+    seconds = float(presented.tick)
+    times_s = packets["pts"] * seconds - _start_s(start_s, presented, family, seconds)
+    n_announced -= n_same
+    if family.counted:  # what it has instead of presentation times begins with the codec's delay
         times_s = times_s - times_s[0]
         n_announced -= int(packets["pts"][-1] - packets["pts"][0]) + 1 - len(packets)  # dropped frames again
     elif (packets["pts"] < 0).any() and not packets["discard"].any():
@@ -141,8 +212,10 @@ def read_timeline(
     if not shown.any():
         raise DecodeError("holds no frame that a player shows", file=path)
     times_s = np.maximum(times_s[shown], 0.0)
+    if len(times_s) == 1 and family.demuxer in ("mjpeg", "gif"):
+        raise InputError("is a single picture, not a video", file=path)
     last_s = max(0, int(packets["duration"][shown][-1])) * seconds or (1 / float(rate) if rate else 0.0)
-    end_s = float(times_s[-1]) + last_s
+    end_s = float(times_s[-1]) + (last_s if family.timed else seconds)
     limits.check(duration_s=end_s)
     timeline = Timeline(
         times_s=times_s,
@@ -153,6 +226,10 @@ def read_timeline(
         height_px=height,
         quarter_turns=quarter_turns,
         stamps=packets["pts"][shown],
+        tick=presented.tick,
+        timed=family.timed,
+        changes=presented.changes(packets["pts"][shown]) if family.timed and not family.counted else (),
+        packet_stamps=presented.packet_stamps,
     )
     absent_s = announced_s - start_s - end_s
     if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
@@ -160,15 +237,29 @@ def read_timeline(
     return timeline
 
 
-def _distinct(packets: NDArray[np.void]) -> NDArray[np.void]:
-    """Return the packets in the order of presentation, without those that give no frame of their own.
+def _distinct(rows: NDArray[np.void], presented: Presentation) -> tuple[NDArray[np.void], int]:
+    """Return the packets in presentation order, each time once, and how many were left out.
 
-    A capture's dropped frames are announced, but never there; and of two at one time one is shown.
+    Dropped frames of a capture are announced but never there, and of two frames at one time one is shown.
     """
-    packets = packets[~packets["empty"]]
+    n_packets = int(((rows["pts"] != NO_STAMP) | (rows["dts"] != NO_STAMP)).sum())
+    packets = rows.copy()
+    packets["pts"] = presented.pts
+    packets = packets[presented.pts != NO_STAMP]
     packets = packets[np.lexsort((packets["discard"], packets["pts"]))]
     first: NDArray[np.bool_] = np.diff(packets["pts"], prepend=np.iinfo(np.int64).min) != 0
-    return packets[first]
+    return packets[first], n_packets - int(first.sum())
+
+
+def _start_s(start_s: float, presented: Presentation, family: Family, seconds: float) -> float:
+    """Return where playback starts on the clock of a presentation, in seconds."""
+    if not family.timed:
+        return 0.0
+    if presented.mended:  # FFmpeg has seen all clocks of a short file, and may go by another
+        first_s = float(presented.pts[presented.pts != NO_STAMP].min()) * seconds
+        if abs(first_s - start_s) > FAR_S:
+            return first_s
+    return start_s
 
 
 def _announced_s(container: InputContainer, stream: VideoStream) -> float:
@@ -200,32 +291,3 @@ def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) ->
     turns = round(frame.rotation / 90) % 4
     sides = (frame.width, frame.height)
     return (*(sides[::-1] if turns % 2 else sides), turns)
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream, on_packet: Callable[[], None] | None
-) -> NDArray[np.void]:
-    columns = {
-        name: array(kind)
-        for name, kind in (("pts", "q"), ("duration", "q"), ("discard", "b"), ("empty", "b"))
-    }
-    counted = container.format.name == "avi"
-    # VP8 keeps pictures that are never shown, to predict others from, in packets of their own.
-    vp8 = stream.codec_context.name == "vp8"
-    for packet in read_packets(container, stream):
-        # AVI has no presentation times, or guesses; its frames are known by their place among all.
-        stamp = packet.dts if counted or packet.pts is None else packet.pts
-        if on_packet is not None:
-            on_packet()
-        if stamp is not None:
-            empty = packet.size == 0 or (vp8 and not memoryview(packet)[0] & 0x10)
-            values = (stamp, packet.duration or 0, packet.is_discard, empty)
-            for column, value in zip(columns.values(), values, strict=True):
-                column.append(value)
-    rows = np.empty(
-        len(columns["pts"]),
-        dtype=[("pts", np.int64), ("duration", np.int64), ("discard", np.bool_), ("empty", np.bool_)],
-    )
-    for name, column in columns.items():
-        rows[name] = np.frombuffer(column, dtype=column.typecode)
-    return rows

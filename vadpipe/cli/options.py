@@ -37,6 +37,12 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything."
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
 Engine = Annotated[str, typer.Option(help="What runs the backbone: auto, torch or openvino.")]
 Decoder = Annotated[str, typer.Option(help="auto, decord, pyav or torchcodec.")]
+AssumeFps = Annotated[
+    float,
+    typer.Option(
+        metavar="FPS", help="Frames a second of videos that carry no times: raw streams, image sequences."
+    ),
+]
 Limit = Annotated[
     list[str] | None,
     typer.Option(

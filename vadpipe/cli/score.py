@@ -71,6 +71,7 @@ def score(
     ] = 0.0,
     backbone: options.Backbone = None,
     weights: options.Weights = None,
+    assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
     engine: options.Engine = "auto",
     device: options.Device = "auto",
@@ -111,6 +112,7 @@ def score(
         decoder=decoder,
         engine=engine,
         limits=options.limits_of(limit),
+        assume_fps=assume_fps,
     )
     with options.video_progress("scoring", progress, quiet) as on_progress:
         result = score_videos(

@@ -174,7 +174,7 @@ def _stills(video: Path, curve: Curve, limits: Limits | None) -> list[tuple[int,
     wanted = sorted({*curve.peaks(_N_PEAKS), *([] if calm is None else [calm])})
     try:
         times_s = [float(curve.times_s[frame]) for frame in wanted]
-        stills = read_stills(video, times_s, limits=limits)
+        stills = read_stills(video, times_s, limits=limits, assume_fps=curve.frame_rate)
     except InputError as error:  # the scores stand; a picture without stills is better than none
         log.warning("%s", error)
         return []

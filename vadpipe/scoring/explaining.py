@@ -19,6 +19,7 @@ from vadpipe.errors import DecodeError
 from vadpipe.events import Event
 from vadpipe.explanation import Explanation, SnippetScore
 from vadpipe.extract.crops import squares
+from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.pictures import read_frames, read_stills
 from vadpipe.features import Features
 
@@ -79,9 +80,10 @@ def _explain(
     first = snippets[0]
     plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[first]
     times_s = features.frame_times_s[plan]
-    clip = np.stack(read_frames(video, times_s.tolist(), scorer.settings.size, scorer.settings.limits))
+    limits, fps = scorer.settings.limits, features.recipe.assumed_fps or ASSUMED_FPS
+    clip = np.stack(read_frames(video, times_s.tolist(), scorer.settings.size, limits, assume_fps=fps))
     middle_s = float(times_s[len(times_s) // 2])
-    (still,) = read_stills(video, [middle_s], _STILL_PX, scorer.settings.limits)
+    (still,) = read_stills(video, [middle_s], _STILL_PX, limits, assume_fps=fps)
     if still is None:
         raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
     heat, box = _heat(scorer, features, first, clip)

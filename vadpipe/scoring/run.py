@@ -209,15 +209,16 @@ def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> In
         peak=float(curve.scores[peaks[0]]) if peaks else None,
         n_events=len(curve.events),
         length_s=curve.end_s,
-        thumbnail=_thumbnail(video.path, float(curve.times_s[peaks[0]]), limits) if peaks else None,
+        thumbnail=_thumbnail(video.path, curve, peaks[0], limits) if peaks else None,
     )
 
 
-def _thumbnail(video: Path, time_s: float, limits: Limits) -> bytes | None:
+def _thumbnail(video: Path, curve: Curve, frame: int, limits: Limits) -> bytes | None:
     from vadpipe.render.report.stills import jpeg
 
     try:
-        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX, limits)
+        time_s = float(curve.times_s[frame])
+        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX, limits, assume_fps=curve.frame_rate)
     except InputError:  # the report of this video has said so
         return None
     return None if still is None else jpeg(still)

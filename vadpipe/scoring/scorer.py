@@ -39,7 +39,7 @@ class Scorer:
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
-        options: ``weights``, ``offline``, ``decoder``, ``engine`` and ``limits`` as in
+        options: ``weights``, ``offline``, ``decoder``, ``engine``, ``limits`` and ``assume_fps`` as in
             :class:`vadpipe.ExtractSettings`; what makes features comparable is the head's to say.
 
     Raises:
@@ -73,7 +73,7 @@ class Scorer:
                 file=path,
                 next_step=f"Leave out --backbone, or fit a head on features of {backbone}.",
             )
-        foreign = options.keys() - {"weights", "offline", "decoder", "engine", "limits"}
+        foreign = options.keys() - {"weights", "offline", "decoder", "engine", "limits", "assume_fps"}
         if foreign:
             raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
         self._extractor = Extractor(ExtractSettings.of_recipe(recipe, device=device, **options))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from media import WHY_NOT, decode
 
 from vadpipe.errors import DecodeError, UsageError
+from vadpipe.extract.decode.container import FAMILIES
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.limits import Limits
@@ -41,10 +42,12 @@ def test_a_large_file_is_not_held_in_memory():
     assert "decord" not in [name for name, _ in chosen]
 
 
-def test_transport_streams_go_to_pyav_alone():
-    chosen, why = choose_decoders("auto", "cpu", "ts")
-    assert chosen == [("pyav", "cpu")]
-    assert why == "decord misreads transport streams"
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - {"mp4", "mkv", "avi"}))
+def test_what_needs_a_demuxer_of_its_own_goes_to_pyav_alone(family):
+    for device in ("cpu", "cuda:0"):
+        chosen, why = choose_decoders("auto", device, family)
+        assert chosen == [("pyav", "cpu")]
+        assert why == f"it alone is held to one demuxer, as {FAMILIES[family].title} has to be"
 
 
 def test_a_decoder_that_is_named_is_the_only_one():

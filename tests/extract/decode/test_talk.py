@@ -47,6 +47,24 @@ SENTENCES = {
     "an empty record": ("send_json(1, Kind.TIMELINE, {}); times([0.0])", "it has other fields"),
     "another field": ("timeline(stamps=[1]); times([0.0])", "it has other fields"),
     "words for numbers": ("timeline(end_s='4'); times([0.0])", "it has other fields"),
+    "a number for a truth": ("timeline(timed=1); times([0.0])", "it has other fields"),
+    "changes that are no list": ("timeline(changes={}); times([0.0])", "it has other fields"),
+    "endless changes": (
+        "timeline(changes=[['wrap', 0, 1.0]] * 101, n_announced=100); times([0.0])",
+        "it has other fields",
+    ),
+    "a change of an unknown kind": (
+        "timeline(changes=[['os.system', 0, 1.0]]); times([0.0])",
+        "has a clock that makes no sense",
+    ),
+    "a change behind the end": (
+        "timeline(changes=[['wrap', 1, 1.0]]); times([0.0])",
+        "has a clock that makes no sense",
+    ),
+    "a change of nothing": (
+        "timeline(changes=[['wrap', 0]]); times([0.0])",
+        "has a clock that makes no sense",
+    ),
     "fractions for counts": ("timeline(width_px=1.5); times([0.0])", "contradict each other"),
     "no width": ("timeline(width_px=0); times([0.0])", "contradict each other"),
     "fewer frames than times": ("timeline(n_announced=1); times([0.0, 1.0])", "contradict each other"),

@@ -18,7 +18,7 @@ def annotate_video(path: str, job: FilmJob, telling: Telling) -> None:
         InputError: where the video cannot be used, or is not the one that the curve belongs to.
         OutputError: where the file cannot be written.
     """
-    source = Source.read(path, job.limits, job.times_s, telling)
+    source = Source.read(path, job.limits, job.times_s, job.end_s, telling)
     canvas = _Canvas(source, job)
     with Output(job.output) as output:
         size = (canvas.planes.y.shape[1], canvas.planes.y.shape[0])

@@ -42,7 +42,7 @@ def cut_video(path: str, job: FilmJob, telling: Telling) -> None:
         InputError: where the video cannot be used, or is not the one that the curve belongs to.
         OutputError: where a clip cannot be written.
     """
-    source = Source.read(path, job.limits, job.times_s, telling)
+    source = Source.read(path, job.limits, job.times_s, job.end_s, telling)
     keys = source.keys()
     done_s = 0.0
     for clip in job.clips:

@@ -16,6 +16,7 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from vadpipe.extract.decode.opening import open_container, read_packets
+from vadpipe.extract.decode.timeline import Timeline
 from vadpipe.render.film.source import ROUNDING_S, Source
 from vadpipe.render.film.writing import Output
 
@@ -90,13 +91,15 @@ class Sound:
         self, container: InputContainer, stream: AudioStream
     ) -> Iterator[tuple[float, int, av.Packet[AudioStream]]]:
         """Yield the packets of the stretch, each with its time in the output, in seconds and in ticks."""
-        if not self._whole:
+        if not self._whole and self._source.timeline.can_seek:
             with suppress(av.FFmpegError):  # then it is read from the start
                 container.seek(max(0, int((self._zero_s - _BEFORE_S) * av.time_base)))
         tick_s = float(stream.time_base or 1)
         zero = round(self._zero_s / tick_s)
+        follow = _Clock(self._source.timeline, tick_s)
         for packet in _packets(container, stream):
             self._source.telling.alive()
+            follow.move(packet)
             stamp = packet.dts if packet.pts is None else packet.pts
             if not packet.size or stamp is None:
                 continue
@@ -158,6 +161,31 @@ class Sound:
 def _packets(container: InputContainer, stream: AudioStream) -> Iterator[av.Packet[AudioStream]]:
     packets = read_packets(container, cast("VideoStream", stream))  # to it all streams are alike
     return cast("Iterator[av.Packet[AudioStream]]", packets)
+
+
+class _Clock:
+    """Moves the sound's timestamps with those of the pictures, wherever their clock starts again or wraps.
+
+    Args:
+        timeline: of the pictures.
+        tick_s: what the sound's timestamps count, in seconds.
+    """
+
+    def __init__(self, timeline: Timeline, tick_s: float) -> None:
+        moves = [change.by_s for change in timeline.changes if change.kind in ("restart", "wrap")]
+        self._moves = iter([round(by_s / tick_s) for by_s in moves])
+        self._last, self._shift = -inf, 0
+
+    def move(self, packet: av.Packet[AudioStream]) -> None:
+        """Move the timestamps of the next packet of the file."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if stamp is None:
+            return
+        if stamp < self._last:  # sound is stored in the order in which it is played
+            self._shift += next(self._moves, 0)
+        self._last = stamp
+        packet.pts = None if packet.pts is None else packet.pts + self._shift
+        packet.dts = None if packet.dts is None else packet.dts + self._shift
 
 
 class _Steady:

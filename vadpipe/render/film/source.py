@@ -18,8 +18,8 @@ from vadpipe.errors import InputError
 from vadpipe.extract.decode.by_pyav import numbered_frames
 from vadpipe.extract.decode.frame import Reading
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import open_container, read_packets
-from vadpipe.extract.decode.timeline import Timeline, read_timeline
+from vadpipe.extract.decode.opening import open_container
+from vadpipe.extract.decode.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 _SAME_S = 2e-3  # times that went through a table or a container are rounded
 ROUNDING_S = 1e-6  # what is nearer than this is the same moment
@@ -89,14 +89,18 @@ class Source:
     counted: bool
 
     @classmethod
-    def read(cls, path: str, limits: Limits, times_s: NDArray[np.float64], telling: Telling) -> Source:
+    def read(
+        cls, path: str, limits: Limits, times_s: NDArray[np.float64], end_s: float, telling: Telling
+    ) -> Source:
         """Read the times of a video and compare them with those that a curve has.
 
         Raises:
             DecodeError: where the video is broken.
             InputError: where it is beyond the limits, or its frames are not those of the curve.
         """
-        timeline = read_timeline(path, limits, telling.alive)
+        # Of a video without times, a curve knows at which rate it was read.
+        assumed = len(times_s) / end_s if end_s > 0 else ASSUMED_FPS
+        timeline = read_timeline(path, limits, telling.alive, assume_fps=assumed)
         n_frames, n_scores = len(timeline.times_s), len(times_s)
         if n_frames != n_scores or np.abs(timeline.times_s - times_s).max() > _SAME_S:
             counts = f": it shows {n_frames} frames, the curve has {n_scores}" if n_frames != n_scores else ""
@@ -106,7 +110,7 @@ class Source:
             )
         with open_container(path, limits) as (container, stream):
             codec = stream.codec_context
-            tick = Fraction(stream.time_base or Fraction(1, 1000))
+            tick = timeline.tick or Fraction(1, 1000)
             frame_s = max(timeline.frame_s, 1e-3)
             return cls(
                 path=path,
@@ -137,9 +141,9 @@ class Source:
 
     def keys(self) -> Keys:
         """Read where the video can be entered."""
-        stamps, copyable = list[int](), not self.counted
+        stamps, copyable = list[int](), not self.counted and self.timeline.can_seek
         with open_container(self.path, self.limits) as (container, stream):
-            for packet in read_packets(container, stream):
+            for packet in self.timeline.packets(container, stream):
                 self.telling.alive()
                 if not packet.size:
                     continue

@@ -105,7 +105,7 @@ def _page(
         "threshold": curve.threshold,
         "rule": vars(curve.rule),
         "truth": stretches,
-        "stills": thumbnails(video, curve.events, limits),
+        "stills": thumbnails(video, curve, limits),
         "explanations": {each.event.peak_frame: explanation_record(each) for each in explanations},
         "scores": _base64(curve.scores.astype("<f4")),
         "times": _base64(curve.times_s.astype("<f8")),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vadpipe.curve import Curve
 from vadpipe.errors import InputError
-from vadpipe.events import Event
 from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.pictures import read_stills
@@ -29,17 +28,18 @@ _FULL_ALPHA = 0.75  # of the hottest part: what is below must stay visible
 log = logging.getLogger(__name__)
 
 
-def thumbnails(video: Path, events: Sequence[Event], limits: Limits | None = None) -> dict[int, str]:
-    """Return a JPEG as a data URI by the frame of the peak, for the highest events.
+def thumbnails(video: Path, curve: Curve, limits: Limits | None = None) -> dict[int, str]:
+    """Return a JPEG as a data URI by the frame of the peak, for the highest events of a curve.
 
     Those that cannot be read are left out; where the whole video cannot, a warning says so.
     """
-    highest = sorted(events, key=lambda event: -event.peak)[:MAX_THUMBNAILS]
+    highest = sorted(curve.events, key=lambda event: -event.peak)[:MAX_THUMBNAILS]
     in_order = sorted(highest, key=lambda event: event.peak_s)
     if not in_order:
         return {}
     try:
-        stills = read_stills(video, [event.peak_s for event in in_order], _THUMBNAIL_PX, limits)
+        times_s = [event.peak_s for event in in_order]
+        stills = read_stills(video, times_s, _THUMBNAIL_PX, limits, assume_fps=curve.frame_rate)
     except InputError as error:  # the scores stand; a report without pictures is better than none
         log.warning("%s", error)
         return {}
