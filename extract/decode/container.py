@@ -28,6 +28,8 @@ class Family:
         suffixes: what their files usually end in.
         timed: whether frames have timestamps. Those of raw streams have none.
         counted: whether frames are known by their place among all, since there are no times of presentation.
+        unordered: whether frames carry the times at which they were captured, in the order of the file, even
+            where the codec shows them in another.
         continuous: whether the container itself guarantees that time never goes back. Elsewhere it does
             where recordings were joined.
         wraps_bits: how many bits a timestamp has in the file, where it starts again at zero after the last.
@@ -40,6 +42,7 @@ class Family:
     suffixes: tuple[str, ...]
     timed: bool = True
     counted: bool = False
+    unordered: bool = False
     continuous: bool = False
     wraps_bits: int | None = None
     measured: bool = True
@@ -66,7 +69,7 @@ FAMILIES = {
     "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), media_type="video/ogg"),
     "mxf": Family("MXF", "mxf", (".mxf",), continuous=True, media_type="application/mxf"),
     "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True, media_type="video/dv"),
-    "dhav": Family("DHAV", "dhav", (".dav",), measured=False),
+    "dhav": Family("DHAV", "dhav", (".dav",), unordered=True, measured=False),
     "gif": Family("GIF", "gif", (".gif",), continuous=True, media_type="image/gif"),
     "y4m": Family("Y4M", "yuv4mpegpipe", (".y4m",), continuous=True),
     "h264": Family("raw H.264", "h264", (".h264", ".264", ".avc"), timed=False, measured=False),

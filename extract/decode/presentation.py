@@ -99,15 +99,26 @@ def present(
         wraps_at=None if family.wraps_bits is None else 1 << family.wraps_bits,
         may_restart=not family.continuous,
     )
-    pts[known], dts[known] = mended.pts, mended.dts
     packets = np.flatnonzero(known)
-    if _leaves_out(known, rows["empty"]):
+    pts[known], dts[known] = mended.pts, mended.dts
+    if family.unordered and reorders:
+        order = shown_order(path, limits, on_packet)[: known.sum()]
+        in_order, pts = np.sort(pts[known]), np.full(len(pts), NO_STAMP, dtype=np.int64)
+        pts[order] = in_order[: len(order)]
+    elif _leaves_out(pts != NO_STAMP, rows["empty"]):
         pts = _between_known(pts, shown_order(path, limits, on_packet))
+    found = []
+    for at, kind, by in mended.found:
+        packet = int(packets[at])
+        if pts[packet] != NO_STAMP:
+            found.append((packet, kind, by or int(pts[packet] - stored[packet])))
     return Presentation(
-        pts, dts, tick,
+        pts,
+        dts,
+        tick,
         as_stored=bool((pts == stored).all() and (dts == rows["dts"]).all()),
-        mended=[(int(packets[at]), kind, by) for at, kind, by in mended.found],
-    )  # fmt: skip
+        mended=found,
+    )
 
 
 def _by_place(rows: NDArray[np.void], order: NDArray[np.int64], fps: float) -> Presentation:

@@ -214,8 +214,10 @@ def read_timeline(
     times_s = np.maximum(times_s[shown], 0.0)
     if len(times_s) == 1 and family.demuxer in ("mjpeg", "gif"):
         raise InputError("is a single picture, not a video", file=path)
-    last_s = max(0, int(packets["duration"][shown][-1])) * seconds or (1 / float(rate) if rate else 0.0)
-    end_s = float(times_s[-1]) + (last_s if family.timed else seconds)
+    duration = int(packets["duration"][shown][-1])
+    if not family.timed:  # what FFmpeg makes up for it counts other ticks
+        duration, rate = 1, 1 / presented.tick
+    end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
     limits.check(duration_s=end_s)
     timeline = Timeline(
         times_s=times_s,
@@ -235,6 +237,15 @@ def read_timeline(
     if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
         timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
     return timeline
+
+
+def _last_s(duration: int, times_s: NDArray[np.float64], rate: Fraction | None, tick: Fraction) -> float:
+    """Return for how long the last frame is shown, in seconds."""
+    if duration > 1 or (duration == 1 and rate is not None and rate * tick >= Fraction(1, 2)):
+        return duration * float(tick)
+    if rate:  # some demuxers say one tick where they do not know
+        return float(1 / rate)
+    return float(np.median(np.diff(times_s))) if len(times_s) > 1 else float(tick)
 
 
 def _distinct(rows: NDArray[np.void], presented: Presentation) -> tuple[NDArray[np.void], int]:

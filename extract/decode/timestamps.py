@@ -7,6 +7,7 @@ frames in the order in which they come; here each gets a time that continues fro
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -53,11 +54,13 @@ class ClockChange:
 
 
 class Mended(NamedTuple):
-    """Timestamps after mending.
+    """Timestamps after the repair.
 
     Attributes:
-        pts, dts: (P,) int64, of each packet, in the order of the file.
-        found: the packet, the kind, and by how many ticks it was moved, of each place that was mended.
+        pts, dts: (P,) int64, of each packet, in the order of the file. A lone timestamp is :data:`NO_STAMP`
+            where only the decoder knows between which others it belongs.
+        found: of each place that was repaired the packet, the kind, and by how many ticks the timestamps from
+            there on were moved; 0 for a lone one.
     """
 
     pts: NDArray[np.int64]
@@ -73,11 +76,11 @@ def mend(
     wraps_at: int | None = None,
     may_restart: bool = True,
 ) -> Mended:
-    """Return timestamps of presentation that never start again, and that leave no frame alone hours away.
+    """Return timestamps that never restart, and of which none lies hours away from its neighbours.
 
     Args:
-        pts: (P,) int64, timestamps of presentation in ticks, in the order of the file.
-        dts: (P,) int64, of decoding; :data:`NO_STAMP` where there is none.
+        pts: (P,) int64, presentation timestamps in ticks, in the order of the file.
+        dts: (P,) int64, decoding timestamps; :data:`NO_STAMP` where there is none.
         tick_s: what they count, in seconds.
         wraps_at: what the clock counts up to, where it wraps.
         may_restart: whether a clock that goes back is wrong; some containers mean it.
@@ -92,7 +95,10 @@ def mend(
         pts[known] = dts[known] + (pts[known] - dts[known] + half) % wraps_at - half
     found = _mend_lone(pts, dts, tick_s)
     if may_restart:
-        found += _mend_restarts(pts, dts, tick_s, wraps_at)
+        there = np.flatnonzero(pts != NO_STAMP)
+        continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at)
+        pts[there], dts[there] = continued.pts, continued.dts
+        found += [(int(there[at]), kind, by) for at, kind, by in continued.found]
     return Mended(pts, dts, found)
 
 
@@ -104,60 +110,42 @@ def jumps(stamps: NDArray[np.int64], tick_s: float) -> list[tuple[int, int]]:
 
 
 def _step(stamps: NDArray[np.int64]) -> int:
-    """Return how many ticks usually lie between two frames."""
-    steps = np.diff(np.sort(stamps))
+    """Return how many ticks usually lie between two frames, by timestamps that mostly rise."""
+    steps = np.diff(stamps)
     steps = steps[steps > 0]
     return int(np.median(steps)) if len(steps) else 1
 
 
 def _mend_lone(pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float) -> list[tuple[int, Kind, int]]:
-    far = max(FAR_S / tick_s, _FAR_STEPS * _step(pts))
+    """Repair, in place, timestamps far from all others whose neighbours in the file follow each other."""
+    far = max(FAR_S / tick_s, _FAR_STEPS * _step(np.sort(pts)))
     order = np.argsort(pts, kind="stable")
     wide = np.concatenate([[True], np.diff(pts[order]) > far, [True]])
     alone = np.sort(order[wide[:-1] & wide[1:]])
     found: list[tuple[int, Kind, int]] = []
-    if len(alone) > max(1, len(pts) // 100):  # so many are no accident
-        return found
     for at in alone.tolist():
-        place = _place_of(at, pts, alone, far)
-        if place is not None:
-            found.append((at, "lone", place - int(pts[at])))
-            pts[at] = place
-            if dts[at] != NO_STAMP and abs(int(dts[at]) - place) > far:
-                dts[at] = place
-    return found
-
-
-def _place_of(at: int, pts: NDArray[np.int64], alone: NDArray[np.int64], far: float) -> int | None:
-    """Return when a packet is shown whose timestamp is far from all others, or None where nothing proves it.
-
-    Its neighbours in the file prove it where they follow each other closely: the frame belongs between them.
-    Where frames are shown in another order than they are stored, it belongs where just one is missing.
-    """
-    near = np.setdiff1d(np.arange(max(0, at - _WINDOW), min(len(pts), at + _WINDOW + 1)), alone)
-    if not len(near) or not near[0] < at < near[-1]:
-        return None
-    in_file = pts[near]
-    shown = np.sort(in_file)
-    gaps = np.diff(shown)
-    if gaps.max() > far:
-        return None
-    if (np.diff(in_file) > 0).all():
+        near = np.setdiff1d(np.arange(max(0, at - _WINDOW), min(len(pts), at + _WINDOW + 1)), alone)
+        if not len(near) or not near[0] < at < near[-1] or np.diff(np.sort(pts[near])).max() > far:
+            continue  # nothing proves that it is wrong
         behind = int(np.searchsorted(near, at))
-        return (int(in_file[behind - 1]) + int(in_file[behind])) // 2
-    holes = np.flatnonzero(gaps > 1.5 * np.median(gaps))
-    if len(holes) != 1:
-        return None
-    return int(shown[holes[0]]) + int(gaps[holes[0]]) // 2
+        before, after = int(pts[near[behind - 1]]), int(pts[near[behind]])
+        in_order = bool((np.diff(pts[near]) > 0).all())
+        pts[at] = (before + after) // 2 if in_order else NO_STAMP
+        if dts[at] != NO_STAMP and abs(int(dts[at]) - before) > far:
+            dts[at] = pts[at]
+        found.append((at, "lone", 0))
+    return found
 
 
 def _mend_restarts(
     pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float, wraps_at: int | None
-) -> list[tuple[int, Kind, int]]:
+) -> Mended:
+    """Continue a clock that restarts, jumps back or wraps from where it was."""
     known = dts != NO_STAMP
     clock = np.where(known, dts, pts)
-    step, far = _step(clock), FAR_S / tick_s
-    # In the order of decoding, time goes on; in the other, frames are out of order by a few.
+    # Where decoding timestamps are missing, frames come out of order.
+    step, far = _step(clock if known.all() else np.sort(clock)), FAR_S / tick_s
+    # Decoding timestamps rise. Presentation timestamps are out of order by a few frames.
     slack = np.where(known[1:] & known[:-1], 2 * step, 2 * _WINDOW * step)
     ahead = np.diff(clock)
     back = ahead < -slack
@@ -165,21 +153,18 @@ def _mend_restarts(
         back |= ahead > wraps_at // 2  # the shorter way is back
     breaks = (np.flatnonzero(back) + 1).tolist()
     found: list[tuple[int, Kind, int]] = []
-    if not breaks:
-        return found
-    shift, latest = 0, int(pts[: breaks[0]].max())
-    for start, stop in zip(breaks, [*breaks[1:], len(pts)], strict=True):
+    shift, latest = 0, int(pts[: breaks[0]].max()) if breaks else 0
+    for start, stop in itertools.pairwise([*breaks, len(pts)]):
         moved = int(ahead[start - 1])
         if wraps_at is not None and 0 <= moved + wraps_at <= far:
             kind: Kind = "wrap"
-            more = wraps_at
+            by = wraps_at
         else:
             kind = "restart"
-            begins = int(pts[start : min(stop, start + 2 * _WINDOW)].min())
-            more = latest + step - begins - shift
-        shift += more
+            by = latest + step - int(pts[start : min(stop, start + 2 * _WINDOW)].min()) - shift
+        shift += by
         pts[start:stop] += shift
         dts[start:stop][known[start:stop]] += shift
         latest = max(latest, int(pts[start:stop].max()))
-        found.append((start, kind, more))
-    return found
+        found.append((start, kind, by))
+    return Mended(pts, dts, found)
