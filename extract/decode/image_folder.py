@@ -1,0 +1,140 @@
+"""Image sequences: a folder of numbered pictures is a video named after the folder.
+
+ShanghaiTech, UCSD and Avenue are published so. Nothing here decodes a picture: which files belong to a sequence
+follows from their names alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from vadpipe.errors import InputError
+from vadpipe.extract.decode.container import SUFFIXES
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+"""What pictures of a sequence end in."""
+
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
+_OF_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
+_MASKS = "_gt"  # UCSD keeps the anomalous pixels of Test001 beside it, as pictures in Test001_gt
+_NAMED_HOLES = 3
+
+
+def is_image_sequence(folder: Path, files: Iterable[str]) -> bool:
+    """Tell whether a folder that holds these files is a video: two or more numbered pictures and nothing else.
+
+    Args:
+        folder: where it is; that it is a folder is known.
+        files: names of all files that lie directly in it.
+    """
+    return _why_not(folder, files) is None
+
+
+def list_images(folder: Path | str) -> list[str]:
+    """Return the names of a sequence's pictures in the order of their numbers.
+
+    Raises:
+        InputError: where the folder cannot be searched, or is not an image sequence.
+    """
+    path = Path(folder)
+    try:
+        with os.scandir(path) as entries:
+            files = [entry.name for entry in entries if not entry.is_dir()]
+    except OSError as error:
+        raise InputError(f"cannot be searched: {error.strerror}", file=path) from error
+    reason = _why_not(path, files)
+    if reason is not None:
+        step = "An image sequence is a folder of numbered pictures of one kind, such as 001.jpg, and nothing else."
+        raise InputError(f"is not an image sequence: {reason}", file=path, next_step=step)
+    return sorted(_shown(files), key=lambda name: (_number(name), name))
+
+
+def image_state(folder: Path) -> tuple[int, int]:
+    """Return the size of all pictures in bytes, and the time of the last change in ns.
+
+    Raises:
+        InputError: as :func:`list_images` does, and where a picture is gone meanwhile.
+    """
+    n_bytes = modified_ns = 0
+    for name in list_images(folder):
+        try:
+            stat = (folder / name).stat()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=folder / name) from error
+        n_bytes, modified_ns = n_bytes + stat.st_size, max(modified_ns, stat.st_mtime_ns)
+    return n_bytes, modified_ns
+
+
+def image_digest(folder: Path) -> str:
+    """Return the sha256 of all pictures, each by its name and bytes, 64 hexadecimal digits.
+
+    Raises:
+        InputError: as :func:`list_images` does, and where a picture cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name in list_images(folder):
+        try:
+            content = open_image(folder, name)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=folder / name) from error
+        digest.update(os.fsencode(name) + b"\0" + len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+def open_image(folder: Path | str, name: str) -> bytes:
+    """Return the bytes of a picture. Raises OSError where it cannot be read, or is a pipe or a device."""
+    descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def missing_numbers(names: list[str]) -> str | None:
+    """Return in words which pictures a sequence leaves out by its numbers, or None where they are even.
+
+    Every fifth picture of a video, say, is even too.
+    """
+    numbers = [_number(name) for name in names]
+    steps = [second - first for first, second in zip(numbers, numbers[1:], strict=False)]
+    usual = max(set(steps), key=lambda step: (steps.count(step), -step)) if steps else 0
+    holes = [
+        f"between {names[at]} and {names[at + 1]}" for at, step in enumerate(steps) if step not in (0, usual)
+    ]
+    if not holes:
+        return None
+    more = len(holes) - _NAMED_HOLES
+    return ", ".join(holes[:_NAMED_HOLES]) + (f" and at {more} more places" if more > 0 else "")
+
+
+def _why_not(folder: Path, files: Iterable[str]) -> str | None:
+    """Return why a folder is not an image sequence, or None where it is."""
+    names = _shown(files)
+    suffixes = {os.path.splitext(name)[1].lower() for name in names}  # noqa: PTH122
+    if suffixes & SUFFIXES:
+        return "it holds a video"
+    if not suffixes & IMAGE_SUFFIXES:
+        return "it holds no pictures"
+    if len(suffixes) > 1:
+        return f"it holds files of several kinds ({' '.join(sorted(suffixes)[:4])})"
+    if len(names) < 2:
+        return "it holds a single picture"
+    begin = {match[1] if (match := _NUMBERED.fullmatch(Path(name).stem)) else None for name in names}
+    if None in begin:
+        return "its pictures are not numbered"
+    if len(begin) > 1:
+        return "its pictures are named differently"
+    if folder.name.endswith(_MASKS) and folder.with_name(folder.name.removesuffix(_MASKS)).is_dir():
+        return "it holds the masks of the folder beside it"
+    return None
+
+
+def _shown(files: Iterable[str]) -> list[str]:
+    return [name for name in files if not name.startswith(".") and name.lower() not in _OF_FILE_BROWSERS]
+
+
+def _number(name: str) -> int:
+    match = _NUMBERED.fullmatch(Path(name).stem)
+    return int(match[2]) if match else -1
