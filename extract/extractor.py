@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from vadpipe.errors import DecodeError, InputError, printable
 from vadpipe.extract.clips import Clips
 from vadpipe.extract.crops import squares
 from vadpipe.extract.decode.container import sniff
+from vadpipe.extract.decode.image_folder import list_images, missing_numbers
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.decode.sources import DECODERS, choose_decoders
@@ -134,6 +136,8 @@ class Extractor:
             log.info("%s: %d frames by %s", printable(opened.video.path), clips.n_frames, version)
             timeline = decoding.timeline
             self._tell_of_times(opened.video, timeline)
+            if os.path.isdir(opened.video.path):  # noqa: PTH112
+                _tell_of_pictures(opened.video, clips)
             sha256, (n_bytes, modified_ns) = content_digest(opened.video.path), opened.state
             if opened.video.state() != opened.state:
                 step = "Run again when it is complete."
@@ -162,13 +166,13 @@ class Extractor:
         raise opened.error
 
     def _tell_of_times(self, video: Video, timeline: Timeline) -> None:
-        """Say what was done with the times of a video that are missing or wrong."""
+        """Say what was done where timestamps are missing or wrong."""
         name = printable(video.path)
         if not timeline.timed:
             level = logging.INFO if self._told_of_rate else logging.WARNING
             self._told_of_rate = True
-            rate = f"{self.settings.assume_fps:g}"
-            log.log(level, "%s: carries no times, %s frames a second are assumed (--assume-fps)", name, rate)
+            rate = f"{self.settings.assume_fps:g} frames per second"
+            log.log(level, "%s: carries no timestamps; assuming %s (--assume-fps)", name, rate)
         for change in timeline.changes:
             log.log(logging.WARNING if change.kind == "jump" else logging.INFO, "%s: %s", name, change)
 
@@ -212,6 +216,20 @@ class Extractor:
         settings = self.settings
         network, _ = load_network(settings.record, weights=settings.weights, offline=settings.offline)
         return network
+
+
+def _tell_of_pictures(video: Video, clips: Clips) -> None:
+    """Warn of pictures of an image sequence that are missing by their numbers, or that cannot be read."""
+    name, names = printable(video.path), list_images(video.path)
+    missing = missing_numbers(names)
+    if missing is not None:
+        what = "%s: pictures are missing %s; the others are read as one sequence"
+        log.warning(what, name, printable(missing))
+    lost = [at for start, stop in clips.gaps for at in range(start, stop)]
+    lost += range(clips.n_frames, len(names))
+    if lost:
+        shown = ", ".join(names[at] for at in lost[:3]) + (f" and {len(lost) - 3} more" if lost[3:] else "")
+        log.warning("%s: cannot be read as pictures: %s", name, printable(shown))
 
 
 class Opened:

@@ -15,6 +15,7 @@ from pathlib import Path
 from vadpipe.atomic import fitting_name, move, write_text
 from vadpipe.errors import FeatureError, InputError, OutputError
 from vadpipe.extract.claims import Claim
+from vadpipe.extract.decode.image_folder import image_digest
 from vadpipe.extract.failures import PastFailure
 from vadpipe.extract.videos import Video, located, text
 from vadpipe.features import SUFFIX, FeatureHeader, Features, Source, read_header
@@ -286,11 +287,13 @@ def _in_the_way(target: Path) -> bool:
 
 
 def content_digest(path: Path) -> str:
-    """Return the sha256 of a video's bytes, 64 hexadecimal digits.
+    """Return the sha256 of a video's bytes, or of an image sequence's pictures, 64 hexadecimal digits.
 
     Raises:
         InputError: where it cannot be read.
     """
+    if os.path.isdir(path):  # noqa: PTH112
+        return image_digest(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import InputError, UsageError, VadpipeError, printable
-from vadpipe.extract.decode.container import SUFFIXES
+from vadpipe.extract.decode.container import SUFFIXES, names_address, no_such_file
+from vadpipe.extract.decode.image_folder import image_state, is_image_sequence, list_images
 from vadpipe.extract.lists import names_list, read_list
 
-_PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|event-\d{3,}\.(mp4|mkv))$")
+_PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|preview\.mp4|event-\d{3,}\.(mp4|mkv))$")
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +37,23 @@ class Video:
     name: str
 
     @property
+    def stem(self) -> str:
+        """What its results are called: the file's name without suffix, or the name of an image sequence."""
+        return self.path.name if os.path.isdir(self.path) else self.path.stem  # noqa: PTH112
+
+    @property
     def place(self) -> str:
         """Digest of the absolute path: knows a file however it was named, and reveals no path."""
         return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
 
     def state(self) -> tuple[int, int]:
-        """Return its size in bytes and the time of its last change in ns.
+        """Return its size in bytes and the time of its last change in ns; of a folder, those of its pictures.
 
         Raises:
             InputError: where it is gone.
         """
+        if os.path.isdir(self.path):  # noqa: PTH112
+            return image_state(self.path)
         try:
             stat = self.path.stat()
         except OSError as error:
@@ -72,6 +80,9 @@ def find_videos(
 ) -> tuple[list[Video], list[Failure]]:
     """Expand files, folders (recursively), patterns and lists, in the order given, each video once.
 
+    A folder of numbered pictures and nothing else is a video, see
+    :mod:`vadpipe.extract.decode.image_folder`; its pictures are never videos of their own.
+
     A folder is searched for files with a video's suffix, in sorted order, links followed; hidden ones are
     left out and, with a warning, what ``score`` made (``NAME.annotated.mp4``, ``NAME.event-001.mp4``). A
     file that is named outright is taken whatever its name, and may turn out to be missing when it is opened.
@@ -88,6 +99,10 @@ def find_videos(
     failures: list[Failure] = []
     # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
     for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
+        if names_address(path):
+            what = no_such_file(path)
+            failures.append(Failure(Path(what.file or path), what))  # without the password
+            continue
         unreadable: list[OSError] = []
         found, reason = _expand(path, unreadable)
         found = _without_products(path, found)
@@ -96,7 +111,7 @@ def find_videos(
             failures.append(Failure(Path(error.filename), InputError(reason, file=error.filename)))
         if not found and not unreadable:
             suffixes = " ".join(sorted(SUFFIXES))
-            hint = f"Looked for files ending in {suffixes}."
+            hint = f"Looked for folders of numbered pictures and files ending in {suffixes}."
             failures.append(Failure(path, InputError(reason, file=path, next_step=hint)))
         for video in found:
             videos.setdefault(located(video.path), video)
@@ -125,7 +140,7 @@ def _without_products(path: Path, found: list[Video]) -> list[Video]:
     if len(kept) < len(found):
         example = next(video.path for video in found if _PRODUCT.search(video.path.name))
         log.warning(
-            "%s: left out %d annotated videos or clips of events, such as %s; name those that you want",
+            "%s: left out %d videos that vadpipe made, such as %s; name those that you want",
             printable(path), len(found) - len(kept), printable(example.name),
         )  # fmt: skip
     return kept
@@ -134,21 +149,35 @@ def _without_products(path: Path, found: list[Video]) -> list[Video]:
 def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
     """Return the videos that a name stands for, and what to say where there is none."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        return list(in_folder(path, unreadable)), "holds no video"
+        return list(_in_folder(path, unreadable)), "holds no video"
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
         found = [
-            in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
+            _in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
         ]
         return [video for videos in found for video in videos], "matches no video"
     return [named_video(path)], ""
 
 
+def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
+    """Yield the videos below a folder, or the folder itself where it is an image sequence."""
+    try:
+        list_images(folder)
+    except InputError:
+        yield from in_folder(folder, unreadable, SUFFIXES, image_sequences=True)
+    else:
+        # As "." it has no name, and no place beside it.
+        yield named_video(folder if folder.name not in ("", "..") else located(folder))
+
+
 def in_folder(
-    folder: Path, unreadable: list[OSError], suffixes: Collection[str] = SUFFIXES
+    folder: Path, unreadable: list[OSError], suffixes: Collection[str], *, image_sequences: bool = False
 ) -> Iterator[Video]:
-    """Yield the files below a folder with one of the suffixes; what cannot be searched is noted."""
+    """Yield the files below a folder with one of the suffixes; what cannot be searched is noted.
+
+    Where ``image_sequences`` are wanted, so are the folders that are some.
+    """
     root = located(folder).name
     entered: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=unreadable.append, followlinks=True):
@@ -162,6 +191,10 @@ def in_folder(
             (name for name in folders if not name.startswith(".")),
             key=lambda name: (Path(place, name).is_symlink(), name),
         )
+        if image_sequences and is_image_sequence(Path(place), files):
+            below = Path(place).relative_to(folder).parts
+            yield Video(Path(place), text("/".join(part for part in (root, *below) if part)))
+            continue
         for name in sorted(files):
             path = Path(place, name)
             if path.suffix.lower() in suffixes and not name.startswith("."):

@@ -252,6 +252,7 @@ class Curve:
         Raises:
             InputError: where the video cannot be read.
         """
+        from vadpipe.extract.videos import named_video
         from vadpipe.render.film.clips import cut_clips
 
-        return cut_clips(self, Path(video), Path(folder), Path(video).stem, pad_s=pad_s)
+        return cut_clips(self, Path(video), Path(folder), named_video(video).stem, pad_s=pad_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import av
@@ -38,6 +39,11 @@ def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple
             frames can only be counted from there.
     """
     timeline = reading.timeline
+    if os.path.isdir(reading.path):  # noqa: PTH112
+        from vadpipe.extract.decode.image_frames import image_frames  # Pillow takes a while to load
+
+        yield from image_frames(reading, seek or 0)
+        return
     with open_container(reading.path, reading.limits) as (container, stream):
         tick_s = float(timeline.tick)
         # dav1d leaves out by itself what it cannot decode whole.

@@ -10,6 +10,7 @@ import ctypes
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -67,6 +68,8 @@ def run(job: Job, output: int) -> None:
     """Send the timeline of the job's video, then the frames that it asks for."""
     # Imported before the process is confined: its libraries are opened here.
     frames_of = DECODERS[job.decoder].frames()
+    if stat.S_ISDIR(os.fstat(job.descriptor).st_mode):
+        import vadpipe.extract.decode.image_frames  # noqa: F401
     confine_this_process(job.limits.memory_bytes if job.device == "cpu" else None)
     alive = sign_of_life(output)
     path = f"/dev/fd/{job.descriptor}"  # the video's name never reaches a decoder

@@ -7,13 +7,13 @@ concluded from the suffix.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from vadpipe.errors import InputError
 
@@ -34,6 +34,7 @@ class Family:
             where recordings were joined.
         wraps_bits: how many bits a timestamp has in the file, where it starts again at zero after the last.
         measured: whether the container states its length. Elsewhere FFmpeg estimates it, and can be far off.
+        plays: whether browsers may play it, as far as that hangs on the container.
         media_type: for a browser.
     """
 
@@ -46,34 +47,39 @@ class Family:
     continuous: bool = False
     wraps_bits: int | None = None
     measured: bool = True
+    plays: bool = False
     media_type: str = "application/octet-stream"
 
 
 FAMILIES = {
     "mp4": Family(
         "MP4/MOV", "mov,mp4,m4a,3gp,3g2,mj2", (".mp4", ".m4v", ".mov", ".f4v", ".3gp"),
-        continuous=True, media_type="video/mp4",
+        continuous=True, plays=True, media_type="video/mp4",
     ),
-    "mkv": Family("MKV/WebM", "matroska,webm", (".mkv", ".webm"), media_type="video/webm"),
-    "avi": Family("AVI", "avi", (".avi",), counted=True, continuous=True, media_type="video/x-msvideo"),
+    "mkv": Family("MKV/WebM", "matroska,webm", (".mkv", ".webm"), plays=True, media_type="video/webm"),
+    "avi": Family(
+        "AVI", "avi", (".avi",),
+        counted=True, continuous=True, plays=True, media_type="video/x-msvideo",
+    ),
     "ts": Family(
         "MPEG-TS", "mpegts", (".ts", ".mts", ".m2ts"),
-        wraps_bits=33, measured=False, media_type="video/mp2t",
+        wraps_bits=33, measured=False, plays=True, media_type="video/mp2t",
     ),
     "ps": Family(
         "MPEG-PS", "mpeg", (".mpg", ".mpeg", ".m2p", ".vob"),
-        wraps_bits=33, measured=False, media_type="video/mpeg",
+        wraps_bits=33, measured=False,
     ),
-    "flv": Family("FLV", "flv", (".flv",), media_type="video/x-flv"),
-    "asf": Family("ASF/WMV", "asf", (".wmv", ".asf"), media_type="video/x-ms-asf"),
-    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), media_type="video/ogg"),
-    "mxf": Family("MXF", "mxf", (".mxf",), continuous=True, media_type="application/mxf"),
-    "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True, media_type="video/dv"),
+    "flv": Family("FLV", "flv", (".flv",)),
+    "asf": Family("ASF/WMV", "asf", (".wmv", ".asf")),
+    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), plays=True, media_type="video/ogg"),
+    "mxf": Family("MXF", "mxf", (".mxf",), continuous=True),
+    "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True),
     "dhav": Family("DHAV", "dhav", (".dav",), unordered=True, measured=False),
-    "gif": Family("GIF", "gif", (".gif",), continuous=True, media_type="image/gif"),
+    "gif": Family("GIF", "gif", (".gif",), continuous=True),
     "y4m": Family("Y4M", "yuv4mpegpipe", (".y4m",), continuous=True),
     "h264": Family("raw H.264", "h264", (".h264", ".264", ".avc"), timed=False, measured=False),
     "hevc": Family("raw HEVC", "hevc", (".h265", ".265", ".hevc"), timed=False, measured=False),
+    "images": Family("a folder of numbered pictures", "", (), timed=False),
     "mjpeg": Family("raw MJPEG", "mjpeg", (".mjpeg", ".mjpg"), timed=False, measured=False),
 }  # fmt: skip
 """The containers that are opened, by the name that :func:`sniff` gives them."""
@@ -104,19 +110,28 @@ def sniff(path: Path) -> str:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """Open a file for reading and tell its container family, as :func:`sniff` does."""
+def open_video(path: Path) -> Iterator[tuple[int, str]]:
+    """Give the descriptor of an open video, and its container family, as :func:`sniff` does.
+
+    An image sequence is an open folder.
+    """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait for ever
+            if path.is_char_device() and path.name.startswith("video"):
+                raise InputError("is a camera, not a file", file=path, next_step=_RECORD)
             raise InputError("is not a file", file=path, next_step="Name a video file.")
-        file = path.open("rb", buffering=0)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise _missing(path) from error
+        raise no_such_file(path) from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    with file:
+    try:
+        if stat.S_ISDIR(mode):
+            yield descriptor, "images"
+            return
         try:
-            head = file.read(_HEAD_BYTES)
+            head = os.pread(descriptor, _HEAD_BYTES, 0)
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=path) from error
         if not head:
@@ -129,11 +144,40 @@ def open_video(path: Path) -> Iterator[tuple[BinaryIO, str]]:
                 file=path,
                 next_step=f"Videos are {titles}; convert others with ffmpeg.",
             )
-        yield file, family
+        yield descriptor, family
+    finally:
+        os.close(descriptor)
 
 
-def _missing(path: Path) -> InputError:
-    return InputError("no such file", file=path, next_step="Check the path.")
+def names_address(path: Path) -> bool:
+    """Tell whether a path is an address such as rtsp://camera/1, and no file of that name is there."""
+    return _ADDRESS.match(os.fspath(path)) is not None and not os.path.lexists(path)
+
+
+def no_such_file(path: Path) -> InputError:
+    """Return the error of a video that is not there; of an address or a camera's number it says what it is.
+
+    Passwords in an address are left out of it.
+    """
+    if path.name == os.fspath(path) and path.name.isdecimal():
+        return InputError("is a camera's number, not a file", file=path, next_step=_RECORD)
+    address = _ADDRESS.match(os.fspath(path))
+    if address is None:
+        return InputError("no such file", file=path, next_step="Check the path.")
+    shown = f"{address['scheme']}://{address['rest']}"
+    if address["scheme"].lower() in _STREAMS:
+        step = "Record it to a file first: ffmpeg -i ADDRESS -c copy -t 60 clip.mp4"
+        return InputError("is the address of a stream, not a file", file=shown, next_step=step)
+    step = "Download it first, and name the file: curl -L -o clip.mp4 ADDRESS"
+    return InputError("is an address, not a file", file=shown, next_step=step)
+
+
+# A path has lost one of the slashes. What stands before the last @ is a name and a password.
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?:[^/]*@)?(?P<rest>[^/].*)", re.IGNORECASE | re.DOTALL
+)
+_STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms"})
+_RECORD = "Record it to a file first: ffmpeg -f v4l2 -i /dev/video0 -t 60 clip.mp4"
 
 
 def _family(head: bytes) -> str | None:

@@ -1,12 +1,13 @@
 """Image sequences: a folder of numbered pictures is a video named after the folder.
 
-ShanghaiTech, UCSD and Avenue are published so. Nothing here decodes a picture: which files belong to a sequence
-follows from their names alone.
+ShanghaiTech, UCSD and Avenue are published in this form. Nothing here decodes a picture: which files belong
+to a sequence follows from their names alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ _NAMED_HOLES = 3
 
 
 def is_image_sequence(folder: Path, files: Iterable[str]) -> bool:
-    """Tell whether a folder that holds these files is a video: two or more numbered pictures and nothing else.
+    """Tell whether a folder that holds these files is a video: numbered pictures and nothing else.
 
     Args:
         folder: where it is; that it is a folder is known.
@@ -48,7 +49,7 @@ def list_images(folder: Path | str) -> list[str]:
         raise InputError(f"cannot be searched: {error.strerror}", file=path) from error
     reason = _why_not(path, files)
     if reason is not None:
-        step = "An image sequence is a folder of numbered pictures of one kind, such as 001.jpg, and nothing else."
+        step = "An image sequence is a folder that holds numbered pictures of one kind and nothing else."
         raise InputError(f"is not an image sequence: {reason}", file=path, next_step=step)
     return sorted(_shown(files), key=lambda name: (_number(name), name))
 
@@ -98,7 +99,7 @@ def missing_numbers(names: list[str]) -> str | None:
     Every fifth picture of a video, say, is even too.
     """
     numbers = [_number(name) for name in names]
-    steps = [second - first for first, second in zip(numbers, numbers[1:], strict=False)]
+    steps = [second - first for first, second in itertools.pairwise(numbers)]
     usual = max(set(steps), key=lambda step: (steps.count(step), -step)) if steps else 0
     holes = [
         f"between {names[at]} and {names[at + 1]}" for at, step in enumerate(steps) if step not in (0, usual)

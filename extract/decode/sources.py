@@ -97,7 +97,7 @@ def choose_decoders(
             return [(name, device), (name, "cpu")], "it was asked for"
         return [(name, "cpu")], "it was asked for"
     if family not in UNFORCED:
-        return [("pyav", "cpu")], f"it alone is held to one demuxer, as {FAMILIES[family].title} has to be"
+        return [("pyav", "cpu")], f"decord is not used for {FAMILIES[family].title}"
     small = n_bytes <= DECORD_FILE_BYTES
     usual = [("decord", "cpu"), ("pyav", "cpu")] if small else [("pyav", "cpu")]
     if on_gpu and DECODERS["torchcodec"].version() is not None:

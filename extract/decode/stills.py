@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Self
@@ -12,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vadpipe.extract.decode.frame import Frame, Size
+from vadpipe.extract.decode.image_folder import list_images
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.opening import open_container, tolerant
 from vadpipe.extract.decode.scaling import Scaler
@@ -34,13 +36,33 @@ def read_stills(
     ``alive`` is called for each frame that is passed on the way, as a sign of life.
     """
     scaled = Scaler(*size.of(timeline), timeline.quarter_turns)
+    if os.path.isdir(path):  # noqa: PTH112
+        yield from _image_stills(path, timeline, times_s, scaled)
+        return
     with _Reader(path, timeline, limits, alive) as reader:
         for index, time_s in enumerate(times_s):
-            if time_s < timeline.end_s:
-                begun = int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right"))
-                frame = reader.frame(max(begun - 1, 0))
-                if frame is not None:
-                    yield Frame(index, scaled(frame))
+            number = _shown_at(timeline, time_s)
+            frame = None if number is None else reader.frame(number)
+            if frame is not None:
+                yield Frame(index, scaled(frame))
+
+
+def _image_stills(path: str, timeline: Timeline, times_s: Sequence[float], scaled: Scaler) -> Iterator[Frame]:
+    from vadpipe.extract.decode.image_frames import read_image  # Pillow takes a while to load
+
+    names, size = list_images(path), (timeline.width_px, timeline.height_px)
+    for index, time_s in enumerate(times_s):
+        number = _shown_at(timeline, time_s)
+        frame = None if number is None or number >= len(names) else read_image(path, names[number], size)
+        if frame is not None:
+            yield Frame(index, scaled(frame))
+
+
+def _shown_at(timeline: Timeline, time_s: float) -> int | None:
+    """Return the number of the frame that is shown at a time; None behind the end."""
+    if time_s >= timeline.end_s:
+        return None
+    return max(int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right")) - 1, 0)
 
 
 class _Reader:

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode.container import Family
+from vadpipe.extract.decode.container import FAMILIES, Family
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.opening import (
     family_of,
@@ -183,6 +183,10 @@ def read_timeline(
         InputError: where it holds no video, or is beyond the limits.
     """
     limits, family = limits or Limits(), family_of(path)
+    if family is FAMILIES["images"]:
+        from vadpipe.extract.decode.image_frames import read_image_timeline  # Pillow takes a while to load
+
+        return read_image_timeline(path, limits, on_packet, assume_fps)
     with open_container(path, limits) as (container, stream):
         width, height, quarter_turns = _geometry(container, stream, limits)
     with open_container(path, limits) as (container, stream):

@@ -63,13 +63,13 @@ class Watched:
         inherited: Sequence[int] = (),
     ) -> None:
         self.path, self._limits, self._name = path, limits, name
-        with open_video(path) as (file, _):
+        with open_video(path) as (opened, _):
             try:
-                limits.check(file_bytes=os.fstat(file.fileno()).st_size)
+                limits.check(file_bytes=os.fstat(opened).st_size)
             except InputError as error:
                 raise InputError(error.reason, file=path, next_step=error.next_step) from None
             # Where this process has no standard streams, the file may have one of their numbers.
-            descriptor = fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+            descriptor = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)
             try:
                 self._process = subprocess.Popen(
                     command(descriptor),

@@ -175,9 +175,8 @@ def write_pictures(
     if outputs.report:
         from vadpipe.render.report.page import write_report
 
-        written.append(places.file(video, ".report.html"))
-        write_report(
-            curve, written[-1], video=path, embed=outputs.embed, truth=truth_s,
+        written += write_report(
+            curve, places.file(video, ".report.html"), video=path, embed=outputs.embed, truth=truth_s,
             explanations=explanations, limits=limits,
         )  # fmt: skip
     if outputs.annotate is not None:

@@ -18,14 +18,14 @@ def result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
     namesakes: dict[Path, list[Video]] = {}
     for video in videos:
         folder = located(video.path).parent if output is None else output
-        namesakes.setdefault(folder / video.path.stem, []).append(video)
+        namesakes.setdefault(folder / video.stem, []).append(video)
     stems: dict[Video, Path] = {}
     for plain, group in namesakes.items():
         deepest = max(len(located(video.path).parts) for video in group) if output else 1
         forms = [
             {
                 video: plain.parent.joinpath(
-                    *_folders(video, depth), video.path.name if with_suffix else video.path.stem
+                    *_folders(video, depth), video.path.name if with_suffix else video.stem
                 )
                 for video in group
             }

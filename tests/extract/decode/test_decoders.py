@@ -47,7 +47,7 @@ def test_what_needs_a_demuxer_of_its_own_goes_to_pyav_alone(family):
     for device in ("cpu", "cuda:0"):
         chosen, why = choose_decoders("auto", device, family)
         assert chosen == [("pyav", "cpu")]
-        assert why == f"it alone is held to one demuxer, as {FAMILIES[family].title} has to be"
+        assert why == f"decord is not used for {FAMILIES[family].title}"
 
 
 def test_a_decoder_that_is_named_is_the_only_one():

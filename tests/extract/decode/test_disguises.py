@@ -102,7 +102,7 @@ def test_behind_the_door_is_another_one(tmp_path, secret, kind, monkeypatch):
         path = tmp_path / "clip.mp4"
         path.write_text(disguises(secret, port)[kind])
         touched()
-        for family in door.FAMILIES:  # each demuxer by itself makes nothing of it
+        for family in sorted({*door.FAMILIES} - {"images"}):  # each demuxer by itself makes nothing of it
             monkeypatch.setattr(door, "_family", lambda head, family=family: family)
             with pytest.raises(InputError, match=r"clip\.mp4: (cannot be opened|holds no)"):
                 read_timeline(path)

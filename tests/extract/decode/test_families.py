@@ -4,50 +4,23 @@ The number of frames is that which another reader counts: ffprobe where it is in
 a demuxer that FFmpeg picks by itself. Each frame carries its number.
 """
 
-import calendar
 import shutil
-import struct
 import subprocess
-import time
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from conftest import counter_frame, read_counter, write_video
+from conftest import read_counter, write_video
 from media import counters, decode, flip_bytes, textured_frame
+from media_factories import N_FRAMES, dhav, encode, raw_packets
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.container import FAMILIES, sniff
 from vadpipe.extract.decode.timeline import read_timeline
 from vadpipe.extract.pictures import read_stills
 
-N_FRAMES = 40
 FFPROBE = shutil.which("ffprobe")
-
-
-def encode(path, codec, muxer=None, pixel_format="yuv420p", size=(160, 120), sound=None, **options):
-    """Encode forty counter frames into any container, and silence where a sound codec is named."""
-    with av.open(path, "w", format=muxer) as output:
-        stream = output.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
-        stream.codec_context.bit_rate = 1_000_000
-        audio = output.add_stream(sound, rate=48000, layout="stereo") if sound else None
-        for number in range(N_FRAMES):
-            frame = av.VideoFrame.from_ndarray(counter_frame(number, *size), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode())
-        if audio is not None:
-            output.mux(audio.encode(silence(N_FRAMES * 1920)))
-            output.mux(audio.encode())
-    return path
-
-
-def silence(n_samples):
-    frame = av.AudioFrame.from_ndarray(np.zeros((1, 2 * n_samples), np.int16), format="s16", layout="stereo")
-    frame.sample_rate = 48000
-    return frame
 
 
 FILES = {
@@ -118,33 +91,6 @@ def test_theora_in_ogg(tmp_path):
     subprocess.run(command, check=True)
     assert sniff(path) == "ogg"
     is_whole(path)
-
-
-def raw_packets(path):
-    """Return (bytes, is it a key frame) of each packet of a raw stream."""
-    with av.open(path) as container:
-        return [(bytes(packet), packet.is_keyframe) for packet in container.demux(video=0) if packet.size]
-
-
-def dhav(packets, codec, fps=25, begins="2026-02-28 23:59:59"):
-    """Return packets as Dahua's recorders store them: a head, what follows it, the data, a tail."""
-    year, month, day, hour, minute, second = (
-        int(part) for part in begins.replace(":", " ").replace("-", " ").split()
-    )
-    start_s = calendar.timegm((year, month, day, hour, minute, second))
-    content = b""
-    for number, (data, is_key) in enumerate(packets):
-        milliseconds = 1000 * number // fps
-
-        at = time.gmtime(start_s + milliseconds // 1000)
-        date = (at.tm_year - 2000) << 26 | at.tm_mon << 22 | at.tm_mday << 17
-        date |= at.tm_hour << 12 | at.tm_min << 6 | at.tm_sec
-        size = bytes([0x80, 0, 160 // 8, 120 // 8, 0x81, 0, codec, fps]) if is_key else b""
-        length = 24 + len(size) + len(data) + 8
-        content += b"DHAV" + struct.pack("<4BII", 0xFD if is_key else 0xFC, 0, 0, 0, number, length)
-        content += struct.pack("<IHBB", date, milliseconds % 65536, len(size), 0) + size + data
-        content += b"dhav" + struct.pack("<I", length)
-    return content
 
 
 RAW = {
@@ -235,9 +181,8 @@ def test_damage_costs_its_own_frames(tmp_path, codec, muxer):
 
 
 @pytest.mark.parametrize(("name", "options"), [FILES["raw MJPEG"], FILES["GIF"]], ids=["JPEG", "GIF"])
-def test_a_single_picture_is_not_a_video(tmp_path, name, options, monkeypatch):
-    monkeypatch.setattr("test_families.N_FRAMES", 1)
-    path = encode(tmp_path / name, **options)
+def test_a_single_picture_is_not_a_video(tmp_path, name, options):
+    path = encode(tmp_path / name, n_frames=1, **options)
     with pytest.raises(InputError, match="is a single picture, not a video"):
         decode(path)
 

@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.filter import Graph
 from av.video.stream import VideoStream
 
+from vadpipe.extract.decode.container import FAMILIES
 from vadpipe.extract.decode.opening import open_container, read_packets
 from vadpipe.extract.decode.timeline import Timeline
 from vadpipe.render.film.source import ROUNDING_S, Source
@@ -66,6 +67,8 @@ class Sound:
 
     def _write(self) -> Iterator[float]:
         """Add the stream, then write a packet at a time; yield how far that is, in seconds."""
+        if self._source.family is FAMILIES["images"]:
+            return
         with open_container(self._source.path, self._source.limits) as (container, _):
             stream = cast("AudioStream | None", container.streams.best("audio"))
             if stream is None or stream.codec_context is None or not stream.codec_context.sample_rate:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import InputError
 from vadpipe.extract.decode.by_pyav import numbered_frames
+from vadpipe.extract.decode.container import FAMILIES, Family
 from vadpipe.extract.decode.frame import Reading
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import open_container
+from vadpipe.extract.decode.opening import family_of, open_container
 from vadpipe.extract.decode.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 _SAME_S = 2e-3  # times that went through a table or a container are rounded
@@ -74,7 +75,7 @@ class Source:
         rate: frames a second, about.
         aspect: width of a pixel over its height, as it is coded.
         looks: how its colours are coded.
-        counted: whether it is an AVI, which has no presentation times.
+        family: its container.
     """
 
     path: str
@@ -86,7 +87,7 @@ class Source:
     rate: Fraction
     aspect: Fraction
     looks: Looks
-    counted: bool
+    family: Family
 
     @classmethod
     def read(
@@ -108,26 +109,29 @@ class Source:
                 f"is not the video that the curve belongs to{counts}",
                 next_step="Score this video again, or name the one that was scored.",
             )
-        with open_container(path, limits) as (container, stream):
-            codec = stream.codec_context
-            tick = timeline.tick or Fraction(1, 1000)
-            frame_s = max(timeline.frame_s, 1e-3)
-            return cls(
-                path=path,
-                limits=limits,
-                telling=telling,
-                timeline=timeline,
-                stamp_s=tick,
-                tick=max(tick / max(1, ceil(tick / _COARSEST_TICK)), _FINEST_TICK),
-                rate=max(Fraction(1, 100), Fraction(1 / frame_s).limit_denominator(1001)),
-                aspect=_aspect(stream.sample_aspect_ratio),
-                looks=Looks(
-                    _matrix(codec.colorspace, codec.width, codec.height),
-                    codec.color_primaries,
-                    codec.color_trc,
-                ),
-                counted=container.format.name == "avi",
-            )
+        family = family_of(path)
+        tick = timeline.tick or Fraction(1, 1000)
+        frame_s = max(timeline.frame_s, 1e-3)
+        matrix = _matrix(_UNKNOWN, timeline.width_px, timeline.height_px)
+        aspect, looks = Fraction(1), Looks(matrix, _UNKNOWN, _UNKNOWN)
+        if family is not FAMILIES["images"]:
+            with open_container(path, limits) as (_, stream):
+                codec = stream.codec_context
+                aspect = _aspect(stream.sample_aspect_ratio)
+                matrix = _matrix(codec.colorspace, codec.width, codec.height)
+                looks = Looks(matrix, codec.color_primaries, codec.color_trc)
+        return cls(
+            path=path,
+            limits=limits,
+            telling=telling,
+            timeline=timeline,
+            stamp_s=tick,
+            tick=max(tick / max(1, ceil(tick / _COARSEST_TICK)), _FINEST_TICK),
+            rate=max(Fraction(1, 100), Fraction(1 / frame_s).limit_denominator(1001)),
+            aspect=aspect,
+            looks=looks,
+            family=family,
+        )
 
     @property
     def origin_s(self) -> float:
@@ -141,14 +145,17 @@ class Source:
 
     def keys(self) -> Keys:
         """Read where the video can be entered."""
-        stamps, copyable = list[int](), not self.counted and self.timeline.can_seek
+        if self.family is FAMILIES["images"]:  # each stands for itself
+            return Keys(self.timeline.stamps, copyable=False)
+        counted = self.family.counted
+        stamps, copyable = list[int](), not counted and self.timeline.can_seek
         with open_container(self.path, self.limits) as (container, stream):
             for packet in self.timeline.packets(container, stream):
                 self.telling.alive()
                 if not packet.size:
                     continue
                 copyable &= packet.pts is not None
-                stamp = packet.dts if self.counted else packet.pts
+                stamp = packet.dts if counted else packet.pts
                 if packet.is_keyframe and self.timeline.number_of(stamp) is not None:
                     assert stamp is not None
                     stamps.append(stamp)

@@ -7,19 +7,20 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote
 
 import numpy as np
 
-from vadpipe.atomic import atomic_path
+from vadpipe.atomic import atomic_path, fitting_name, move
 from vadpipe.curve import Curve
 from vadpipe.errors import InputError, printable
 from vadpipe.explanation import Explanation
-from vadpipe.extract.decode.container import open_video
+from vadpipe.extract.decode.container import FAMILIES, open_video
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.render.clock import clock
 from vadpipe.render.report.assembling import json_block, readable, relative_address, render
+from vadpipe.render.report.preview import SUFFIX as PREVIEW_SUFFIX
+from vadpipe.render.report.preview import needs_preview, preview
 from vadpipe.render.report.stills import explanation_record, thumbnails
 
 MAX_EMBEDDED_BYTES = 20 * 10**6
@@ -33,7 +34,6 @@ STYLES = ("base.css", "report.css")
 
 _TOO_LONG_BYTES = 350 * 10**6  # base64 of more is longer than a browser's texts can be
 _PIECE_BYTES = 3 << 18  # a multiple of 3: pieces of base64 then join without padding
-_KINDS = {"mp4": "video/mp4", "mkv": "video/webm", "avi": "video/x-msvideo", "ts": "video/mp2t"}
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,11 @@ def write_report(
     truth: Sequence[tuple[float, float]] = (),
     explanations: Sequence[Explanation] = (),
     limits: Limits | None = None,
-) -> None:
-    """Write the report of a video as one HTML file, atomically.
+) -> list[Path]:
+    """Write the report of a video as one HTML file, atomically, and return the files that were written.
+
+    Of an image sequence, and of a video in a container that no browser plays, the page shows a copy in MP4:
+    within the page, or beside it as ``NAME.preview.mp4``.
 
     It opens without a network and sends nothing. Where stills cannot be read, a warning says so and it has
     none. A report that refers to its video works as long as both keep their places to each other; the
@@ -68,14 +71,19 @@ def write_report(
         InputError: where the video is to be embedded and cannot be read.
         OutputError: where the report cannot be written.
     """
-    if embed is None:
-        embed = _size(video) <= MAX_EMBEDDED_BYTES
-    if embed and _size(video) > _TOO_LONG_BYTES:
-        log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
+    written = [path]
     with ExitStack() as stack:
+        shown = _shown(stack, curve, video, path, limits or Limits())
+        if embed is None:
+            embed = _size(shown) <= MAX_EMBEDDED_BYTES
+        if embed and _size(shown) > _TOO_LONG_BYTES:
+            log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
-        opened = stack.enter_context(open_video(video)) if embed else None
-        address = None if embed else relative_address(video, path)
+        opened = stack.enter_context(open_video(shown)) if embed else None
+        if not embed and shown != video:
+            shown = _keep(shown, path)
+            written.append(shown)
+        address = None if embed else relative_address(shown, path)
         text = _page(curve, video, address, truth, explanations, limits)
         temporary = stack.enter_context(atomic_path(path))
         with temporary.open("wb") as page:
@@ -84,6 +92,26 @@ def write_report(
             if opened is not None:
                 page.writelines(_clip(*opened, video))
             page.write(tail.encode())
+    return written
+
+
+def _shown(stack: ExitStack, curve: Curve, video: Path, page: Path, limits: Limits) -> Path:
+    """Return the file that the page plays: the video, or a copy of it that lives as long as the stack."""
+    if not needs_preview(video):
+        return video
+    try:
+        return stack.enter_context(preview(curve, video, page.parent, limits))
+    except InputError as error:  # the curve stands; a report that plays nothing is better than none
+        log.warning("%s: there is no copy for browsers: %s", printable(video), error.reason)
+        return video
+
+
+def _keep(copy: Path, page: Path) -> Path:
+    """Move a copy of a video beside its page. Raises OutputError where that fails."""
+    stem = page.name.removesuffix(".html").removesuffix(".report")
+    target = page.with_name(fitting_name(stem, PREVIEW_SUFFIX))
+    move(copy, target, replacing=True)
+    return target
 
 
 _CLIP = "<!-- the video -->"  # of the template; in a name it would be escaped
@@ -153,12 +181,12 @@ def _size(video: Path) -> float:
         return np.inf
 
 
-def _clip(file: BinaryIO, family: str, video: Path) -> Iterator[bytes]:
+def _clip(descriptor: int, family: str, video: Path) -> Iterator[bytes]:
     """Yield the element that holds a video as a data URI, a piece at a time."""
-    yield f'<script type="text/plain" id="clip">data:{_KINDS[family]};base64,'.encode()
+    yield f'<script type="text/plain" id="clip">data:{FAMILIES[family].media_type};base64,'.encode()
     try:
-        file.seek(0)
-        with open(file.fileno(), "rb", buffering=_PIECE_BYTES, closefd=False) as source:
+        with open(descriptor, "rb", buffering=_PIECE_BYTES, closefd=False) as source:
+            source.seek(0)
             while piece := source.read(_PIECE_BYTES):
                 yield base64.b64encode(piece)
     except OSError as error:
