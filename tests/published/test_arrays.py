@@ -45,7 +45,7 @@ def test_two_axes_are_rows_and_numbers(tmp_path_factory, rows, width, dtype):
     np.testing.assert_array_equal(values, array[:, None].astype(np.float64))
 
 
-@given(rows=NOT_CROPS, crops=st.sampled_from([1, 5, 10]), width=LENGTHS, fortran=st.booleans())
+@given(rows=NOT_CROPS, crops=st.sampled_from([1, 5, 10]), width=st.integers(2, 12), fortran=st.booleans())
 def test_crops_are_recognised_wherever_they_are(tmp_path_factory, rows, crops, width, fortran):
     path = tmp_path_factory.getbasetemp() / "three.npy"
     wanted = np.random.default_rng(rows).normal(size=(rows, crops, width)).astype(np.float32)

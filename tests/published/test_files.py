@@ -66,6 +66,9 @@ def test_folders_are_searched_for_arrays_alone(feats):
     (feats / "loop").symlink_to(feats)
     assert [path.name for path in run(feats).written] == ["a.safetensors"]
     (feats.parent / "empty").mkdir()
-    assert "empty: holds no features\nLooked for files ending in .npy .npz .txt." in only_error(run("empty"))
+    assert (
+        "empty: holds no features\nLooked for files ending in .npy .npz .txt .h5 .hdf5 .pt .pth."
+        in only_error(run("empty"))
+    )
     with pytest.raises(UsageError, match="an empty name"):
         run("")

@@ -28,7 +28,8 @@ def _group() -> None:
 @features.command("import")
 def import_(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILES...", help=".npy, .npz or .txt: files, folders, patterns.")
+        list[str],
+        typer.Argument(metavar="FILES...", help=".npy, .npz, .txt, .h5 or .pt: files, folders, patterns."),
     ],
     backbone: Annotated[str, typer.Option(metavar="NAME", help="What made them, such as i3d_r50.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the feature files.")] = Path(
@@ -50,7 +51,7 @@ def import_(
         int | None, typer.Option(help="Numbers of a feature; tells where an array is transposed.")
     ] = None,
     array: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which array of .npz files that hold several.")
+        str | None, typer.Option(metavar="NAME", help="Which array of files that hold several for a video.")
     ] = None,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
 from vadpipe.extract.crops import CROPS
+from vadpipe.published.hdf5 import MAGIC, list_hdf5, read_hdf5
+from vadpipe.published.torch_files import LEGACY_MAGIC, is_torch_archive, list_torch, read_torch
 
-SUFFIXES = (".npy", ".npz", ".txt")
+SUFFIXES = (".npy", ".npz", ".txt", ".h5", ".hdf5", ".pt", ".pth")
 """What a folder is searched for."""
 
 LAYOUTS = ("auto", "td", "tcd", "ctd")
@@ -31,22 +33,51 @@ MAX_BYTES = 8 * 2**30
 """Of one array in memory. Ten crops of the longest video of UCF-Crime take 5 GB."""
 
 MAX_TEXT_BYTES = 2**30
+_START_BYTES = max(len(LEGACY_MAGIC), len(MAGIC))
 
 _AS_NUMBERS = "Save it again as plain numbers: numpy.save(FILE, array.astype('float32'), allow_pickle=False)."
 _AGAIN = "Fetch the file again, or leave it out."
 
 
+def list_arrays(path: Path) -> list[str] | None:
+    """Return the keys of the arrays in a file that may hold many, HDF5 or PyTorch's; None of other files.
+
+    Raises:
+        FeatureError: where such a file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+        kind = _kind(start, path)
+        if kind == "hdf5":
+            return list_hdf5(path)
+        return list_torch(path, MAX_BYTES) if kind == "torch" else None
+    except OSError as error:
+        raise FeatureError(f"cannot be read: {error.strerror or error}", file=path) from error
+
+
+def _kind(start: bytes, path: Path) -> str | None:
+    """Return what a file with many arrays is by its first bytes: ``"hdf5"``, ``"torch"`` or None."""
+    if start.startswith(MAGIC):
+        return "hdf5"
+    if start.startswith(LEGACY_MAGIC) or (start.startswith(b"PK") and is_torch_archive(path)):
+        return "torch"
+    return None
+
+
 def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
-    """Read the array of a file: ``.npy``, ``.npz`` or a table of numbers as text.
+    """Read an array of a file: ``.npy``, ``.npz``, a table of numbers as text, HDF5 or PyTorch's.
 
     The first bytes decide which of them it is, not the name.
 
     Args:
         path: the file.
-        name: which array of an ``.npz`` file to take; without it there has to be only one.
+        name: which array to take, for HDF5 and PyTorch one that :func:`list_arrays` gave; without it there
+            has to be only one.
 
     Returns:
-        The array with its own axes, float32; whole numbers and other floats are converted.
+        The array with its own axes, without those that pooling leaves at the end with size 1; float32, to
+        which whole numbers and other floats are converted.
 
     Raises:
         FeatureError: where the file cannot be read, holds no array of numbers or an empty one, has numbers
@@ -54,7 +85,7 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(_START_BYTES)
             file.seek(0)
             array = _read(file, start, path, name)
     except OSError as error:
@@ -65,6 +96,7 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
         raise FeatureError("needs more memory than there is", file=path) from error
     if array.size == 0:
         raise FeatureError(f"holds no numbers: its shape is {array.shape}", file=path, next_step=_AGAIN)
+    array = _without_pooled_axes(array)
     with np.errstate(over="ignore"):  # what overflows is found below
         values = array.astype(np.float32, copy=False)
     if not np.isfinite(values).all():
@@ -76,7 +108,26 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
     return values
 
 
+def _without_pooled_axes(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Drop the axes of size 1 that pooling over time and space leaves at the end: [T, D, 1, 1, 1]."""
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim == 3 and array.shape[-1] == 1 and array.shape[1] not in CROPS:
+        array = array[..., 0]
+    return array
+
+
 def _read(file: IO[bytes], start: bytes, path: Path, name: str | None) -> NDArray[np.generic]:
+    kind = _kind(start, path)
+    if kind is not None:
+        key = name
+        if key is None:
+            keys = list_arrays(path) or []
+            if len(keys) != 1:
+                reason = f"holds {len(keys)} arrays"
+                raise FeatureError(reason, file=path, next_step="Name one with --array NAME.")
+            key = keys[0]
+        return read_hdf5(path, key, MAX_BYTES) if kind == "hdf5" else read_torch(path, key, MAX_BYTES)
     if start.startswith(npy.MAGIC_PREFIX):
         return _read_npy(file, path.stat().st_size, path)
     if start.startswith(b"PK"):

@@ -62,10 +62,12 @@ def import_features(
 ) -> Imported:
     """Turn published features into one feature file a video, for ``fit`` and for a head that it makes.
 
-    Taken are ``.npy``, ``.npz`` and ``.txt`` with ``[T, D]``, ``[T, C, D]`` or ``[C, T, D]`` (T rows, C crops
-    and D numbers of a feature), or ``[T, D]`` in one file a crop: ``NAME__0.npy`` to ``NAME__4.npy`` or
-    ``NAME__9.npy``. A video is named by its folders and the file's name, without the suffix of the array:
-    ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``; labels are taken from there as they are for videos.
+    Taken are ``.npy``, ``.npz``, ``.txt``, HDF5 and PyTorch files with ``[T, D]``, ``[T, C, D]`` or
+    ``[C, T, D]`` (T rows, C crops and D numbers of a feature), or with ``[T, D]`` in one file a crop:
+    ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders and the file's
+    name, without the suffix of the array: ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``; labels are
+    taken from there as they are for videos. Of several videos in a file, each name follows that of the file:
+    ``feats/sht/01_0014``.
     Files that were imported before, and have not changed, are skipped. One that cannot be used is reported,
     and the rest goes on.
 
@@ -83,7 +85,9 @@ def import_features(
     """
     listed = None if frame_counts is None else Path(frame_counts)
     counts = None if listed is None else FrameCounts(listed)
-    videos, unusable = find_published(inputs, join=settings.joins_crops, leave_out=listed)
+    videos, unusable = find_published(
+        inputs, join=settings.joins_crops, leave_out=listed, array=settings.array
+    )
     result = Imported()
 
     def fail(failure: Failure) -> None:
@@ -98,9 +102,17 @@ def import_features(
         try:
             work.do(video)
         except (FeatureError, InputError) as error:
-            fail(Failure(video.files[0], error))
+            fail(Failure(video.files[0], _naming_the_array(error, video)))
     work.tell_doubts()
     return result
+
+
+def _naming_the_array(error: FeatureError | InputError, video: Published) -> FeatureError | InputError:
+    """Return an error that says which array of a file with many it is about."""
+    key = video.keys[0]
+    if not key or repr(key) in error.reason:
+        return error
+    return type(error)(f"{key!r} {error.reason}", file=error.file, next_step=error.next_step)
 
 
 class _ImportStore(FeatureStore):
@@ -244,13 +256,13 @@ def _values(video: Published, settings: ImportSettings) -> NDArray[np.float32]:
     crops = 1 if joined else settings.crops
     parts = [
         in_order(
-            read_array(path, settings.array),
+            read_array(path, settings.array if key is None else key),
             path,
             layout=settings.layout,
             crops=crops,
             feature_dim=settings.feature_dim,
         )
-        for path in video.files
+        for path, key in zip(video.files, video.keys, strict=True)
     ]
     for path, part in zip(video.files, parts, strict=True):
         if part.shape != parts[0].shape:
