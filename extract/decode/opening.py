@@ -132,14 +132,21 @@ def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[av.
 
     Behind a place that cannot be read there may be more.
     """
+    flushed = False
     for _ in range(_PLACES):
         try:
-            yield from container.demux(stream)
+            for packet in container.demux(stream):
+                flushed = not packet.size and packet.dts is None
+                yield packet
             return
         except MemoryError:
             raise
+        except IndexError:  # PyAV 18, at the end of a file in which a stream turned up that was not announced
+            break
         except av.FFmpegError:
             continue
+    if flushed:
+        return
     last = av.Packet()
     last.stream = stream
     yield cast("av.Packet[VideoStream]", last)

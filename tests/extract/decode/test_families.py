@@ -17,6 +17,7 @@ from media_factories import N_FRAMES, dhav, encode, raw_packets
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.container import FAMILIES, sniff
+from vadpipe.extract.decode.opening import open_container, read_packets
 from vadpipe.extract.decode.timeline import read_timeline
 from vadpipe.extract.pictures import read_stills
 
@@ -193,3 +194,24 @@ def test_a_decoder_whose_demuxer_cannot_be_forced_hands_it_on(tmp_path, decoder)
     with pytest.raises(DecodeError, match="decord cannot be held to the demuxer of MPEG-PS") as caught:
         decode(path, decoder)
     assert "--decoder pyav" in caught.value.next_step
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_stream_that_turns_up_late_does_not_end_the_reading(tmp_path, flushed):
+    path = encode(tmp_path / "a.flv", "flv", "flv")
+
+    class Late:
+        """A container that fails at its end as PyAV's does where it meets a stream that was not announced."""
+
+        def __init__(self, container):
+            self.container = container
+
+        def demux(self, stream):
+            for packet in self.container.demux(stream):
+                if packet.size or flushed:
+                    yield packet
+            raise IndexError("list index out of range")
+
+    with open_container(path) as (container, stream):
+        packets = list(read_packets(Late(container), stream))
+    assert [bool(packet.size) for packet in packets] == [True] * N_FRAMES + [False]

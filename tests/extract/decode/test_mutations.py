@@ -107,7 +107,8 @@ def survive(path, content, whole, decoder, stills):
     except InputError as error:
         told = error
     assert told.file == str(path)
-    assert not any(word in told.reason for word in ("no frame for", "ended early", "makes no sense"))
+    troubles = [word for word in ("no frame for", "ended early", "makes no sense") if word in told.reason]
+    assert troubles == [], told.reason
     return False
 
 
