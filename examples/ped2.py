@@ -8,8 +8,9 @@ Usage::
 
     python examples/ped2.py DATA WORK [--stride 8] [--crops 1] [--splits 10] [--preset default]
 
-DATA holds ``train/``, ``test/`` and ``labels.csv`` (columns file, label, frames,
-anomalous_frames_half_open); everything that is made goes below WORK.
+DATA is the data set as published (``Train/Train001/001.tif``, ``Test/UCSDped2.m``), or holds videos in
+``train/`` and ``test/`` and ``labels.csv`` (columns file, label, frames, anomalous_frames_half_open);
+everything that is made goes below WORK.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
 
     features = options.work / f"features-{options.stride}-{options.crops}"
-    settings = vadpipe.ExtractSettings(stride=options.stride, crops=options.crops)
+    settings = vadpipe.ExtractSettings(stride=options.stride, crops=options.crops, assume_fps=10)
     made = vadpipe.extract_features([options.data], features, settings=settings)
     print(f"{len(made.written)} videos extracted now")
     recipe, rows = datasets.get("ped2"), []

@@ -4,9 +4,9 @@ Its official split trains on normal clips alone. Weakly supervised papers draw t
 normal clips are trained on, the other 6 and 12 are the test, and the mean over ten draws is reported (He et
 al. 2018, Zhong et al. 2019). Their draws are not published.
 
-The data set comes as single pictures and a MATLAB file, so the recipe reads a table of the clips that were
-made of them: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the MATLAB file is
-``60:180``.
+The recipe reads the data set as it was published, see :mod:`vadpipe.datasets.ped2_folders`, or a table of
+clips that were encoded from it: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the MATLAB
+file is ``60:180``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from vadpipe.datasets import reading
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
+from vadpipe.datasets.ped2_folders import read_folders
 from vadpipe.errors import UsageError
 from vadpipe.published.frame_counts import MAX_FRAMES
 from vadpipe.truth import Truth
@@ -27,13 +28,14 @@ N_ABNORMAL, N_NORMAL = 6, 4
 """Clips of each label that a drawn split trains on."""
 
 _TABLE = "labels.csv"
+_FOLDERS = ("Test/UCSDped2.m", "UCSDped2.m", "UCSDped2/Test/UCSDped2.m")
 _COLUMNS = ["file", "label", "frames", "anomalous_frames_half_open"]
 
 
 def read(files: Files) -> Contents:
     """Make the official split of the table. Raises UsageError where it cannot be used."""
     notes: list[str] = []
-    clips = _read_table(files[_TABLE], notes)
+    clips = _read(files[_TABLE], notes)
     return _divided([clip for clip in clips if _is_official_training(clip)], clips, notes)
 
 
@@ -44,7 +46,7 @@ def splits(files: Files, seed: int) -> list[Contents]:
         UsageError: where the table cannot be used, or holds too few clips of a label.
     """
     notes: list[str] = []
-    clips = _read_table(files[_TABLE], notes)
+    clips = _read(files[_TABLE], notes)
     abnormal, normal = ([clip for clip in clips if clip.abnormal == label] for label in (True, False))
     if len(abnormal) <= N_ABNORMAL or len(normal) <= N_NORMAL:
         reason = f"has {len(abnormal)} abnormal and {len(normal)} normal clips, too few to train on"
@@ -70,6 +72,11 @@ def _divided(training: list[Truth], clips: list[Truth], notes: list[str]) -> Con
 
 def _is_official_training(clip: Truth) -> bool:
     return clip.video.rpartition("/")[2].lower().startswith("train")
+
+
+def _read(path: Path, notes: list[str]) -> list[Truth]:
+    """Return the frames of all clips, from whichever of the two forms is there."""
+    return read_folders(path, notes) if path.suffix == ".m" else _read_table(path, notes)
 
 
 def _read_table(path: Path, notes: list[str]) -> list[Truth]:
@@ -100,7 +107,7 @@ PED2 = Dataset(
     url="http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm",
     licence="none known; research use",
     metric="ROC-AUC",
-    files=(AnnotationFile((_TABLE,), "label, frames and anomalous ranges of each clip"),),
+    files=(AnnotationFile((_TABLE, *_FOLDERS), "label, frames and anomalous ranges of each clip"),),
     known=Totals(16, 0, 0, 12, 2_010, 1_648),
     reader=read,
     splitter=splits,
