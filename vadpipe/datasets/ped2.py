@@ -5,8 +5,8 @@ normal clips are trained on, the other 6 and 12 are the test, and the mean over 
 al. 2018, Zhong et al. 2019). Their draws are not published.
 
 The recipe reads the data set as it was published, see :mod:`vadpipe.datasets.ped2_folders`, or a table of
-clips that were encoded from it: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the MATLAB
-file is ``60:180``.
+clips that were encoded from it: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the
+MATLAB file is ``60:180``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""UCSD Ped2 as it was published: a folder of pictures for each clip, and the anomalous frames in a MATLAB file.
+"""UCSD Ped2 as it was published: a folder of pictures for each clip, and a MATLAB file of anomalous frames.
 
 ::
 
@@ -66,7 +66,7 @@ def _read_entries(path: Path) -> list[tuple[reading.Range, ...]]:
 
 
 def _parse_ranges(text: str) -> tuple[reading.Range, ...] | None:
-    """Return half-open ranges from 0 of MATLAB's, which count from 1 and include the last; None for others."""
+    """Return MATLAB's ranges, which count from 1 and include the last, as half-open ones from 0; or None."""
     ranges = []
     for part in text.replace(",", " ").split():
         match = _RANGE.fullmatch(part)
