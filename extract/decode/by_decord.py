@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.complaints import complaints
 from vadpipe.extract.decode.frame import Frame, Reading, check_unforced, misread
@@ -48,11 +51,11 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
                 pixels = reader.next()
                 if complained():
                     raise misread(_DAMAGED)
-                if pixels.shape != (height, width, 3):  # rows of 48 px, say, come with their padding
+                if pixels.shape[:2] != (height, width) or pixels.shape[2] < 3:
                     raise misread(f"decord gives frames of the shape {pixels.shape}")
                 reading.decoded[number] = True
                 if reading.wanted[number]:
-                    yield Frame(number, pixels.asnumpy())
+                    yield Frame(number, _without_padding(pixels.asnumpy()))
                 else:
                     reading.alive()
             if complained():
@@ -66,6 +69,16 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
                 next_step="Use --decoder torchcodec or pyav, or build decord with -DUSE_CUDA=ON.",
             ) from error
         raise misread("decord cannot decode it to its end") from error
+
+
+def _without_padding(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture (height, width, 3) in what decord gives.
+
+    FFmpeg pads rows to suit the processor's vectors. Where a padded row is a multiple of the width, decord
+    takes the padding for channels: a picture 96 px wide has three of them with AVX2, and four with AVX-512.
+    """
+    height, width, _ = pixels.shape
+    return pixels.reshape(height, -1)[:, : width * 3].reshape(height, width, 3)
 
 
 def import_decord(*, cuda: bool = False) -> ModuleType:

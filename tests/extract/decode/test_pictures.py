@@ -9,7 +9,6 @@ import pytest
 from conftest import counter_frame, read_counter, write_video
 from media import BACKENDS, decode, player
 
-from vadpipe.errors import DecodeError
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.process import Decoding
@@ -171,15 +170,3 @@ def test_frames_come_in_the_size_asked_for(tmp_path, decoder):
         assert [frame.pixels.shape for frame in decoding.frames()] == [(224, 224, 3)] * 5
     assert decode(path, decoder, 90)[1][0].pixels.shape == (90, 160, 3)
     assert read_timeline(path).scaled_to(90) == (160, 90)
-
-
-@pytest.mark.parametrize("decoder", BACKENDS)
-@pytest.mark.parametrize("side_px", [16, 48, 96, 144])
-def test_a_width_whose_rows_are_padded_gives_whole_frames_or_none(tmp_path, decoder, side_px):
-    path = write_video(tmp_path / "a.mp4", 5, size=(320, 320))
-    if decoder == "decord":  # its frames would have four channels, or twelve
-        with pytest.raises(DecodeError, match="decord gives frames of the shape"):
-            decode(path, decoder, side_px)
-    else:
-        _, frames = decode(path, decoder, side_px)
-        assert [frame.pixels.shape for frame in frames] == [(side_px, side_px, 3)] * 5
