@@ -164,6 +164,11 @@ class FeatureStore:
         if not longer and current.items() <= source.model_dump().items():
             return stored
         with self._alone():
+            old, new = self.path_for(source.video), self.path_for(video.name)
+            with suppress(OSError):
+                if longer and old != new and old.samefile(new):  # a move was ended between its two steps
+                    old.unlink()
+                    stored = replace(stored, path=new)
             try:
                 features = Features.load(stored.path)
             except FeatureError:

@@ -1,87 +1,162 @@
 """Whatever ends a run, and when: files are whole or absent, and the next run finishes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
-from conftest import write_video
+import pytest
+from conftest import ROOT, write_video
 from forking import run_forking
+from waiting import is_gone, wait_until
 
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.store import feature_files
 from vadpipe.features import Features
 
+# Python tells audit hooks of every step that changes a file system, before it is done. A process that dies at
+# the first of them, at the second, and so on has died everywhere.
 KILLING = """
-folder, n_kills = Path(sys.argv[1]), int(sys.argv[2])
-videos, _ = find_videos([folder / "one/v", folder / "two/v"])
-for _ in range(2):
-    shutil.rmtree(folder / "whole", ignore_errors=True)
-    began_s = time.monotonic()
-    work(folder / "whole", videos)
-    took_s = time.monotonic() - began_s
-expected = content(folder / "whole")
-rng, left, unlike = random.Random(0), [], 0
-for kill in range(n_kills):
-    output = folder / "output"
-    if kill % 2:  # features of another recipe are there and are replaced
+import safetensors.numpy
+import vadpipe.features
+
+folder, before = Path(sys.argv[1]), sys.argv[2]
+STEPS = {"os.mkdir", "os.rename", "os.link", "os.remove", "os.chmod", "fcntl.flock", "halfway"}
+
+def write_in_two_steps(arrays, path, metadata):  # safetensors writes behind the back of audit hooks
+    content = safetensors.numpy.save(arrays, metadata)
+    with open(path, "wb") as file:
+        file.write(content[: len(content) // 2])
+        file.flush()
+        sys.audit("halfway")
+        file.write(content[len(content) // 2 :])
+
+vadpipe.features.save_file = write_in_two_steps
+
+def work_until(step, told, output, videos):
+    n_steps = 0
+
+    def count(event, arguments):
+        nonlocal n_steps
+        if event in STEPS or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            n_steps += 1
+            if n_steps == step:
+                os.write(told, event.encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    run(output, videos)
+
+def run(output, videos):
+    work(output, videos)
+    store = FeatureStore(output, places=[video.place for video in videos])
+    for video in videos:
+        assert store.refresh(store.find_anew(video), video) is not None
+
+def prepare(output):
+    if before == "another recipe":
         work(output, videos, stride=8)
-    receive, send = os.pipe()
-    pid = forked(work, output, videos, 16, lambda: os.write(send, b"."))
-    for _ in range(rng.randrange(len(videos))):
-        os.read(receive, 1)
-    time.sleep(rng.uniform(0, took_s / len(videos)))
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(receive), os.close(send)
+    elif before == "shorter names":
+        work(output, [named_video(video.path) for video in videos])
+
+from vadpipe.extract.videos import named_video
+videos, _ = find_videos([folder / "one/v", folder / "two/v"])
+prepare(folder / "whole")
+run(folder / "whole", videos)
+expected, output = content(folder / "whole"), folder / "output"
+died_at, left, unlike, status = [], [], [], signal.SIGKILL
+while status == signal.SIGKILL:
+    prepare(output)
+    receive, told = os.pipe()
+    pid = forked(work_until, len(died_at) + 1, told, output, videos)
+    _, status = os.waitpid(pid, 0)
+    os.close(told)
+    died_at.append(os.read(receive, 100).decode())
+    os.close(receive)
     found = [Features.load(output / name) for name in content(output)]
     left.append(sum(features.recipe.stride_frames == 16 for features in found))
-    work(output, videos)
-    unlike += content(output) != expected
+    run(output, videos)
+    if content(output) != expected:
+        unlike.append((len(died_at), died_at[-1]))
     shutil.rmtree(output)
+assert status == 0
 assert "torch" not in sys.modules
-json.dump({"left": left, "unlike": unlike, "names": sorted(expected)}, sys.stdout)
+json.dump({"died_at": died_at, "left": left, "unlike": unlike, "names": sorted(expected)}, sys.stdout)
 """
+STEPS = {"open", "halfway", "os.mkdir", "os.chmod", "os.rename", "os.remove", "fcntl.flock"}
 
 
-def test_a_kill_at_any_point_leaves_whole_files_and_the_next_run_finishes(tmp_path):
+@pytest.mark.parametrize(
+    ("before", "steps"),
+    [("nothing", STEPS | {"os.link"}), ("another recipe", STEPS), ("shorter names", STEPS | {"os.link"})],
+)
+def test_a_kill_at_any_point_leaves_whole_files_and_the_next_run_finishes(tmp_path, before, steps):
     for name in ("one/v/a.mp4", "one/v/c/b.mp4", "two/v/a.mp4"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
-    found = run_forking(KILLING, tmp_path, 200)
+    found = run_forking(KILLING, tmp_path, before)
     assert found["names"] == [f"{name}.mp4.safetensors" for name in ("two/v/a", "v/a", "v/c/b")]
-    assert found["unlike"] == 0
-    assert {*found["left"]} >= {0, 1, 2, 3}  # the kills did come at different points
+    assert found["unlike"] == []
+    *died_at, finished = found["died_at"]
+    assert ({*died_at}, finished) == (steps, "")
+    if before != "shorter names":
+        assert found["left"] == sorted(found["left"])
+        assert {*found["left"]} == {0, 1, 2, 3}
 
 
-def test_a_killed_run_leaves_nothing_half_done_and_the_next_one_finishes(tmp_path, tiny, cache_folder):
+# The command line in a process that dies when it is about to write the features of a video.
+DYING = """
+import json, os, signal, sys
+import psutil
+from vadpipe.cli import main
+from vadpipe.extract.store import FeatureStore
+
+real, n_left = FeatureStore.write, int(sys.argv.pop(1))
+
+def write(self, features, video):
+    global n_left
+    if n_left == 0:
+        print(json.dumps([child.pid for child in psutil.Process().children(recursive=True)]), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    n_left -= 1
+    return real(self, features, video)
+
+FeatureStore.write = write
+main()
+"""
+
+
+def test_a_killed_run_leaves_nothing_half_done_and_the_next_one_finishes(tmp_path, tiny):
     for name in "abcd":
         write_video(tmp_path / f"v/{name}.mp4", 64)
     whole = extract_features([tmp_path / "v"], tmp_path / "whole", settings=tiny()).written
     expected = [path.read_bytes() for path in whole]
-    command = [sys.executable, "-m", "vadpipe", "extract", tmp_path / "v", "--backbone", "x3d_xs"]
+    options = ["extract", tmp_path / "v", "--backbone", "x3d_xs", "--weights", tiny().weights]
     for n_files in (0, 2):
         output = tmp_path / f"killed after {n_files}"
-        running = subprocess.Popen(
-            [*command, "--weights", tiny().weights, "-o", output],
-            env={**os.environ, "VADPIPE_CACHE": str(cache_folder)},
+        command = [sys.executable, "-c", DYING, n_files, *options, "-o", output]
+        done = subprocess.run(
+            [*map(str, command)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        process, children = psutil.Process(running.pid), []
-        deadline_s = time.monotonic() + 60
-        while time.monotonic() < deadline_s:
-            children = process.children(recursive=True)
-            if children and len([*feature_files(output)]) >= n_files:
-                break
-            time.sleep(0.002)
-        running.kill()
-        assert running.wait() == -signal.SIGKILL
-        _, alive = psutil.wait_procs(children, timeout=10)
-        assert alive == []  # what decoded has died with it
-        n_left = len([Features.load(path) for path in feature_files(output)])
-        assert n_files <= n_left < 4
+        assert done.returncode == -signal.SIGKILL
+        decoding = json.loads(done.stdout)
+        assert decoding  # the next video
+        for number in decoding:  # what decoded has died with it
+            wait_until(lambda n=number: has_ended(n), "a decoding process has ended")
+        assert len([Features.load(path) for path in feature_files(output)]) == n_files
         result = extract_features([tmp_path / "v"], output, settings=tiny())
-        assert len(result.skipped) == n_left
+        assert len(result.skipped) == n_files
         assert [path.read_bytes() for path in feature_files(output)] == expected
+
+
+def has_ended(number):
+    try:
+        return is_gone(psutil.Process(number))
+    except psutil.NoSuchProcess:
+        return True

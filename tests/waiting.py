@@ -1,0 +1,24 @@
+"""Waiting for another process: as long as a busy machine needs, and not longer than it takes."""
+
+import time
+
+import psutil
+
+LONG_S = 120.0
+"""What nothing takes on any machine, unless it hangs."""
+
+
+def wait_until(condition, what: str) -> None:
+    """Return as soon as the condition holds; fail where it never does."""
+    deadline_s = time.monotonic() + LONG_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"still not: {what}"
+        time.sleep(0.005)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Tell whether a process has ended; one whose parent has gone before may wait for an idle init to reap it."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
