@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,8 @@ settings.register_profile("vadpipe", deadline=None, derandomize=True)  # the sam
 settings.load_profile("vadpipe")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so would what we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))

@@ -4,10 +4,8 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
@@ -336,29 +334,58 @@ def test_the_command_ends_with_3_where_a_video_is_missing(copied, command_line, 
     assert done.stderr.splitlines()[-1].endswith(" 0 failed")
 
 
+# The command line in a process that gets Ctrl-C when the second run is done and a further one is in work.
+INTERRUPTED = """
+import itertools, os, signal, threading
+import psutil
+from vadpipe import terminal
+from vadpipe.ablation import workers
+from vadpipe.cli import main
+
+do, tell, runs = workers.Worker.do, terminal.RunProgress.__call__, itertools.count(1)
+third_began, interrupted = threading.Event(), threading.Event()
+
+def do_and_note(self, job):
+    number = next(runs)
+    if number == 3:
+        third_began.set()
+    elif number > 3:
+        interrupted.wait()
+    return do(self, job)
+
+def tell_and_interrupt(self, progress):
+    tell(self, progress)
+    if progress.n_done == 2:
+        third_began.wait()
+        print(*[child.pid for child in psutil.Process().children()], flush=True)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            interrupted.set()
+
+workers.Worker.do, terminal.RunProgress.__call__ = do_and_note, tell_and_interrupt
+main()
+"""
+
+
 def test_an_interrupt_loses_only_what_was_in_work(folder):
-    arguments = command("--rows=mil", "--seeds=3", steps=200)
-    process = subprocess.Popen(
-        arguments, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+    arguments = command("--rows=mil", "--seeds=3")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments[3:]],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
-    runs = folder / "ablation/runs"
-    deadline = time.monotonic() + 120
-    while not list(runs.rglob("fold*.safetensors")):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    children = psutil.Process(process.pid).children()
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted; what was finished is kept"
-    assert not any(child.is_running() for child in children)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == "interrupted; what was finished is kept"
+    (worker,) = map(int, done.stdout.split())
+    assert not psutil.pid_exists(worker)
     kept = run_files(folder / "ablation")
-    assert 1 <= len(kept) < 6
+    assert 2 <= len(kept) < 6
     assert all(name.startswith("mil/fold") for name in kept)  # and nothing unfinished
 
-    settings = QUICK.model_copy(update={"steps": 200})
-    result = quick(folder, rows=["mil"], seeds=3, settings=settings)
+    result = quick(folder, rows=["mil"], seeds=3)
     assert (result.n_kept, len(result.measured)) == (len(kept), 6)
     after = run_files(folder / "ablation")
     assert all(after[name] == content for name, content in kept.items())

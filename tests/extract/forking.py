@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+from waiting import LONG_S
+
 FORKING = '''
 import json, os, random, shutil, signal, sys, time, traceback
 from pathlib import Path
@@ -64,7 +66,7 @@ def run_forking(program, *arguments):
         [sys.executable, "-c", FORKING + program, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONG_S,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,11 @@
 """Every engine agrees with eager torch in float32, and keeps the order of what it is given."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
 import torch
+from waiting import LONG_S
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.loading import ClipNetwork
@@ -110,24 +110,28 @@ class TestConversion:
         assert len(list(run_engine(self.build(), clips(2)))) == 2
 
 
-class Counting:
-    """An engine that notes how many calls run at once and what was drawn before each."""
+class Plain:
+    """An engine whose features are the numbers of the clips."""
 
-    name, batch = "counting", 1
+    name, batch = "plain", 1
 
-    def __init__(self, workers, delays):
-        self.workers, self.delays = workers, delays
-        self.running = self.most = 0
-        self.lock = threading.Lock()
+    def __init__(self, workers):
+        self.workers = workers
 
     def __call__(self, batch):
-        with self.lock:
-            self.running += 1
-            self.most = max(self.most, self.running)
-        time.sleep(self.delays[int(batch[0, 0, 0, 0, 0]) % len(self.delays)])
-        with self.lock:
-            self.running -= 1
         return batch[:, 0, 0, 0, :1].astype(np.float32)
+
+
+class Gathering(Plain):
+    """Each of its calls goes on when as many run as there are workers."""
+
+    def __init__(self, workers):
+        super().__init__(workers)
+        self.all_here = threading.Barrier(workers, timeout=LONG_S)
+
+    def __call__(self, batch):
+        self.all_here.wait()
+        return super().__call__(batch)
 
 
 def numbered(n):
@@ -136,11 +140,24 @@ def numbered(n):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_features_come_in_order_and_all_workers_are_busy(batch):
-    engine = Counting(3, [0.03, 0.0, 0.01])
+def test_all_workers_are_busy(batch):
+    engine = Gathering(3)
     engine.batch = batch
-    assert [int(row[0]) for row in run_engine(engine, numbered(20))] == list(range(20))
-    assert engine.most == 3
+    assert [int(row[0]) for row in run_engine(engine, numbered(18))] == list(range(18))
+
+
+def test_features_come_in_order_whichever_is_done_first():
+    done = [threading.Event() for _ in range(20)]
+
+    class Backwards(Plain):
+        def __call__(self, batch):
+            number = int(batch[0, 0, 0, 0, 0])
+            if number % 3 < 2 and number < 19:
+                assert done[number + 1].wait(LONG_S)
+            done[number].set()
+            return super().__call__(batch)
+
+    assert [int(row[0]) for row in run_engine(Backwards(3), numbered(20))] == list(range(20))
 
 
 def test_clips_are_drawn_only_a_few_ahead():
@@ -151,26 +168,26 @@ def test_clips_are_drawn_only_a_few_ahead():
             drawn.append(1)
             yield clip
 
-    found = run_engine(Counting(2, [0.0]), watched())
+    found = run_engine(Plain(2), watched())
     next(found)
     assert len(drawn) <= 2 + 2
     found.close()
 
 
 def test_an_error_of_an_engine_or_of_the_clips_ends_the_run():
-    class Broken(Counting):
+    class Broken(Plain):
         def __call__(self, batch):
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        list(run_engine(Broken(2, [0.0]), numbered(5)))
+        list(run_engine(Broken(2), numbered(5)))
 
     def failing():
         yield from numbered(3)
         raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):
-        list(run_engine(Counting(2, [0.0]), failing()))
+        list(run_engine(Plain(2), failing()))
 
 
 def test_auto_takes_openvino_on_a_processor_and_says_so(caplog):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import LONG_S
 
 # The first arrays come from four threads at once, which Python changes as often as it can.
 CALLING = """
@@ -31,4 +32,4 @@ for thread in threads:
 @pytest.mark.slow
 def test_the_first_calls_of_an_engine_do_not_wait_for_each_other_for_ever(tiny, x3d_weights):
     for _ in range(12):  # one in four hung before there was a remedy
-        subprocess.run([sys.executable, "-c", CALLING, x3d_weights], timeout=60, check=True)
+        subprocess.run([sys.executable, "-c", CALLING, x3d_weights], timeout=LONG_S, check=True)

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import write_video
 from forking import run_forking
+from waiting import LONG_S, wait_until
 
 from vadpipe.extract.extraction import extract_features
 
@@ -124,12 +124,10 @@ def extract_at_once(tmp_path, tiny, x3d_weights):
             )
             for number, inputs in enumerate(inputs_of_each)
         ]
-        deadline_s = time.monotonic() + 60
-        while len([*tmp_path.glob("* is ready")]) < len(running) and time.monotonic() < deadline_s:
-            time.sleep(0.01)
+        wait_until(lambda: len([*tmp_path.glob("* is ready")]) == len(running), "all are ready")
         (tmp_path / "go").touch()
         try:
-            said = [process.communicate(timeout=60)[0] for process in running]
+            said = [process.communicate(timeout=LONG_S)[0] for process in running]
         finally:  # two that wait for each other end here
             for process in running:
                 process.kill()
@@ -184,14 +182,14 @@ def test_features_of_another_recipe_are_replaced_once(tmp_path, extract_at_once,
 
 
 HOLDING = """
-import sys, time
+import sys
 from pathlib import Path
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import named_video
 claim = FeatureStore(Path(sys.argv[1])).claim(named_video(sys.argv[2]))
 assert claim.take(wait=False)
 print("taken", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
@@ -199,7 +197,7 @@ def test_the_claims_of_a_killed_process_are_free(tmp_path, tiny, caplog):
     video = write_video(tmp_path / "v/a.mp4", 16)
     write_video(tmp_path / "v/b.mp4", 16)
     command = [sys.executable, "-c", HOLDING, tmp_path / "features", video]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"taken\n"
         caplog.set_level("INFO", logger="vadpipe")
         result = extract_features(

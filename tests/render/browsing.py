@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import LONG_S
 
 from vadpipe.curve import Curve
 from vadpipe.events import DEFAULT_RULE
@@ -43,7 +44,7 @@ def opened(browser, path: Path, *, video: Path | None = None, complaints: tuple[
         options: of the browser's context.
     """
     context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-    context.set_default_timeout(5000)
+    context.set_default_timeout(LONG_S * 1000)
     context.route(re.compile("^(https?|wss?|ftp):"), lambda route: route.abort())
     page = context.new_page()
     problems, asked = [], []
@@ -61,14 +62,14 @@ def opened(browser, path: Path, *, video: Path | None = None, complaints: tuple[
         context.close()
 
 
-def until(page, condition: str, within_s: float = 20.0) -> None:
+def until(page, condition: str) -> None:
     """Wait until an expression of JavaScript holds.
 
     The browser's own waiting evaluates texts within the page, which the page's policy forbids.
     """
-    deadline_s = time.monotonic() + within_s
+    deadline_s = time.monotonic() + LONG_S
     while not page.evaluate(condition):
-        assert time.monotonic() < deadline_s, f"not within {within_s} s: {condition}"
+        assert time.monotonic() < deadline_s, f"still not: {condition}"
         page.wait_for_timeout(20)
 
 

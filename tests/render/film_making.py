@@ -1,6 +1,5 @@
 """What the tests of films share: videos with sound, their curves, and a plain reader to check results with."""
 
-import os
 import struct
 import time
 from fractions import Fraction
@@ -9,6 +8,7 @@ import av
 import numpy as np
 import psutil
 from conftest import counter_frame, read_counter
+from waiting import LONG_S
 
 from vadpipe.curve import Curve
 from vadpipe.extract.decode.frame import Size
@@ -178,9 +178,9 @@ def files_in(folder):
 
 def children_left(before=frozenset()):
     """Return the children of this process that were not there before, after giving them a moment to go."""
-    for _ in range(100):
-        found = {*psutil.Process(os.getpid()).children(recursive=True)} - before
-        if not found:
+    deadline_s = time.monotonic() + LONG_S
+    while found := {*psutil.Process().children(recursive=True)} - before:
+        if time.monotonic() > deadline_s:
             break
         time.sleep(0.02)
     return found

@@ -83,7 +83,8 @@ def test_a_fault_leaves_nothing(tmp_path, make, monkeypatch, body, reason):
         with pytest.raises(
             DecodeError, match=rf"a\.avi: the process that (writes the film|cuts it) {reason}"
         ):
-            make(limits=Limits(stall_s=1.0))
+            # A busy machine may take longer than a second to start a process, which ends a hang alone the same.
+            make(limits=Limits(stall_s=1.0) if "1 s" in reason else Limits())
     assert files_in(tmp_path / "out") == []
     make()  # and the next time all is well
     assert files_in(tmp_path / "out")

@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 from published import Server, flip, published
 from typer.testing import CliRunner
+from waiting import LONG_S
 
 from vadpipe.cli.weights import weights
 from vadpipe.errors import UsageError, WeightsError
@@ -173,5 +174,7 @@ def test_looking_around_loads_neither_torch_nor_the_network(folder):
         "    CliRunner().invoke(weights, arguments)\n"
         "print({'torch', 'requests', 'rich.table'} & sys.modules.keys())"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=LONG_S
+    )
     assert done.stdout == "set()\n", done.stderr

@@ -22,6 +22,7 @@ from published import (
     saved,
     sha256,
 )
+from waiting import LONG_S
 
 from vadpipe.errors import OutputError, WeightsError
 from vadpipe.weights import cache, download, layout, locking, registry
@@ -225,7 +226,7 @@ def start_fetching(server, folder):
 def test_processes_that_fetch_at_once_share_one_download(server, folder):
     server.delay_s = 2.0
     running = [start_fetching(server, folder) for _ in range(2)]
-    found = {process.communicate(timeout=120)[0].strip() for process in running}
+    found = {process.communicate(timeout=LONG_S)[0].strip() for process in running}
     assert found == {sha256(server.body)}
     assert server.n_requests == 1
     assert_is(cache.ready(server.record(), offline=True), server.body, make_state())
@@ -235,9 +236,9 @@ def test_processes_that_fetch_at_once_share_one_download(server, folder):
 def test_a_process_that_is_killed_while_it_fetches_is_in_nobodys_way(server, folder):
     server.stall = True
     process = start_fetching(server, folder)
-    assert server.requested.wait(60)
+    assert server.requested.wait(LONG_S)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=LONG_S)
     assert names(folder) == []
     server.stall = False
     assert_is(cache.ready(server.record()), server.body, make_state())

@@ -1,16 +1,20 @@
 """Put a decoder that misbehaves into the decoding process."""
 
 import os
+import select
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psutil
+from waiting import LONG_S
 
-from vadpipe.extract.decode import process
+from vadpipe.extract.decode import process, watched
 
 _DECODER = """
-import ctypes, os, signal, sys, time
+import ctypes, itertools, os, signal, sys, time
 import numpy as np
 from vadpipe.extract.decode import child, sources
 from vadpipe.extract.decode.frame import Frame
@@ -64,6 +68,38 @@ def faulty_talker(monkeypatch, tmp_path, body):
     _run(monkeypatch, tmp_path, _TALKER.format(body=body))
 
 
+@contextmanager
+def taking_turns(monkeypatch, tmp_path, each_s):
+    """Stop the clock of this end of decoding processes but for ``each_s`` whenever it waits for the other one.
+
+    Give the path of a pipe that lets the other end read a byte for each time.
+    """
+    turns = tmp_path / "turns"
+    os.mkfifo(turns)
+    pipe = os.open(turns, os.O_RDWR)
+    now_s = 0.0
+
+    class Poll:
+        def __init__(self):
+            self.real = select.poll()
+            self.register = self.real.register
+
+        def poll(self, timeout_ms):
+            nonlocal now_s
+            now_s += each_s
+            os.write(pipe, b".")
+            return self.real.poll()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watched, "time", SimpleNamespace(monotonic=lambda: now_s, sleep=time.sleep))
+        names = {"POLLIN": select.POLLIN, "POLLHUP": select.POLLHUP}
+        patch.setattr(watched, "select", SimpleNamespace(poll=Poll, **names))
+        try:
+            yield str(turns)
+        finally:
+            os.close(pipe)
+
+
 def _run(monkeypatch, tmp_path, source):
     program = tmp_path / "faulty.py"
     program.write_text(source)
@@ -72,11 +108,11 @@ def _run(monkeypatch, tmp_path, source):
 
 def left_of(session):
     """Return the processes of a session that are still there, also dead ones that are ours to reap."""
-    for _ in range(100):  # what was killed may take a moment to go
-        found = [process for process in psutil.process_iter() if _is_of(process, session)]
-        if not found:
+    deadline_s = time.monotonic() + LONG_S
+    while found := [process for process in psutil.process_iter() if _is_of(process, session)]:
+        if time.monotonic() > deadline_s:
             break
-        time.sleep(0.03)
+        time.sleep(0.03)  # what was killed may take a moment to go
     return found
 
 

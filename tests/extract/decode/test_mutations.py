@@ -93,7 +93,7 @@ def survive(path, content, whole, decoder, stills):
             (path / f"{number}{picture.suffix}").write_bytes(content if number == 2 else whole)
     else:
         path.write_bytes(content)
-    limits = Limits(stall_s=5.0, memory_bytes=2 * 2**30)
+    limits = Limits(memory_bytes=2 * 2**30)
     told = None
     try:
         if stills:
