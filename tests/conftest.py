@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import shutil
 import socket
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import surroundings
 import torch
+from filelock import FileLock
 from hypothesis import settings
+from surroundings import ROOT
 
 settings.register_profile("vadpipe", deadline=None, derandomize=True)  # the same examples every time
 settings.load_profile("vadpipe")
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# A shell without job control has what it starts in the background ignore Ctrl-C, and so would what we start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+surroundings.clear()
 
-ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
 
 N_BITS = 10  # a frame shows its number as that many black or white tiles
@@ -82,33 +83,45 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def x3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a run of the tests share, for what takes long to make."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(shared: Path):
+    """A cache that the tests share, so that a network is converted for OpenVINO once; not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VADPIPE_CACHE", str(shared / "cache"))
+        yield shared / "cache"
+
+
+@pytest.fixture(scope="session")
+def x3d_weights(shared: Path) -> Path:
     """A weights file for X3D in the published form, with random numbers: the real network, no download.
 
     It fits x3d_xs, x3d_s and x3d_m, which differ in what they are fed alone.
     """
     from vadpipe.extract.backbones.pytorchvideo import x3d
 
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        state = x3d(depth_factor=2.2).state_dict()
-    path = tmp_path_factory.mktemp("weights") / "X3D_S.pyth"
-    torch.save({"model_state": state}, path)
+    path = shared / "X3D_S.pyth"
+    with FileLock(shared / "x3d.lock"):
+        if not path.exists():
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                state = x3d(depth_factor=2.2).state_dict()
+            torch.save({"model_state": state}, path)
     return path
 
 
-@pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that the tests share, so that a network is converted for OpenVINO once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def tiny(x3d_weights: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch):
+def tiny(x3d_weights: Path):
     """Return what makes settings of an extraction with the cheapest network."""
     from vadpipe.extract.settings import ExtractSettings
 
-    monkeypatch.setenv("VADPIPE_CACHE", str(cache_folder))
     return lambda **changes: ExtractSettings(**({"backbone": "x3d_xs", "weights": x3d_weights} | changes))
 
 
@@ -147,13 +160,20 @@ def command_line():
 
 
 @pytest.fixture(scope="session")
-def i3d_weights() -> Path:
+def i3d_weights(cache_folder: Path) -> Path:
     """The published I3D weights, fetched once into the user's cache and verified by digest."""
-    from vadpipe.errors import WeightsError
+    from vadpipe.errors import OutputError, WeightsError
     from vadpipe.weights import cache
     from vadpipe.weights.registry import I3D_KINETICS
 
+    cache_folder.mkdir(exist_ok=True)
     try:
+        with FileLock(cache_folder.parent / "i3d.lock"), suppress(OutputError):  # a user without a home, say
+            if cache.location(I3D_KINETICS) is None:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setenv("VADPIPE_CACHE", str(surroundings.USERS_CACHE))
+                    users = cache.ready(I3D_KINETICS).path
+                shutil.copy(users, cache_folder)
         return cache.ready(I3D_KINETICS).path
     except WeightsError as error:
         if os.environ.get("CI"):
