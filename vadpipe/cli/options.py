@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -178,6 +179,9 @@ def say_path(path: Path) -> None:
     except BrokenPipeError:  # nobody wants to know any more
         raise
     except OSError as error:
+        # What is still in its buffer would fail once more when Python ends, which then changes the exit code.
+        with suppress(OSError), open(os.devnull, "wb") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from error
 
 
