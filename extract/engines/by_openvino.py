@@ -50,6 +50,8 @@ class OpenVINOEngine:
         if model is None:
             model = _convert(load(), (1, *clip_shape, 3))
             _keep(model, folder)
+            # As the next process gets it: of one that was not written, other last bits may come.
+            model = _read(core, folder) or model
         self._compiled = core.compile_model(
             model,
             "CPU",
