@@ -83,7 +83,7 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of a run of the tests share, for what takes long to make."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
@@ -92,23 +92,23 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_folder(shared: Path):
+def cache_folder(shared_folder: Path):
     """A cache that the tests share, so that a network is converted for OpenVINO once; not the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VADPIPE_CACHE", str(shared / "cache"))
-        yield shared / "cache"
+        patch.setenv("VADPIPE_CACHE", str(shared_folder / "cache"))
+        yield shared_folder / "cache"
 
 
 @pytest.fixture(scope="session")
-def x3d_weights(shared: Path) -> Path:
+def x3d_weights(shared_folder: Path) -> Path:
     """A weights file for X3D in the published form, with random numbers: the real network, no download.
 
     It fits x3d_xs, x3d_s and x3d_m, which differ in what they are fed alone.
     """
     from vadpipe.extract.backbones.pytorchvideo import x3d
 
-    path = shared / "X3D_S.pyth"
-    with FileLock(shared / "x3d.lock"):
+    path = shared_folder / "X3D_S.pyth"
+    with FileLock(shared_folder / "x3d.lock"):
         if not path.exists():
             with torch.random.fork_rng():
                 torch.manual_seed(0)
@@ -171,7 +171,7 @@ def i3d_weights(cache_folder: Path) -> Path:
         with FileLock(cache_folder.parent / "i3d.lock"), suppress(OutputError):  # a user without a home, say
             if cache.location(I3D_KINETICS) is None:
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setenv("VADPIPE_CACHE", str(surroundings.USERS_CACHE))
+                    patch.setenv("VADPIPE_CACHE", surroundings.users_cache())
                     users = cache.ready(I3D_KINETICS).path
                 shutil.copy(users, cache_folder)
         return cache.ready(I3D_KINETICS).path

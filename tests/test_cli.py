@@ -1,11 +1,11 @@
 """The command line as its users meet it: what it writes, what it says, and how it ends."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
+from commands import COMMAND_LINE, run, run_anew, start
 from conftest import ROOT, write_video
 from test_fitting import write_features
 
@@ -14,18 +14,6 @@ from vadpipe.errors import OutputError
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.presets import PRESETS, find_preset
 from vadpipe.head.settings import HeadSettings
-
-
-def run(*arguments, cwd, stdin=None, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "vadpipe", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        timeout=300,
-    )
 
 
 def assert_clean_error(done, code, *parts):
@@ -48,9 +36,11 @@ def workplace(tmp_path_factory, x3d_weights):
     write_video(folder / "clip.mp4", 37)
     options = ["--backbone", "x3d_xs", "--weights", x3d_weights]
     runs = {
-        "extract": run("extract", "videos/", *options, cwd=folder),
-        "fit": run("fit", "--set", "steps=20", "--set", "learning_rate=0.01", cwd=folder),
-        "score": run("score", "clip.mp4", "--plot", "--head", "head", "--weights", x3d_weights, cwd=folder),
+        "extract": run_anew("extract", "videos/", *options, cwd=folder),
+        "fit": run_anew("fit", "--set", "steps=20", "--set", "learning_rate=0.01", cwd=folder),
+        "score": run_anew(
+            "score", "clip.mp4", "--plot", "--head", "head", "--weights", x3d_weights, cwd=folder
+        ),
     }
     return folder, runs
 
@@ -238,8 +228,8 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x
     write_video(tmp_path / "videos/a.mp4", 16)
     write_video(tmp_path / "videos/b.mp4", 96)
     first = tmp_path / "features/videos/a.mp4.safetensors"
-    command = [sys.executable, "-c", INTERRUPTED, "extract", "videos", "--backbone", "x3d_xs", "--weights"]
-    done = subprocess.run([*command, x3d_weights], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    options = ["extract", "videos", "--backbone", "x3d_xs"]
+    done = start(INTERRUPTED, *options, "--weights", x3d_weights, cwd=tmp_path).wait()
     assert (done.returncode, done.stderr) == (130, "interrupted; what was finished is kept\n")
     left = {path for path in (tmp_path / "features").rglob("*") if path.is_file()}
     assert left == {first, tmp_path / "features/run.json"}
@@ -247,15 +237,13 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x
 
 def test_a_full_disk(workplace, tmp_path):
     folder, _ = workplace
-    code = (
-        "import resource, signal, sys\n"
+    program = (
+        "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        f"sys.argv = ['vadpipe', 'fit', '--features', {str(folder / 'features')!r}, '-o', 'head', '-q']\n"
-        "from vadpipe.cli import main\n"
-        "main()"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n" + COMMAND_LINE
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    options = ["--features", folder / "features", "-o", "head", "-q", "--set", "steps=20"]
+    done = start(program, "fit", *options, cwd=tmp_path).wait()
     # whichever is written first: the head, or on a slow machine what an interruption would leave
     assert_clean_error(done, 6, "cannot be written: File too large")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"training.state"}

@@ -1,13 +1,17 @@
 """The notebook of the examples runs as it stands, on a real clip or a rendered one."""
 
 import nbformat
-from conftest import DATA, ROOT, write_video
+import pytest
+from conftest import ROOT, write_video
 from nbclient import NotebookClient
 
 
-def test_the_notebook_runs_from_top_to_bottom(i3d_weights, tmp_path, monkeypatch):
-    real = DATA / "fight_surv/fight/fi028.mp4"
-    video = real if real.is_file() else write_video(tmp_path / "clip.mp4", 60)
+@pytest.mark.parametrize("clip", ["rendered", pytest.param("real", marks=pytest.mark.slow)])
+def test_the_notebook_runs_from_top_to_bottom(i3d_weights, tmp_path, monkeypatch, request, clip):
+    if clip == "real":
+        video = request.getfixturevalue("data") / "fight_surv/fight/fi028.mp4"
+    else:
+        video = write_video(tmp_path / "clip.mp4", 40)
     monkeypatch.setenv("VADPIPE_VIDEO", str(video))
     monkeypatch.setenv("VADPIPE_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

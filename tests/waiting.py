@@ -16,9 +16,9 @@ def wait_until(condition, what: str) -> None:
         time.sleep(0.005)
 
 
-def is_gone(process: psutil.Process) -> bool:
-    """Tell whether a process has ended; one whose parent has gone before may wait for an idle init to reap it."""
+def has_ended(number: int) -> bool:
+    """Tell whether a process has ended; one whose parent went before it may wait for init to reap it."""
     try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -2,19 +2,18 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import ROOT
+from commands import start
 from scenes import QUICK, make_truth, write_scenes, write_video
+from waiting import has_ended, wait_until
 
 import vadpipe
+from vadpipe.ablation import worker, workers
 from vadpipe.ablation.ablating import ablate
 from vadpipe.ablation.data import load_data
 from vadpipe.ablation.rows import parse_row
@@ -61,6 +60,27 @@ def copied(finished, tmp_path):
 def folder(tmp_path):
     write_scenes(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Do runs here, as a process of their own does them, which takes seconds to start."""
+
+    class Here:
+        def __init__(self, task):
+            self.task, self.bags = task, {}
+
+        def do(self, job):
+            return worker._do(job, self.task, self.bags)
+
+        def end(self):
+            return 0
+
+    monkeypatch.setattr(workers, "Worker", Here)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 def test_every_row_fold_and_seed_leaves_a_file(finished):
@@ -182,7 +202,7 @@ def test_the_picture_is_one(finished):
     ]  # fmt: skip
 
 
-def test_what_was_run_with_other_settings_features_or_truth_is_run_anew(copied):
+def test_what_was_run_with_other_settings_features_or_truth_is_run_anew(copied, in_this_process):
     def n_kept(**changes):
         """Return how many of the two runs of ``mil`` and seed 0 are there already."""
         options = dict(rows=["mil"]) | changes
@@ -201,7 +221,7 @@ def test_what_was_run_with_other_settings_features_or_truth_is_run_anew(copied):
     assert n_kept() == 0
 
 
-def test_a_broken_run_file_is_made_again(copied, finished):
+def test_a_broken_run_file_is_made_again(copied, finished, in_this_process):
     item = finished[1].measured[0]
     path = copied / "ablation/runs/mil" / item.job.file.name
     content = path.read_bytes()
@@ -211,7 +231,7 @@ def test_a_broken_run_file_is_made_again(copied, finished):
     assert path.read_bytes() == content
 
 
-def test_partitions_deal_anew_for_each_seed(folder):
+def test_partitions_deal_anew_for_each_seed(folder, in_this_process):
     result = quick(folder, rows=["mil"], seeds=2, partitions=2)
     first, second = result.plan.folds(0), result.plan.folds(1)
     assert sorted(map(sorted, first)) != sorted(map(sorted, second))
@@ -222,7 +242,7 @@ def test_partitions_deal_anew_for_each_seed(folder):
     assert "Above" not in text
 
 
-def test_a_run_that_fails_is_told_and_the_rest_goes_on(folder):
+def test_a_run_that_fails_is_told_and_the_rest_goes_on(folder, in_this_process):
     told = []
     result = quick(folder, rows=["impossible", *TWO], own_rows=[IMPOSSIBLE], on_failure=told.append)
     assert [str(failure.job) for failure in told] == [f"impossible, fold {fold}, seed 0" for fold in (0, 1)]
@@ -238,8 +258,8 @@ def test_a_run_that_fails_is_told_and_the_rest_goes_on(folder):
 def test_a_process_that_dies_costs_its_run_alone(folder):
     def kill_once(report):
         if report.n_done == 1:
-            [worker] = psutil.Process().children()
-            worker.kill()
+            [child] = psutil.Process().children()
+            child.kill()
 
     result = quick(folder, seeds=2, on_progress=kill_once)
     [failure] = result.failed
@@ -289,7 +309,7 @@ def test_the_python_name_is_the_function():
 def command(*arguments, **settings):
     sets = [f"--set={name}={value}" for name, value in (QUICK.model_dump() | settings).items()]
     return [
-        sys.executable, "-m", "vadpipe", "ablate", "--truth=truth.csv", "--folds=2", "--workers=1",
+        "ablate", "--truth=truth.csv", "--folds=2", "--workers=1",
         "--bootstrap=20", *sets, *arguments,
     ]  # fmt: skip
 
@@ -298,7 +318,7 @@ def test_the_command_prints_the_table_and_the_files(finished, command_line, monk
     folder, result, _ = finished
     monkeypatch.chdir(folder)
     rows = [f"--rows={row}" for row in [*TWO, "+ guided score"]]
-    done = command_line(*command("--seeds=2", *rows)[3:])
+    done = command_line(*command("--seeds=2", *rows))
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-4:] == [
         f"ablation/ablation.{end}" for end in ("md", "csv", "json", "png")
@@ -309,13 +329,13 @@ def test_the_command_prints_the_table_and_the_files(finished, command_line, monk
 
 
 def test_the_command_ends_with_3_where_runs_failed_and_with_4_where_all_did(
-    copied, command_line, monkeypatch
+    copied, command_line, monkeypatch, in_this_process
 ):
     monkeypatch.chdir(copied)
 
     def end(*rows):
         arguments = command("--seeds=1", "--row", f"impossible: hidden={10**15}", *rows)
-        done = command_line(*arguments[3:])
+        done = command_line(*arguments)
         lines = done.stderr.splitlines()
         assert lines[0].startswith("error: impossible, fold 0, seed 0: RuntimeError: ")
         return done.exit_code, lines[-1]
@@ -329,7 +349,7 @@ def test_the_command_ends_with_3_where_a_video_is_missing(copied, command_line, 
     truth = copied / "truth.csv"
     columns = truth.read_text().splitlines()[0].count(",")
     truth.write_text(truth.read_text() + "gone.mp4,48" + "," * (columns - 1) + "\n")
-    done = command_line(*command("--seeds=1", "--rows=mil")[3:])
+    done = command_line(*command("--seeds=1", "--rows=mil"))
     assert done.exit_code == 3
     assert done.stderr.splitlines()[-1].endswith(" 0 failed")
 
@@ -370,17 +390,11 @@ main()
 
 def test_an_interrupt_loses_only_what_was_in_work(folder):
     arguments = command("--rows=mil", "--seeds=3")
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, *arguments[3:]],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    done = start(INTERRUPTED, *arguments, cwd=folder).wait()
     assert done.returncode == 130, done.stderr
     assert done.stderr.splitlines()[-1] == "interrupted; what was finished is kept"
-    (worker,) = map(int, done.stdout.split())
-    assert not psutil.pid_exists(worker)
+    (child,) = map(int, done.stdout.split())
+    wait_until(lambda: has_ended(child), "the process that did the runs has ended")
     kept = run_files(folder / "ablation")
     assert 2 <= len(kept) < 6
     assert all(name.startswith("mil/fold") for name in kept)  # and nothing unfinished

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from vadpipe.errors import DecodeError
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.decode.sources import DECODERS
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.videos import named_video
+from vadpipe.sampling import Sampling
 
 CLIPS = [
     "fight_surv/fight/fi034.mp4",  # 640x360
@@ -21,7 +25,7 @@ CLIPS = [
 @pytest.fixture(scope="module")
 def extractors(i3d_weights):
     return {
-        name: Extractor(ExtractSettings(stride=16, decoder=name))  # each frame once
+        name: Extractor(ExtractSettings(stride=64, decoder=name))
         for name, decoder in DECODERS.items()
         if decoder.version() is not None
     }
@@ -30,6 +34,18 @@ def extractors(i3d_weights):
 def features(extractor, path):
     with extractor.open(named_video(path)) as opened:
         return extractor.features(opened)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_decord_gives_the_frames_that_pyav_gives(data, clip):
+    def frames(decoder):
+        job = Job(Size(224, square=True), sampling=Sampling(16), decoder=decoder)  # each frame once
+        with Decoding(data / clip, job) as decoding:
+            yield from decoding.frames()
+
+    for found, expected in zip(frames("decord"), frames("pyav"), strict=True):
+        assert found.number == expected.number
+        np.testing.assert_array_equal(found.pixels, expected.pixels)
 
 
 @pytest.mark.parametrize("clip", CLIPS)

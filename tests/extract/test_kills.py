@@ -1,16 +1,13 @@
 """Whatever ends a run, and when: files are whole or absent, and the next run finishes."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
-import psutil
 import pytest
-from conftest import ROOT, write_video
+from commands import start
+from conftest import write_video
 from forking import run_forking
-from waiting import is_gone, wait_until
+from waiting import has_ended, wait_until
 
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.store import feature_files
@@ -137,13 +134,7 @@ def test_a_killed_run_leaves_nothing_half_done_and_the_next_one_finishes(tmp_pat
     options = ["extract", tmp_path / "v", "--backbone", "x3d_xs", "--weights", tiny().weights]
     for n_files in (0, 2):
         output = tmp_path / f"killed after {n_files}"
-        command = [sys.executable, "-c", DYING, n_files, *options, "-o", output]
-        done = subprocess.run(
-            [*map(str, command)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        done = start(DYING, n_files, *options, "-o", output, cwd=tmp_path).wait()
         assert done.returncode == -signal.SIGKILL
         decoding = json.loads(done.stdout)
         assert decoding  # the next video
@@ -153,10 +144,3 @@ def test_a_killed_run_leaves_nothing_half_done_and_the_next_one_finishes(tmp_pat
         result = extract_features([tmp_path / "v"], output, settings=tiny())
         assert len(result.skipped) == n_files
         assert [path.read_bytes() for path in feature_files(output)] == expected
-
-
-def has_ended(number):
-    try:
-        return is_gone(psutil.Process(number))
-    except psutil.NoSuchProcess:
-        return True

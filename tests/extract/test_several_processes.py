@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from commands import start
 from conftest import write_video
 from forking import run_forking
-from waiting import LONG_S, wait_until
+from waiting import wait_until
 
 from vadpipe.extract.extraction import extract_features
 
@@ -117,22 +118,14 @@ json.dump(
 def extract_at_once(tmp_path, tiny, x3d_weights):
     def run(*inputs_of_each, without=""):
         running = [
-            subprocess.Popen(
-                [sys.executable, "-c", EXTRACTING, tmp_path, str(number), x3d_weights, without, *inputs],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            start(EXTRACTING, tmp_path, number, x3d_weights, without, *inputs, cwd=tmp_path)
             for number, inputs in enumerate(inputs_of_each)
         ]
         wait_until(lambda: len([*tmp_path.glob("* is ready")]) == len(running), "all are ready")
         (tmp_path / "go").touch()
-        try:
-            said = [process.communicate(timeout=LONG_S)[0] for process in running]
-        finally:  # two that wait for each other end here
-            for process in running:
-                process.kill()
-        assert [process.returncode for process in running] == [0] * len(running)
-        return [json.loads(text) for text in said]
+        done = [process.wait() for process in running]
+        assert [process.returncode for process in done] == [0] * len(running), done
+        return [json.loads(process.stdout) for process in done]
 
     return run
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 from conftest import write_video
-from test_cli import assert_clean_error, run
+from test_cli import assert_clean_error
 
 
 @pytest.fixture

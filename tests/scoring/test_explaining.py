@@ -134,13 +134,14 @@ def test_heat_lies_where_the_picture_moves(i3d_weights, tmp_path):
         return frame
 
     scorer = Scorer()
-    video = write_video(tmp_path / "clip.mp4", 32, size=(320, 240), frame=street)
+    video = write_video(tmp_path / "clip.mp4", 16, size=(320, 240), frame=street)
     (reason,) = explain(scorer, *scored(scorer, video), video)
     row, column = np.unravel_index(np.abs(reason.heat).argmax(), reason.heat.shape)
     assert row < CELLS / 2
     assert column < CELLS / 2
 
 
+@pytest.mark.slow
 def test_a_real_fight_is_explained_inside_the_picture(data, i3d_weights):
     video = data / "fight_surv/fight/fi028.mp4"
     scorer = Scorer()

@@ -14,7 +14,7 @@ import pytest
 from conftest import write_video
 from faults import faulty_decoder, left_of, taking_turns
 from media import decode
-from waiting import is_gone, wait_until
+from waiting import has_ended, wait_until
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode import process, watched
@@ -205,4 +205,4 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         assert child.is_running()
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        wait_until(lambda: is_gone(child), "the child has died with its parent")
+        wait_until(lambda: has_ended(child.pid), "the child has died with its parent")
