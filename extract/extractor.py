@@ -173,6 +173,9 @@ class Extractor:
             self._told_of_rate = True
             rate = f"{self.settings.assume_fps:g} frames per second"
             log.log(level, "%s: carries no timestamps; assuming %s (--assume-fps)", name, rate)
+        if timeline.n_unread_parts:
+            what = "%s: %d appended parts are another program and are not read; split the file to score them"
+            log.warning(what, name, timeline.n_unread_parts)
         for change in timeline.changes:
             log.log(logging.WARNING if change.kind == "jump" else logging.INFO, "%s: %s", name, change)
 

@@ -67,6 +67,8 @@ def _opened(path: str | os.PathLike[str], family: Family, limits: Limits) -> Inp
     options = {"protocol_whitelist": "file", "format_whitelist": family.demuxer}
     if family.wraps_bits is not None:  # timestamps as they are in the file: what wraps is mended here
         options["correct_ts_overflow"] = "0"
+    if family is FAMILIES["ts"]:  # a part that was appended may number its streams differently
+        options["merge_pmt_versions"] = "1"
     # FFmpeg finds a demuxer by one of its names.
     forced = family.demuxer.partition(",")[0]
     # Opening decodes a first frame of each stream to learn its format, and a bomb goes off there.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import av
 import numpy as np
@@ -34,6 +34,7 @@ from vadpipe.extract.decode.opening import (
 )
 from vadpipe.extract.decode.packets import read_rows
 from vadpipe.extract.decode.presentation import MAX_CHANGES, Presentation, present
+from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.decode.timestamps import FAR_S, KINDS, NO_STAMP, ClockChange, Kind
 
 ASSUMED_FPS = 25.0
@@ -54,6 +55,7 @@ class Timeline:
         width_px, height_px: of the picture as shown, after rotation.
         stamps: (N,) int64, timestamps of the same N frames, in ticks.
         quarter_turns: how often the decoded picture is turned by 90 degrees, counterclockwise.
+        n_unread_parts: parts of a concatenated transport stream that are another program, and are not read.
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
         changes: where the clock does not simply go on; at most 100 of them.
@@ -69,6 +71,7 @@ class Timeline:
     height_px: int
     quarter_turns: int
     stamps: NDArray[np.int64] = field(repr=False)
+    n_unread_parts: int = 0
     tick: Fraction = Fraction(0)
     timed: bool = True
     changes: tuple[ClockChange, ...] = ()
@@ -105,7 +108,7 @@ class Timeline:
         no_stamps = np.empty(0, dtype=np.int64)
         timeline = cls(**record | {"changes": changes}, times_s=times_s, stamps=no_stamps)
         edges = np.append(times_s, timeline.end_s)
-        whole = (timeline.n_announced, timeline.n_hidden, timeline.width_px, timeline.height_px)
+        whole = [value for name, value in record.items() if name in _NUMBERS and name != "end_s"]
         if not (
             len(times_s)
             and np.isfinite(edges).all()
@@ -146,7 +149,9 @@ class Timeline:
         return width, height
 
 
-_NUMBERS = ("end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns")
+_NUMBERS = (
+    "end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns", "n_unread_parts",
+)  # fmt: skip
 _ROUGHLY_S = 1.0  # a length in words may be off by so much
 
 
@@ -189,58 +194,93 @@ def read_timeline(
         return read_image_timeline(path, limits, on_packet, assume_fps)
     with open_container(path, limits) as (container, stream):
         width, height, quarter_turns = _geometry(container, stream, limits)
-    with open_container(path, limits) as (container, stream):
-        rows = read_rows(container, stream, on_packet)
-        rate = stream.average_rate or stream.base_rate
-        tick = Fraction(stream.time_base or 0)
-        start_s, n_announced = start_of(container), stream.frames
-        announced_s = _announced_s(container, stream)
-        reorders = stream.codec_context.has_b_frames
+    stored = _read_stored(path, limits, on_packet)
     presented = present(
-        path, rows, family, tick,
-        reorders=reorders, assume_fps=assume_fps, limits=limits, on_packet=on_packet,
+        path, stored.rows, family, stored.tick,
+        reorders=stored.reorders, assume_fps=assume_fps, limits=limits, on_packet=on_packet,
     )  # fmt: skip
-    packets, n_same = _distinct(rows, presented)
+    packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
-    seconds = float(presented.tick)
-    times_s = packets["pts"] * seconds - _start_s(start_s, presented, family, seconds)
-    n_announced -= n_same
-    if family.counted:  # what it has instead of presentation times begins with the codec's delay
-        times_s = times_s - times_s[0]
-        n_announced -= int(packets["pts"][-1] - packets["pts"][0]) + 1 - len(packets)  # dropped frames again
-    elif (packets["pts"] < 0).any() and not packets["discard"].any():
-        # Some muxers keep no edit list and let time begin below zero; nothing is hidden then.
-        times_s = times_s - min(times_s[0], 0.0)
-    shown: NDArray[np.bool_] = ~packets["discard"] & (times_s >= -seconds)
+    n_announced = stored.n_announced - n_same
+    if family.counted:
+        n_dropped = int(packets["pts"][-1] - packets["pts"][0]) + 1 - len(packets)  # by the capture
+        n_announced -= n_dropped
+    times_s = _times_s(packets, presented, family, stored.start_s)
+    shown: NDArray[np.bool_] = ~packets["discard"] & (times_s >= -float(presented.tick))
     if not shown.any():
         raise DecodeError("holds no frame that a player shows", file=path)
-    times_s = np.maximum(times_s[shown], 0.0)
+    times_s, packets = np.maximum(times_s[shown], 0.0), packets[shown]
     if len(times_s) == 1 and family.demuxer in ("mjpeg", "gif"):
         raise InputError("is a single picture, not a video", file=path)
-    duration = int(packets["duration"][shown][-1])
-    if not family.timed:  # what FFmpeg makes up for it counts other ticks
-        duration, rate = 1, 1 / presented.tick
+    # What FFmpeg makes up for the durations of a raw stream counts other ticks.
+    duration, rate = (int(packets["duration"][-1]), stored.rate) if family.timed else (1, 1 / presented.tick)
     end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
     limits.check(duration_s=end_s)
+    n_hidden = int((~shown).sum())
     timeline = Timeline(
         times_s=times_s,
         end_s=end_s,
-        n_announced=max(len(times_s), n_announced - int((~shown).sum())),
-        n_hidden=int((~shown).sum()),
+        n_announced=max(len(times_s), n_announced - n_hidden),
+        n_hidden=n_hidden,
         width_px=width,
         height_px=height,
         quarter_turns=quarter_turns,
-        stamps=packets["pts"][shown],
+        n_unread_parts=len(appended_programs(path)) if family is FAMILIES["ts"] else 0,
+        stamps=packets["pts"],
         tick=presented.tick,
         timed=family.timed,
-        changes=presented.changes(packets["pts"][shown]) if family.timed and not family.counted else (),
+        changes=presented.changes(packets["pts"]) if family.timed and not family.counted else (),
         packet_stamps=presented.packet_stamps,
     )
-    absent_s = announced_s - start_s - end_s
+    absent_s = stored.announced_s - stored.start_s - end_s
     if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
         timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
     return timeline
+
+
+class _Stored(NamedTuple):
+    """What a file says of its video."""
+
+    rows: NDArray[np.void]
+    tick: Fraction
+    rate: Fraction | None
+    start_s: float
+    n_announced: int
+    announced_s: float
+    reorders: bool
+
+
+def _read_stored(
+    path: str | os.PathLike[str], limits: Limits, on_packet: Callable[[], None] | None
+) -> _Stored:
+    with open_container(path, limits) as (container, stream):
+        return _Stored(
+            rows=read_rows(container, stream, on_packet),
+            tick=Fraction(stream.time_base or 0),
+            rate=stream.average_rate or stream.base_rate,
+            start_s=start_of(container),
+            n_announced=stream.frames,
+            announced_s=_announced_s(container, stream),
+            reorders=stream.codec_context.has_b_frames,
+        )
+
+
+def _times_s(
+    packets: NDArray[np.void], presented: Presentation, family: Family, start_s: float
+) -> NDArray[np.float64]:
+    """Return when each packet is shown, from the start of playback; below zero what an edit list hides."""
+    seconds = float(presented.tick)
+    times_s: NDArray[np.float64] = packets["pts"] * seconds - _start_s(start_s, presented, family, seconds)
+    if family.counted:  # what it has instead of presentation times begins with the codec's delay
+        begins_s = float(times_s[0])
+    elif (packets["pts"] < 0).any() and not packets["discard"].any():
+        # Some muxers keep no edit list and let time begin below zero; nothing is hidden then.
+        begins_s = min(float(times_s[0]), 0.0)
+    else:
+        begins_s = 0.0
+    times_s -= begins_s
+    return times_s
 
 
 def _last_s(duration: int, times_s: NDArray[np.float64], rate: Fraction | None, tick: Fraction) -> float:
