@@ -87,7 +87,7 @@ def mend(
     """
     known = dts != NO_STAMP
     extremes = np.concatenate([pts, dts[known]])
-    if len(pts) < 2 or extremes.max() > _LARGEST or extremes.min() < -_LARGEST:
+    if len(pts) < 2 or tick_s <= 0 or extremes.max() > _LARGEST or extremes.min() < -_LARGEST:
         return Mended(pts, dts, [])
     pts, dts = pts.copy(), dts.copy()
     if wraps_at is not None:  # the last frames before a wrap may be shown after it
@@ -104,6 +104,8 @@ def mend(
 
 def jumps(stamps: NDArray[np.int64], tick_s: float) -> list[tuple[int, int]]:
     """Return (index after it, length in ticks) of each break of a minute or more in rising timestamps."""
+    if tick_s <= 0:
+        return []
     gaps = np.diff(stamps)
     wide = np.flatnonzero(gaps > max(_JUMP_S / tick_s, _FAR_STEPS * _step(stamps)))
     return [(int(at) + 1, int(gaps[at])) for at in wide]
@@ -121,10 +123,12 @@ def _mend_lone(pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float) ->
     far = max(FAR_S / tick_s, _FAR_STEPS * _step(np.sort(pts)))
     order = np.argsort(pts, kind="stable")
     wide = np.concatenate([[True], np.diff(pts[order]) > far, [True]])
-    alone = np.sort(order[wide[:-1] & wide[1:]])
+    alone = np.zeros(len(pts), dtype=np.bool_)
+    alone[order[wide[:-1] & wide[1:]]] = True
     found: list[tuple[int, Kind, int]] = []
-    for at in alone.tolist():
-        near = np.setdiff1d(np.arange(max(0, at - _WINDOW), min(len(pts), at + _WINDOW + 1)), alone)
+    for at in np.flatnonzero(alone).tolist():
+        begin = max(0, at - _WINDOW)
+        near = begin + np.flatnonzero(~alone[begin : at + _WINDOW + 1])
         if not len(near) or not near[0] < at < near[-1] or np.diff(np.sort(pts[near])).max() > far:
             continue  # nothing proves that it is wrong
         behind = int(np.searchsorted(near, at))
