@@ -16,10 +16,12 @@ import pytest
 import surroundings
 import torch
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from surroundings import ROOT
 
-settings.register_profile("vadpipe", deadline=None, derandomize=True)  # the same examples every time
+settings.register_profile(  # the same examples every time, however slow the machine
+    "vadpipe", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("vadpipe")
 
 surroundings.clear()
