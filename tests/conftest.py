@@ -28,6 +28,9 @@ surroundings.clear()
 
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
 
+# Some containers number themselves at random, and some codecs share their work out by the number of cores.
+SAME_BYTES = {"fflags": "+bitexact"}
+
 N_BITS = 10  # a frame shows its number as that many black or white tiles
 
 
@@ -62,9 +65,10 @@ def write_video(
 ) -> Path:
     """Encode a video of counter frames; ``times`` are presentation times in thousandths, for variable rates."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", options=container_options or {}) as output:
+    with av.open(path, "w", options=SAME_BYTES | (container_options or {})) as output:
         stream = output.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.thread_count = 1
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for number in range(n_frames):

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from conftest import counter_frame
+from conftest import SAME_BYTES, counter_frame
 from PIL import Image
 
 N_FRAMES = 40
@@ -20,9 +20,10 @@ def encode(
     path, codec, muxer=None, pixel_format="yuv420p", size=(160, 120), sound=None, n_frames=N_FRAMES, **options
 ):
     """Encode counter frames into any container, and silence where a sound codec is named."""
-    with av.open(path, "w", format=muxer) as output:
+    with av.open(path, "w", format=muxer, options=SAME_BYTES) as output:
         stream = output.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        stream.codec_context.thread_count = 1
         stream.codec_context.bit_rate = 1_000_000
         audio = output.add_stream(sound, rate=48000, layout="stereo") if sound else None
         for number in range(n_frames):
