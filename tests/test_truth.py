@@ -38,6 +38,14 @@ def test_frames_are_those_that_a_range_holds():
     assert not Truth("a", 10, ()).abnormal
 
 
+@given(truths("a"), st.data())
+def test_of_the_first_frames_the_rest_is_cut_off(truth, data):
+    n_frames = data.draw(st.integers(1, truth.n_frames))
+    first = truth.first(n_frames)
+    np.testing.assert_array_equal(first.frames(), truth.frames()[:n_frames])
+    assert (first.video, first.category, first.group) == (truth.video, truth.category, truth.group)
+
+
 @given(st.data())
 def test_what_was_written_is_read_again(tmp_path_factory, data):
     names = data.draw(

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,11 @@ class Truth:
         for start, stop in self.anomalies:
             marks[start:stop] = True
         return marks
+
+    def first(self, n_frames: int) -> Truth:
+        """Return the truth about the first ``n_frames`` frames, from 1 to N."""
+        kept = [(start, min(stop, n_frames)) for start, stop in self.anomalies if start < n_frames]
+        return replace(self, n_frames=n_frames, anomalies=tuple(kept))
 
 
 def read_truth(path: Path) -> list[Truth]:

@@ -193,8 +193,7 @@ def cut_truth(truth: Truth) -> Truth:
     16 divides N. A video that would be left without a frame stays whole.
     """
     end = (truth.n_frames - 1) // SNIPPET_FRAMES * SNIPPET_FRAMES or truth.n_frames
-    kept = [(start, min(stop, end)) for start, stop in truth.anomalies if start < end]
-    return replace(truth, n_frames=end, anomalies=tuple(kept))
+    return truth.first(end)
 
 
 def shortlist(names: Sequence[str], n_shown: int = 3) -> str:

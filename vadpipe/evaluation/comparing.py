@@ -73,7 +73,7 @@ def aligned(truth: Truth, n_shown: int, lengths: Lengths, file: Path | str) -> t
     """
     if n_shown == truth.n_frames:
         return truth, None
-    cut = _first_frames(truth, min(n_shown, truth.n_frames))
+    cut = truth.first(min(n_shown, truth.n_frames))
     n_lost = sum(stop - start for start, stop in truth.anomalies) - int(cut.frames().sum())
     mismatch = Mismatch(truth.video, truth.n_frames, n_shown, n_lost)
     _check(mismatch, file, lengths, is_left=cut.abnormal or not truth.abnormal)
@@ -91,8 +91,3 @@ def _check(mismatch: Mismatch, path: Path | str, lengths: Lengths, *, is_left: b
             next_step="Use the cut of the video that the truth is about, or compare the frames that both "
             "have with --lengths any.",
         )
-
-
-def _first_frames(truth: Truth, n_frames: int) -> Truth:
-    anomalies = tuple((start, min(stop, n_frames)) for start, stop in truth.anomalies if start < n_frames)
-    return Truth(truth.video, n_frames, anomalies, truth.category, truth.group)
