@@ -1,6 +1,7 @@
 """Small folders of annotations in the published forms, and features that fit them."""
 
 import numpy as np
+from test_features import make_features
 
 from vadpipe.published.importing import import_features
 from vadpipe.published.settings import ImportSettings
@@ -73,6 +74,36 @@ def ped2(folder, rows=None):
     (folder / "labels.csv").write_text(
         "\n".join(["file,label,frames,anomalous_frames_half_open", *rows]) + "\n"
     )
+    return folder
+
+
+def ped2_folders(folder, clips, ranges=None):
+    """Write the published folders: so many empty pictures a clip, and an ``.m`` file, of which a text may be given.
+
+    The clips are ``{"Test/Test001": (180, "61:180")}``; those of ``Train`` have no ranges.
+    """
+    for name, (n_frames, _) in clips.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(1, n_frames + 1):
+            (folder / name / f"{number:03}.tif").touch()
+    if ranges is None:
+        lines = [
+            f"TestVideoFile{{end+1}}.gt_frame = [{frames}];"
+            for _, frames in clips.values()
+            if frames is not None
+        ]
+        ranges = "\r\n".join(["TestVideoFile = {};", *lines, ""])
+    (folder / "Test").mkdir(exist_ok=True)
+    (folder / "Test" / "UCSDped2.m").write_text(ranges)
+    return folder
+
+
+def extracted(folder, n_frames):
+    """Write features of videos with these names and numbers of frames, and return their folder."""
+    for seed, (name, frames) in enumerate(n_frames.items()):
+        path = folder / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_features(frames, name, seed).save(path)
     return folder
 
 

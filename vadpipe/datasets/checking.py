@@ -44,6 +44,7 @@ class Check:
         totals: what the annotation files add up to.
         totals_off: where that is not what is known of them.
         notes: what was settled by rule in the annotation files.
+        form: in words, which form of the data set was read; empty where there is one only.
         folder: what was compared with them, or None.
         n_found: for each split, ``"train"`` and ``"test"``, how many of its videos are in the folder.
         n_listed: how many videos each split has.
@@ -58,6 +59,7 @@ class Check:
     totals: Totals
     totals_off: list[str]
     notes: list[str]
+    form: str = ""
     folder: Path | None = None
     n_found: dict[str, int] = field(default_factory=dict)
     n_listed: dict[str, int] = field(default_factory=dict)
@@ -92,6 +94,7 @@ class Check:
         """Return the report for a person, of each list no more than the first few."""
         totals = self.totals
         said = [
+            *([f"read: {self.form}"] if self.form else []),
             f"training: {totals.train_normal:,} normal and {totals.train_abnormal:,} abnormal videos",
             f"test: {totals.test_normal:,} normal and {totals.test_abnormal:,} abnormal videos, "
             f"{totals.frames:,} frames, {totals.anomalous_frames:,} anomalous",
@@ -140,7 +143,8 @@ def check(
     if videos is not None and features is not None:
         raise UsageError("takes videos or features, not both", next_step="Run it once for each.")
     contents = dataset.read(annotations, cut=cut)
-    result = Check(dataset.name, contents.totals, dataset.totals_off(contents, cut=cut), [*contents.notes])
+    off = dataset.totals_off(contents, cut=cut)
+    result = Check(dataset.name, contents.totals, off, [*contents.notes], contents.form)
     place = videos if videos is not None else features
     if place is None:
         return result

@@ -65,11 +65,13 @@ class Contents:
         training: the training split.
         test: the test split with its frames.
         notes: what the files have wrong or leave open, and by what rule it was settled.
+        form: in words, which of the forms of this data set was read; empty where there is one only.
     """
 
     training: tuple[TrainingVideo, ...] = field(repr=False)
     test: tuple[Truth, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    form: str = ""
 
     @property
     def totals(self) -> Totals:

@@ -4,14 +4,15 @@ Its official split trains on normal clips alone. Weakly supervised papers draw t
 normal clips are trained on, the other 6 and 12 are the test, and the mean over ten draws is reported (He et
 al. 2018, Zhong et al. 2019). Their draws are not published.
 
-The recipe reads the data set as it was published, see :mod:`vadpipe.datasets.ped2_folders`, or a table of
-clips that were encoded from it: ``file,label,frames,anomalous_frames_half_open``, where ``61:180`` of the
-MATLAB file is ``60:180``.
+The recipe reads the folders as they are published, see :mod:`~vadpipe.datasets.ped2_folders`; or, where the
+pictures were encoded as videos, a table of these: ``file,label,frames,anomalous_frames_half_open``, where
+``61:180`` of the published MATLAB file is ``60:180``. A table goes before folders beside it.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +29,24 @@ N_ABNORMAL, N_NORMAL = 6, 4
 """Clips of each label that a drawn split trains on."""
 
 _TABLE = "labels.csv"
-_FOLDERS = ("Test/UCSDped2.m", "UCSDped2.m", "UCSDped2/Test/UCSDped2.m")
+_OTHERS = ("Test/UCSDped2.m", "UCSDped2.m", "UCSDped2/labels.csv", "UCSDped2/Test/UCSDped2.m")
 _COLUMNS = ["file", "label", "frames", "anomalous_frames_half_open"]
 
 
 def read(files: Files) -> Contents:
-    """Make the official split of the table. Raises UsageError where it cannot be used."""
-    notes: list[str] = []
-    clips = _read(files[_TABLE], notes)
-    return _divided([clip for clip in clips if _is_official_training(clip)], clips, notes)
+    """Make the official split. Raises UsageError where the table or the folders cannot be used."""
+    clips = _read_clips(files[_TABLE])
+    return clips.divided({clip.video for clip in clips.truths if _is_official_training(clip)})
 
 
 def splits(files: Files, seed: int) -> list[Contents]:
     """Draw :data:`N_SPLITS` weakly supervised splits of all clips.
 
     Raises:
-        UsageError: where the table cannot be used, or holds too few clips of a label.
+        UsageError: where the table or the folders cannot be used, or hold too few clips of a label.
     """
-    notes: list[str] = []
-    clips = _read(files[_TABLE], notes)
-    abnormal, normal = ([clip for clip in clips if clip.abnormal == label] for label in (True, False))
+    clips = _read_clips(files[_TABLE])
+    abnormal, normal = ([clip for clip in clips.truths if clip.abnormal == label] for label in (True, False))
     if len(abnormal) <= N_ABNORMAL or len(normal) <= N_NORMAL:
         reason = f"has {len(abnormal)} abnormal and {len(normal)} normal clips, too few to train on"
         raise UsageError(f"{reason} {N_ABNORMAL} and {N_NORMAL} of them", file=files[_TABLE])
@@ -56,27 +55,39 @@ def splits(files: Files, seed: int) -> list[Contents]:
     for _ in range(N_SPLITS):
         chosen = {abnormal[index].video for index in rng.permutation(len(abnormal))[:N_ABNORMAL]}
         chosen |= {normal[index].video for index in rng.permutation(len(normal))[:N_NORMAL]}
-        drawn.append(_divided([clip for clip in clips if clip.video in chosen], clips, notes))
+        drawn.append(clips.divided(chosen))
     return drawn
 
 
-def _divided(training: list[Truth], clips: list[Truth], notes: list[str]) -> Contents:
-    """Return the contents of a split that trains on some of the clips and tests on the others."""
-    chosen = {clip.video for clip in training}
-    return Contents(
-        tuple(TrainingVideo(clip.video, clip.abnormal) for clip in training),
-        tuple(clip for clip in clips if clip.video not in chosen),
-        tuple(notes),
-    )
+@dataclass(frozen=True)
+class _Clips:
+    """The frames of all clips; the notes and the form are those of :class:`Contents`."""
+
+    truths: list[Truth]
+    notes: list[str]
+    form: str
+
+    def divided(self, training: set[str]) -> Contents:
+        """Return the contents of a split that trains on the clips of these names and tests on the others."""
+        return Contents(
+            tuple(TrainingVideo(clip.video, clip.abnormal) for clip in self.truths if clip.video in training),
+            tuple(clip for clip in self.truths if clip.video not in training),
+            tuple(self.notes),
+            self.form,
+        )
+
+
+def _read_clips(path: Path) -> _Clips:
+    """Return what a table says, or the folders around a MATLAB file. Raises UsageError as these do."""
+    notes: list[str] = []
+    if path.suffix == ".m":
+        form = f"the published folders of pictures, and {path.name}"
+        return _Clips(read_folders(path, notes), notes, form)
+    return _Clips(_read_table(path, notes), notes, f"the table {path.name}")
 
 
 def _is_official_training(clip: Truth) -> bool:
     return clip.video.rpartition("/")[2].lower().startswith("train")
-
-
-def _read(path: Path, notes: list[str]) -> list[Truth]:
-    """Return the frames of all clips, from whichever of the two forms is there."""
-    return read_folders(path, notes) if path.suffix == ".m" else _read_table(path, notes)
 
 
 def _read_table(path: Path, notes: list[str]) -> list[Truth]:
@@ -107,7 +118,7 @@ PED2 = Dataset(
     url="http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm",
     licence="none known; research use",
     metric="ROC-AUC",
-    files=(AnnotationFile((_TABLE, *_FOLDERS), "label, frames and anomalous ranges of each clip"),),
+    files=(AnnotationFile((_TABLE, *_OTHERS), "label, frames and anomalous ranges of each clip"),),
     known=Totals(16, 0, 0, 12, 2_010, 1_648),
     reader=read,
     splitter=splits,

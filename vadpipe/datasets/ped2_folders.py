@@ -1,97 +1,165 @@
-"""UCSD Ped2 as it was published: a folder of pictures for each clip, and a MATLAB file of anomalous frames.
+"""UCSD Ped2 as it is published: a folder of pictures for each clip, and a MATLAB file of ranges.
 
 ::
 
-    UCSDped2/Train/Train001/001.tif …
-    UCSDped2/Test/Test001/001.tif …
-    UCSDped2/Test/UCSDped2.m          TestVideoFile{end+1}.gt_frame = [61:180];
+    UCSDped2/Train/Train001/001.tif ...    16 clips
+    UCSDped2/Test/Test001/001.tif ...      12 clips
+    UCSDped2/Test/Test001_gt/001.bmp ...   masks of some of them, which are not read
+    UCSDped2/Test/UCSDped2.m               anomalous frames: the n-th entry is about the n-th test clip
 
-The n-th entry of the MATLAB file is about the n-th folder of ``Test``. It is read as text, never evaluated.
+The MATLAB file is read as text. Nothing in it is evaluated: whatever is not a list of frames such as
+``[61:180]`` or ``[1:50, 100:120]`` is refused. It counts frames from 1 and includes the last one of a range.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vadpipe.datasets import reading
+from vadpipe.datasets.dataset import shortlist
 from vadpipe.errors import InputError, UsageError
 from vadpipe.extract.decode.image_folder import list_images
 from vadpipe.truth import Truth
 
-_ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[([^\]]*)\]\s*;?")
-_FIRST = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
-_RANGE = re.compile(r"([0-9]{1,15})(?::([0-9]{1,15}))?")
-_FORM = "an entry such as TestVideoFile{end+1}.gt_frame = [61:180];"
+_BEGIN = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
+_ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[([^\[\]]*)\]\s*;?")
+_FRAMES = re.compile(r"([0-9]{1,15})(?::([0-9]{1,15}))?")
+_ENTRY_FORM = "an entry such as TestVideoFile{end+1}.gt_frame = [1:50, 100:120];"
+_UNPACK = "Unpack the published archive again."
 
 
-def read_folders(path: Path, notes: list[str]) -> list[Truth]:
-    """Return the frames of all clips, those of ``Train`` first.
+@dataclass(frozen=True)
+class _Entry:
+    """The anomalous frames of a test clip, as half-open ranges from 0, and the line that they are on."""
+
+    line: int
+    ranges: tuple[reading.Range, ...]
+
+
+def read_folders(ranges: Path, notes: list[str]) -> list[Truth]:
+    """Return the frames of all clips, training before test, each in the order of their numbers.
+
+    Clips are called ``Train/Train001`` and ``Test/Test001``. They have as many frames as there are pictures.
 
     Args:
-        path: the MATLAB file, in the folder of the test clips.
-        notes: receives what was settled.
+        ranges: the MATLAB file, with the test clips beside it and ``Train`` beside its folder.
+        notes: receives what was left out.
 
     Raises:
-        UsageError: where the file is not such a list, a folder is missing, or their numbers differ.
+        UsageError: naming file and line, where a folder or the file is missing or cannot be used, or they do
+            not fit each other.
     """
-    test = path.absolute().parent
-    train = test.parent / "Train"
-    entries = _read_entries(path)
-    folders = _clips_in(test, "Test")
-    if len(folders) != len(entries):
-        reason = f"has {len(entries)} entries for the {len(folders)} test clips beside it"
-        raise UsageError(reason, file=path, next_step="Fetch the data set again, all of it.")
-    truths = [Truth(f"Train/{folder.name}", _n_frames(folder), ()) for folder in _clips_in(train, "Train")]
-    for folder, ranges in zip(folders, entries, strict=True):
-        name, n_frames = f"Test/{folder.name}", _n_frames(folder)
-        truths.append(Truth(name, n_frames, reading.within(ranges, n_frames, name, notes)))
-    return truths
+    entries = _read_entries(ranges)
+    folder = ranges.absolute().parent
+    test, training = _clips(folder, "Test", notes), _clips(folder.parent / "Train", "Train", notes)
+    _check_numbers(ranges, len(entries), [*test])
+    truths = [Truth(f"Train/{clip.name}", _count_pictures(clip), ()) for clip in training.values()]
+    return truths + [_truth(ranges, *item) for item in zip(entries, test.values(), strict=True)]
 
 
-def _read_entries(path: Path) -> list[tuple[reading.Range, ...]]:
-    entries = []
-    for number, line in reading.read_lines(path):
-        text = line.partition("%")[0].strip()
-        if not text or _FIRST.fullmatch(text):
-            continue
-        entry = _ENTRY.fullmatch(text)
-        ranges = None if entry is None else _parse_ranges(entry[1])
-        if ranges is None:
-            raise reading.broken(path, number, line, _FORM)
-        entries.append(ranges)
-    if not entries:
-        raise UsageError(f"holds no line that is {_FORM}", file=path, next_step="Fetch it again.")
-    return entries
+def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
+    """Return the frames of a test clip. Raises UsageError where its entry counts more than there are."""
+    marks = np.zeros(_count_pictures(clip), dtype=np.bool_)
+    for start, stop in entry.ranges:
+        if stop > len(marks):
+            reason = (
+                f"line {entry.line}: {start + 1}:{stop} ends after the {len(marks)} pictures of {clip.name}"
+            )
+            raise UsageError(reason, file=ranges, next_step=_UNPACK)
+        marks[start:stop] = True
+    return Truth(f"Test/{clip.name}", len(marks), reading.runs(marks))
 
 
-def _parse_ranges(text: str) -> tuple[reading.Range, ...] | None:
-    """Return MATLAB's ranges, which count from 1 and include the last, as half-open ones from 0; or None."""
+def _read_entries(path: Path) -> list[_Entry]:
+    """Return the entries of a MATLAB file. Raises UsageError where it holds anything else."""
+    lines = [(line, text.partition("%")[0].strip()) for line, text in _without_blocks(path)]
+    statements = [(line, text) for line, text in lines if text]
+    if not statements:
+        raise UsageError("holds no ranges, only comments", file=path, next_step=_UNPACK)
+    (line, text), *rest = statements
+    if not _BEGIN.fullmatch(text):
+        raise reading.broken(path, line, text, "TestVideoFile = {};, with which such a file begins")
+    if not rest:
+        raise UsageError("holds no ranges", file=path, next_step=_UNPACK)
+    return [_entry(path, line, text) for line, text in rest]
+
+
+def _without_blocks(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of a file. Raises UsageError where a block of them is a comment."""
+    lines = reading.read_lines(path)
+    for line, text in lines:
+        if text == "%{":  # up to a line %}; what is between them must not count
+            raise reading.broken(path, line, text, f"a comment on one line or {_ENTRY_FORM}")
+    return lines
+
+
+def _entry(path: Path, line: int, text: str) -> _Entry:
+    match = _ENTRY.fullmatch(text)
+    if match is None:
+        raise reading.broken(path, line, text, _ENTRY_FORM)
+    frames = re.sub(r"\s*:\s*", ":", match[1].strip())
     ranges = []
-    for part in text.replace(",", " ").split():
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            return None
-        first, last = int(match[1]), int(match[2] or match[1])
+    for part in re.split(r"\s*,\s*|\s+", frames) if frames else []:
+        numbers = _FRAMES.fullmatch(part)
+        first, last = (int(numbers[1]), int(numbers[2] or numbers[1])) if numbers else (0, 0)
         if not 1 <= first <= last:
-            return None
+            raise reading.broken(path, line, text, _ENTRY_FORM)
         ranges.append((first - 1, last))
-    return tuple(ranges)
+    return _Entry(line, tuple(ranges))
 
 
-def _clips_in(folder: Path, prefix: str) -> list[Path]:
+def _clips(folder: Path, part: str, notes: list[str]) -> dict[int, Path]:
+    """Return the folders of the clips of ``Train`` or ``Test`` by their numbers, in their order.
+
+    Raises:
+        UsageError: where the folder cannot be searched or holds none.
+    """
     try:
-        found = [path for path in folder.iterdir() if re.fullmatch(rf"{prefix}[0-9]+", path.name)]
+        folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        step = "The data set has Train and Test beside each other."
-        raise UsageError(f"cannot be searched: {error.strerror}", file=folder, next_step=step) from error
-    if not found:
-        raise UsageError(f"holds no folders {prefix}001 and so on", file=folder)
-    return sorted(found)
+        reason = f"cannot be searched: {error.strerror or error}"
+        raise UsageError(reason, file=folder, next_step=_UNPACK) from error
+    is_clip = re.compile(part + "[0-9]{3}").fullmatch
+    clips = {int(path.name[-3:]): path for path in folders if is_clip(path.name)}
+    if not clips:
+        raise UsageError(f"holds no folder {part}001", file=folder, next_step=_UNPACK)
+    masks = {f"{path.name}_gt" for path in clips.values()}
+    others = [path.name for path in folders if path not in clips.values() and path.name not in masks]
+    if others:
+        notes.append(f"{part} holds {len(others)} folders that are no clips, left out: {shortlist(others)}")
+    return clips
 
 
-def _n_frames(folder: Path) -> int:
+def _check_numbers(ranges: Path, n_entries: int, numbers: list[int]) -> None:
+    """Raise UsageError where there is not one entry for each test clip."""
+    entries = range(1, n_entries + 1)
+    lacking = [f"Test{number:03}" for number in entries if number not in numbers]
+    if lacking:
+        reason = f"has {n_entries} entries, but there is no folder of pictures for {shortlist(lacking)}"
+        raise UsageError(reason, file=ranges, next_step=_UNPACK)
+    superfluous = [f"Test{number:03}" for number in numbers if number not in entries]
+    if superfluous:
+        reason = f"has {n_entries} entries, but none for {shortlist(superfluous)}"
+        raise UsageError(reason, file=ranges, next_step=_UNPACK)
+
+
+def _count_pictures(clip: Path) -> int:
+    """Return how many pictures a clip has.
+
+    Raises:
+        UsageError: where its folder is no image sequence, or the pictures are not numbered from 1 without a
+            hole: the ranges count by these numbers.
+    """
     try:
-        return len(list_images(folder))
+        names = list_images(clip)
     except InputError as error:
-        raise UsageError(error.reason, file=folder, next_step=error.next_step) from error
+        raise UsageError(error.reason, file=clip, next_step=_UNPACK) from error
+    for place, name in enumerate(names, start=1):
+        number = re.search(r"\d+$", Path(name).stem)
+        if number is None or int(number[0]) != place:
+            raise UsageError(f"has {name} in place of picture {place}", file=clip, next_step=_UNPACK)
+    return len(names)

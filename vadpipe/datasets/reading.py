@@ -7,12 +7,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vadpipe.datasets.dataset import shortlist
 from vadpipe.errors import UsageError
 from vadpipe.names import match
 from vadpipe.published.frame_counts import read_frame_counts
 
 Range = tuple[int, int]
+Marks = NDArray[np.bool_]
+"""True on the anomalous frames of a video, (N,)."""
+
 T = TypeVar("T")
 
 
@@ -119,3 +125,9 @@ def within(ranges: Iterable[Range], n_frames: int, video: str, notes: list[str])
         elif start < n_frames:
             kept.append((start, min(stop, n_frames)))
     return tuple(kept)
+
+
+def runs(marks: Marks) -> tuple[Range, ...]:
+    """Return the half-open ranges of marked frames; those that touch are one."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marks, [False]]).astype(np.int8)))
+    return tuple((int(start), int(stop)) for start, stop in edges.reshape(-1, 2))

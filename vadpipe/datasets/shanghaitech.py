@@ -20,7 +20,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vadpipe.datasets import reading
 from vadpipe.datasets.dataset import (
@@ -32,6 +31,7 @@ from vadpipe.datasets.dataset import (
     TrainingVideo,
     shortlist,
 )
+from vadpipe.datasets.reading import Marks
 from vadpipe.errors import UsageError
 from vadpipe.names import bare, match
 from vadpipe.sampling import SNIPPET_FRAMES
@@ -39,7 +39,6 @@ from vadpipe.truth import Truth
 
 _TRAIN, _TEST, _MASKS = "SH_Train.txt", "SH_Test.txt", "test_frame_mask"
 _JSON = "shanghaitech_ground_truth.testing.json"
-Marks = NDArray[np.bool_]
 
 
 def read(files: Files) -> Contents:
@@ -54,7 +53,7 @@ def read(files: Files) -> Contents:
         if frames.any() != abnormal:
             kind = "abnormal" if abnormal else "normal"
             notes.append(f"{video} is {kind} by its name, but has {frames.sum()} anomalous frames")
-        truths.append(Truth(video, len(frames), _ranges(frames), group=video.partition("_")[0]))
+        truths.append(Truth(video, len(frames), reading.runs(frames), group=video.partition("_")[0]))
     if _MASKS in files:
         _compare(files[_MASKS], {video: marks[key] for video, key in key_of.items()}, notes)
     return Contents(
@@ -97,12 +96,6 @@ def _read_json(path: Path) -> dict[str, Marks]:
             raise UsageError(reason, file=path, next_step="Fetch it again.")
         marks[name] = np.array(labels) == 1
     return marks
-
-
-def _ranges(frames: Marks) -> tuple[reading.Range, ...]:
-    """Return the half-open ranges of marked frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], frames, [False]]).astype(np.int8)))
-    return tuple((int(start), int(stop)) for start, stop in edges.reshape(-1, 2))
 
 
 def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> None:

@@ -104,16 +104,16 @@ def _as_there(contents: Contents, folder: Path, dataset: Dataset) -> tuple[Conte
         )
     named = found.found
     return (
-        Contents(
-            tuple(
+        replace(
+            contents,
+            training=tuple(
                 replace(video, video=named[video.video])
                 for video in contents.training
                 if video.video in named
             ),
-            tuple(
+            test=tuple(
                 replace(truth, video=named[truth.video]) for truth in contents.test if truth.video in named
             ),
-            contents.notes,
         ),
         {
             "train": [video for video in training if video not in named],
