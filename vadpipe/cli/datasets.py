@@ -111,6 +111,12 @@ def labels(
                 f"{part}: {len(names):,} videos have no features of their own, left out: {shortlist(names)}"
             )
             options.say(text, quiet)
+    if result.ended:
+        options.say(
+            f"test: {len(result.ended):,} videos end before the published ground truth, which only repeats "
+            f"its last value from there on; what is written ends with them: {shortlist(result.ended)}",
+            quiet,
+        )
     totals = result.contents.totals
     options.say(
         f"training: {totals.train_normal:,} normal and {totals.train_abnormal:,} abnormal videos; "

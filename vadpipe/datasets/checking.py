@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vadpipe.datasets.dataset import Dataset, Totals, shortlist
+from vadpipe.datasets.dataset import Contents, Dataset, Totals, shortlist
 from vadpipe.datasets.there import features_in, videos_in
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError
 from vadpipe.names import match
@@ -52,6 +52,8 @@ class Check:
         ambiguous: what each listed video may be, where nothing decides.
         superfluous: what is there and in neither split.
         lengths: test videos of another length than the ground truth; of features alone.
+        filled: test videos that end before the ground truth, which only repeats its last value from there on;
+            of features alone.
         unusable: files in the folder that cannot be read, with the reason.
     """
 
@@ -67,6 +69,7 @@ class Check:
     ambiguous: dict[str, list[str]] = field(default_factory=dict)
     superfluous: list[str] = field(default_factory=list)
     lengths: list[Length] = field(default_factory=list)
+    filled: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
 
     @property
@@ -110,6 +113,11 @@ class Check:
         unclear = [f"{video} ({' or '.join(fits[:3])})" for video, fits in self.ambiguous.items()]
         said += _listed("ambiguous", unclear, n_shown)
         said += _listed("in neither split", self.superfluous, n_shown)
+        said += _listed(
+            "end before the ground truth, which only repeats its last value from there on",
+            self.filled,
+            n_shown,
+        )
         for what, near in (("within a snippet", True), ("beyond a snippet", False)):
             off = [
                 f"{length.video} ({length.n_there:,} of {length.n_listed:,})"
@@ -156,7 +164,7 @@ def check(
     }
     matched = match([*lists["train"], *lists["test"]], there.names)
     missing = {*matched.missing}
-    frames = {truth.video: truth.n_frames for truth in contents.test}
+    lengths, filled = _compare_lengths(contents, matched.found, there.n_frames)
     return replace(
         result,
         folder=folder,
@@ -165,13 +173,31 @@ def check(
         missing={split: [video for video in names if video in missing] for split, names in lists.items()},
         ambiguous=matched.ambiguous,
         superfluous=matched.superfluous,
-        lengths=[
-            Length(video, frames[video], there.n_frames[name])
-            for video, name in matched.found.items()
-            if video in frames and there.n_frames.get(name, frames[video]) != frames[video]
-        ],
+        lengths=lengths,
+        filled=filled,
         unusable=[str(error).partition("\n")[0] for error in there.unusable],
     )
+
+
+def _compare_lengths(
+    contents: Contents, found: dict[str, str], n_frames: dict[str, int]
+) -> tuple[list[Length], list[str]]:
+    """Return the test videos of another length than the ground truth, and those that it only goes on after.
+
+    Args:
+        contents: of the data set.
+        found: the name that is there, by the one in the data set.
+        n_frames: of what is there, where that is known.
+    """
+    lengths: list[Length] = []
+    filled: list[str] = []
+    for truth in contents.test:
+        n_there = n_frames.get(found.get(truth.video, ""), truth.n_frames)
+        if contents.fills(truth, n_there):
+            filled.append(truth.video)
+        elif n_there != truth.n_frames:
+            lengths.append(Length(truth.video, truth.n_frames, n_there))
+    return lengths, filled
 
 
 def _listed(what: str, names: Sequence[str], n_shown: int) -> list[str]:

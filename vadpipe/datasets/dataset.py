@@ -66,12 +66,15 @@ class Contents:
         test: the test split with its frames.
         notes: what the files have wrong or leave open, and by what rule it was settled.
         form: in words, which of the forms of this data set was read; empty where there is one only.
+        true_frames: for test videos whose ground truth repeats its last value beyond the end of the video,
+            how many frames the video itself may have.
     """
 
     training: tuple[TrainingVideo, ...] = field(repr=False)
     test: tuple[Truth, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
     form: str = ""
+    true_frames: Mapping[str, range] = field(default_factory=dict, repr=False)
 
     @property
     def totals(self) -> Totals:
@@ -86,6 +89,10 @@ class Contents:
             frames=sum(truth.n_frames for truth in self.test),
             anomalous_frames=sum(stop - start for truth in self.test for start, stop in truth.anomalies),
         )
+
+    def fills(self, truth: Truth, n_frames: int) -> bool:
+        """Tell whether a ground truth only repeats its last value beyond so many frames of its video."""
+        return n_frames < truth.n_frames and n_frames in self.true_frames.get(truth.video, ())
 
 
 @dataclass(frozen=True)

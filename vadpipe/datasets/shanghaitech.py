@@ -6,7 +6,10 @@ original training set and are normal.
 
 The ground truth is the JSON of that split. It counts frames up to the next multiple of 16: of the 44 test
 clips that have an official mask of frames, the JSON holds the mask, and its last value 3 to 15 times more.
-Where the masks lie beside the lists this is checked.
+Where the masks lie beside the lists this is checked. The published features have whole snippets and fit the
+JSON; the official folders of pictures and videos have the true number of frames, as the masks do.
+:attr:`Contents.true_frames` tells what that may be: the length of the mask, or without one any number that
+the JSON may have filled up.
 
 Test truths have the camera as their group. Training clips stand for themselves: the cameras are in both
 splits, so a held-out camera would ask for more than the test does, and would leave too few of them without
@@ -54,12 +57,15 @@ def read(files: Files) -> Contents:
             kind = "abnormal" if abnormal else "normal"
             notes.append(f"{video} is {kind} by its name, but has {frames.sum()} anomalous frames")
         truths.append(Truth(video, len(frames), reading.runs(frames), group=video.partition("_")[0]))
+    listed = {video: marks[key] for video, key in key_of.items()}
+    true_frames = {video: _before_filling(frames) for video, frames in listed.items()}
     if _MASKS in files:
-        _compare(files[_MASKS], {video: marks[key] for video, key in key_of.items()}, notes)
+        true_frames |= _compare(files[_MASKS], listed, notes)
     return Contents(
         tuple(TrainingVideo(video, abnormal) for video, abnormal in training.items()),
         tuple(truths),
         tuple(notes),
+        true_frames=true_frames,
     )
 
 
@@ -98,20 +104,35 @@ def _read_json(path: Path) -> dict[str, Marks]:
     return marks
 
 
-def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> None:
+def _before_filling(frames: Marks) -> range:
+    """Return how many frames a clip may have that its last value was repeated for, up to a whole snippet."""
+    if len(frames) % SNIPPET_FRAMES:
+        return range(len(frames), len(frames) + 1)
+    changes = np.flatnonzero(frames[1:] != frames[:-1])
+    shortest = int(changes[-1]) + 2 if len(changes) else 1  # it has a frame of the last value
+    return range(max(shortest, len(frames) - SNIPPET_FRAMES + 1), len(frames) + 1)
+
+
+def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> dict[str, range]:
     """Note how the official masks and the JSON agree.
+
+    Returns:
+        The number of frames of each clip that has a mask; no number where the JSON holds another one.
 
     Raises:
         UsageError: where a mask cannot be read.
     """
+    true_frames: dict[str, range] = {}
     masks = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     found = match(marks, masks).found
     others: list[str] = []
     for video, name in found.items():
         mask, frames = _read_mask(masks[name]), marks[video]
         n_more = -len(mask) % SNIPPET_FRAMES
+        true_frames[video] = range(len(mask), len(mask) + 1)
         if not np.array_equal(np.pad(mask, (0, n_more), mode="edge"), frames):
             others.append(f"{video} ({len(mask)} and {len(frames)} frames)")
+            true_frames[video] = range(0)
     notes.append(
         f"{len(found) - len(others)} of {len(found)} masks of test clips are what {_JSON} holds, "
         f"which repeats their last value up to a multiple of {SNIPPET_FRAMES} frames"
@@ -121,6 +142,7 @@ def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> None:
     unmasked = [video for video, frames in marks.items() if frames.any() and video not in found]
     if unmasked:
         notes.append(f"{len(unmasked)} abnormal test clips have no mask: {shortlist(unmasked)}")
+    return true_frames
 
 
 def _read_mask(path: Path) -> Marks:

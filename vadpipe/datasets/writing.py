@@ -14,7 +14,7 @@ from vadpipe.datasets.dataset import Contents, Dataset, TrainingVideo
 from vadpipe.datasets.there import features_in
 from vadpipe.errors import InputError, UsageError
 from vadpipe.names import Match, match
-from vadpipe.truth import write_truth
+from vadpipe.truth import Truth, write_truth
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Written:
         truth: the CSV of the test split, likewise.
         contents: what is in the two.
         left_out: for each split, ``"train"`` and ``"test"``, the videos without features, or of several.
+        ended: test videos whose ground truth ends with their features: the published one only repeats its
+            last value from there on.
         totals_off: where the annotation files do not add up to what is known of them.
     """
 
@@ -34,6 +36,7 @@ class Written:
     truth: Path | None
     contents: Contents
     left_out: dict[str, list[str]]
+    ended: list[str]
     totals_off: list[str]
 
 
@@ -54,7 +57,8 @@ def write_labels(
         annotations: the folder of the annotation files.
         output: folder of the two files.
         features: a folder of feature files. Videos are then called as they are there, and those of which
-            there are no features are left out.
+            there are no features are left out. A ground truth that only repeats its last value beyond the
+            end of its features ends with them.
         cut: whether the ground truth is cut as papers do, see :meth:`Dataset.read`.
         split: which of the splits that are drawn by ``seed``, from 0; of UCSD Ped2 the first one without it.
         seed: of these splits.
@@ -74,8 +78,9 @@ def write_labels(
             )
         contents = drawn[split or 0]
     left_out: dict[str, list[str]] = {"train": [], "test": []}
+    ended: list[str] = []
     if features is not None:
-        contents, left_out = _as_there(contents, Path(features), dataset)
+        contents, left_out, ended = _as_there(contents, Path(features), dataset)
     folder = Path(output)
     train, truth = (folder / f"{dataset.name}.{what}.csv" for what in ("train", "truth"))
     if contents.training:
@@ -87,15 +92,23 @@ def write_labels(
         truth if contents.test else None,
         contents,
         left_out,
+        ended,
         dataset.totals_off(official, cut=cut),
     )
 
 
-def _as_there(contents: Contents, folder: Path, dataset: Dataset) -> tuple[Contents, dict[str, list[str]]]:
-    """Return the videos of which there are features, by the names of these, and the names of the others."""
+def _as_there(
+    contents: Contents, folder: Path, dataset: Dataset
+) -> tuple[Contents, dict[str, list[str]], list[str]]:
+    """Keep the videos of which there are features, by the names of these.
+
+    Returns:
+        The new contents, for each split the videos that were left out, and those whose truth ends earlier.
+    """
+    there = features_in(folder)
     training = [video.video for video in contents.training]
     test = [truth.video for truth in contents.test]
-    found: Match = match([*training, *test], features_in(folder).names)
+    found: Match = match([*training, *test], there.names)
     if not found.found:
         raise InputError(
             f"holds features of no video of {dataset.title}",
@@ -103,23 +116,21 @@ def _as_there(contents: Contents, folder: Path, dataset: Dataset) -> tuple[Conte
             next_step=f"'vadpipe datasets check {dataset.name}' compares the names.",
         )
     named = found.found
-    return (
-        replace(
-            contents,
-            training=tuple(
-                replace(video, video=named[video.video])
-                for video in contents.training
-                if video.video in named
-            ),
-            test=tuple(
-                replace(truth, video=named[truth.video]) for truth in contents.test if truth.video in named
-            ),
-        ),
-        {
-            "train": [video for video in training if video not in named],
-            "test": [video for video in test if video not in named],
-        },
-    )
+    truths: list[Truth] = []
+    ended: list[str] = []
+    for truth in contents.test:
+        if truth.video in named:
+            name = named[truth.video]
+            if contents.fills(truth, there.n_frames[name]):
+                ended.append(truth.video)
+                truth = truth.first(there.n_frames[name])
+            truths.append(replace(truth, video=name))
+    videos = [replace(video, video=named[video.video]) for video in contents.training if video.video in named]
+    left_out = {
+        "train": [video for video in training if video not in named],
+        "test": [video for video in test if video not in named],
+    }
+    return replace(contents, training=tuple(videos), test=tuple(truths)), left_out, ended
 
 
 def _write_training(path: Path, videos: Iterable[TrainingVideo]) -> None:
