@@ -36,7 +36,12 @@ def read_stills(
 
 
 def read_frames(
-    path: Path, times_s: Sequence[float], size: Size, limits: Limits, *, assume_fps: float = ASSUMED_FPS
+    path: Path,
+    times_s: Sequence[float],
+    size: Size,
+    limits: Limits | None = None,
+    *,
+    assume_fps: float = ASSUMED_FPS,
 ) -> list[NDArray[np.uint8]]:
     """Return the frame shown at each time in the size that a backbone is fed, (H, W, 3) uint8 RGB.
 
@@ -45,7 +50,8 @@ def read_frames(
     Raises:
         InputError: where the file or one of the frames cannot be read.
     """
-    frames = _frames(path, Job(size, stills_s=tuple(times_s), limits=limits, assume_fps=assume_fps))
+    job = Job(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps)
+    frames = _frames(path, job)
     found = [frame for frame in frames if frame is not None]
     if len(found) < len(frames):
         lost_s = times_s[next(index for index, frame in enumerate(frames) if frame is None)]
