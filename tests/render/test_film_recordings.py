@@ -4,6 +4,7 @@ import base64
 import logging
 
 import numpy as np
+import psutil
 import pytest
 from film_making import beeps_in, children_left, counters, curve_of, files_in, shown, write_film
 from media_factories import encode, joined, pictures
@@ -111,7 +112,7 @@ def test_a_report_holds_a_copy_that_browsers_play(tmp_path, sequence, kind):
     if kind != "sequence":
         options = dict(raw=RECORDINGS["raw"][1], dvd=RECORDINGS["MPEG-PS"][1])[kind]
         video = encode(tmp_path / kind, **options)
-    before = children_left()
+    before = {*psutil.Process().children(recursive=True)}
     out = tmp_path / "out"
     written = write_report(curve_of(video), out / "a.report.html", video=video)
     assert written == [out / "a.report.html"]
