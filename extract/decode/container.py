@@ -32,6 +32,8 @@ class Family:
             where the codec shows them in another.
         continuous: whether the container itself guarantees that time never goes back. Elsewhere it does
             where recordings were joined.
+        seekable: whether timestamps after a seek are those of a reading from the start. Where a container
+            has them for some frames only, FFmpeg reckons the others from where it began.
         wraps_bits: how many bits a timestamp has in the file, where it starts again at zero after the last.
         measured: whether the container states its length. Elsewhere FFmpeg estimates it, and can be far off.
         plays: whether browsers may play it, as far as that hangs on the container.
@@ -45,6 +47,7 @@ class Family:
     counted: bool = False
     unordered: bool = False
     continuous: bool = False
+    seekable: bool = True
     wraps_bits: int | None = None
     measured: bool = True
     plays: bool = False
@@ -67,7 +70,7 @@ FAMILIES = {
     ),
     "ps": Family(
         "MPEG-PS", "mpeg", (".mpg", ".mpeg", ".m2p", ".vob"),
-        wraps_bits=33, measured=False,
+        seekable=False,        wraps_bits=33, measured=False,
     ),
     "flv": Family("FLV", "flv", (".flv",)),
     "asf": Family("ASF/WMV", "asf", (".wmv", ".asf")),

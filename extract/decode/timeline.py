@@ -59,8 +59,9 @@ class Timeline:
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
         changes: where the clock does not simply go on; at most 100 of them.
+        seekable: whether the container keeps its timestamps behind a seek.
         packet_stamps: (P, 2) int64, pts and dts of every packet in the order of the file, where they are not
-            what the file says. Such a video can only be read from its start.
+            what the file says.
     """
 
     times_s: NDArray[np.float64] = field(repr=False)
@@ -75,6 +76,7 @@ class Timeline:
     tick: Fraction = Fraction(0)
     timed: bool = True
     changes: tuple[ClockChange, ...] = ()
+    seekable: bool = True
     packet_stamps: NDArray[np.int64] | None = field(default=None, repr=False)
 
     @property
@@ -86,7 +88,7 @@ class Timeline:
     @property
     def can_seek(self) -> bool:
         """Whether the video can be entered elsewhere than at its start."""
-        return self.packet_stamps is None
+        return self.seekable and self.packet_stamps is None
 
     def to_record(self) -> dict[str, Any]:
         """Return everything but the arrays, and what only the process that read the video can use."""
@@ -231,6 +233,7 @@ def read_timeline(
         tick=presented.tick,
         timed=family.timed,
         changes=presented.changes(packets["pts"]) if family.timed and not family.counted else (),
+        seekable=family.seekable,
         packet_stamps=presented.packet_stamps,
     )
     absent_s = stored.announced_s - stored.start_s - end_s

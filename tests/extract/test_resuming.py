@@ -84,8 +84,8 @@ def test_a_changed_video_alone_is_done_again(extract, two_videos, decoded):
 
 def test_a_changed_video_of_the_same_size_is_done_again(extract, two_videos, decoded):
     content = bytearray((two_videos / "a.mp4").read_bytes())
-    at = content.index(b"Lavf")  # the name of the program that wrote it
-    content[at : at + 4] = b"lAVF"
+    at = content.index(b"VideoHandler")  # the name of the track
+    content[at : at + 5] = b"vIDEO"
     (two_videos / "a.mp4").write_bytes(content)
     extract("v")
     assert decoded == ["a.mp4"]

@@ -58,6 +58,12 @@ def packets_of(path):
         return [(p.pos, p.size, p.is_keyframe) for p in container.demux(video=0) if p.size]
 
 
+def cut_inside(path, packet):
+    """Cut a file off in the middle of one of its video packets."""
+    at, size, _ = packets_of(path)[packet]
+    path.write_bytes(path.read_bytes()[: at + size // 2])
+
+
 def textured_frame(number, width, height):
     """Draw a counter frame whose lower half moves, so that every packet has something to lose."""
     frame = counter_frame(number, width, height)

@@ -8,7 +8,17 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter, write_video
-from media import BACKENDS, OTHERS, counters, decode, flip_bytes, packets_of, player, textured_frame
+from media import (
+    BACKENDS,
+    OTHERS,
+    counters,
+    cut_inside,
+    decode,
+    flip_bytes,
+    packets_of,
+    player,
+    textured_frame,
+)
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.clips import Clips
@@ -63,7 +73,7 @@ def test_the_rest_is_kept_and_numbered_truly(make, name, codec, options):
     untouched = set(range(24)) | set(range(39, 58)) | set(range(75, N))  # groups that nothing was done to
     assert untouched <= kept
     assert len(kept) < N
-    assert share_of_smears(frames, whole) < 0.1
+    assert share_of_smears(frames, whole) < 0.15
     later = [(frame.number, counter) for frame, counter in zip(frames, counters(frames), strict=True) if frame.number in untouched]  # fmt: skip
     assert all(number == counter for number, counter in later)
 
@@ -136,7 +146,7 @@ CUT = {
 def test_of_a_cut_file_the_beginning_is_kept(make, name, codec, more):
     options = {"cpu-used": "8", "deadline": "realtime"} if codec == "libvpx-vp9" else {}
     path, _ = make(name, codec, {"g": "12", **options}, **more)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    cut_inside(path, 57)
     sampling = Sampling()
     with Decoding(path, Job(Size(120, square=False), sampling=sampling)) as decoding:
         clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
