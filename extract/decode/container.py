@@ -30,6 +30,7 @@ class Family:
         counted: whether frames are known by their place among all, since there are no times of presentation.
         unordered: whether frames carry the times at which they were captured, in the order of the file, even
             where the codec shows them in another.
+        may_store_dts: whether files exist whose presentation timestamps are those of decoding.
         continuous: whether the container itself guarantees that time never goes back. Elsewhere it does
             where recordings were joined.
         seekable: whether timestamps after a seek are those of a reading from the start. Where a container
@@ -46,6 +47,7 @@ class Family:
     timed: bool = True
     counted: bool = False
     unordered: bool = False
+    may_store_dts: bool = False
     continuous: bool = False
     seekable: bool = True
     wraps_bits: int | None = None
@@ -59,7 +61,10 @@ FAMILIES = {
         "MP4/MOV", "mov,mp4,m4a,3gp,3g2,mj2", (".mp4", ".m4v", ".mov", ".f4v", ".3gp"),
         continuous=True, plays=True, media_type="video/mp4",
     ),
-    "mkv": Family("MKV/WebM", "matroska,webm", (".mkv", ".webm"), plays=True, media_type="video/webm"),
+    "mkv": Family(
+        "MKV/WebM", "matroska,webm", (".mkv", ".webm"),
+        continuous=True, plays=True, media_type="video/webm",
+    ),
     "avi": Family(
         "AVI", "avi", (".avi",),
         counted=True, continuous=True, plays=True, media_type="video/x-msvideo",
@@ -73,9 +78,9 @@ FAMILIES = {
         seekable=False,        wraps_bits=33, measured=False,
     ),
     "flv": Family("FLV", "flv", (".flv",)),
-    "asf": Family("ASF/WMV", "asf", (".wmv", ".asf")),
-    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), plays=True, media_type="video/ogg"),
-    "mxf": Family("MXF", "mxf", (".mxf",), continuous=True),
+    "asf": Family("ASF/WMV", "asf", (".wmv", ".asf"), continuous=True, may_store_dts=True),
+    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), continuous=True, plays=True, media_type="video/ogg"),
+    "mxf": Family("MXF", "mxf", (".mxf",), continuous=True, may_store_dts=True),
     "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True),
     "dhav": Family("DHAV", "dhav", (".dav",), unordered=True, measured=False),
     "gif": Family("GIF", "gif", (".gif",), continuous=True),

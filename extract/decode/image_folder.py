@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 _OF_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
 _MASKS = "_gt"  # UCSD keeps the anomalous pixels of Test001 beside it, as pictures in Test001_gt
 _NAMED_HOLES = 3
+_LARGEST_BYTES = 1 << 30
 
 
 def is_image_sequence(folder: Path, files: Iterable[str]) -> bool:
@@ -55,41 +57,46 @@ def list_images(folder: Path | str) -> list[str]:
 
 
 def image_state(folder: Path) -> tuple[int, int]:
-    """Return the size of all pictures in bytes, and the time of the last change in ns.
+    """Return the size of all pictures in bytes, and a number that changes with their names, sizes and times.
 
     Raises:
-        InputError: as :func:`list_images` does, and where a picture is gone meanwhile.
+        InputError: as :func:`list_images` does.
     """
-    n_bytes = modified_ns = 0
+    n_bytes, digest = 0, hashlib.sha256()
     for name in list_images(folder):
         try:
-            stat = (folder / name).stat()
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=folder / name) from error
-        n_bytes, modified_ns = n_bytes + stat.st_size, max(modified_ns, stat.st_mtime_ns)
-    return n_bytes, modified_ns
+            found = (folder / name).stat()
+        except OSError:  # it is a gap
+            digest.update(os.fsencode(name) + b"\0")
+            continue
+        n_bytes += found.st_size
+        digest.update(os.fsencode(name) + f"\0{found.st_size} {found.st_mtime_ns}\0".encode())
+    return n_bytes, int.from_bytes(digest.digest()[:7])
 
 
 def image_digest(folder: Path) -> str:
     """Return the sha256 of all pictures, each by its name and bytes, 64 hexadecimal digits.
 
     Raises:
-        InputError: as :func:`list_images` does, and where a picture cannot be read.
+        InputError: as :func:`list_images` does.
     """
     digest = hashlib.sha256()
     for name in list_images(folder):
         try:
             content = open_image(folder, name)
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=folder / name) from error
+        except OSError:  # it is a gap
+            content = b""
         digest.update(os.fsencode(name) + b"\0" + len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()
 
 
 def open_image(folder: Path | str, name: str) -> bytes:
-    """Return the bytes of a picture. Raises OSError where it cannot be read, or is a pipe or a device."""
+    """Return the bytes of a picture. Raises OSError where it cannot be read, or is no file of up to 1 GiB."""
     descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
     with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_BYTES:
+            raise OSError(f"{name} is not a picture")
         return file.read()
 
 

@@ -53,7 +53,7 @@ class Presentation:
             for packet, kind, by in self.mended
         ]
         found += [ClockChange("jump", frame, by * tick_s) for frame, by in jumps(stamps, tick_s)]
-        return tuple(sorted(found, key=lambda change: change.frame)[:MAX_CHANGES])
+        return tuple(sorted(found, key=lambda change: change.frame))
 
 
 def present(
@@ -92,21 +92,26 @@ def present(
         pts = np.where((pts == NO_STAMP) & ~rows["empty"], rows["dts"], pts)
     dts = rows["dts"].copy()
     known = pts != NO_STAMP
+    durations = rows["duration"][rows["duration"] > 0]
+    step = int(np.median(durations)) if len(durations) else None
+    stores_dts = family.may_store_dts and bool((pts[known] == dts[known]).all())
     mended = mend(
         pts[known],
         dts[known],
         float(tick),
         wraps_at=None if family.wraps_bits is None else 1 << family.wraps_bits,
         may_restart=not family.continuous,
+        step=step,
+        places=np.flatnonzero(known),
     )
     packets = np.flatnonzero(known)
     pts[known], dts[known] = mended.pts, mended.dts
-    if family.unordered and reorders:
+    if reorders and (family.unordered or stores_dts):
         order = shown_order(path, limits, on_packet)[: known.sum()]
         in_order, pts = np.sort(pts[known]), np.full(len(pts), NO_STAMP, dtype=np.int64)
         pts[order] = in_order[: len(order)]
     elif _leaves_out(pts != NO_STAMP, rows["empty"]):
-        pts = _between_known(pts, shown_order(path, limits, on_packet))
+        pts = _between_known(pts, shown_order(path, limits, on_packet), step)
     found = []
     for at, kind, by in mended.found:
         packet = int(packets[at])
@@ -134,15 +139,22 @@ def _leaves_out(known: NDArray[np.bool_], empty: NDArray[np.bool_]) -> bool:
     return bool((~known & ~empty)[first:].any())
 
 
-def _between_known(pts: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return timestamps for all packets that are shown: those between two known ones lie evenly."""
-    at = np.flatnonzero(pts[order] != NO_STAMP)
+def _between_known(
+    pts: NDArray[np.int64], order: NDArray[np.int64], usual_step: int | None
+) -> NDArray[np.int64]:
+    """Return timestamps for all packets that are shown: those between two known ones lie evenly.
+
+    A timestamp that repeats or contradicts one before it is not taken for known.
+    """
+    in_order = pts[order]
+    before = np.maximum.accumulate(np.concatenate([[NO_STAMP], in_order[:-1]]))
+    at = np.flatnonzero(in_order > before)
     result = np.full(len(pts), NO_STAMP, dtype=np.int64)
     if not len(at):
         result[order] = np.arange(len(order))
         return result
     stamps = pts[order[at]]
-    step = max(1, int(np.median(np.diff(stamps) // np.diff(at)))) if len(at) > 1 else 1
+    step = max(1, int(np.median(np.diff(stamps) // np.diff(at)))) if len(at) > 1 else usual_step or 1
     places = np.arange(len(order))
     between = np.rint(np.interp(places, at, stamps)).astype(np.int64)
     between += np.minimum(places - at[0], 0) * step + np.maximum(places - at[-1], 0) * step

@@ -58,7 +58,7 @@ class Timeline:
         n_unread_parts: parts of a concatenated transport stream that are another program, and are not read.
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
-        changes: where the clock does not simply go on; at most 100 of them.
+        changes: where the clock does not simply go on; another process is told of 100 at most.
         seekable: whether the container keeps its timestamps behind a seek.
         packet_stamps: (P, 2) int64, pts and dts of every packet in the order of the file, where they are not
             what the file says.
@@ -92,7 +92,7 @@ class Timeline:
 
     def to_record(self) -> dict[str, Any]:
         """Return everything but the arrays, and what only the process that read the video can use."""
-        changes = [[change.kind, change.frame, change.by_s] for change in self.changes]
+        changes = [[change.kind, change.frame, change.by_s] for change in self.changes[:MAX_CHANGES]]
         return {name: getattr(self, name) for name in (*_NUMBERS, "timed")} | {"changes": changes}
 
     @classmethod

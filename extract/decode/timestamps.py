@@ -75,6 +75,8 @@ def mend(
     *,
     wraps_at: int | None = None,
     may_restart: bool = True,
+    step: int | None = None,
+    places: NDArray[np.int64] | None = None,
 ) -> Mended:
     """Return timestamps that never restart, and of which none lies hours away from its neighbours.
 
@@ -84,6 +86,8 @@ def mend(
         tick_s: what they count, in seconds.
         wraps_at: what the clock counts up to, where it wraps.
         may_restart: whether a clock that goes back is wrong; some containers mean it.
+        step: how many ticks a frame lasts, where that is known.
+        places: (P,) int64, where the packets are among all, if some without timestamps are left out.
     """
     known = dts != NO_STAMP
     extremes = np.concatenate([pts, dts[known]])
@@ -96,7 +100,8 @@ def mend(
     found = _mend_lone(pts, dts, tick_s)
     if may_restart:
         there = np.flatnonzero(pts != NO_STAMP)
-        continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at)
+        places = np.arange(len(pts)) if places is None else places
+        continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at, step, places[there])
         pts[there], dts[there] = continued.pts, continued.dts
         found += [(int(there[at]), kind, by) for at, kind, by in continued.found]
     return Mended(pts, dts, found)
@@ -129,11 +134,15 @@ def _mend_lone(pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float) ->
     for at in np.flatnonzero(alone).tolist():
         begin = max(0, at - _WINDOW)
         near = begin + np.flatnonzero(~alone[begin : at + _WINDOW + 1])
+        if alone[begin : at + _WINDOW + 1].sum() > 1:
+            continue  # a recording of single frames
         if not len(near) or not near[0] < at < near[-1] or np.diff(np.sort(pts[near])).max() > far:
             continue  # nothing proves that it is wrong
         behind = int(np.searchsorted(near, at))
         before, after = int(pts[near[behind - 1]]), int(pts[near[behind]])
         in_order = bool((np.diff(pts[near]) > 0).all())
+        if not in_order and near[-1] < at + _WINDOW:
+            continue  # the last frame may be stored before others, and be right
         pts[at] = (before + after) // 2 if in_order else NO_STAMP
         if dts[at] != NO_STAMP and abs(int(dts[at]) - before) > far:
             dts[at] = pts[at]
@@ -142,19 +151,24 @@ def _mend_lone(pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float) ->
 
 
 def _mend_restarts(
-    pts: NDArray[np.int64], dts: NDArray[np.int64], tick_s: float, wraps_at: int | None
+    pts: NDArray[np.int64],
+    dts: NDArray[np.int64],
+    tick_s: float,
+    wraps_at: int | None,
+    step: int | None,
+    places: NDArray[np.int64],
 ) -> Mended:
     """Continue a clock that restarts, jumps back or wraps from where it was."""
     known = dts != NO_STAMP
-    clock = np.where(known, dts, pts)
-    # Where decoding timestamps are missing, frames come out of order.
-    step, far = _step(clock if known.all() else np.sort(clock)), FAR_S / tick_s
-    # Decoding timestamps rise. Presentation timestamps are out of order by a few frames.
-    slack = np.where(known[1:] & known[:-1], 2 * step, 2 * _WINDOW * step)
-    ahead = np.diff(clock)
-    back = ahead < -slack
+    if not known.any():
+        return Mended(pts, dts, [])
+    step, far = step or _step(dts[known]), FAR_S / tick_s
+    # Decoding timestamps rise from packet to packet; less than half a frame back is inaccuracy.
+    ahead = np.diff(dts)
+    both = known[1:] & known[:-1]
+    back = both & (ahead < -(step // 2))
     if wraps_at is not None:
-        back |= ahead > wraps_at // 2  # the shorter way is back
+        back |= both & (ahead > wraps_at // 2)  # the shorter way is back
     breaks = (np.flatnonzero(back) + 1).tolist()
     found: list[tuple[int, Kind, int]] = []
     shift, latest = 0, int(pts[: breaks[0]].max()) if breaks else 0
@@ -165,7 +179,8 @@ def _mend_restarts(
             by = wraps_at
         else:
             kind = "restart"
-            by = latest + step - int(pts[start : min(stop, start + 2 * _WINDOW)].min()) - shift
+            n_frames = int(places[start] - places[start - 1])  # some may have no timestamps
+            by = latest + step * n_frames - int(pts[start : min(stop, start + 2 * _WINDOW)].min()) - shift
         shift += by
         pts[start:stop] += shift
         dts[start:stop][known[start:stop]] += shift

@@ -193,7 +193,7 @@ def test_an_error_names_the_array(feats, kind):
 def test_which_arrays_are_videos(tmp_path):
     found = videos_of(["a", "b/c", "b/d", "e/features"], tmp_path, None)
     assert found == [Member("a", "a"), Member("b/c", "b/c"), Member("b/d", "b/d"), Member("e/features", "e")]
-    assert videos_of(["x/a", "y/a"], tmp_path, None) == [Member("x/a", "x"), Member("y/a", "y")]
+    assert videos_of(["x/a", "y/a"], tmp_path, None) == [Member("x/a", "x/a"), Member("y/a", "y/a")]
     assert videos_of(["Abuse/Abuse001"], tmp_path, None) == [Member("Abuse/Abuse001", "Abuse/Abuse001")]
     assert videos_of(["01_0014"], tmp_path, None) == [Member("01_0014", "")]
 

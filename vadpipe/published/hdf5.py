@@ -39,7 +39,7 @@ def list_hdf5(path: Path) -> list[str]:
         UsageError: where h5py is not installed.
     """
     with _opened(path) as file:
-        return list(_keys(file, path))
+        return list(_keys(file, path, seen=set()))
 
 
 def read_hdf5(path: Path, key: str, max_bytes: int) -> NDArray[np.generic]:
@@ -83,14 +83,15 @@ def _h5py(path: Path) -> ModuleType:
 
 
 def _keys(
-    group: h5py.Group, path: Path, depth: int = 0, above: frozenset[int] = frozenset()
+    group: h5py.Group, path: Path, depth: int = 0, above: frozenset[int] = frozenset(), *, seen: set[int]
 ) -> Iterator[str]:
     """Yield the keys of the datasets of a group and those below it."""
     h5py = _h5py(path)
     if len(group) > _MAX_ARRAYS:
         raise FeatureError(f"holds more than {_MAX_ARRAYS:,} arrays", file=path)
     address = h5py.h5o.get_info(group.id).addr
-    if depth > _MAX_DEPTH or address in above:
+    seen.add(address)
+    if depth > _MAX_DEPTH or address in above or len(seen) > _MAX_ARRAYS:
         raise FeatureError("has groups that contain themselves", file=path, next_step=_AGAIN)
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -98,13 +99,19 @@ def _keys(
             raise FeatureError(reason, file=path, next_step=_AS_NUMBERS)
         item = group[name]
         if isinstance(item, h5py.Group):
-            yield from (f"{name}/{key}" for key in _keys(item, path, depth + 1, above | {address}))
+            if h5py.h5o.get_info(item.id).addr in seen and h5py.h5o.get_info(item.id).addr not in above | {
+                address
+            }:
+                raise FeatureError("has one group at two places", file=path, next_step=_AS_NUMBERS)
+            yield from (f"{name}/{key}" for key in _keys(item, path, depth + 1, above | {address}, seen=seen))
         elif isinstance(item, h5py.Dataset):
             yield name
 
 
 def _check(dataset: h5py.Dataset, path: Path, key: str, max_bytes: int) -> None:
     """Refuse a dataset that lies elsewhere, holds no numbers, or has more of them than the file can hold."""
+    if dataset.shape is None:
+        raise FeatureError(f"{key!r} is empty", file=path, next_step=_AGAIN)
     if dataset.is_virtual or dataset.external:
         reason = f"{key!r} lies in another file, which is not opened"
         raise FeatureError(reason, file=path, next_step=_AS_NUMBERS)

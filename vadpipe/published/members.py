@@ -26,8 +26,8 @@ def videos_of(keys: Iterable[str], path: Path, array: str | None) -> list[Member
     One array a video, or one group (or dictionary) a video with the array inside it:
 
     * ``01_0014``, ``Abuse/Abuse001``: an array is a video, and groups are its folders.
-    * ``01_0014/features``, ``01_0015/features``: a group is a video, since all groups hold an array of the
-      same name.
+    * ``01_0014/features``, ``01_0015/features``: a group is a video, since its only array is called as no
+      video is.
     * Where groups hold several arrays of the same names, ``array`` has to name one.
 
     Args:
@@ -54,7 +54,7 @@ def videos_of(keys: Iterable[str], path: Path, array: str | None) -> list[Member
         groups[group].add(name)
     named = [frozenset(names) for group, names in groups.items() if group]
     alike = len(named) > 1 and len({*named}) == 1
-    if alike and len(named[0]) > 1:
+    if alike and len(named[0]) > 1 and {name.lower() for name in named[0]} & _GENERIC:
         several = ", ".join(sorted(named[0])[:8])
         raise FeatureError(
             f"holds several arrays for each video: {several}",
@@ -65,7 +65,7 @@ def videos_of(keys: Iterable[str], path: Path, array: str | None) -> list[Member
     for key in keys:
         group, _, name = key.rpartition("/")
         only = len(groups[group]) == 1
-        is_group = bool(group) and only and (alike or name.lower() in _GENERIC)
+        is_group = bool(group) and only and name.lower() in _GENERIC
         members.append(Member(key, group if is_group else key))
     if len(members) == 1 and (members[0].key.lower() in _GENERIC or "/" not in members[0].key):
         return [Member(members[0].key, "")]

@@ -24,6 +24,12 @@ _AS_TENSORS = "Save it again as tensors alone: torch.save({NAME: tensor}, FILE).
 
 def is_torch_archive(path: Path) -> bool:
     """Tell whether a ZIP archive was written by ``torch.save``, and not by ``numpy.savez``."""
+    return _is_torch_archive(path, _state(path))
+
+
+@lru_cache(maxsize=1)
+def _is_torch_archive(path: Path, state: tuple[int, int]) -> bool:
+    del state
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
@@ -86,6 +92,9 @@ def _tensors(path: Path, state: tuple[int, int], max_bytes: int) -> dict[str, Te
         raise FeatureError(
             f"has {n_bytes / 2**30:.0f} GiB, above the limit", file=path, next_step=_AS_TENSORS
         )
+    if _makes_memory(path, archive):
+        reason = "asks for memory that no tensor needs, and is not loaded"
+        raise FeatureError(reason, file=path, next_step=_AS_TENSORS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of an archive of code before it refuses it
@@ -99,6 +108,14 @@ def _tensors(path: Path, state: tuple[int, int], max_bytes: int) -> dict[str, Te
             next_step=_AS_TENSORS,
         ) from error
     return dict(_flat(content, path, "", _DEPTH))
+
+
+def _makes_memory(path: Path, archive: bool) -> bool:
+    """Tell whether a pickle calls ``bytearray``, which torch allows, with whatever length."""
+    if not archive:
+        return b"bytearray" in path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        return any(b"bytearray" in file.read(name) for name in file.namelist() if name.endswith(".pkl"))
 
 
 def _check_archive(path: Path, max_bytes: int) -> None:
