@@ -166,7 +166,8 @@ def _mend_restarts(
     # Decoding timestamps rise from packet to packet; less than half a frame back is inaccuracy.
     ahead = np.diff(dts)
     both = known[1:] & known[:-1]
-    back = both & (ahead < -(step // 2))
+    passed = np.diff(places) > 1  # packets without timestamps lie between
+    back = both & ((ahead < -(step // 2)) | (passed & (ahead <= 0)))
     if wraps_at is not None:
         back |= both & (ahead > wraps_at // 2)  # the shorter way is back
     breaks = (np.flatnonzero(back) + 1).tolist()

@@ -239,6 +239,19 @@ def circle(file, secret):
     file.create_group("g")["again"] = file["/"]
 
 
+def empty(file, secret):
+    file["a"] = h5py.Empty("f4")
+
+
+def a_thicket(file, secret):
+    level = file.create_group("g")
+    for _ in range(12):
+        below = level.create_group("0")
+        for number in range(1, 9):
+            level[str(number)] = below
+        level = below
+
+
 def unallocated(file, secret):
     file.create_dataset("a", (1000, 1000), "f4")
 
@@ -260,6 +273,8 @@ HOSTILE = {
     "records": (compound, "not numbers"),
     "references": (reference, "'a' holds object, not numbers"),
     "groups in a circle": (circle, "has groups that contain themselves"),
+    "an empty dataset": (empty, "'a' is empty"),
+    "a thicket of links": (a_thicket, "has one group at two places"),
     "data that was never written": (unallocated, "'a' is cut short"),
     "an absurd shape": (bomb, "above the limit of 8"),
     "zeros that nothing holds": (deflated_zeros, "'a' is cut short"),
@@ -319,6 +334,17 @@ def test_a_pickle_that_wants_more_runs_nothing(feats, tmp_path, new):
     (feats / "a.pt").write_bytes(pickle.dumps(Canary(canary)))
     assert "holds pickled objects, which can run code" in only_error(run(feats))
     assert not canary.exists()
+
+
+class Greedy:
+    def __reduce__(self):
+        return bytearray, (1 << 40,)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_pickle_that_wants_memory_gets_none(feats, new):
+    torch.save({"a": torch.ones(3, 8), "b": Greedy()}, feats / "a.pt", _use_new_zipfile_serialization=new)
+    assert "asks for memory that no tensor needs" in only_error(run(feats))
 
 
 def test_what_is_not_tensors_is_refused(feats):

@@ -92,6 +92,40 @@ def test_many_parts_and_short_ones(tmp_path):
     assert [change.frame for change in timeline.changes] == firsts[1:-1].tolist()
 
 
+def test_segments_of_two_frames(tmp_path):
+    parts = [stream(tmp_path / f"{at}", 2 * at, 2, bf="0") for at in range(10)]
+    check(joined(tmp_path / "joined.ts", *parts), 20, ["restart"] * 9)
+
+
+@pytest.mark.parametrize(
+    "times", [[0, 1500, *range(1533, 3500, 33)], [0, 65_000, 130_000, *range(130_040, 132_000, 40)]]
+)
+def test_a_recording_that_begins_slowly_is_left_as_it_is(tmp_path, times):
+    path = write_video(tmp_path / "a.mkv", len(times), options={"bf": "2", "g": "12"}, times=times)
+    timeline, frames = decode(path)
+    assert [frame.number for frame in frames] == list(range(len(times)))
+    np.testing.assert_allclose(timeline.times_s, np.array(times) / 1000, atol=2e-3)
+    assert {change.kind for change in timeline.changes} <= {"jump"}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_snapshots_after_a_burst_are_left_where_they_are(tmp_path, suffix):
+    times = [*range(0, 2000, 40), 17_000, *range(300_000, 3_000_000, 300_000)]
+    path = write_video(tmp_path / f"a.{suffix}", len(times), options={"bf": "2", "g": "250"}, times=times)
+    timeline, _ = decode(path)
+    np.testing.assert_allclose(timeline.times_s, np.array(times) / 1000, atol=2e-3)
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_program_streams_whose_frames_share_timestamps(tmp_path, bf):
+    first = stream(tmp_path / "a", 0, codec="libx264", suffix="mpg", bf=bf)
+    second = stream(tmp_path / "b", 20, codec="libx264", suffix="mpg", bf=bf)
+    timeline, frames = decode(joined(tmp_path / "joined.mpg", first, second))
+    assert counters(frames) == list(range(40))
+    assert [change.kind for change in timeline.changes] == ["restart"]
+    assert timeline.end_s == pytest.approx(1.6, abs=0.1)
+
+
 @B_FRAMES
 def test_a_jump_back_of_less_than_a_second_is_one_too(tmp_path, bf):
     first = stream(tmp_path / "a", 0, bf=bf)

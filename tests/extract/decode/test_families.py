@@ -31,6 +31,8 @@ FILES = {
     "H.264 in MPEG-PS": ("b.mpg", dict(codec="libx264", muxer="mpeg", bf="3")),
     "FLV": ("a.flv", dict(codec="flv", muxer="flv")),
     "H.264 in FLV": ("b.flv", dict(codec="libx264", muxer="flv", bf="2")),
+    "H.264 with b-frames in ASF": ("b.asf", dict(codec="libx264", muxer="asf", bf="2", g="12")),
+    "H.264 in MXF": ("b.mxf", dict(codec="libx264", muxer="mxf", bf="2", pixel_format="yuv422p10le")),
     "WMV2 in ASF": ("a.wmv", dict(codec="wmv2", muxer="asf")),
     "MS-MPEG-4 in ASF": ("a.asf", dict(codec="msmpeg4", muxer="asf")),
     "VP8 in Ogg": ("a.ogv", dict(codec="libvpx", muxer="ogg", deadline="realtime")),
