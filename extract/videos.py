@@ -169,6 +169,8 @@ def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
     else:
         # As "." it has no name, and no place beside it.
         yield named_video(folder if folder.name not in ("", "..") else located(folder))
+        below = in_folder(folder, unreadable, SUFFIXES, image_sequences=True)
+        yield from (video for video in below if located(video.path) != located(folder))
 
 
 def in_folder(

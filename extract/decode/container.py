@@ -165,14 +165,14 @@ def names_address(path: Path) -> bool:
 def no_such_file(path: Path) -> InputError:
     """Return the error of a video that is not there; of an address or a camera's number it says what it is.
 
-    Passwords in an address are left out of it.
+    Passwords in an address are left out of it, and so is what stands behind a question mark.
     """
     if path.name == os.fspath(path) and path.name.isdecimal():
         return InputError("is a camera's number, not a file", file=path, next_step=_RECORD)
     address = _ADDRESS.match(os.fspath(path))
     if address is None:
         return InputError("no such file", file=path, next_step="Check the path.")
-    shown = f"{address['scheme']}://{address['rest']}"
+    shown = f"{address['scheme']}://{address['rest'].partition('?')[0]}"
     if address["scheme"].lower() in _STREAMS:
         step = "Record it to a file first: ffmpeg -i ADDRESS -c copy -t 60 clip.mp4"
         return InputError("is the address of a stream, not a file", file=shown, next_step=step)
@@ -182,7 +182,7 @@ def no_such_file(path: Path) -> InputError:
 
 # A path has lost one of the slashes. What stands before the last @ is a name and a password.
 _ADDRESS = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?:[^/]*@)?(?P<rest>[^/].*)", re.IGNORECASE | re.DOTALL
+    r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?:[^?]*@)?(?P<rest>[^/].*)", re.IGNORECASE | re.DOTALL
 )
 _STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "mms"})
 _RECORD = "Record it to a file first: ffmpeg -f v4l2 -i /dev/video0 -t 60 clip.mp4"

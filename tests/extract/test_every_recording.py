@@ -119,7 +119,12 @@ ADDRESSES = {
         "ffmpeg",
     ),
     "https://user@example.org/a.mp4": ("https://example.org/a.mp4", "is an address, not a file", "curl"),
-    "http://example.org/a.mp4?b=c": ("http://example.org/a.mp4?b=c", "is an address, not a file", "curl"),
+    "http://example.org/a.mp4?user=admin&pwd=pass@word": (
+        "http://example.org/a.mp4",
+        "is an address, not a file",
+        "curl",
+    ),
+    "rtsp://admin:pass@word/x@10.0.0.1/ch1": ("rtsp://10.0.0.1/ch1", "is the address of a stream", "ffmpeg"),
     "RTMP://live/app": ("RTMP://live/app", "is the address of a stream, not a file", "ffmpeg"),
     "0": ("0", "is a camera's number, not a file", "/dev/video0"),
     "gone.mp4": ("gone.mp4", "no such file", "Check the path"),

@@ -161,6 +161,13 @@ def test_folders_of_pictures_are_found_among_videos(tmp_path):
     assert found_in(str(tmp_path / "set/testing/*"))[0] == ["testing/01_0014", "testing/01_0015"]
 
 
+def test_videos_below_a_sequence_are_found_too(tmp_path):
+    folder = pictures(tmp_path / "seq", 3)
+    write_video(folder / "clips/a.mp4", 3)
+    assert found_in(folder)[0] == [f"{tmp_path.name}/seq", "seq/clips/a.mp4"]
+    assert found_in(tmp_path)[0] == [f"{tmp_path.name}/seq", f"{tmp_path.name}/seq/clips/a.mp4"]
+
+
 def test_the_current_folder_may_be_one(tmp_path, monkeypatch):
     folder = pictures(tmp_path / "walk/01", 3)
     monkeypatch.chdir(folder)
