@@ -15,9 +15,9 @@ from vadpipe.features import Features
 from vadpipe.fitting import fit, load_features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.published.files import Published
 from vadpipe.published.importing import import_features
 from vadpipe.published.settings import ImportSettings
+from vadpipe.published.videos import Published
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, checks=2, folds=2, learning_rate=1e-2)
 

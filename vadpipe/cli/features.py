@@ -51,7 +51,7 @@ def import_(
         int | None, typer.Option(help="Numbers of a feature; tells where an array is transposed.")
     ] = None,
     array: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which array of files that hold several for a video.")
+        str | None, typer.Option(metavar="NAME", help="Which array, where a file has several for a video.")
     ] = None,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -59,7 +59,8 @@ def import_(
     """Turn published features into one feature file a video.
 
     fit learns from them as from vadpipe's own. Files NAME__0 to NAME__4 or NAME__9 are the crops of one
-    video. What is imported already is skipped.
+    video. HDF5 files (.h5) and dicts of tensors (.pt) may hold many videos, under their names or in a group
+    each. What is imported already is skipped.
     """
     options.set_up(verbose, quiet)
     from vadpipe.published.importing import import_features

@@ -1,139 +1,216 @@
-"""Features in HDF5, read without following the file anywhere else.
-
-An HDF5 file can refer to others: by links, by virtual datasets, by data that lies outside. None of these is
-followed; nor is a filter loaded that HDF5 does not bring itself.
-"""
+"""HDF5 files, read by a process that can be lost; what it sends is checked here."""
 
 from __future__ import annotations
 
-import importlib
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from multiprocessing import BufferTooShort
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.errors import FeatureError
+import vadpipe
+from vadpipe.errors import FeatureError, printable
+from vadpipe.published.checking import AGAIN, check_bytes, needed_bytes
+from vadpipe.published.members import Address
 
-if TYPE_CHECKING:
-    import h5py
+HDF5 = b"\x89HDF\r\n\x1a\n"
+"""How an HDF5 file begins."""
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})  # deflate, shuffle, fletcher32, szip, nbit, scale-offset, lzf
-_MOST_DEFLATED = 1100  # deflate makes 1032 zeros one byte
-_MAX_DEPTH = 16
-_MAX_ARRAYS = 1_000_000
-_AGAIN = "Fetch the file again, or leave it out."
-_AS_NUMBERS = "Save the arrays again as plain datasets: file.create_dataset(NAME, data=array)."
+PROGRAM = (sys.executable, "-P", "-m", "vadpipe.published.hdf5_child")
+MEMORY_BYTES = 4 * 2**30
+"""Address space of the process. Arrays are read in pieces, so that larger ones fit as well."""
+
+STALL_S = 120.0
+"""How long the process may take for one answer, or one piece of an array."""
+
+_MAX_ANSWER_BYTES = 2**28
+_MAX_TEXT = 500
+_PATIENCE_S = 5.0
 
 
-def list_hdf5(path: Path) -> list[str]:
-    """Return the keys of all datasets in a file, with ``/`` between the names of groups.
+@dataclass(frozen=True)
+class Listing:
+    """What an HDF5 file holds.
 
-    Raises:
-        FeatureError: where the file cannot be read, or refers to another.
-        UsageError: where h5py is not installed.
+    Attributes:
+        arrays: where its arrays lie.
+        left_out: what was met and is not read, with the reason and what to do about it.
     """
-    with _opened(path) as file:
-        return list(_keys(file, path, seen=set()))
+
+    arrays: list[Address]
+    left_out: list[tuple[Address, str, str]]
 
 
-def read_hdf5(path: Path, key: str, max_bytes: int) -> NDArray[np.generic]:
-    """Return a dataset with its own axes and numbers.
+class Hdf5Process:
+    """A process that reads HDF5 files, begun when it is first needed and again after one that it died of.
 
-    Raises:
-        FeatureError: where it cannot be read, holds no plain numbers, has more bytes than allowed or than are
-            in the file, or refers to another file.
+    The kernel ends it with the thread that began it, so use it from there.
     """
-    with _opened(path) as file:
-        dataset = file[key]
-        _check(dataset, path, key, max_bytes)
-        array: NDArray[np.generic] = dataset[()]
-    return array
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._connection.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def listing(self, path: Path, state: object) -> Listing:
+        """Return what a file holds.
+
+        Args:
+            path: absolute.
+            state: changes when the file does; it is opened anew then. Can be written as JSON.
+
+        Raises:
+            FeatureError: where it cannot be read, is damaged, or made the process crash or hang; where h5py
+                is not installed.
+        """
+        answer = self._ask(path, state, None, str(path))
+        try:
+            arrays = [_address(address) for address in answer["arrays"]]
+            left_out = [
+                (_address(address), _said(reason), _said(step))
+                for address, reason, step in answer["left_out"]
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._lost("sent an answer that makes no sense", str(path)) from error
+        return Listing(arrays, left_out)
+
+    def read(self, path: Path, state: object, address: Address, label: str) -> NDArray[np.generic]:
+        """Return an array of a file, of its own type.
+
+        Args:
+            path: as of :meth:`listing`.
+            state: as of :meth:`listing`.
+            address: one of the listing.
+            label: the file and the address, for messages.
+
+        Raises:
+            FeatureError: as :meth:`listing`; where it is no array of numbers that lies in the file in full,
+                or larger than the limit.
+        """
+        answer = self._ask(path, state, address, label)
+        try:
+            dtype, shape = np.dtype(str(answer["dtype"])), tuple(map(int, answer["shape"]))
+            if dtype.kind not in "fiu":
+                raise ValueError(f"it holds {dtype}")
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._lost("sent an answer that makes no sense", label) from error
+        needed = needed_bytes(shape, dtype.itemsize, label)
+        check_bytes(needed, label)
+        array: NDArray[np.generic] = np.empty(shape, dtype)
+        left = memoryview(array.reshape(-1).view(np.uint8).data) if needed else memoryview(b"")
+        while left:
+            left = left[self._piece(left, label) :]
+        return array
+
+    def _piece(self, room: memoryview, label: str) -> int:
+        """Receive the next piece of an array; return its length."""
+        self._wait(label)
+        try:
+            length = self._connection.recv_bytes_into(room)
+        except (EOFError, OSError) as error:
+            raise self._lost(self._how_it_died(), label) from error
+        except BufferTooShort as error:
+            raise self._lost("sent an answer that makes no sense", label) from error
+        if not length:
+            self._answer(label)  # raises what came instead
+            raise self._lost("sent an answer that makes no sense", label)
+        return length
+
+    def _ask(self, path: Path, state: object, address: Address | None, label: str) -> dict[str, Any]:
+        question = {"path": os.fspath(path), "state": state, "address": address, "label": label}
+        try:
+            if self._process is None:
+                self._start()
+        except OSError as error:
+            reason = f"cannot be read: no process could be started for it: {error.strerror or error}"
+            raise FeatureError(reason, file=label) from error
+        try:
+            self._connection.send_bytes(json.dumps(question).encode())
+        except OSError as error:
+            raise self._lost(self._how_it_died(), label) from error
+        return self._answer(label)
+
+    def _answer(self, label: str) -> dict[str, Any]:
+        self._wait(label)
+        try:
+            answer = json.loads(self._connection.recv_bytes(_MAX_ANSWER_BYTES))
+        except (EOFError, OSError) as error:
+            raise self._lost(self._how_it_died(), label) from error
+        except (ValueError, RecursionError) as error:
+            raise self._lost("sent an answer that makes no sense", label) from error
+        if not isinstance(answer, dict):
+            raise self._lost("sent an answer that makes no sense", label)
+        if "reason" in answer:
+            step = answer.get("next_step")
+            raise FeatureError(
+                _said(answer["reason"]), file=label, next_step=None if step is None else _said(step)
+            )
+        return answer
+
+    def _wait(self, label: str) -> None:
+        try:
+            if self._connection.poll(STALL_S):
+                return
+        except OSError as error:
+            raise self._lost(self._how_it_died(), label) from error
+        raise self._lost(f"gave no answer for {STALL_S:g} s and was ended", label)
+
+    def _start(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*PROGRAM, str(theirs.fileno()), str(MEMORY_BYTES)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # an interrupt from the keyboard is for the parent alone
+                env=_environment(),
+            )
+
+    def _how_it_died(self) -> str:
+        assert self._process is not None
+        try:
+            status = self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return "sent no more and was ended"
+        if status >= 0:
+            return f"ended early (status {status})"
+        return f"crashed ({signal.Signals(-status).name})"
+
+    def _lost(self, what: str, label: str) -> FeatureError:
+        self.close()
+        return FeatureError(f"is damaged: the process that reads HDF5 {what}", file=label, next_step=AGAIN)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    h5py = _h5py(path)
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            yield file
-    except FeatureError:
-        raise
-    except MemoryError as error:
-        raise FeatureError("needs more memory than there is", file=path) from error
-    except Exception as error:  # h5py raises many kinds for a damaged or hostile file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FeatureError(f"is a damaged HDF5 file: {reason}", file=path, next_step=_AGAIN) from error
+def _address(parts: object) -> Address:
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("no address")
+    return tuple(parts)
 
 
-def _h5py(path: Path) -> ModuleType:
-    try:
-        return importlib.import_module("h5py")
-    except ImportError as error:
-        raise FeatureError(
-            "is an HDF5 file, and h5py is not installed",
-            file=path,
-            next_step="pip install 'vadpipe[hdf5]'",
-        ) from error
+def _said(text: object) -> str:
+    """Return what the process says as one printable line."""
+    return printable(" ".join(str(text)[:_MAX_TEXT].split()))
 
 
-def _keys(
-    group: h5py.Group, path: Path, depth: int = 0, above: frozenset[int] = frozenset(), *, seen: set[int]
-) -> Iterator[str]:
-    """Yield the keys of the datasets of a group and those below it."""
-    h5py = _h5py(path)
-    if len(group) > _MAX_ARRAYS:
-        raise FeatureError(f"holds more than {_MAX_ARRAYS:,} arrays", file=path)
-    address = h5py.h5o.get_info(group.id).addr
-    seen.add(address)
-    if depth > _MAX_DEPTH or address in above or len(seen) > _MAX_ARRAYS:
-        raise FeatureError("has groups that contain themselves", file=path, next_step=_AGAIN)
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            reason = f"holds a link, {name!r}, which may lead to another file and is not followed"
-            raise FeatureError(reason, file=path, next_step=_AS_NUMBERS)
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            if h5py.h5o.get_info(item.id).addr in seen and h5py.h5o.get_info(item.id).addr not in above | {
-                address
-            }:
-                raise FeatureError("has one group at two places", file=path, next_step=_AS_NUMBERS)
-            yield from (f"{name}/{key}" for key in _keys(item, path, depth + 1, above | {address}, seen=seen))
-        elif isinstance(item, h5py.Dataset):
-            yield name
-
-
-def _check(dataset: h5py.Dataset, path: Path, key: str, max_bytes: int) -> None:
-    """Refuse a dataset that lies elsewhere, holds no numbers, or has more of them than the file can hold."""
-    if dataset.shape is None:
-        raise FeatureError(f"{key!r} is empty", file=path, next_step=_AGAIN)
-    if dataset.is_virtual or dataset.external:
-        reason = f"{key!r} lies in another file, which is not opened"
-        raise FeatureError(reason, file=path, next_step=_AS_NUMBERS)
-    if dataset.dtype.kind not in "fiu":
-        raise FeatureError(f"{key!r} holds {dataset.dtype}, not numbers", file=path, next_step=_AS_NUMBERS)
-    plist = dataset.id.get_create_plist()
-    filters = {plist.get_filter(at)[0] for at in range(plist.get_nfilters())}
-    if not filters <= _FILTERS:
-        numbers = ", ".join(map(str, sorted(filters - _FILTERS)))
-        reason = f"{key!r} is packed by a filter that HDF5 does not bring (number {numbers})"
-        raise FeatureError(reason, file=path, next_step=_AS_NUMBERS)
-    item = dataset.dtype.itemsize
-    needed = math.prod(map(int, dataset.shape or (0,))) * item
-    chunk = math.prod(map(int, dataset.chunks or (0,))) * item
-    if max(needed, chunk) > max_bytes:
-        raise FeatureError(
-            f"{key!r} holds {max(needed, chunk) / 2**30:.0f} GiB, above the limit of {max_bytes / 2**30:.0f}",
-            file=path,
-            next_step="Save it as float32 or float16, or with fewer crops.",
-        )
-    held = dataset.id.get_storage_size() * (_MOST_DEFLATED if filters else 1)
-    if needed > held:
-        shape = tuple(map(int, dataset.shape))
-        reason = f"{key!r} is cut short: its shape {shape} needs {needed} bytes, and the file holds less"
-        raise FeatureError(reason, file=path, next_step=_AGAIN)
+def _environment() -> dict[str, str]:
+    """Return the child's environment: one thread, and the vadpipe that runs here."""
+    root = str(Path(vadpipe.__file__).parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

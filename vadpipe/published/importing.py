@@ -29,10 +29,12 @@ from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.extract.store import FeatureStore, Stored
 from vadpipe.extract.videos import Failure, Video
 from vadpipe.features import Features, Recipe, Source
-from vadpipe.published.arrays import in_order, read_array
-from vadpipe.published.files import Published, find_published
+from vadpipe.published.axes import in_order
+from vadpipe.published.containers import Containers
+from vadpipe.published.files import find_published
 from vadpipe.published.frame_counts import MAX_FRAMES, FrameCounts
 from vadpipe.published.settings import ImportSettings
+from vadpipe.published.videos import Published
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +64,13 @@ def import_features(
 ) -> Imported:
     """Turn published features into one feature file a video, for ``fit`` and for a head that it makes.
 
-    Taken are ``.npy``, ``.npz``, ``.txt``, HDF5 and PyTorch files with ``[T, D]``, ``[T, C, D]`` or
-    ``[C, T, D]`` (T rows, C crops and D numbers of a feature), or with ``[T, D]`` in one file a crop:
-    ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders and the file's
-    name, without the suffix of the array: ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``; labels are
-    taken from there as they are for videos. Of several videos in a file, each name follows that of the file:
-    ``feats/sht/01_0014``.
-    Files that were imported before, and have not changed, are skipped. One that cannot be used is reported,
-    and the rest goes on.
+    Taken are ``.npy``, ``.npz``, ``.txt``, HDF5 and what ``torch.save`` wrote (``.pt``, ``.pth``) with
+    ``[T, D]``, ``[T, C, D]`` or ``[C, T, D]`` (T rows, C crops and D numbers of a feature), or ``[T, D]`` in
+    one file a crop: ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders
+    and the file's name, without the suffix of the array: ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``;
+    labels are taken from there as they are for videos. A file that holds many videos is a folder of theirs:
+    ``01_0014`` in ``feats/SHT.h5`` is ``feats/SHT/01_0014``, see :mod:`vadpipe.published.members`. What was
+    imported before, and has not changed, is skipped. What cannot be used is reported, and the rest goes on.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
@@ -85,9 +86,6 @@ def import_features(
     """
     listed = None if frame_counts is None else Path(frame_counts)
     counts = None if listed is None else FrameCounts(listed)
-    videos, unusable = find_published(
-        inputs, join=settings.joins_crops, leave_out=listed, array=settings.array
-    )
     result = Imported()
 
     def fail(failure: Failure) -> None:
@@ -95,24 +93,20 @@ def import_features(
         if on_failure is not None:
             on_failure(failure)
 
-    for failure in unusable:
-        fail(failure)
-    work = _Work(settings, counts, _ImportStore(Path(output), [video.place for video in videos]), result)
-    for video in videos:
-        try:
-            work.do(video)
-        except (FeatureError, InputError) as error:
-            fail(Failure(video.files[0], _naming_the_array(error, video)))
+    with Containers() as containers:
+        videos, unusable = find_published(
+            inputs, containers, array=settings.array, join=settings.joins_crops, leave_out=listed
+        )
+        for failure in unusable:
+            fail(failure)
+        work = _Work(settings, counts, _ImportStore(Path(output), [video.place for video in videos]), result)
+        for video in videos:
+            try:
+                work.do(video)
+            except (FeatureError, InputError) as error:
+                fail(Failure(Path(video.label), error))
     work.tell_doubts()
     return result
-
-
-def _naming_the_array(error: FeatureError | InputError, video: Published) -> FeatureError | InputError:
-    """Return an error that says which array of a file with many it is about."""
-    key = video.keys[0]
-    if not key or repr(key) in error.reason:
-        return error
-    return type(error)(f"{key!r} {error.reason}", file=error.file, next_step=error.next_step)
 
 
 class _ImportStore(FeatureStore):
@@ -147,7 +141,7 @@ class _Work:
         self.settings, self.counts, self.store, self.result = settings, counts, store, result
         self._guessed = 0  # videos whose number of frames nothing tells
         self._n_rows: list[int] = []
-        self._first: tuple[Path, int] | None = None
+        self._first: tuple[str, int] | None = None
 
     def do(self, video: Published) -> None:
         """Import one video, unless it is there already.
@@ -161,7 +155,7 @@ class _Work:
         if stored is not None:  # of the same content: its name and place follow, whatever else is asked now
             stored = self.store.refresh(stored, video)
         if stored is not None and self._is_as_asked(stored.header.recipe, n_frames):
-            log.info("%s: there already as %s", printable(video.files[0]), stored.path)
+            log.info("%s: there already as %s", printable(video.label), stored.path)
             self._check_width(video, stored.header.recipe.feature_dim)
             self.result.skipped.append(stored.path)
             return
@@ -184,6 +178,8 @@ class _Work:
             )
         if not even and len(self._n_rows) > 2 and len({*self._n_rows}) == 1:
             what = "each of %d videos has %d rows: if they were squeezed to so many, pass --rows even"
+            if self._n_rows[0] == 1:  # some sets have an array for each snippet
+                what = "each of %d videos has %d row: if each is a snippet, join those of one video first"
             log.warning(what, len(self._n_rows), self._n_rows[0])
 
     def _is_as_asked(self, recipe: Recipe, n_frames: int | None) -> bool:
@@ -193,12 +189,12 @@ class _Work:
     def _check_width(self, video: Published, feature_dim: int) -> None:
         """Refuse features of another width than the first: of another backbone, or transposed."""
         if self._first is None:
-            self._first = video.files[0], feature_dim
+            self._first = video.label, feature_dim
         first, width = self._first
         if width != feature_dim:
             raise FeatureError(
                 f"has {feature_dim} numbers a row, but {printable(first)} has {width}",
-                file=video.files[0],
+                file=video.label,
                 next_step="Import other features separately; --feature-dim tells that arrays are [D, T].",
             )
 
@@ -219,15 +215,15 @@ def read_features(video: Published, settings: ImportSettings, n_frames: int | No
     values = _values(video, settings)
     count = n_frames or len(values) * settings.stride
     if count > MAX_FRAMES:
-        raise FeatureError(f"needs {count} frames, above the limit of {MAX_FRAMES}", file=video.files[0])
+        raise FeatureError(f"needs {count} frames, above the limit of {MAX_FRAMES}", file=video.label)
     try:
         recipe = settings.recipe(values, n_frames)
     except FeatureError as error:
-        raise FeatureError(error.reason, file=video.files[0], next_step=error.next_step) from error
+        raise FeatureError(error.reason, file=video.label, next_step=error.next_step) from error
     digest = video.digest()
     if video.state() != (n_bytes, modified_ns):
         step = "Run again when it is complete."
-        raise FeatureError("changed while it was read", file=video.files[0], next_step=step)
+        raise FeatureError("changed while it was read", file=video.label, next_step=step)
     return Features(
         values=np.ascontiguousarray(values),
         frame_times_s=np.arange(count) / settings.fps,
@@ -247,29 +243,29 @@ def read_features(video: Published, settings: ImportSettings, n_frames: int | No
 
 def _values(video: Published, settings: ImportSettings) -> NDArray[np.float32]:
     """Read the array or arrays of a video, (T, C, D) float32."""
-    first = video.files[0]
-    joined = len(video.files) > 1
-    if joined and settings.crops not in (None, len(video.files)):
+    joined = len(video.parts) > 1
+    if joined and settings.crops not in (None, len(video.parts)):
         raise FeatureError(
-            f"is one of {len(video.files)} crops by its name, not of {settings.crops}", file=first
+            f"is one of {len(video.parts)} crops by its name, not of {settings.crops}", file=video.label
         )
     crops = 1 if joined else settings.crops
-    parts = [
+    arrays = [
         in_order(
-            read_array(path, settings.array if key is None else key),
-            path,
+            part.read(settings.array),
+            part.label,
             layout=settings.layout,
             crops=crops,
             feature_dim=settings.feature_dim,
         )
-        for path, key in zip(video.files, video.keys, strict=True)
+        for part in video.parts
     ]
-    for path, part in zip(video.files, parts, strict=True):
-        if part.shape != parts[0].shape:
-            reason = f"is a crop of {_size(part)}, but {first.name} of {_size(parts[0])}"
-            raise FeatureError(reason, file=path, next_step="Fetch the crops of that video again.")
-    return np.concatenate(parts, axis=1) if joined else parts[0]
+    for part, array in zip(video.parts, arrays, strict=True):
+        if array.shape != arrays[0].shape:
+            first = video.label.rpartition("/")[2]
+            reason = f"is a crop of {_size(array)}, but {printable(first)} of {_size(arrays[0])}"
+            raise FeatureError(reason, file=part.label, next_step="Fetch the crops of that video again.")
+    return np.concatenate(arrays, axis=1) if joined else arrays[0]
 
 
-def _size(part: NDArray[np.float32]) -> str:
-    return f"{part.shape[0]} rows of {part.shape[2]} numbers"
+def _size(array: NDArray[np.float32]) -> str:
+    return f"{array.shape[0]} rows of {array.shape[2]} numbers"

@@ -1,72 +1,115 @@
-"""Files that hold many arrays, HDF5 and PyTorch's: which of them are videos, and what these are called."""
+"""Which arrays of a file that holds many are the features of which video.
+
+Such files come in three forms, and are told apart by the names in them:
+
+* an array a video: ``01_0014``, ``Abuse001_x264``, or below groups that are its folders, ``Abuse/Abuse001``;
+* a group a video, with an array in it that is called alike in each: ``Abuse001_x264/features``; where a group
+  holds several (``features``, ``picks``), the user names the one to take;
+* the features of one video alone, whatever they are called: that video is named after the file.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from vadpipe.errors import FeatureError
+from vadpipe.errors import FeatureError, printable
 
-_GENERIC = frozenset({"features", "feature", "feats", "feat", "data", "x", "i3d", "c3d", "x3d", "rgb"})
-"""What the only array of a video's group may be called, as it cannot be the name of a video."""
+Address = tuple[str, ...]
+"""Where an array lies in its file: the names of its groups, and its own; ``()`` where it is all there is."""
+
+ARRAY_NAMES = frozenset(
+    {"feature", "features", "feat", "feats", "embedding", "embeddings", "rgb", "flow"}
+    | {"data", "label", "labels", "score", "scores"}
+)
+"""What arrays are called for what they hold, and never for the video that they are about."""
+
+_SHOWN = 8
 
 
-class Member(NamedTuple):
-    """The features of one video inside a file: where they are in it, and the video's name within the file."""
-
-    key: str
-    video: str
-
-
-def videos_of(keys: Iterable[str], path: Path, array: str | None) -> list[Member]:
-    """Return which arrays of a file are the features of a video, sorted by the video's name.
-
-    One array a video, or one group (or dictionary) a video with the array inside it:
-
-    * ``01_0014``, ``Abuse/Abuse001``: an array is a video, and groups are its folders.
-    * ``01_0014/features``, ``01_0015/features``: a group is a video, since its only array is called as no
-      video is.
-    * Where groups hold several arrays of the same names, ``array`` has to name one.
+def videos_in(addresses: Sequence[Address], array: str | None, file: Path) -> list[tuple[Address, Address]]:
+    """Return the arrays that are features, each after the name of its video below the file.
 
     Args:
-        keys: of all arrays in the file, with ``/`` between the names of groups.
-        path: the file, for messages.
-        array: which array of each group, or the key of the only one to take.
+        addresses: of all arrays of the file.
+        array: the name of the arrays to take; without it they are recognised.
+        file: for messages.
+
+    Returns:
+        Pairs of a video's name and an array's address, in the order given. The name of the file's only video
+        is ``()``. No part of a name is empty or leads elsewhere (``..``), and all can be printed.
 
     Raises:
-        FeatureError: where there is none, or several could be the features of one video.
+        FeatureError: where there is no array, none of that name, or several that may be of one video.
     """
-    keys = sorted(keys)
-    if not keys:
-        raise FeatureError("holds no arrays", file=path, next_step="Fetch the file again, or leave it out.")
+    if not addresses:
+        raise FeatureError("holds no arrays", file=file)
+    if addresses[0] == ():
+        return [((), ())]
     if array is not None:
-        chosen = [key for key in keys if key == array or key.endswith(f"/{array}")]
+        chosen = [address for address in addresses if address[-1] == array]
         if not chosen:
             raise FeatureError(
-                f"holds no array named {array!r}", file=path, next_step=f"It holds: {', '.join(keys[:8])}."
+                f"holds no array named {array!r}",
+                file=file,
+                next_step=f"It holds: {_listed(address[-1] for address in addresses)}.",
             )
-        return [Member(key, key.removesuffix(array).removesuffix("/")) for key in chosen]
-    groups: dict[str, set[str]] = defaultdict(set)
-    for key in keys:
-        group, _, name = key.rpartition("/")
-        groups[group].add(name)
-    named = [frozenset(names) for group, names in groups.items() if group]
-    alike = len(named) > 1 and len({*named}) == 1
-    if alike and len(named[0]) > 1 and {name.lower() for name in named[0]} & _GENERIC:
-        several = ", ".join(sorted(named[0])[:8])
-        raise FeatureError(
-            f"holds several arrays for each video: {several}",
-            file=path,
-            next_step="Name one with --array NAME.",
-        )
-    members = []
-    for key in keys:
-        group, _, name = key.rpartition("/")
-        only = len(groups[group]) == 1
-        is_group = bool(group) and only and name.lower() in _GENERIC
-        members.append(Member(key, group if is_group else key))
-    if len(members) == 1 and (members[0].key.lower() in _GENERIC or "/" not in members[0].key):
-        return [Member(members[0].key, "")]
-    return members
+        return [(_name(address[:-1], file), address) for address in chosen]
+    if len(addresses) == 1:
+        return [((), addresses[0])]
+    groups = _by_group(addresses)
+    if _alike(groups):
+        return [(_name(address[:-1], file), address) for address in addresses]
+    found: list[tuple[Address, Address]] = []
+    videos: list[Address] = []
+    for group, members in groups.items():
+        called = [address for address in members if address[-1].casefold() in ARRAY_NAMES]
+        if called and (len(members) > 1 or not group):
+            raise _several(members, called[0][-1], file)
+        found += [(_name(group if called else address, file), address) for address in members]
+        videos += [] if called else members
+    # Videos of many groups have many names; a few that recur from group to group are of arrays.
+    if len({address[-1] for address in videos}) < len(_by_group(videos)):
+        raise _several(videos, videos[0][-1], file)
+    return found
+
+
+def spelled(address: Address) -> str:
+    """Return an address as ``h5ls`` writes it: ``Abuse/Abuse001``."""
+    return "/".join(address)
+
+
+def _by_group(addresses: Iterable[Address]) -> dict[Address, list[Address]]:
+    groups: dict[Address, list[Address]] = {}
+    for address in addresses:
+        groups.setdefault(address[:-1], []).append(address)
+    return groups
+
+
+def _alike(groups: dict[Address, list[Address]]) -> bool:
+    """Return whether each group holds one array, and all are called the same."""
+    names = {address[-1] for members in groups.values() for address in members}
+    return () not in groups and len(names) == 1
+
+
+def _name(address: Address, file: Path) -> Address:
+    """Return the name of a video, of parts that can be the names of files and folders."""
+    parts = (part for name in address for part in name.split("/"))
+    name = tuple(printable(part) for part in parts if part not in ("", ".", ".."))
+    if address and not name:
+        raise FeatureError(f"holds an array that is named {spelled(address)!r}", file=file)
+    return name
+
+
+def _several(addresses: Sequence[Address], example: str, file: Path) -> FeatureError:
+    return FeatureError(
+        f"holds several arrays that may be of one video: {_listed(address[-1] for address in addresses)}",
+        file=file,
+        next_step=f"Name the one to take, for example with --array {example}.",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
+    return ", ".join(map(printable, distinct[:_SHOWN])) + more

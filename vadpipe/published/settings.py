@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.extract.crops import CROPS
 from vadpipe.features import IMPORTED, Recipe
-from vadpipe.published.arrays import LAYOUTS
+from vadpipe.published.axes import LAYOUTS
 from vadpipe.sampling import SNIPPET_FRAMES
 
 ROWS = ("stride", "even")
@@ -27,14 +27,15 @@ class ImportSettings:
             same; feature files name it with :data:`vadpipe.features.IMPORTED` before it.
         crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a video by
             itself, whatever its name.
-        layout: order of the axes, one of :data:`vadpipe.published.arrays.LAYOUTS`. One of a file that holds
+        layout: order of the axes, one of :data:`vadpipe.published.axes.LAYOUTS`. One of a file that holds
             all crops (``"tcd"``, ``"ctd"``) takes each file as a video by itself, too.
         rows: one of :data:`ROWS`.
         stride: frames from the start of one row to the start of the next; with even rows it only says how
             many frames there are where no list of counts does.
         fps: nominal frames a second.
         feature_dim: D where it is known: another last axis is refused, and ``[D, T]`` is turned round.
-        array: which array of ``.npz`` files to take.
+        array: which array to take of files that hold several for each video: of ``.npz`` files, and of the
+            groups of HDF5 files and the dicts of ``.pt`` files.
 
     Raises:
         UsageError: where one of them is out of range.

@@ -1,156 +1,229 @@
-"""Features that ``torch.save`` wrote: tensors alone, read without running anything that lies in the file."""
+"""Tensors that ``torch.save`` wrote, read without running anything that lies beside them.
+
+A ``.pt`` file is a pickle, and a pickle can name functions and have them called. What one names is looked at
+before it is loaded, and a file that asks for more than plain tensors is refused; then ``torch.load`` reads it
+with ``weights_only=True``, which admits little more by itself. The numbers stay in the file, from where they
+are read when they are needed, but for files of torch before 1.6, which cannot be mapped.
+"""
 
 from __future__ import annotations
 
+import io
+import pickletools
+import re
 import warnings
 import zipfile
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.errors import FeatureError
+from vadpipe.errors import FeatureError, printable
+from vadpipe.published import checking
+from vadpipe.published.checking import AGAIN, check_bytes, cut_short, needed_bytes
+from vadpipe.published.members import Address, spelled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
-_DEPTH = 2  # {"fight": {"a": tensor}}
-_AGAIN = "Fetch the file again, or leave it out."
-_AS_TENSORS = "Save it again as tensors alone: torch.save({NAME: tensor}, FILE)."
+LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+"""How a file of torch before 1.6 begins: a pickle of the format's number."""
+
+_MAX_PICKLE_BYTES = 2**26  # names and shapes of a million tensors
+_LEGACY_PICKLES = 5  # number, version, machine, content, keys of the storages
+_CONTENT = 3
+
+# Rebuild functions and types of plain tensors, as a pickle names them.
+_PLAIN = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor(_v2|_v3)?|parameter)|torch Size"
+    r"|torch \w+Storage|torch\.storage (Typed|Untyped)Storage"
+    r"|torch (bfloat16|bool|u?int\d+|float\w+|double|half|complex\w+)"
+)
+_SPECIAL = re.compile(r"torch\._utils _rebuild_(sparse|q|meta|nested)_?tensor\w*")
+_NAMING = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+_OF_A_NETWORK = (".weight", ".bias", ".running_mean", ".running_var")
+_TENSORS_ALONE = "Save tensors alone: torch.save({video: tensor, ...}, FILE), or one tensor a file."
 
 
-def is_torch_archive(path: Path) -> bool:
-    """Tell whether a ZIP archive was written by ``torch.save``, and not by ``numpy.savez``."""
-    return _is_torch_archive(path, _state(path))
+class TorchFile:
+    """The tensors of a file, by their addresses: ``()`` of one alone, ``(video,)``, ``(video, "features")``.
 
-
-@lru_cache(maxsize=1)
-def _is_torch_archive(path: Path, state: tuple[int, int]) -> bool:
-    del state
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def list_torch(path: Path, max_bytes: int) -> list[str]:
-    """Return the keys of all tensors in a file, with ``/`` between those of nested dictionaries.
-
-    The only tensor of a file that holds no dictionary has the key ``""``.
-
-    Raises:
-        FeatureError: where the file cannot be loaded safely, or holds more than tensors.
-    """
-    return list(_tensors(path, _state(path), max_bytes))
-
-
-def read_torch(path: Path, key: str, max_bytes: int) -> NDArray[np.generic]:
-    """Return a tensor as an array with its own axes; bfloat16 becomes float32.
+    Args:
+        path: a file that ``torch.save`` wrote.
 
     Raises:
-        FeatureError: as :func:`list_torch` does, and where it is not plain numbers in memory.
+        FeatureError: where it cannot be read, is damaged, asks for more than plain tensors, or holds none.
     """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        content, records = _load(path)
+        self._tensors = _flat(content, path)
+        if records is not None:
+            _check_records(self._tensors.values(), records, path)
+        for address in self._tensors:
+            if address and f".{address[-1]}".endswith(_OF_A_NETWORK):
+                reason = f"holds the weights of a network ({spelled(address)}), not features"
+                raise FeatureError(reason, file=path, next_step="Leave the file out.")
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where its tensors lie, in the file's order."""
+        return list(self._tensors)
+
+    def read(self, address: Address, label: str) -> NDArray[np.generic]:
+        """Return a tensor as an array of its own type; bfloat16 and narrower floats become float32.
+
+        Args:
+            address: one of :attr:`addresses`.
+            label: the file and the address, for messages.
+
+        Raises:
+            FeatureError: where it is no plain tensor of numbers, or larger than the limit.
+        """
+        tensor = self._tensors.get(address)
+        if tensor is None:
+            raise FeatureError("is there no longer", file=label, next_step="Run again.")
+        return _array(tensor, label)
+
+
+def _load(path: Path) -> tuple[object, Counter[int] | None]:
+    """Return what a file holds, and the sizes in bytes of an archive's records of numbers."""
     import torch
 
-    tensor = _tensors(path, _state(path), max_bytes)[key]
-    reason = None
-    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        reason = "is sparse, quantized or without data"
-    elif tensor.is_complex() or tensor.dtype is torch.bool:
-        reason = f"holds {tensor.dtype}, not numbers"
-    elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        reason = f"has the shape {tuple(tensor.shape)}, but holds fewer numbers"
-    elif tensor.numel() * 4 > max_bytes:
-        reason = f"holds more than {max_bytes / 2**30:.0f} GiB"
-    if reason is not None:
-        raise FeatureError(f"{key or 'its tensor'!r} {reason}", file=path, next_step=_AS_TENSORS)
-    tensor = tensor.detach()
-    if tensor.dtype is torch.bfloat16:
-        tensor = tensor.to(torch.float32)
-    # A copy: the tensor is a view of the file, which may change.
-    return np.array(tensor.resolve_neg().numpy())
-
-
-def _state(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-@lru_cache(maxsize=1)  # one file may hold thousands of videos, which are read one by one
-def _tensors(path: Path, state: tuple[int, int], max_bytes: int) -> dict[str, Tensor]:
-    import torch
-
-    n_bytes, _ = state
-    archive = is_torch_archive(path)
-    if archive:
-        _check_archive(path, max_bytes)
-    elif n_bytes > max_bytes:
-        raise FeatureError(
-            f"has {n_bytes / 2**30:.0f} GiB, above the limit", file=path, next_step=_AS_TENSORS
-        )
-    if _makes_memory(path, archive):
-        reason = "asks for memory that no tensor needs, and is not loaded"
-        raise FeatureError(reason, file=path, next_step=_AS_TENSORS)
     try:
+        with path.open("rb") as file:
+            is_legacy = file.read(len(LEGACY)) == LEGACY
+    except OSError as error:
+        raise FeatureError(f"cannot be read: {error.strerror or error}", file=path) from error
+    try:
+        records = None
+        if is_legacy:
+            _look_at_legacy(path)
+        else:
+            records = _look_at_archive(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of an archive of code before it refuses it
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=archive or None)
-    except MemoryError as error:
-        raise FeatureError("needs more memory than there is", file=path) from error
-    except Exception as error:  # torch raises many kinds for a damaged or hostile file
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=not is_legacy), records
+    except FeatureError:
+        raise
+    except Exception as error:  # torch and pickletools raise many kinds for a damaged or hostile file
+        reason = printable(str(error).strip().partition("\n")[0][:200])
+        if "weights_only" in reason:  # advice to load it without
+            reason = "torch does not load it safely"
+        raise FeatureError(f"is damaged: {reason}", file=path, next_step=AGAIN) from error
+
+
+def _look_at_archive(path: Path) -> Counter[int]:
+    """Refuse an archive that asks for more than tensors, or is packed so that it could grow.
+
+    Returns:
+        How many records of numbers it has of each size in bytes.
+    """
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        names = [info.filename.rpartition("/")[2] for info in infos]
+        if "constants.pkl" in names:
+            reason = "holds a TorchScript program, which is never loaded"
+            raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
+        if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
+            reason = "is encrypted, or packed as torch never does"
+            raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
+        pickles = [info for info in infos if info.filename.endswith("/data.pkl")]
+        if len(pickles) != 1 or pickles[0].file_size > _MAX_PICKLE_BYTES:
+            raise FeatureError("is not laid out as torch does it", file=path, next_step=AGAIN)
+        _look_at_pickle(io.BytesIO(archive.read(pickles[0])), path)
+        return Counter(info.file_size for info in infos if "/data/" in info.filename)
+
+
+def _look_at_legacy(path: Path) -> None:
+    """Refuse a file that asks for more than tensors, is too large, or states more than it can hold."""
+    n_bytes = path.stat().st_size
+    if n_bytes > checking.MAX_BYTES:  # it is loaded whole
         raise FeatureError(
-            "is damaged, or holds more than tensors, which could run code and is never loaded",
+            f"has {n_bytes} bytes, above the limit of {checking.MAX_BYTES} for files of torch before 1.6",
             file=path,
-            next_step=_AS_TENSORS,
-        ) from error
-    return dict(_flat(content, path, "", _DEPTH))
+            next_step="Save it again: torch.save(torch.load(FILE, weights_only=True), NEW).",
+        )
+    with path.open("rb") as file:
+        start = io.BytesIO(file.read(_MAX_PICKLE_BYTES))
+    for number in range(_LEGACY_PICKLES):
+        # A number of its content is a length, and no storage has more numbers than the file has bytes.
+        _look_at_pickle(start, path, n_bytes if number == _CONTENT else None)
 
 
-def _makes_memory(path: Path, archive: bool) -> bool:
-    """Tell whether a pickle calls ``bytearray``, which torch allows, with whatever length."""
-    if not archive:
-        return b"bytearray" in path.read_bytes()
-    with zipfile.ZipFile(path) as file:
-        return any(b"bytearray" in file.read(name) for name in file.namelist() if name.endswith(".pkl"))
+def _look_at_pickle(stream: io.BytesIO, path: Path, largest: int | None = None) -> None:
+    """Go through a pickle, without loading it, for what it names and how large its numbers are."""
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name == "GLOBAL" and _SPECIAL.fullmatch(str(argument)):
+            raise _special(path)
+        if operation.name in _NAMING or (operation.name == "GLOBAL" and not _PLAIN.fullmatch(str(argument))):
+            asked = printable(str(argument or operation.name).replace(" ", "."))
+            reason = f"holds pickled objects, which can run code and are never loaded: it asks for {asked}"
+            raise FeatureError(reason[:300], file=path, next_step=_TENSORS_ALONE)
+        if largest is not None and isinstance(argument, int) and argument > largest:
+            reason = f"is cut short: it states a size of {argument}, and is one of {largest} bytes"
+            raise FeatureError(reason, file=path, next_step=AGAIN)
 
 
-def _check_archive(path: Path, max_bytes: int) -> None:
-    """Refuse an archive that is packed, as torch never does, or larger than allowed once it is read."""
+def _check_records(tensors: Iterable[Tensor], records: Counter[int], path: Path) -> None:
+    """Refuse tensors whose numbers are not as long as a record: what follows in the file would be read."""
+    storages = (tensor.untyped_storage() for tensor in tensors)
+    sizes = {storage.data_ptr(): storage.nbytes() for storage in storages if storage.nbytes()}
+    if Counter(sizes.values()) - records:
+        raise FeatureError("is damaged: its tensors are not as long as it says", file=path, next_step=AGAIN)
+
+
+def _flat(content: object, path: Path) -> dict[Address, Tensor]:
+    """Return the tensors of a file by their addresses; what else is plain (a number, a text) is left out."""
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        return {(): content}
+    if not isinstance(content, dict):
+        reason = f"holds a {type(content).__name__}, not a tensor or a dict of tensors"
+        raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
+    found: dict[Address, Tensor] = {}
+    for name, value in content.items():
+        inner = value.items() if isinstance(value, dict) else [(None, value)]
+        for below, entry in inner:
+            address = (str(name),) if below is None else (str(name), str(below))
+            if isinstance(entry, torch.Tensor) and address not in found:
+                found[address] = entry
+            elif not isinstance(entry, (int, float, str, type(None))):
+                what = "two tensors" if isinstance(entry, torch.Tensor) else f"a {type(entry).__name__}"
+                reason = f"holds {what} as {printable(spelled(address)[:80])}, not one tensor"
+                raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
+    return found
+
+
+def _array(tensor: Tensor, label: str) -> NDArray[np.generic]:
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_nested:
+        raise _special(label)
+    if tensor.is_complex() or tensor.dtype is torch.bool:
+        reason = f"holds {str(tensor.dtype).removeprefix('torch.')}, not numbers"
+        raise FeatureError(reason, file=label, next_step="Save it as tensor.float().")
+    needed, held = needed_bytes(tensor.shape, tensor.element_size(), label), tensor.untyped_storage().nbytes()
+    if needed > held:  # an expanded tensor repeats its numbers without end
+        raise cut_short(tensor.shape, needed, held, label)
+    check_bytes(needed, label)
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise FeatureError(f"is damaged: {error}", file=path, next_step=_AGAIN) from error
-    if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
-        raise FeatureError("is packed as torch.save never does", file=path, next_step=_AS_TENSORS)
-    largest = max((info.file_size for info in infos), default=0)
-    if largest > max_bytes:
-        reason = f"holds a tensor of {largest / 2**30:.0f} GiB, above the limit of {max_bytes / 2**30:.0f}"
-        raise FeatureError(reason, file=path, next_step=_AS_TENSORS)
+        plain = tensor.detach().resolve_neg()
+        if tensor.dtype is torch.bfloat16 or (tensor.is_floating_point() and tensor.element_size() == 1):
+            plain = plain.to(torch.float32)
+        array: NDArray[np.generic] = plain.numpy()
+    except (RuntimeError, TypeError) as error:  # a type that numpy lacks
+        reason = f"holds {str(tensor.dtype).removeprefix('torch.')}, which cannot be read as numbers"
+        raise FeatureError(reason, file=label, next_step="Save it as tensor.float().") from error
+    return array
 
 
-def _flat(content: object, path: Path, key: str, depth: int) -> list[tuple[str, Tensor]]:
-    """Return the tensors of a dictionary, and of those in it, with their keys."""
-    from torch import Tensor
-
-    if isinstance(content, Tensor):
-        return [(key, content)]
-    if isinstance(content, dict) and depth:
-        found = []
-        for name, value in content.items():
-            if isinstance(value, (Tensor, dict)):
-                below = str(name).strip("/")
-                found += _flat(value, path, f"{key}/{below}" if key else below, depth - 1)
-            elif not isinstance(value, (str, int, float, type(None))):  # a name or a count may lie beside
-                raise _not_tensors(value, path)
-        return found
-    raise _not_tensors(content, path)
-
-
-def _not_tensors(value: object, path: Path) -> FeatureError:
-    reason = f"holds {type(value).__name__}, not tensors or one dictionary of tensors"
-    return FeatureError(reason, file=path, next_step=_AS_TENSORS)
+def _special(file: str | Path) -> FeatureError:
+    reason = "holds a tensor that is sparse, quantized, nested or without numbers"
+    step = "Save plain ones: tensor.to_dense() of sparse, tensor.dequantize() of quantized ones."
+    return FeatureError(reason, file=file, next_step=step)

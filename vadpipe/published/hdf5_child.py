@@ -1,0 +1,106 @@
+"""The process that reads HDF5 files and can be lost: ``python -m vadpipe.published.hdf5_child PIPE MEMORY``.
+
+The HDF5 library crashes on some damaged files, and unpacks whatever a chunk holds. Here that costs one file.
+What is asked comes as JSON, with the state of the file as it is now, and is answered with JSON: what the file
+holds, or the shape and type of an array, whose bytes follow in pieces. An empty piece says that an error
+follows instead. PIPE is the number of a descriptor, MEMORY the address space in bytes that it may have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vadpipe.errors import FeatureError
+from vadpipe.extract.decode.child import die_with_parent
+from vadpipe.extract.decode.limits import confine_this_process
+from vadpipe.published.checking import AGAIN
+
+if TYPE_CHECKING:
+    from vadpipe.published.hdf5_reading import Hdf5File
+
+
+class _Server:
+    """Answers what is asked, with one file open at a time."""
+
+    def __init__(self, parent: Connection) -> None:
+        self._parent = parent
+        self._file: Hdf5File | None = None
+        self._opened: tuple[str, object] | None = None
+
+    def answer(self, asked: dict[str, Any]) -> None:
+        """Answer one question; an error of whatever kind is an answer."""
+        told: dict[str, Any] | None = None
+        try:
+            told, pieces = self._look_up(asked)
+            self._tell(told)
+            for piece in pieces:
+                self._parent.send_bytes(piece)
+        except BrokenPipeError:  # nobody listens any more
+            os._exit(1)
+        except Exception as error:  # h5py raises many kinds for a damaged file
+            if told is not None:
+                self._parent.send_bytes(b"")
+            self._tell(_failure(error))
+
+    def _look_up(self, asked: dict[str, Any]) -> tuple[dict[str, Any], Iterable[memoryview]]:
+        file = self._open(asked["path"], asked["state"])
+        if asked["address"] is None:
+            contents = file.contents()
+            return {"arrays": contents.arrays, "left_out": contents.left_out}, ()
+        shape, dtype, pieces = file.read(tuple(asked["address"]), asked["label"])
+        return {"shape": shape, "dtype": dtype.str}, pieces
+
+    def _open(self, path: str, state: object) -> Hdf5File:
+        from vadpipe.published.hdf5_reading import Hdf5File
+
+        if self._file is None or self._opened != (path, state):
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self._file, self._opened = Hdf5File(Path(path)), (path, state)
+        return self._file
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        self._parent.send_bytes(json.dumps(content).encode())
+
+
+def main() -> None:
+    """Answer questions until nobody asks any more."""
+    die_with_parent()
+    parent = Connection(int(sys.argv[1]))
+    # Before the process is confined: its libraries are opened here. Where they are not, each answer says so.
+    with suppress(ImportError):
+        import vadpipe.published.hdf5_reading  # noqa: F401
+    confine_this_process(int(sys.argv[2]))
+    server = _Server(parent)
+    while True:
+        try:
+            asked = json.loads(parent.recv_bytes())
+        except EOFError:
+            os._exit(0)  # a library may crash while it is taken down
+        server.answer(asked)
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    if isinstance(error, FeatureError):
+        return {"reason": error.reason, "next_step": error.next_step}
+    if isinstance(error, ImportError):
+        reason = f"is an HDF5 file, which h5py reads, and that cannot be imported: {error}"
+        return {"reason": reason, "next_step": "Run: pip install 'vadpipe[hdf5]'"}
+    if isinstance(error, MemoryError):
+        reason = f"needs more than the {int(sys.argv[2]) / 2**30:.1f} GiB of memory that it may have"
+        return {"reason": reason, "next_step": "Save it in smaller chunks, or without compression."}
+    from vadpipe.published.hdf5_reading import damage
+
+    return {"reason": damage(error), "next_step": AGAIN}
+
+
+if __name__ == "__main__":
+    main()
