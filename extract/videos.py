@@ -47,7 +47,9 @@ class Video:
         return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
 
     def state(self) -> tuple[int, int]:
-        """Return its size in bytes and the time of its last change in ns; of a folder, those of its pictures.
+        """Return its size in bytes and the time of its last change in ns.
+
+        Of an image sequence it is the size of all pictures, and a number that changes with any of them.
 
         Raises:
             InputError: where it is gone.

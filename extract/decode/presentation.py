@@ -86,6 +86,17 @@ def present(
         return _by_place(rows, order, assume_fps)
     if family.counted:  # what stands for times of presentation are guesses
         return Presentation(np.where(rows["empty"], NO_STAMP, rows["dts"]), rows["dts"], tick)
+    return _by_timestamps(rows, family, tick, reorders, lambda: shown_order(path, limits, on_packet))
+
+
+def _by_timestamps(
+    rows: NDArray[np.void],
+    family: Family,
+    tick: Fraction,
+    reorders: bool,
+    decoded_order: Callable[[], NDArray[np.int64]],
+) -> Presentation:
+    """Repair the timestamps of a file, and ask the decoder for the order where they do not tell it."""
     stored = np.where(rows["empty"], NO_STAMP, rows["pts"])
     pts = stored.copy()
     if not reorders:
@@ -108,11 +119,11 @@ def present(
     packets = np.flatnonzero(known)
     pts[known], dts[known] = mended.pts, mended.dts
     if reorders and (family.unordered or stores_dts):
-        order = shown_order(path, limits, on_packet)[: known.sum()]
+        order = decoded_order()[: known.sum()]
         in_order, pts = np.sort(pts[known]), np.full(len(pts), NO_STAMP, dtype=np.int64)
         pts[order] = in_order[: len(order)]
     elif _leaves_out(pts != NO_STAMP, rows["empty"]):
-        pts = _between_known(pts, shown_order(path, limits, on_packet), step)
+        pts = _between_known(pts, decoded_order(), step)
     found = []
     for at, kind, by in mended.found:
         packet = int(packets[at])
