@@ -263,7 +263,7 @@ def _read_stored(
             tick=Fraction(stream.time_base or 0),
             rate=stream.average_rate or stream.base_rate,
             start_s=start_of(container),
-            n_announced=stream.frames,
+            n_announced=_n_announced(stream),
             announced_s=_announced_s(container, stream),
             reorders=stream.codec_context.has_b_frames,
         )
@@ -318,6 +318,12 @@ def _start_s(start_s: float, presented: Presentation, family: Family, seconds: f
         if abs(first_s - start_s) > FAR_S:
             return first_s
     return start_s
+
+
+def _n_announced(stream: VideoStream) -> int:
+    """Return how many frames the container says it has, less those behind the end of an MP4's edit list."""
+    n_indexed = len(stream.index_entries)  # FFmpeg drops from the index what the edit list leaves out
+    return min(stream.frames, n_indexed) if stream.container.format.name.startswith("mov") else stream.frames
 
 
 def _announced_s(container: InputContainer, stream: VideoStream) -> float:

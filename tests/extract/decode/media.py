@@ -93,3 +93,12 @@ def cut_without_reencoding(source, target, start_s):
                 packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
                 packet.stream = stream
                 writer.mux(packet)
+
+
+def end_edit_at(path, end_s):
+    """Let the edit list of an MP4 end there, as cameras and phones do that trim without writing anew."""
+    content = bytearray(path.read_bytes())
+    timescale_at, length_at = content.index(b"mvhd") + 16, content.index(b"elst") + 12  # of version 0
+    timescale = int.from_bytes(content[timescale_at : timescale_at + 4])
+    content[length_at : length_at + 4] = round(end_s * timescale).to_bytes(4)
+    path.write_bytes(content)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter, write_video
-from media import BACKENDS, OTHERS, counters, cut_without_reencoding, decode, player
+from media import BACKENDS, OTHERS, counters, cut_without_reencoding, decode, end_edit_at, player
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.timeline import read_timeline
@@ -107,6 +107,17 @@ def test_pre_roll_of_an_edit_list_is_never_shown(tmp_path, decoder, b_frames):
     assert counters(frames) == [read_counter(picture) for picture in pictures] == list(range(20, 60))
     assert timeline.n_hidden == 20
     np.testing.assert_allclose(timeline.times_s, times_s, atol=1e-6)
+
+
+@pytest.mark.parametrize("group", ["1", "10", "250"])
+def test_an_edit_list_that_ends_early_is_no_damage(tmp_path, group):
+    path = write_video(tmp_path / "a.mp4", 60, options={"g": group, "bf": "2" if group != "1" else "0"})
+    end_edit_at(path, 1.2)
+    shown = len(player(path)[1])
+    assert shown == 30
+    timeline, frames = decode(path)
+    assert counters(frames) == list(range(30))
+    assert timeline.n_announced == len(timeline.times_s) == 30
 
 
 @pytest.mark.parametrize("decoder", BACKENDS)
