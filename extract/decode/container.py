@@ -67,11 +67,11 @@ FAMILIES = {
     ),
     "avi": Family(
         "AVI", "avi", (".avi",),
-        counted=True, continuous=True, plays=True, media_type="video/x-msvideo",
+        counted=True, continuous=True,
     ),
     "ts": Family(
         "MPEG-TS", "mpegts", (".ts", ".mts", ".m2ts"),
-        wraps_bits=33, measured=False, plays=True, media_type="video/mp2t",
+        wraps_bits=33, measured=False,
     ),
     "ps": Family(
         "MPEG-PS", "mpeg", (".mpg", ".mpeg", ".m2p", ".vob"),

@@ -3,6 +3,7 @@
 import base64
 import logging
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -106,12 +107,21 @@ def embedded(page):
     return base64.b64decode(text[begin : text.index("<", begin)])
 
 
-@pytest.mark.parametrize("kind", ["sequence", "raw", "dvd"])
+BROWSERS_DO_NOT_PLAY = {
+    "sequence": None,
+    "raw": RECORDINGS["raw"][1],
+    "dvd": RECORDINGS["MPEG-PS"][1],
+    "avi": dict(codec="mpeg4", muxer="avi", sound="mp2"),
+    "ts": dict(codec="libx264", muxer="mpegts", bf="2", sound="mp2"),
+    "mpeg2 in ts": dict(codec="mpeg2video", muxer="mpegts", bf="2"),
+    "h264 of 4:4:4": dict(codec="libx264", muxer="mpegts", pixel_format="yuv444p"),
+}
+
+
+@pytest.mark.parametrize("kind", BROWSERS_DO_NOT_PLAY)
 def test_a_report_holds_a_copy_that_browsers_play(tmp_path, sequence, kind):
-    video = sequence
-    if kind != "sequence":
-        options = dict(raw=RECORDINGS["raw"][1], dvd=RECORDINGS["MPEG-PS"][1])[kind]
-        video = encode(tmp_path / kind, **options)
+    options = BROWSERS_DO_NOT_PLAY[kind]
+    video = encode(tmp_path / kind, **options) if options else sequence
     before = {*psutil.Process().children(recursive=True)}
     out = tmp_path / "out"
     written = write_report(curve_of(video), out / "a.report.html", video=video)
@@ -122,6 +132,12 @@ def test_a_report_holds_a_copy_that_browsers_play(tmp_path, sequence, kind):
     times_s, frames = shown(copy)
     assert len(frames) == 40
     np.testing.assert_allclose(times_s, np.arange(40) / 25, atol=2e-3)
+    with av.open(copy) as container:
+        (codec,) = (stream.codec_context for stream in container.streams.video)
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+        assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"] * (
+            "sound" in (options or {})
+        )
     assert children_left(before) == set()
 
 

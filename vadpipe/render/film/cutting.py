@@ -80,6 +80,8 @@ def _copy(clip: Clip, source: Source, key: int, done_s: float) -> None:
     _, stop = _span(clip, source)
     first_s, zero = float(source.timeline.times_s[key]), int(source.timeline.stamps[key])
     with open_container(source.path, source.limits) as (container, stream), Output(clip.output) as output:
+        if clip.for_browsers and not _plays(stream):
+            raise _CannotCopyError
         target = output.container.add_stream_from_template(stream, opaque=True)
         sound = Sound(source, output, first_s, float(source.edges_s[stop]))
         n_packets = 0
@@ -95,6 +97,13 @@ def _copy(clip: Clip, source: Source, key: int, done_s: float) -> None:
             raise _CannotCopyError
         sound.finish()
 
+
+def _plays(stream: VideoStream) -> bool:
+    """Tell whether every browser plays a video stream's codec."""
+    return stream.codec_context.name == "h264" and stream.codec_context.pix_fmt in _PLAYED_PIXELS
+
+
+_PLAYED_PIXELS = ("yuv420p", "yuvj420p")
 
 _Copied = Iterator[tuple[int, int | None, "av.Packet[VideoStream]"]]
 """Packets with their times of presentation and, where they are known, of decoding."""

@@ -17,11 +17,18 @@ from vadpipe.extract.decode.limits import Limits
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of a video that becomes a file: from ``start_s`` up to ``end_s``, written to ``output``."""
+    """A stretch of a video that becomes a file.
+
+    Attributes:
+        start_s, end_s: from where up to where, in seconds.
+        output: path of the file.
+        for_browsers: whether it is encoded again where browsers do not play the video's codec.
+    """
 
     start_s: float
     end_s: float
     output: str
+    for_browsers: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,9 @@ def needs_preview(video: Path) -> bool:
 
 @contextmanager
 def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator[Path]:
-    """Encode all of a video as MP4 and give the file, which is gone afterwards unless it was moved away.
+    """Copy all of a video into MP4 and give the file, which is gone afterwards unless it was moved away.
+
+    H.264 is kept as it is where its timestamps are; everything else is encoded again.
 
     Args:
         curve: of this video.
@@ -47,8 +49,8 @@ def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator
     with temporary as inside:
         path = Path(inside).absolute() / "preview.mp4"
         path.touch()
-        begin_s = float(curve.times_s[0])
-        job = FilmJob(limits, curve.times_s, curve.end_s, (Clip(begin_s, curve.end_s, str(path)),))
+        clip = Clip(float(curve.times_s[0]), curve.end_s, str(path), for_browsers=True)
+        job = FilmJob(limits, curve.times_s, curve.end_s, (clip,))
         with Filming(video, job, folder) as filming:
             filming.finish()
         yield path
