@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # a run in which everything is done already never loads torch
 
 log = logging.getLogger(__name__)
 
+_TOLD_JUMPS = 3  # a recording that was made by motion alone has a hundred
+
 
 class Extractor:
     """Turns videos into features; the backbone is loaded at the first.
@@ -176,8 +178,13 @@ class Extractor:
         if timeline.n_unread_parts:
             what = "%s: %d appended parts are another program and are not read; split the file to score them"
             log.warning(what, name, timeline.n_unread_parts)
+        n_jumps = sum(change.kind == "jump" for change in timeline.changes)
+        if n_jumps > _TOLD_JUMPS:
+            what = "%s: the clock jumps ahead by a minute or more at %d places (-v names them)"
+            log.warning(what, name, n_jumps)
         for change in timeline.changes:
-            log.log(logging.WARNING if change.kind == "jump" else logging.INFO, "%s: %s", name, change)
+            told = change.kind == "jump" and n_jumps <= _TOLD_JUMPS
+            log.log(logging.WARNING if told else logging.INFO, "%s: %s", name, change)
 
     def _rows(self, decoding: Decoding, report: Reporter | None) -> tuple[Clips, NDArray[np.float32]]:
         from vadpipe.extract.engines.overlap import run_engine

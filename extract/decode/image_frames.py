@@ -92,7 +92,7 @@ def read_image(folder: str, name: str, size: tuple[int, int]) -> av.VideoFrame |
     """Return a picture as a frame in RGB, or None where it cannot be decoded or has another size."""
     try:
         with _opened(folder, name) as picture:
-            if picture.size != size:
+            if picture.size != size or picture.mode == "F":  # nothing says which numbers are black and white
                 return None
             if picture.mode.startswith("I"):  # 16 bits, of which a screen shows the upper eight
                 values = np.asarray(picture).astype(np.int64) >> 8

@@ -62,6 +62,18 @@ def test_a_break_of_an_hour_is_told_to_everyone(tmp_path, tiny, caplog):
     assert any("the clock jumps ahead by 3,599 s at frame 20" in record.message for record in caplog.records)
 
 
+def test_many_breaks_are_told_in_one_line(tmp_path, tiny, caplog):
+    parts = [stream(tmp_path / f"{at}", 0, starts_s=600.0 * at) for at in range(5)]
+    path = joined(tmp_path / "motion.ts", *parts)
+    with caplog.at_level(logging.INFO, "vadpipe"):
+        extract_features([path], tmp_path / "f", settings=tiny())
+    told = [(record.levelname, record.message) for record in caplog.records if "the clock" in record.message]
+    assert [level for level, _ in told] == ["WARNING", *["INFO"] * 4]
+    assert told[0][1].endswith(
+        "motion.ts: the clock jumps ahead by a minute or more at 4 places (-v names them)"
+    )
+
+
 def test_a_folder_of_pictures_is_extracted_once(tmp_path, tiny, caplog):
     folder = pictures(tmp_path / "frames/01_0014", 48, suffix=".jpg")
     (folder / "005.jpg").unlink()

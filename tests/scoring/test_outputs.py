@@ -69,6 +69,21 @@ def test_a_video_is_never_overwritten_by_its_annotated_copy(tmp_path):
         places(tmp_path, ["a.mp4"], annotate=tmp_path / "x/../a.mp4")
 
 
+@pytest.mark.parametrize("outputs", [dict(output="walk"), dict(annotate="walk/a.mp4"), dict(clips="walk")])
+def test_results_never_lie_among_the_pictures_of_a_sequence(tmp_path, monkeypatch, outputs):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "walk").mkdir()
+    for number in range(3):
+        (tmp_path / f"walk/{number}.jpg").touch()
+    videos, _ = find_videos([tmp_path])
+    output = Path(outputs["output"]) if "output" in outputs else None
+    rest = {name: value for name, value in outputs.items() if name != "output"}
+    with pytest.raises(UsageError, match=r"walk: is an image sequence, and can hold no results\nGive -o"):
+        Places(videos, output, Outputs(**rest))
+    found = Places(videos, Path("walk/scores"), Outputs())
+    assert found.file(videos[0], ".csv") == Path("walk/scores/walk.csv")
+
+
 def test_the_index_lies_above_all_reports(tmp_path, monkeypatch):
     _, found = places(tmp_path, ["c1/a.mp4", "c2/x/a.mp4"])
     assert found.index == tmp_path / INDEX_NAME

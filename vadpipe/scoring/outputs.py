@@ -90,7 +90,8 @@ class Places:
         outputs: what is written.
 
     Raises:
-        UsageError: where two results would have one name, or one would take the place of a video.
+        UsageError: where two results would have one name, one would take the place of a video, or one would
+            lie among the pictures of an image sequence.
     """
 
     def __init__(self, videos: Sequence[Video], output: Path | None, outputs: Outputs) -> None:
@@ -98,6 +99,12 @@ class Places:
         self._films = {} if outputs.annotate is None else _film_paths(videos, Path(outputs.annotate))
         self._clips = {} if outputs.clips is None else result_stems(videos, Path(outputs.clips))
         originals = {located(video.path).resolve() for video in videos}
+        for path in (*self._stems.values(), *self._films.values(), *self._clips.values()):
+            if located(path.parent).resolve() in originals:  # with them in it, it were no sequence any more
+                step = "Give -o, --annotate and --clips other folders."
+                raise UsageError(
+                    "is an image sequence, and can hold no results", file=path.parent, next_step=step
+                )
         for film in self._films.values():
             if located(film).resolve() in originals:
                 step = "Give --annotate another name."

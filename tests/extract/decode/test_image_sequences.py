@@ -51,6 +51,12 @@ def test_pictures_of_sixteen_bits_are_shown_in_eight(tmp_path):
     assert (frames[2].pixels[:, :, 0] == counter_frame(2, 160, 120)[:, :, 0]).all()
 
 
+def test_fractions_are_no_picture(tmp_path):
+    folder = pictures(tmp_path / "a", 4, suffix=".tif")
+    Image.fromarray(np.full((120, 160), 0.5, np.float32)).save(folder / "002.tif")
+    assert counters(decode(folder)[1]) == [0, 1, 3]
+
+
 @pytest.mark.parametrize("name", ["{}", "frame_{}", "cam 2-{:05d}", "img.{:04d}"])
 def test_the_order_is_that_of_the_numbers(tmp_path, name):
     folder = pictures(tmp_path / "a", 12, name=name, first=5)
