@@ -6,7 +6,8 @@ import logging
 import os
 import shutil
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -51,6 +52,20 @@ def read_counter(pixels: np.ndarray) -> int:
     return sum(1 << bit for bit, centre in enumerate(centres) if row[centre] > 128)
 
 
+@contextmanager
+def keeping_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does to a thread of root that calls it.
+
+    It makes that thread a realtime one, and what this starts inherits it: a child that hangs in a loop would never
+    let the thread that watches it run.
+    """
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
+
+
 def write_video(
     path: Path,
     n_frames: int,
@@ -65,7 +80,7 @@ def write_video(
 ) -> Path:
     """Encode a video of counter frames; ``times`` are presentation times in thousandths, for variable rates."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", options=SAME_BYTES | (container_options or {})) as output:
+    with keeping_priority(), av.open(path, "w", options=SAME_BYTES | (container_options or {})) as output:
         stream = output.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.thread_count = 1

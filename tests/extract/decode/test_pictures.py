@@ -1,5 +1,6 @@
 """Pixels are those that a player shows: turned, in the right colours, in any format and size."""
 
+import os
 import struct
 from fractions import Fraction
 
@@ -132,6 +133,7 @@ def test_odd_sizes(tmp_path, decoder, size):
 @pytest.mark.parametrize("decoder", BACKENDS)
 def test_av1(tmp_path, decoder, capfd):
     path = write_video(tmp_path / "a.mp4", 40, codec="libsvtav1", options={"preset": "12"})
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
     times_s, pictures = player(path)
     timeline, frames = decode(path, decoder)
     assert [read_counter(frame.pixels) for frame in frames] == list(range(40))
