@@ -17,7 +17,7 @@ from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.opening import open_container, read_packets
 from vadpipe.extract.decode.timestamps import NO_STAMP
 
-_COLUMNS = (("pts", "q"), ("dts", "q"), ("duration", "q"), ("discard", "b"), ("empty", "b"))
+_COLUMNS = (("pts", "q"), ("dts", "q"), ("duration", "q"), ("pos", "q"), ("discard", "b"), ("empty", "b"))
 
 
 def read_rows(
@@ -26,7 +26,8 @@ def read_rows(
     """Return a row for each packet of a stream, in the order of the file; nothing is decoded.
 
     The fields are ``pts`` and ``dts`` (int64 ticks, or :data:`NO_STAMP`), ``duration`` (int64 ticks, 0 where
-    unknown), ``discard`` (an edit list hides the frame) and ``empty`` (the packet holds no frame).
+    unknown), ``pos`` (int64, at which byte of the file it lies, -1 where unknown), ``discard`` (an edit list
+    hides the frame) and ``empty`` (the packet holds no frame).
     """
     columns = {name: array(kind) for name, kind in _COLUMNS}
     # VP8 keeps pictures that are never shown, to predict others from, in packets of their own.
@@ -37,7 +38,8 @@ def read_rows(
         empty = packet.size == 0 or (vp8 and not memoryview(packet)[0] & 0x10)
         pts = NO_STAMP if packet.pts is None else packet.pts
         dts = NO_STAMP if packet.dts is None else packet.dts
-        values = (pts, dts, packet.duration or 0, packet.is_discard, empty)
+        pos = -1 if packet.pos is None else packet.pos
+        values = (pts, dts, packet.duration or 0, pos, packet.is_discard, empty)
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
     kinds = [(name, np.int64 if kind == "q" else np.bool_) for name, kind in _COLUMNS]

@@ -1,59 +1,74 @@
 """Which programs a transport stream announces, read from its program association tables.
 
-FFmpeg reads the program that a file begins with. Where a part with another program was appended, its frames
-are missing, and nothing else says so.
+FFmpeg reads one program. Where parts with another program were joined to it, their frames are missing, and
+nothing else says so.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+_SYNC = b"\x47"
 _PACKET_BYTES = 188
-_TIME_CODE_BYTES = 4  # before each packet of M2TS
-_SYNC = 0x47
-_BLOCK_PACKETS = 1 << 15
+_STEPS = (188, 192, 204)  # from packet to packet: plain, M2TS, and with a code that corrects errors
+_TABLE = re.compile(rb"\x47[\x40\x60]\0", re.DOTALL)  # the packet of PID 0 in which a table begins
+_BLOCK_BYTES = 1 << 22
 _MAX_TABLES = 1000
 
 
-def appended_programs(path: str | os.PathLike[str]) -> list[int]:
+def appended_programs(path: str | os.PathLike[str], on_block: Callable[[], None] | None = None) -> list[int]:
     """Return where tables begin that announce none of the programs before, as byte offsets.
 
     A stream of many programs announces them in one table, which is repeated; nothing is returned for it.
+    Tables are found by their bytes wherever they lie: behind a part that ends within a packet, all that
+    follows is off the grid on which the file began.
+
+    Args:
+        path: a transport stream.
+        on_block: called now and then, as a sign of life.
     """
     found: list[int] = []
     known: frozenset[int] = frozenset()
     with open(path, "rb") as file:  # noqa: PTH123  may be a descriptor's name
-        head = file.read(_PACKET_BYTES + 2 * _TIME_CODE_BYTES)
-        m2ts = head[:1] != bytes([_SYNC]) or head[_PACKET_BYTES : _PACKET_BYTES + 1] != bytes([_SYNC])
-        step = _PACKET_BYTES + _TIME_CODE_BYTES * m2ts
-        first = _TIME_CODE_BYTES * m2ts
-        file.seek(0)
-        offset = 0
-        while (block := file.read(step * _BLOCK_PACKETS)) and len(found) < _MAX_TABLES:
-            whole = len(block) // step
-            packets = np.frombuffer(block, np.uint8, whole * step).reshape(whole, step)[:, first:]
-            for at in _tables(packets):
-                programs = _programs(packets[at])
+        data, offset = b"", 0
+        while (block := file.read(_BLOCK_BYTES)) and len(found) < _MAX_TABLES:
+            if on_block is not None:
+                on_block()
+            offset += max(0, len(data) - _STEPS[-1])
+            data = data[-_STEPS[-1] :] + block
+            # What begins in the last packet comes again with the next block.
+            for table in _TABLE.finditer(data, 0, max(0, len(data) - _STEPS[-1] + 2)):
+                at = table.start()
+                if not any(data[at + step : at + step + 1] == _SYNC for step in _STEPS):
+                    continue
+                programs = _programs(data[at : at + _PACKET_BYTES])
                 if programs and known and not programs & known:
-                    found.append(offset + int(at) * step)
+                    found.append(offset + at)
                 known = programs or known
-            offset += len(block)
     return found
 
 
-def _tables(packets: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return which packets (P, 188) begin a program association table: those of PID 0."""
-    starts = packets[:, 1] & 0x40 != 0
-    pid = (packets[:, 1].astype(np.int32) & 0x1F) << 8 | packets[:, 2]
-    return np.flatnonzero((packets[:, 0] == _SYNC) & starts & (pid == 0))
+def unread_programs(starts: list[int], positions: NDArray[np.int64]) -> list[int]:
+    """Return where those parts begin from which nothing was read, as byte offsets.
+
+    Another program is no loss by itself: FFmpeg reads on where the video keeps its PID.
+
+    Args:
+        starts: of the parts behind the first.
+        positions: (P,) int64, where the packets that were read lie in the file.
+    """
+    parts = [0, *starts]
+    read = np.searchsorted(parts, positions, side="right") - 1
+    return [parts[number] for number in sorted({*range(len(parts))} - {*read.tolist()})]
 
 
-def _programs(packet: NDArray[np.uint8]) -> frozenset[int]:
+def _programs(data: bytes) -> frozenset[int]:
     """Return the PIDs of the program maps that a table names; none where it is damaged."""
-    data = packet.tobytes()
     at = 4 + (1 + data[4] if data[3] & 0x20 else 0)  # behind the adaptation field
     if at >= len(data):
         return frozenset()

@@ -34,7 +34,7 @@ from vadpipe.extract.decode.opening import (
 )
 from vadpipe.extract.decode.packets import read_rows
 from vadpipe.extract.decode.presentation import MAX_CHANGES, Presentation, present
-from vadpipe.extract.decode.programs import appended_programs
+from vadpipe.extract.decode.programs import appended_programs, unread_programs
 from vadpipe.extract.decode.timestamps import FAR_S, KINDS, NO_STAMP, ClockChange, Kind
 
 ASSUMED_FPS = 25.0
@@ -56,6 +56,7 @@ class Timeline:
         stamps: (N,) int64, timestamps of the same N frames, in ticks.
         quarter_turns: how often the decoded picture is turned by 90 degrees, counterclockwise.
         n_unread_parts: parts of a concatenated transport stream that are another program, and are not read.
+        unread_at: the byte of the file at which the first of them begins; 0 where all is read.
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
         changes: where the clock does not simply go on; another process is told of 100 at most.
@@ -73,6 +74,7 @@ class Timeline:
     quarter_turns: int
     stamps: NDArray[np.int64] = field(repr=False)
     n_unread_parts: int = 0
+    unread_at: int = 0
     tick: Fraction = Fraction(0)
     timed: bool = True
     changes: tuple[ClockChange, ...] = ()
@@ -153,6 +155,7 @@ class Timeline:
 
 _NUMBERS = (
     "end_s", "n_announced", "n_hidden", "width_px", "height_px", "quarter_turns", "n_unread_parts",
+    "unread_at",
 )  # fmt: skip
 _ROUGHLY_S = 1.0  # a length in words may be off by so much
 
@@ -220,6 +223,9 @@ def read_timeline(
     end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
     limits.check(duration_s=end_s)
     n_hidden = int((~shown).sum())
+    unread: list[int] = []
+    if family is FAMILIES["ts"]:
+        unread = unread_programs(appended_programs(path, on_packet), stored.rows["pos"])
     timeline = Timeline(
         times_s=times_s,
         end_s=end_s,
@@ -228,7 +234,8 @@ def read_timeline(
         width_px=width,
         height_px=height,
         quarter_turns=quarter_turns,
-        n_unread_parts=len(appended_programs(path)) if family is FAMILIES["ts"] else 0,
+        n_unread_parts=len(unread),
+        unread_at=min(unread, default=0),
         stamps=packets["pts"],
         tick=presented.tick,
         timed=family.timed,

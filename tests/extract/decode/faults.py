@@ -40,7 +40,7 @@ from vadpipe.extract.decode.wire import FRAME, HEADER, Kind, send, send_json
 def timeline(**changes):
     record = dict(
         end_s=4.0, n_announced=100, n_hidden=0, width_px=160, height_px=120, quarter_turns=0,
-        n_unread_parts=0, timed=True, changes=[],
+        n_unread_parts=0, unread_at=0, timed=True, changes=[],
     )
     send_json(1, Kind.TIMELINE, record | changes)
 

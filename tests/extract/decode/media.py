@@ -1,6 +1,8 @@
 """What the tests of decoding share: the backends, a player to compare with, and ways to break a file."""
 
 import random
+import shutil
+import subprocess
 from pathlib import Path
 
 import av
@@ -30,6 +32,7 @@ BACKENDS = [
     pytest.param(name, marks=pytest.mark.skipif(why is not None, reason=str(why)))
     for name, why in WHY_NOT.items()
 ]
+FFPROBE = shutil.which("ffprobe")
 OTHERS = [param for param in BACKENDS if param.values != ("pyav",)]
 
 
@@ -50,6 +53,18 @@ def player(path):
         start_s = max(0, container.start_time or 0) / av.time_base
         frames = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     return [time_s - start_s for time_s, _ in frames], [pixels for _, pixels in frames]
+
+
+def counted_elsewhere(path):
+    """Return how many frames another reader shows."""
+    if FFPROBE is None:
+        with av.open(path) as container:
+            return sum(1 for _ in container.decode(container.streams.best("video")))
+    command = [FFPROBE, "-v", "error", "-select_streams", "v:0", "-count_frames", "-of", "csv=p=0"]
+    told = subprocess.run(
+        [*command, "-show_entries", "stream=nb_read_frames", path], capture_output=True, text=True, check=True
+    )
+    return int(told.stdout.split()[0].rstrip(","))
 
 
 def packets_of(path):

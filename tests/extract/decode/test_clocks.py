@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from media import counters, decode, player
 from media_factories import joined, stream
 
-from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.decode.timestamps import NO_STAMP, mend
 from vadpipe.extract.pictures import read_stills
 
@@ -43,43 +42,6 @@ def test_streams_that_were_joined_play_one_behind_the_other(tmp_path, bf, suffix
     path = joined(tmp_path / f"joined.{suffix}", first, second)
     timeline, _ = check(path, 40, ["restart"])
     assert timeline.changes[0].frame == 20
-
-
-def renumbered(path, video_pid, map_pid):
-    """Give the streams of a transport stream other PIDs, as another encoder would."""
-    with av.open(path) as reader:
-        options = {"mpegts_start_pid": str(video_pid), "mpegts_pmt_start_pid": str(map_pid)}
-        target = path.with_name(f"renumbered {path.name}")
-        with av.open(target, "w", options=options) as writer:
-            stream = writer.add_stream_from_template(reader.streams.video[0])
-            for packet in reader.demux(video=0):
-                if packet.size:
-                    packet.stream = stream
-                    writer.mux(packet)
-    return target
-
-
-def test_a_part_may_number_its_streams_differently(tmp_path):
-    second = renumbered(stream(tmp_path / "b", 20), 0x200, 0x1000)
-    timeline, frames = decode(joined(tmp_path / "joined.ts", stream(tmp_path / "a", 0), second))
-    found = counters(frames)
-    # FFmpeg drops what it holds of the packet before such a change.
-    assert found[-20:] == list(range(20, 40))
-    assert {*range(20)} - {*found} <= {18, 19}
-    assert found == sorted(found)
-    assert [change.kind for change in timeline.changes] == ["restart"]
-    assert timeline.n_unread_parts == 0
-
-
-def test_a_part_that_is_another_program_is_told_of(tmp_path):
-    first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x200, 0x1100)
-    path = joined(tmp_path / "joined.ts", first, second, first)
-    timeline, frames = decode(path)
-    assert counters(frames) == [*range(20), *range(20)]
-    assert timeline.n_unread_parts == 2
-    starts = appended_programs(path)
-    assert first.stat().st_size <= starts[0] < first.stat().st_size + 3 * 188
-    assert appended_programs(first) == appended_programs(joined(tmp_path / "c.ts", first, first)) == []
 
 
 def test_many_parts_and_short_ones(tmp_path):

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter, write_video
-from media import counters, decode, flip_bytes, textured_frame
+from media import counted_elsewhere, counters, decode, flip_bytes, textured_frame
 from media_factories import N_FRAMES, dhav, encode, raw_packets
 
 from vadpipe.errors import DecodeError, InputError
@@ -20,9 +20,6 @@ from vadpipe.extract.decode.container import FAMILIES, sniff
 from vadpipe.extract.decode.opening import open_container, read_packets
 from vadpipe.extract.decode.timeline import read_timeline
 from vadpipe.extract.pictures import read_stills
-
-FFPROBE = shutil.which("ffprobe")
-
 
 FILES = {
     "MPEG-2 in MPEG-PS": ("a.mpg", dict(codec="mpeg2video", muxer="mpeg", bf="2", g="12", sound="mp2")),
@@ -49,18 +46,6 @@ FILES = {
     "raw HEVC": ("a.h265", {"codec": "libx265", "muxer": "hevc", "x265-params": "log-level=none"}),
     "raw MJPEG": ("a.mjpeg", dict(codec="mjpeg", muxer="mjpeg", pixel_format="yuvj420p")),
 }
-
-
-def counted_elsewhere(path):
-    """Return how many frames another reader shows."""
-    if FFPROBE is None:
-        with av.open(path) as container:
-            return sum(1 for _ in container.decode(container.streams.best("video")))
-    command = [FFPROBE, "-v", "error", "-select_streams", "v:0", "-count_frames", "-of", "csv=p=0"]
-    told = subprocess.run(
-        [*command, "-show_entries", "stream=nb_read_frames", path], capture_output=True, text=True, check=True
-    )
-    return int(told.stdout.split()[0].rstrip(","))
 
 
 def is_whole(path, n_frames=N_FRAMES, fps=25, atol=1e-6):

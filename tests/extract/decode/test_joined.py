@@ -1,0 +1,91 @@
+"""Recordings that were joined by `cat`: what FFmpeg reads of them is read, and what is not read is told of."""
+
+import av
+import pytest
+from media import counted_elsewhere, counters, decode
+from media_factories import joined, stream
+
+from vadpipe.extract.decode import programs
+from vadpipe.extract.decode.programs import appended_programs
+
+
+def renumbered(path, video_pid, map_pid):
+    """Give the streams of a transport stream other PIDs, as another encoder would."""
+    with av.open(path) as reader:
+        options = {"mpegts_start_pid": str(video_pid), "mpegts_pmt_start_pid": str(map_pid)}
+        target = path.with_name(f"renumbered {path.name}")
+        with av.open(target, "w", options=options) as writer:
+            stream = writer.add_stream_from_template(reader.streams.video[0])
+            for packet in reader.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    writer.mux(packet)
+    return target
+
+
+def test_a_part_may_number_its_streams_differently(tmp_path):
+    second = renumbered(stream(tmp_path / "b", 20), 0x200, 0x1000)
+    timeline, frames = decode(joined(tmp_path / "joined.ts", stream(tmp_path / "a", 0), second))
+    found = counters(frames)
+    # FFmpeg drops what it holds of the packet before such a change.
+    assert found[-20:] == list(range(20, 40))
+    assert {*range(20)} - {*found} <= {18, 19}
+    assert found == sorted(found)
+    assert [change.kind for change in timeline.changes] == ["restart"]
+    assert timeline.n_unread_parts == 0
+
+
+def test_a_part_that_is_another_program_is_told_of(tmp_path):
+    first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x200, 0x1100)
+    path = joined(tmp_path / "joined.ts", first, second, first)
+    timeline, frames = decode(path)
+    assert counters(frames) == [*range(20), *range(20)]
+    assert timeline.n_unread_parts == 1  # the third is read
+    assert first.stat().st_size <= timeline.unread_at < first.stat().st_size + 3 * 188
+    starts = appended_programs(path)
+    assert starts[0] == timeline.unread_at
+    assert first.stat().st_size + second.stat().st_size <= starts[1]
+    assert appended_programs(first) == appended_programs(joined(tmp_path / "c.ts", first, first)) == []
+
+
+def test_a_program_behind_a_part_that_was_cut_off_within_a_packet_is_told_of(tmp_path):
+    first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x200, 0x1100)
+    whole = first.read_bytes()
+    first.write_bytes(whole + whole[:-100])  # so that FFmpeg knows of more frames of this one
+    path = joined(tmp_path / "joined.ts", first, second)
+    timeline, frames = decode(path)
+    assert len(frames) == 39 == counted_elsewhere(path)
+    assert timeline.n_unread_parts == 1
+    assert path.read_bytes()[timeline.unread_at :].startswith(b"\x47\x40\0")
+    assert 0 <= timeline.unread_at - first.stat().st_size < 3 * 188
+    # Where it is the second of which it knows more, that is read, and the first is what is missing.
+    first.write_bytes(whole[:-100])
+    timeline, frames = decode(joined(tmp_path / "joined.ts", first, second, second))
+    assert counters(frames) == [*range(20, 40), *range(20, 40)]
+    assert (timeline.n_unread_parts, timeline.unread_at) == (1, 0)
+
+
+@pytest.mark.parametrize("head", [b"", b"time"], ids=["TS", "M2TS"])
+def test_tables_are_found_wherever_they_lie(tmp_path, head, monkeypatch):
+    monkeypatch.setattr(programs, "_BLOCK_BYTES", 1000)  # so that they lie across blocks, too
+    first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x200, 0x1100)
+    parts = [
+        b"".join(head + part[at : at + 188] for at in range(0, len(part), 188))
+        for part in (first.read_bytes(), second.read_bytes())
+    ]
+    path = tmp_path / "joined.ts"
+    for n_cut in (0, 1, 100, 187):
+        cut = parts[0][: len(parts[0]) - n_cut]
+        path.write_bytes(cut + parts[1] + parts[0])
+        table = parts[1].index(b"\x47\x40\0")
+        assert programs.appended_programs(path)[0] == len(cut) + table
+        assert len(programs.appended_programs(path)) == 2
+
+
+def test_another_program_map_alone_loses_nothing_and_is_no_news(tmp_path):
+    first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x100, 0x1100)
+    path = joined(tmp_path / "joined.ts", first, second)
+    assert counted_elsewhere(path) == 40
+    timeline, frames = decode(path)
+    assert counters(frames) == list(range(40))
+    assert timeline.n_unread_parts == 0
