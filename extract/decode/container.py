@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import InputError
+from vadpipe.extract.decode.beginnings import BEGINNINGS, HEAD_BYTES, is_text
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,6 @@ FAMILIES = {
 SUFFIXES = frozenset(suffix for family in FAMILIES.values() for suffix in family.suffixes)
 """What a folder is searched for. A file that is named outright may have any suffix."""
 
-_MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-_TS_PACKET_BYTES = 188
-_HEAD_BYTES = 4 + 3 * 192
-_HIKVISION_HEAD_BYTES = 40
-_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_MXF_PARTITION = bytes.fromhex("060e2b34020501010d0102010102")
-# Of H.264: parameter sets, access unit delimiters, supplemental information, then slices, with which a
-# recording begins that was cut out of another. Of HEVC the same, in two bytes.
-_H264_UNITS = re.compile(rb"[\x27\x47\x67\x09\x06\x25\x45\x65\x01\x21\x41\x61]", re.DOTALL)
-_HEVC_UNITS = re.compile(rb"[\x40\x42\x44\x46\x4e\x26\x28\x2a\x02][\x01-\x07]", re.DOTALL)
-
 
 def sniff(path: Path) -> str:
     """Return the container's family, a key of :data:`FAMILIES`.
@@ -139,7 +129,7 @@ def open_video(path: Path) -> Iterator[tuple[int, str]]:
             yield descriptor, "images"
             return
         try:
-            head = os.pread(descriptor, _HEAD_BYTES, 0)
+            head = os.pread(descriptor, HEAD_BYTES, 0)
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=path) from error
         if not head:
@@ -189,71 +179,8 @@ _RECORD = "Record it to a file first: ffmpeg -f v4l2 -i /dev/video0 -t 60 clip.m
 
 
 def _family(head: bytes) -> str | None:
-    return next((name for name, begins in _BEGINNINGS if begins(head)), None)
-
-
-def _is_mp4(head: bytes) -> bool:
-    # A box that begins with text may be a playlist too, and to another demuxer is nothing else.
-    return head[4:8] in _MP4_BOXES and not _is_text(head[8:72])
-
-
-def _is_ts(head: bytes) -> bool:
-    # A sync byte starts every packet; M2TS puts a four-byte time code before each.
-    for first, packet in ((0, _TS_PACKET_BYTES), (4, _TS_PACKET_BYTES + 4)):
-        syncs = head[first::packet]
-        if len(syncs) >= 2 and set(syncs[:3]) == {0x47}:
-            return True
-    return False
-
-
-def _is_ps(head: bytes) -> bool:
-    if head.startswith(b"IMKH"):  # Hikvision's recorders put their own head before the stream
-        head = head[_HIKVISION_HEAD_BYTES:]
-    return head.startswith(b"\0\0\1\xba")
-
-
-def _is_dv(head: bytes) -> bool:
-    return head.startswith(b"\x1f\x07\0") and len(head) > 3 and head[3] & 0x7F == 0x3F
-
-
-def _raw(unit: re.Pattern[bytes]) -> Callable[[bytes], bool]:
-    def begins(head: bytes) -> bool:
-        for start_code in (b"\0\0\0\1", b"\0\0\1"):
-            if head.startswith(start_code):
-                return unit.match(head, len(start_code)) is not None
-        return False
-
-    return begins
-
-
-def _magic(*beginnings: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.startswith(beginnings)
-
-
-# In this order: what a time code of M2TS looks like may be a start code, too.
-_BEGINNINGS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
-    ("mp4", _is_mp4),
-    ("mkv", _magic(b"\x1a\x45\xdf\xa3")),
-    ("avi", lambda head: head.startswith(b"RIFF") and head[8:12] == b"AVI "),
-    ("ts", _is_ts),
-    ("ps", _is_ps),
-    ("flv", lambda head: head.startswith(b"FLV") and head[3:4] <= b"\x04" and head[5:6] == b"\0"),
-    ("asf", _magic(_ASF_HEADER)),
-    ("ogg", _magic(b"OggS\0")),
-    ("mxf", _magic(_MXF_PARTITION)),
-    ("dv", _is_dv),
-    ("dhav", _magic(b"DHAV", b"DAHUA")),
-    ("gif", _magic(b"GIF87a", b"GIF89a")),
-    ("y4m", _magic(b"YUV4MPEG2 ")),
-    ("h264", _raw(_H264_UNITS)),
-    ("hevc", _raw(_HEVC_UNITS)),
-    ("mjpeg", _magic(b"\xff\xd8\xff")),
-)
+    return next((name for name, begins in BEGINNINGS if begins(head)), None)
 
 
 def _describe(head: bytes) -> str:
-    return "text" if _is_text(head[:64]) else f"the bytes {head[:4].hex(' ')}"
-
-
-def _is_text(data: bytes) -> bool:
-    return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data)
+    return "text" if is_text(head[:64]) else f"the bytes {head[:4].hex(' ')}"

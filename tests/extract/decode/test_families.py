@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import read_counter, write_video
 from media import counted_elsewhere, counters, decode, flip_bytes, textured_frame
-from media_factories import N_FRAMES, dhav, encode, raw_packets
+from media_factories import N_FRAMES, dhav, encode, raw_packets, stream
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.container import FAMILIES, sniff
@@ -125,6 +125,45 @@ def test_a_raw_stream_may_begin_in_the_middle(tmp_path):
     assert counted_elsewhere(path) == len(frames) == 30
     assert counters(frames) == list(range(10, 40))
     assert len(timeline.times_s) == timeline.n_announced == 30
+
+
+HEVC = {  # what a stream was cut off before: the kind of unit, and what makes the encoder use it
+    "TRAIL_N": (0, "open-gop=0"),
+    "TSA_N": (2, "temporal-layers=2:b-pyramid=1"),
+    "TSA_R": (3, "temporal-layers=3:b-pyramid=1"),
+    "RADL_N": (6, "open-gop=0:radl=2"),
+    "RADL_R": (7, "open-gop=0:radl=2"),
+    "RASL_N": (8, "temporal-layers=3:b-pyramid=1"),
+}
+
+
+@pytest.mark.parametrize(("kind", "options"), HEVC.values(), ids=HEVC)
+def test_raw_hevc_may_begin_with_any_kind_of_picture(tmp_path, kind, options):
+    options = f"log-level=none:repeat-headers=1:scenecut=0:keyint=10:min-keyint=10:bframes=4:{options}"
+    whole = encode(tmp_path / "raw.h265", "libx265", "hevc", **{"x265-params": options})
+    packets = [data for data, _ in raw_packets(whole)]
+    kinds = [data[data.index(b"\0\0\1") + 3] >> 1 for data in packets]
+    path = tmp_path / "a.h265"
+    path.write_bytes(b"".join(packets[kinds.index(kind) :]))
+    assert sniff(path) == "hevc"
+    timeline, frames = decode(path)
+    with av.open(path) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(frames) == timeline.n_announced
+    shown = counters(frames)
+    assert len(shown) >= 20
+    assert shown == list(range(N_FRAMES))[-len(shown) :]
+
+
+@pytest.mark.parametrize("muxer", ["mpegts", "m2ts"])
+@pytest.mark.parametrize("n_cut", [1, 100, 187])
+def test_a_transport_stream_may_begin_within_a_packet(tmp_path, muxer, n_cut):
+    whole = stream(tmp_path / "a", suffix="m2ts" if muxer == "m2ts" else "ts")
+    path = tmp_path / "cut"
+    path.write_bytes(whole.read_bytes()[n_cut:])
+    assert sniff(path) == "ts"
+    timeline, frames = decode(path)
+    assert counted_elsewhere(path) == len(frames) == timeline.n_announced == 20
+    assert counters(frames) == list(range(20))
 
 
 def test_what_is_lost_of_a_raw_stream_keeps_its_place(tmp_path):
