@@ -80,7 +80,7 @@ FAMILIES = {
     ),
     "flv": Family("FLV", "flv", (".flv",)),
     "asf": Family("ASF/WMV", "asf", (".wmv", ".asf"), continuous=True, may_store_dts=True),
-    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), continuous=True, plays=True, media_type="video/ogg"),
+    "ogg": Family("Ogg", "ogg", (".ogv", ".ogm"), plays=True, media_type="video/ogg"),
     "mxf": Family("MXF", "mxf", (".mxf",), continuous=True, may_store_dts=True),
     "dv": Family("DV", "dv", (".dv", ".dif"), continuous=True),
     "dhav": Family("DHAV", "dhav", (".dav",), unordered=True, measured=False),

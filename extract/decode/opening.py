@@ -123,10 +123,19 @@ def tolerant(
         except MemoryError:  # FFmpeg's is one too
             raise
         except av.FFmpegError as error:
-            if on_broken is not None:
+            if on_broken is not None and not is_header(packet):
                 on_broken(packet, str(error.strerror))
             continue
         yield from frames
+
+
+def is_header(packet: av.Packet[VideoStream]) -> bool:
+    """Tell whether a packet sets the codec up and holds no frame, as where an Ogg file goes on."""
+    codec = packet.stream.codec_context.name
+    if codec not in ("theora", "vp8") or not packet.size:
+        return False
+    data = memoryview(packet)
+    return data[0] & 0x80 != 0 if codec == "theora" else bytes(data[:5]) == b"OVP80"
 
 
 def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[VideoStream]]:

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import open_container, read_packets
+from vadpipe.extract.decode.opening import is_header, open_container, read_packets
 from vadpipe.extract.decode.timestamps import NO_STAMP
 
 _COLUMNS = (("pts", "q"), ("dts", "q"), ("duration", "q"), ("pos", "q"), ("discard", "b"), ("empty", "b"))
@@ -35,9 +35,10 @@ def read_rows(
     for packet in read_packets(container, stream):
         if on_packet is not None:
             on_packet()
-        empty = packet.size == 0 or (vp8 and not memoryview(packet)[0] & 0x10)
-        pts = NO_STAMP if packet.pts is None else packet.pts
-        dts = NO_STAMP if packet.dts is None else packet.dts
+        header = is_header(packet)  # its time is a guess
+        empty = packet.size == 0 or header or (vp8 and not memoryview(packet)[0] & 0x10)
+        pts = NO_STAMP if packet.pts is None or header else packet.pts
+        dts = NO_STAMP if packet.dts is None or header else packet.dts
         pos = -1 if packet.pos is None else packet.pos
         values = (pts, dts, packet.duration or 0, pos, packet.is_discard, empty)
         for column, value in zip(columns.values(), values, strict=True):
@@ -70,7 +71,8 @@ def shown_order(
             except MemoryError:  # FFmpeg's is one too
                 raise
             except av.FFmpegError:
-                broken.append(place)
+                if not is_header(packet):
+                    broken.append(place)
     return np.array(_with_broken(shown, broken), dtype=np.int64)
 
 

@@ -114,7 +114,7 @@ def _by_timestamps(
         wraps_at=None if family.wraps_bits is None else 1 << family.wraps_bits,
         may_restart=not family.continuous,
         step=step,
-        places=np.flatnonzero(known),
+        places=(np.cumsum(~rows["empty"]) - 1)[known],
     )
     packets = np.flatnonzero(known)
     pts[known], dts[known] = mended.pts, mended.dts

@@ -87,7 +87,7 @@ def mend(
         wraps_at: what the clock counts up to, where it wraps.
         may_restart: whether a clock that goes back is wrong; some containers mean it.
         step: how many ticks a frame lasts, where that is known.
-        places: (P,) int64, where the packets are among all, if some without timestamps are left out.
+        places: (P,) int64, where the packets are among all that hold frames, if some have no timestamps.
     """
     known = dts != NO_STAMP
     extremes = np.concatenate([pts, dts[known]])

@@ -1,12 +1,18 @@
 """Recordings that were joined by `cat`: what FFmpeg reads of them is read, and what is not read is told of."""
 
+import shutil
+import subprocess
+
 import av
+import numpy as np
 import pytest
+from conftest import read_counter
 from media import counted_elsewhere, counters, decode
 from media_factories import joined, stream
 
 from vadpipe.extract.decode import programs
 from vadpipe.extract.decode.programs import appended_programs
+from vadpipe.extract.pictures import read_stills
 
 
 def renumbered(path, video_pid, map_pid):
@@ -89,3 +95,48 @@ def test_another_program_map_alone_loses_nothing_and_is_no_news(tmp_path):
     timeline, frames = decode(path)
     assert counters(frames) == list(range(40))
     assert timeline.n_unread_parts == 0
+
+
+def theora(path, first=0, **options):
+    """Write Theora in Ogg, for which PyAV has no encoder."""
+    plain = stream(path, first, codec="mpeg4", suffix="avi", qscale="2", **options)
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        plain,
+        "-c:v",
+        "libtheora",
+        "-q:v",
+        "9",
+        path.with_suffix(".ogv"),
+    ]
+    subprocess.run(command, check=True)
+    return path.with_suffix(".ogv")
+
+
+def vp8(path, first=0):
+    return stream(path, first, codec="libvpx", suffix="ogv", deadline="realtime")
+
+
+ENCODERS = [
+    pytest.param(
+        theora, marks=pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is missing")
+    ),
+    vp8,
+]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_ogg_files_play_one_behind_the_other_and_headers_are_no_frames(tmp_path, encoder):
+    path = joined(tmp_path / "joined.ogv", encoder(tmp_path / "a"), encoder(tmp_path / "b", 20))
+    path = joined(tmp_path / "more.ogv", path, encoder(tmp_path / "c", 40))
+    assert counted_elsewhere(path) == 60
+    timeline, frames = decode(path)
+    assert [frame.number for frame in frames] == counters(frames) == list(range(60))
+    np.testing.assert_allclose(timeline.times_s, np.arange(60) / 25, atol=1e-6)
+    assert timeline.n_announced == 60
+    assert [(change.kind, change.frame) for change in timeline.changes] == [("restart", 20), ("restart", 40)]
+    (still,) = read_stills(path, [25 / 25], 120)
+    assert read_counter(still) == 25
