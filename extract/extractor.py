@@ -176,8 +176,8 @@ class Extractor:
             rate = f"{self.settings.assume_fps:g} frames per second"
             log.log(level, "%s: carries no timestamps; assuming %s (--assume-fps)", name, rate)
         if timeline.n_unread_parts:
-            what = "%s: %d of its parts are another program and are not read, the first from byte %d on; %s"
-            step = "split the file there to score them"
+            what = "%s: %d of the recordings joined in it are not read, the first of them from byte %d on; %s"
+            step = "split the file to score them"
             log.warning(what, name, timeline.n_unread_parts, timeline.unread_at, step)
         n_jumps = sum(change.kind == "jump" for change in timeline.changes)
         if n_jumps > _TOLD_JUMPS:

@@ -63,6 +63,7 @@ def present(
     tick: Fraction,
     *,
     reorders: bool,
+    parts: NDArray[np.int64] | None = None,
     assume_fps: float,
     limits: Limits,
     on_packet: Callable[[], None] | None = None,
@@ -75,6 +76,7 @@ def present(
         family: its container.
         tick: what its timestamps count, in seconds.
         reorders: whether its codec shows frames in another order than it stores them.
+        parts: (P,) int64, number of the recording that each packet is of, where several were joined.
         assume_fps: frames a second of a container without times.
         limits: what the video may ask for.
         on_packet: called for each packet that is read, as a sign of life.
@@ -86,7 +88,7 @@ def present(
         return _by_place(rows, order, assume_fps)
     if family.counted:  # what stands for times of presentation are guesses
         return Presentation(np.where(rows["empty"], NO_STAMP, rows["dts"]), rows["dts"], tick)
-    return _by_timestamps(rows, family, tick, reorders, lambda: shown_order(path, limits, on_packet))
+    return _by_timestamps(rows, family, tick, reorders, parts, lambda: shown_order(path, limits, on_packet))
 
 
 def _by_timestamps(
@@ -94,6 +96,7 @@ def _by_timestamps(
     family: Family,
     tick: Fraction,
     reorders: bool,
+    parts: NDArray[np.int64] | None,
     decoded_order: Callable[[], NDArray[np.int64]],
 ) -> Presentation:
     """Repair the timestamps of a file, and ask the decoder for the order where they do not tell it."""
@@ -112,7 +115,7 @@ def _by_timestamps(
         dts[known],
         float(tick),
         wraps_at=None if family.wraps_bits is None else 1 << family.wraps_bits,
-        may_restart=not family.continuous,
+        may_restart=not family.continuous if parts is None else np.diff(parts[known], prepend=0) > 0,
         step=step,
         places=(np.cumsum(~rows["empty"]) - 1)[known],
     )
@@ -133,7 +136,8 @@ def _by_timestamps(
         pts,
         dts,
         tick,
-        as_stored=bool((pts == stored).all() and (dts == rows["dts"]).all()),
+        # FFmpeg finds its way within the first recording alone.
+        as_stored=parts is None and bool((pts == stored).all() and (dts == rows["dts"]).all()),
         mended=found,
     )
 

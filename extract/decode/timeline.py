@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.container import FAMILIES, Family
+from vadpipe.extract.decode.joints import find_joints
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.opening import (
     family_of,
@@ -34,7 +35,6 @@ from vadpipe.extract.decode.opening import (
 )
 from vadpipe.extract.decode.packets import read_rows
 from vadpipe.extract.decode.presentation import MAX_CHANGES, Presentation, present
-from vadpipe.extract.decode.programs import appended_programs, unread_programs
 from vadpipe.extract.decode.timestamps import FAR_S, KINDS, NO_STAMP, ClockChange, Kind
 
 ASSUMED_FPS = 25.0
@@ -55,7 +55,8 @@ class Timeline:
         width_px, height_px: of the picture as shown, after rotation.
         stamps: (N,) int64, timestamps of the same N frames, in ticks.
         quarter_turns: how often the decoded picture is turned by 90 degrees, counterclockwise.
-        n_unread_parts: parts of a concatenated transport stream that are another program, and are not read.
+        n_unread_parts: recordings in a file that was joined from several that are not read, since they are
+            another program of a transport stream, or coded otherwise in Matroska.
         unread_at: the byte of the file at which the first of them begins; 0 where all is read.
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
@@ -200,9 +201,11 @@ def read_timeline(
     with open_container(path, limits) as (container, stream):
         width, height, quarter_turns = _geometry(container, stream, limits)
     stored = _read_stored(path, limits, on_packet)
+    joints = find_joints(path, family, stored.rows, on_packet)
     presented = present(
         path, stored.rows, family, stored.tick,
-        reorders=stored.reorders, assume_fps=assume_fps, limits=limits, on_packet=on_packet,
+        reorders=stored.reorders, parts=joints.parts, assume_fps=assume_fps, limits=limits,
+        on_packet=on_packet,
     )  # fmt: skip
     packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):
@@ -223,9 +226,6 @@ def read_timeline(
     end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
     limits.check(duration_s=end_s)
     n_hidden = int((~shown).sum())
-    unread: list[int] = []
-    if family is FAMILIES["ts"]:
-        unread = unread_programs(appended_programs(path, on_packet), stored.rows["pos"])
     timeline = Timeline(
         times_s=times_s,
         end_s=end_s,
@@ -234,8 +234,8 @@ def read_timeline(
         width_px=width,
         height_px=height,
         quarter_turns=quarter_turns,
-        n_unread_parts=len(unread),
-        unread_at=min(unread, default=0),
+        n_unread_parts=len(joints.unread),
+        unread_at=min(joints.unread, default=0),
         stamps=packets["pts"],
         tick=presented.tick,
         timed=family.timed,

@@ -74,7 +74,7 @@ def mend(
     tick_s: float,
     *,
     wraps_at: int | None = None,
-    may_restart: bool = True,
+    may_restart: bool | NDArray[np.bool_] = True,
     step: int | None = None,
     places: NDArray[np.int64] | None = None,
 ) -> Mended:
@@ -85,7 +85,7 @@ def mend(
         dts: (P,) int64, decoding timestamps; :data:`NO_STAMP` where there is none.
         tick_s: what they count, in seconds.
         wraps_at: what the clock counts up to, where it wraps.
-        may_restart: whether a clock that goes back is wrong; some containers mean it.
+        may_restart: whether a clock that goes back is wrong, or at which packets; some containers mean it.
         step: how many ticks a frame lasts, where that is known.
         places: (P,) int64, where the packets are among all that hold frames, if some have no timestamps.
     """
@@ -98,10 +98,11 @@ def mend(
         half = wraps_at // 2
         pts[known] = dts[known] + (pts[known] - dts[known] + half) % wraps_at - half
     found = _mend_lone(pts, dts, tick_s)
-    if may_restart:
+    if np.any(may_restart):
         there = np.flatnonzero(pts != NO_STAMP)
         places = np.arange(len(pts)) if places is None else places
-        continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at, step, places[there])
+        may = np.broadcast_to(may_restart, len(pts))[there]
+        continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at, step, places[there], may)
         pts[there], dts[there] = continued.pts, continued.dts
         found += [(int(there[at]), kind, by) for at, kind, by in continued.found]
     return Mended(pts, dts, found)
@@ -157,6 +158,7 @@ def _mend_restarts(
     wraps_at: int | None,
     step: int | None,
     places: NDArray[np.int64],
+    may_restart: NDArray[np.bool_],
 ) -> Mended:
     """Continue a clock that restarts, jumps back or wraps from where it was."""
     known = dts != NO_STAMP
@@ -170,7 +172,7 @@ def _mend_restarts(
     back = both & ((ahead < -(step // 2)) | (passed & (ahead <= 0)))
     if wraps_at is not None:
         back |= both & (ahead > wraps_at // 2)  # the shorter way is back
-    breaks = (np.flatnonzero(back) + 1).tolist()
+    breaks = (np.flatnonzero(back & may_restart[1:]) + 1).tolist()
     found: list[tuple[int, Kind, int]] = []
     shift, latest = 0, int(pts[: breaks[0]].max()) if breaks else 0
     for start, stop in itertools.pairwise([*breaks, len(pts)]):

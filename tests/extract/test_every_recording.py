@@ -53,6 +53,19 @@ def test_repairs_of_the_clock_are_told_to_those_who_ask(tmp_path, tiny, caplog):
     np.testing.assert_allclose(np.diff(features.frame_times_s), 0.04, atol=1e-3)
 
 
+def test_recordings_that_are_not_read_are_told_to_everyone(tmp_path, tiny, caplog):
+    first, other = stream(tmp_path / "a", suffix="mkv"), stream(tmp_path / "b", suffix="mkv", size=(320, 240))
+    path = joined(tmp_path / "joined.mkv", first, other)
+    with caplog.at_level(logging.WARNING, "vadpipe"):
+        result = extract_features([path], tmp_path / "f", settings=tiny())
+    (told,) = [record.message for record in caplog.records if "not read" in record.message]
+    assert told.endswith(
+        f"joined.mkv: 1 of the recordings joined in it are not read, the first of them from byte"
+        f" {first.stat().st_size} on; split the file to score them"
+    )
+    assert len(Features.load(result.written[0]).frame_times_s) == 20
+
+
 def test_a_break_of_an_hour_is_told_to_everyone(tmp_path, tiny, caplog):
     path = joined(
         tmp_path / "joined.ts", stream(tmp_path / "a", 0), stream(tmp_path / "b", 20, starts_s=3600.0)

@@ -7,10 +7,13 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter
+from hypothesis import given
+from hypothesis import strategies as st
 from media import counted_elsewhere, counters, decode
 from media_factories import joined, stream
 
 from vadpipe.extract.decode import programs
+from vadpipe.extract.decode.matroska import recordings
 from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.pictures import read_stills
 
@@ -140,3 +143,67 @@ def test_ogg_files_play_one_behind_the_other_and_headers_are_no_frames(tmp_path,
     assert [(change.kind, change.frame) for change in timeline.changes] == [("restart", 20), ("restart", 40)]
     (still,) = read_stills(path, [25 / 25], 120)
     assert read_counter(still) == 25
+
+
+MATROSKA = {
+    "H.264": dict(suffix="mkv", bf="0"),
+    "H.264 with b-frames": dict(suffix="mkv", bf="3"),
+    "VP9": dict(suffix="webm", codec="libvpx-vp9", deadline="realtime"),
+}
+
+
+@pytest.mark.parametrize("options", MATROSKA.values(), ids=MATROSKA)
+def test_matroska_files_play_one_behind_the_other(tmp_path, options):
+    parts = [stream(tmp_path / f"{first}", first, **options) for first in (0, 20, 40)]
+    for part in parts:  # without the size, as one writes them who cannot go back in a file
+        content = bytearray(part.read_bytes())
+        at = content.index(b"\x18\x53\x80\x67")
+        content[at + 4 : at + 12] = b"\x01" + b"\xff" * 7
+        part.write_bytes(content)
+    path = joined(tmp_path / f"joined.{options['suffix']}", *parts)
+    starts = np.cumsum([0, *(part.stat().st_size for part in parts)])[:-1]
+    assert [at for at, _ in recordings(path)] == starts.tolist()
+    assert counted_elsewhere(path) == 60
+    timeline, frames = decode(path)
+    assert [frame.number for frame in frames] == counters(frames) == list(range(60))
+    np.testing.assert_allclose(timeline.times_s, np.arange(60) / 25, atol=1e-3)
+    assert timeline.n_announced == 60
+    assert [(change.kind, change.frame) for change in timeline.changes] == [("restart", 20), ("restart", 40)]
+    assert timeline.n_unread_parts == 0
+    (still,) = read_stills(path, [25 / 25], 120)
+    assert read_counter(still) == 25
+
+
+@pytest.mark.parametrize("options", MATROSKA.values(), ids=MATROSKA)
+def test_of_matroska_files_that_say_how_long_they_are_two_are_read(tmp_path, options):
+    parts = [stream(tmp_path / f"{first}", first, **options) for first in (0, 20, 40)]
+    two = joined(tmp_path / f"two.{options['suffix']}", *parts[:2])
+    three = joined(tmp_path / f"three.{options['suffix']}", *parts)
+    for path, n_unread, unread_at in ((two, 0, 0), (three, 1, two.stat().st_size)):
+        assert counted_elsewhere(path) == 40
+        timeline, frames = decode(path)
+        assert counters(frames) == list(range(40))
+        np.testing.assert_allclose(timeline.times_s, np.arange(40) / 25, atol=1e-3)
+        assert (timeline.n_announced, timeline.n_unread_parts, timeline.unread_at) == (
+            40,
+            n_unread,
+            unread_at,
+        )
+
+
+def test_a_matroska_file_coded_otherwise_is_not_smeared_but_told_of(tmp_path):
+    first = stream(tmp_path / "a", 0, suffix="mkv")
+    other = stream(tmp_path / "b", 20, suffix="mkv", size=(320, 240))
+    last = stream(tmp_path / "c", 40, suffix="mkv")
+    path = joined(tmp_path / "joined.mkv", first, other, last)
+    timeline, frames = decode(path)
+    assert counters(frames) == list(range(20))
+    assert timeline.n_announced == 20
+    assert (timeline.n_unread_parts, timeline.unread_at) == (2, first.stat().st_size)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_behind_a_matroska_header_are_walked_through_once(tmp_path_factory, rest):
+    path = tmp_path_factory.getbasetemp() / "any.mkv"
+    path.write_bytes(b"\x1a\x45\xdf\xa3\x80" + rest)
+    assert recordings(path)[0] == (0, recordings(path)[0][1])
