@@ -7,22 +7,22 @@ from dataclasses import asdict
 
 import torch
 
-from vadpipe.ablation.data import Data
+from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import At, Job, Run, RunRecord
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.head.bags import Bag
 from vadpipe.learning import learn
 
 
-def measure(job: Job, data: Data, bags: Mapping[str, Bag], device: torch.device) -> Run:
+def measure(job: Job, samples: Mapping[str, Sample], bags: Mapping[str, Bag], device: torch.device) -> Run:
     """Train with the job's settings and seed, and keep the scores of its test videos.
 
     Nothing about the test videos reaches the training: they are only scored at every check.
 
     Args:
         job: what to do.
-        data: all videos.
-        bags: their features, by the same names.
+        samples: the test videos at least, by name.
+        bags: features of all videos, by the same names; those that are not tested are learned from.
         device: where to train.
     """
     learned = learn(
@@ -34,8 +34,7 @@ def measure(job: Job, data: Data, bags: Mapping[str, Bag], device: torch.device)
     )
     aucs: dict[int, float] = {}
     for step, scores in sorted(learned.watched.items()):
-        samples = [data.samples[name] for name in job.test]
-        judged = [sample.judged(own) for sample, own in zip(samples, scores, strict=True)]
+        judged = [samples[name].judged(own) for name, own in zip(job.test, scores, strict=True)]
         aucs[step] = auc_and_ap(*pooled(judged))[0] or 0.0  # a fold always has both kinds of frames
     steps: dict[At, int] = {
         "selected": learned.step,

@@ -58,7 +58,7 @@ def main() -> None:
 def _do(job: Job, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
     try:
         bags.update(bags or task.data.bags())
-        measure(job, task.data, bags, torch.device(task.device)).save(job.file)
+        measure(job, task.data.samples, bags, torch.device(task.device)).save(job.file)
     except Exception as error:
         if task.talks:
             traceback.print_exc()

@@ -1,0 +1,46 @@
+"""The settings that are judged: how videos become features, and how a head learns from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.head.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Choices of an extraction and of a head.
+
+    Attributes:
+        name: of it.
+        extract: how features are made.
+        head: how a head learns.
+    """
+
+    name: str
+    extract: ExtractSettings = field(default_factory=ExtractSettings)
+    head: HeadSettings = field(default_factory=HeadSettings)
+
+    @property
+    def folder(self) -> str:
+        """Where its features lie: settings that make the same ones share them."""
+        extract = self.extract
+        view = f"{extract.crops}-crops" if extract.crops > 1 else extract.view or "whole"
+        return f"{extract.backbone}-{view}-{extract.stride}"
+
+
+_ALL = (
+    Setting("defaults"),
+    Setting("no loss of whole bags", head=HeadSettings(whole_bag_weight=0)),
+    Setting("centre", ExtractSettings(view="centre")),
+    Setting("centre, stride 16", ExtractSettings(view="centre", stride=16)),
+    Setting(
+        "centre, stride 16, no loss of whole bags",
+        ExtractSettings(view="centre", stride=16),
+        HeadSettings(whole_bag_weight=0),
+    ),
+)
+
+SETTINGS = {setting.name: setting for setting in _ALL}
+"""By name; the first is what ``vadpipe`` does by default."""
