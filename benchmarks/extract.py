@@ -114,7 +114,7 @@ def took(work: Callable[[], object]) -> float:
 def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[Frame]:
     """Decode all wanted frames in this process."""
     wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
-    wanted[settings.sampling.clips(timeline.times_s, timeline.end_s).ravel()] = True
+    wanted[settings.sampling.seen(timeline.times_s, timeline.end_s).ravel()] = True
     reading = Reading(str(video), timeline, settings.size.of(timeline), wanted)
     return list(DECODERS[settings.decoder].frames()(reading))
 

@@ -1,21 +1,23 @@
-"""From decoded frames to the clips of each snippet, with what could not be decoded left out."""
+"""From decoded frames to what the backbone sees: the clip of each snippet, or longer windows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.extract.decode.frame import Frame
 from vadpipe.extract.decode.timeline import Timeline
+from vadpipe.features import lost_snippets
 from vadpipe.sampling import Sampling
 
 
 class Clips:
-    """The clips (T, H, W, 3) of a video's snippets, in order; holds three snippets' frames at a time.
+    """The clips (T, H, W, 3) of a video's snippets or windows, in order; holds the frames of three at a time.
 
-    A snippet of which a frame could not be decoded is left out. A video ends with the last frame that could
+    A snippet of which a frame could not be decoded is left out. In a window, which is context for many
+    snippets, the nearest frame stands for it. A video ends with the last frame that could
     be, and its last snippet with it. Which one that is, is known only when the next has been read; so one is
     read ahead, and the frames of the one before are kept, since the last may begin in it. Where frames of
     the last snippet were not asked for, because the backbone sees fewer than 16 or the stride is above 16,
@@ -31,8 +33,9 @@ class Clips:
     Attributes:
         n_frames: frames of the video up to the last that could be decoded; known when all clips have been
             drawn.
-        drawn: which snippet each clip drawn so far belongs to.
+        drawn: which snippet, or window, each clip drawn so far is.
         gaps: ranges [start, stop) of frames before the last that could not be; known at the end, too.
+        sampling: which frames each snippet takes.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Clips:
         self.drawn: list[int] = []
         self.gaps: list[tuple[int, int]] = []
         self._frames, self._decoded = iter(frames), decoded
-        self._timeline, self._sampling, self._on_time = timeline, sampling, on_time
+        self._timeline, self.sampling, self._on_time = timeline, sampling, on_time
         self._held: dict[int, NDArray[np.uint8]] = {}
         self._last = -1
         self._ended = False
@@ -67,10 +70,21 @@ class Clips:
     @property
     def n_snippets(self) -> int:
         """S, with those that were left out."""
-        return self._sampling.n_snippets(self._timeline.times_s[: self.n_frames], self.end_s)
+        return self.sampling.n_snippets(self._timeline.times_s[: self.n_frames], self.end_s)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """(S,) bool: snippets of which a frame could not be decoded; known at the end."""
+        times_s = self._timeline.times_s[: self.n_frames]
+        return lost_snippets(self.sampling, times_s, self.end_s, tuple(self.gaps))
+
+    @property
+    def n_samples(self) -> int:
+        """M, as far as is known by now."""
+        return self.sampling.n_samples(self._timeline.times_s[: self.n_frames], self.end_s)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        plan = self._sampling.clips(self._timeline.times_s, self._timeline.end_s)
+        plan = self.sampling.seen(self._timeline.times_s, self._timeline.end_s)
         index, cut = 0, False
         while index < len(plan):
             near_end = index + 2 >= len(plan)
@@ -79,7 +93,10 @@ class Clips:
             if self._ended and not cut:
                 plan, cut = self._plan_of_what_there_is(plan), True
                 continue
-            clip = [self._held.get(number) for number in plan[index].tolist()]
+            numbers = plan[index].tolist()
+            if self.sampling.windowed:
+                numbers = nearest(numbers, self._held)
+            clip = [self._held.get(number) for number in numbers]
             pixels = [frame for frame in clip if frame is not None]
             if len(pixels) == len(clip):
                 self.drawn.append(index)
@@ -112,13 +129,21 @@ class Clips:
         self.gaps = _runs(~decoded[: self.n_frames])
         if self.n_frames == len(decoded):
             return plan
-        plan = self._sampling.clips(self._timeline.times_s[: self.n_frames], self.end_s)
+        plan = self.sampling.seen(self._timeline.times_s[: self.n_frames], self.end_s)
         asked_for = dict(self._held)
         for number in set(plan[-1].tolist()) - set(asked_for):
             if decoded[number] and asked_for:
                 nearest = min(asked_for, key=lambda held: (held < plan[-1, 0], abs(held - number)))
                 self._held[number] = asked_for[nearest]
         return plan
+
+
+def nearest(numbers: list[int], there: Collection[int]) -> list[int]:
+    """Return for each frame of a window the nearest of its frames that is there; they stay where none is."""
+    known = [number for number in numbers if number in there]
+    if len(known) in (0, len(numbers)):
+        return numbers
+    return [min(known, key=lambda other: abs(other - number)) for number in numbers]
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ from vadpipe.extract.decode.job import Job
 from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.decode.sources import DECODERS, choose_decoders
 from vadpipe.extract.decode.timeline import Timeline
+from vadpipe.extract.rows import rows_of_snippets, rows_of_windows
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, content_digest
@@ -109,7 +110,8 @@ class Extractor:
 
         record = self.settings.record
         name = choose_engine(self.settings.engine, self.device)
-        shape = (record.clip_frames, record.input_px, record.input_px)
+        n_frames = self.settings.window if self.settings.sampling.windowed else record.clip_frames
+        shape = (n_frames, record.input_px, record.input_px)
         key = f"{record.name}-{self.weights_sha256[:12]}"
         return build_engine(name, self._network, shape, self.device, key=key)
 
@@ -204,12 +206,11 @@ class Extractor:
         n_planned = self.settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
         shape = (n_planned, crops, record.feature_dim)
         self._check_size(decoding, shape)
-        rows = np.zeros(shape, dtype=np.float32)
-        for index, feature in enumerate(run_engine(self.engine, views())):
-            rows[clips.drawn[index // crops], index % crops] = feature
-        if not clips.drawn:
+        gather = rows_of_windows if self.settings.sampling.windowed else rows_of_snippets
+        rows = gather(clips, run_engine(self.engine, views()), np.zeros(shape, dtype=np.float32))
+        if clips.lost.all():
             raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
-        return clips, rows[: clips.n_snippets]
+        return clips, rows
 
     def _check_size(self, decoding: Decoding, shape: tuple[int, int, int]) -> None:
         """Raise InputError where the features of a video would be larger than its decoder may be."""
@@ -225,7 +226,12 @@ class Extractor:
         from vadpipe.extract.backbones.loading import load_network
 
         settings = self.settings
-        network, _ = load_network(settings.record, weights=settings.weights, offline=settings.offline)
+        network, _ = load_network(
+            settings.record,
+            weights=settings.weights,
+            offline=settings.offline,
+            over_time=settings.sampling.windowed,
+        )
         return network
 
 

@@ -21,6 +21,9 @@ VIEWS = ("whole", "centre")
 """What the network sees of a frame. ``whole``: all of it, squeezed to a square, since what matters in
 CCTV often happens at the edge. ``centre``: the middle square, as is usual for Kinetics."""
 
+WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
+"""Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
+
 
 @dataclass(frozen=True)
 class ExtractSettings:
@@ -32,6 +35,8 @@ class ExtractSettings:
         crops: 1, 5 or 10 squares of each snippet, see :mod:`vadpipe.extract.crops`.
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
             half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
+        window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
+            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`.
         fps: frames a second to resample the video to; None takes every frame.
         assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
@@ -49,6 +54,7 @@ class ExtractSettings:
     view: str | None = None
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
+    window: int = SNIPPET_FRAMES
     fps: float | None = None
     assume_fps: float = ASSUMED_FPS
     decoder: str = "auto"
@@ -77,9 +83,26 @@ class ExtractSettings:
             )
         if not 1 <= self.stride <= 100_000:
             raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+        self._check_window()
         for fps in (self.fps, self.assume_fps):
             if fps is not None and not 0.01 <= fps <= 1000:
                 raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+
+    def _check_window(self) -> None:
+        if self.window == SNIPPET_FRAMES:
+            return
+        hint = f"Use --window {SNIPPET_FRAMES}, which shows each snippet by itself."
+        if self.window not in WINDOWS:
+            raise UsageError(
+                f"a window of {self.window} frames is not possible",
+                next_step=f"Choose one of: {', '.join(map(str, WINDOWS))}.",
+            )
+        if not self.record.over_time:
+            raise UsageError(f"the backbone {self.backbone} does not run over windows", next_step=hint)
+        if self.stride > SNIPPET_FRAMES:
+            raise UsageError(
+                f"windows leave no frames out, and a stride of {self.stride} does", next_step=hint
+            )
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, **others: object) -> ExtractSettings:
@@ -98,6 +121,7 @@ class ExtractSettings:
             view=None if recipe.view == "crops" else recipe.view,
             crops=recipe.crops,
             stride=recipe.stride_frames,
+            window=recipe.window_frames,
             fps=recipe.fps,
             **others,  # type: ignore[arg-type]
         )
@@ -121,7 +145,7 @@ class ExtractSettings:
     @property
     def sampling(self) -> Sampling:
         """Which frames each snippet takes."""
-        return Sampling(self.stride, self.fps, self.record.clip_frames)
+        return Sampling(self.stride, self.fps, self.record.clip_frames, window=self.window)
 
     @property
     def size(self) -> Size:
@@ -144,6 +168,7 @@ class ExtractSettings:
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=self.stride,
             clip_frames=record.clip_frames,
+            window_frames=self.window,
             fps=self.fps,
             assumed_fps=None if timed else self.assume_fps,
             view=self._sees,

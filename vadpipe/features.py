@@ -41,6 +41,8 @@ class Recipe(BaseModel):
         snippet_frames: frames of a snippet.
         stride_frames: frames from the start of one snippet to the start of the next.
         clip_frames: how many of a snippet's frames the backbone sees.
+        window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
+            :mod:`vadpipe.windows`.
         fps: frames a second that the video was resampled to, or None.
         assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
             Recorded only: a snippet has the same frames at any rate.
@@ -66,6 +68,7 @@ class Recipe(BaseModel):
     snippet_frames: int
     stride_frames: int
     clip_frames: int = SNIPPET_FRAMES
+    window_frames: int = SNIPPET_FRAMES
     fps: float | None = None
     assumed_fps: float | None = None
     even_rows: int | None = Field(None, ge=1)
@@ -82,7 +85,14 @@ class Recipe(BaseModel):
     @property
     def sampling(self) -> Sampling:
         """Which frames each row of the features comes from and speaks for."""
-        return Sampling(self.stride_frames, self.fps, self.clip_frames, self.even_rows, self.fixed_rows)
+        return Sampling(
+            self.stride_frames,
+            self.fps,
+            self.clip_frames,
+            self.even_rows,
+            self.fixed_rows,
+            self.window_frames,
+        )
 
     @property
     def imported(self) -> bool:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.windows import Windows
+
 SNIPPET_FRAMES = 16
 """Samples of a snippet, as everywhere in the field."""
 
@@ -35,6 +37,7 @@ class Sampling:
             features that were squeezed to 32 segments; None everywhere else.
         fixed_rows: rows of published features with a stride, as many as there are; the last one speaks also
             for frames after it, which filled no snippet. None everywhere else.
+        window: samples that the backbone sees at once, see :mod:`vadpipe.windows`.
     """
 
     stride: int = SNIPPET_FRAMES
@@ -42,6 +45,12 @@ class Sampling:
     clip_frames: int = SNIPPET_FRAMES
     even_rows: int | None = None
     fixed_rows: int | None = None
+    window: int = SNIPPET_FRAMES
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the backbone sees more at once than a snippet."""
+        return self.window > SNIPPET_FRAMES
 
     def samples(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frame shown at each sample, (M,) int64, not decreasing.
@@ -52,7 +61,7 @@ class Sampling:
         """
         if self.fps is None:
             return np.arange(len(times_s))
-        at_s = np.arange(self._n_samples(times_s, end_s)) / self.fps + _ROUNDING_S
+        at_s = np.arange(self.n_samples(times_s, end_s)) / self.fps + _ROUNDING_S
         n_begun = np.searchsorted(times_s, at_s, side="right")
         return np.maximum(n_begun - 1, 0)
 
@@ -65,6 +74,19 @@ class Sampling:
         frames: NDArray[np.int64] = samples[np.minimum(starts[:, None] + offsets, len(samples) - 1)]
         return frames
 
+    def seen(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
+        """Return the frames of each run of the backbone: of windows, (K, window), or else of snippets."""
+        if not self.windowed:
+            return self.clips(times_s, end_s)
+        samples = self.samples(times_s, end_s)
+        frames: NDArray[np.int64] = samples[Windows(len(samples), self.window).samples()]
+        return frames
+
+    def snippets(self, n_samples: int) -> NDArray[np.int64]:
+        """Return the samples [start, stop) that each snippet looks at, (S, 2) int64."""
+        starts = self._starts(n_samples)
+        return np.stack([starts, np.minimum(starts + SNIPPET_FRAMES, n_samples)], axis=1)
+
     def spans(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frames [start, stop) that each snippet speaks for, (S, 2) int64.
 
@@ -74,7 +96,7 @@ class Sampling:
         if self.even_rows is not None:
             edges = np.linspace(0, n_frames, self.even_rows + 1).round().astype(np.int64)
             return np.stack([edges[:-1], edges[1:]], axis=1)
-        n_samples = self._n_samples(times_s, end_s)
+        n_samples = self.n_samples(times_s, end_s)
         starts = self._starts(n_samples)
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
         stops[-1:] = n_samples  # also where published rows are missing after it
@@ -93,9 +115,10 @@ class Sampling:
         """Return S, the rows of a feature file."""
         if self.even_rows is not None:
             return self.even_rows
-        return len(self._starts(self._n_samples(times_s, end_s)))
+        return len(self._starts(self.n_samples(times_s, end_s)))
 
-    def _n_samples(self, times_s: NDArray[np.float64], end_s: float) -> int:
+    def n_samples(self, times_s: NDArray[np.float64], end_s: float) -> int:
+        """Return M."""
         if self.fps is None:
             return len(times_s)
         return max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))

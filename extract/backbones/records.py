@@ -33,6 +33,7 @@ class Backbone:
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         weights: where its pretrained weights come from.
         paper: what to cite.
+        over_time: whether it can run over windows longer than a snippet; it has an ``over_time`` method then.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backbone:
     std: tuple[float, float, float]
     weights: registry.PackagedWeights | registry.UrlWeights
     paper: str
+    over_time: bool = False
 
 
 def _inception_i3d() -> nn.Module:
@@ -100,7 +102,7 @@ BACKBONES: dict[str, Backbone] = {
     for backbone in (
         Backbone(
             "i3d", _inception_i3d, "mean of Mixed_5c over time and space", 1024, SNIPPET_FRAMES, 224, 256,
-            _HALF, _HALF, registry.I3D_KINETICS, _I3D_PAPER,
+            _HALF, _HALF, registry.I3D_KINETICS, _I3D_PAPER, over_time=True,
         ),
         # Sizes are those of pytorchvideo's published evaluation. XS was trained on 4 frames 12 apart; S on
         # 13, which do not lie evenly in 16, and X3D has no temporal stride, so that S takes all 16.

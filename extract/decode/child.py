@@ -81,7 +81,7 @@ def run(job: Job, output: int) -> None:
         send(output, Kind.DONE)
     else:
         wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
-        wanted[job.sampling.clips(timeline.times_s, timeline.end_s).ravel()] = True
+        wanted[job.sampling.seen(timeline.times_s, timeline.end_s).ravel()] = True
         reading = Reading(path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive)
         _send_frames(output, frames_of(reading))
         send(output, Kind.DONE, np.packbits(reading.decoded).data)

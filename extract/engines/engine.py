@@ -37,7 +37,7 @@ class Engine(Protocol):
     batch: int
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features (B, D) of clips (B, T, H, W, 3), RGB."""
+        """Return the features (B, D), or (B, P, D) over time, of clips (B, T, H, W, 3), RGB."""
         ...
 
 

@@ -9,8 +9,10 @@ from conftest import write_video
 import vadpipe
 from vadpipe.errors import InputError
 from vadpipe.extract.crops import squares
+from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.pictures import read_frames
 from vadpipe.extract.videos import named_video
+from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.scoring.explaining import CELLS, explain
 from vadpipe.scoring.scorer import Scorer
 
@@ -84,6 +86,56 @@ def test_other_views_are_explained_where_they_look(tiny, tmp_path, x3d_weights, 
     assert reason.box == pytest.approx(box, abs=0.01)
     assert reason.heat.shape == (CELLS, CELLS)
     assert reason.still.shape == (240, 320, 3)  # the whole picture, whatever the backbone sees of it
+
+
+class Brightness:
+    """A backbone that runs over time: of each 8 frames of a window how bright four bands of the picture are."""
+
+    name, workers, batch = "brightness", 1, 1
+
+    def __call__(self, clips):
+        (clip,) = clips
+        bands = clip.reshape(len(clip) // 8, 8, 4, -1).mean(axis=(1, 3)) + clip.mean() / 8
+        features = np.zeros((1, len(bands), 1024), np.float32)
+        features[0, :, :4] = bands
+        return features
+
+
+def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch):
+    from test_fitting import QUICK
+
+    settings = vadpipe.ExtractSettings(window=64)
+    extractor = Extractor(settings)
+    extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
+    for name in ("normal/a.mp4", "fight/b.mp4"):
+        write_video(tmp_path / "videos" / name, 120 + 5 * len(name))
+        extractor(tmp_path / "videos" / name, tmp_path / "features")
+    head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
+    scorer = Scorer(head)
+    assert scorer.settings.window == 64
+    scorer._extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
+    video = tmp_path / "videos/fight/b.mp4"
+    features, curve = scored(scorer, video)
+    asked, own = [], TrainedHead.scores_if
+
+    def scores_if(head, features, snippet, values):
+        asked.append((snippet, values, own(head, features, snippet, values)))
+        return asked[-1][2]
+
+    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    n_frames = features.n_frames
+    for start in range(0, n_frames, 8):  # of every snippet, whether one window shows it or two
+        scores = np.full(n_frames, 0.1, np.float32)
+        scores[start : start + 8] = 0.9
+        event = replace(curve, scores=scores, threshold=0.5, rule=vadpipe.EventRule(merge_gap_s=0.0))
+        (reason,) = explain(scorer, features, event, video)
+        assert reason.heat.shape == (CELLS, CELLS)
+    expected = scorer.head.snippet_scores(features)
+    assert len({snippet for snippet, _, _ in asked}) > 5
+    for snippet, values, scores in asked:
+        np.testing.assert_allclose(values[0], features.values[snippet], rtol=1e-5)
+        assert scores[0] == pytest.approx(expected[snippet], abs=1e-6)
+        assert (np.abs(values[1:] - values[0]).max(axis=(1, 2)) > 0).any()
 
 
 def test_snippets_are_those_of_the_event_the_highest_first(scorer, tmp_path):

@@ -31,6 +31,12 @@ def extract(
         int,
         typer.Option(help="Frames from one snippet's start to the next's; 16: no overlap, half the work."),
     ] = 8,
+    window: Annotated[
+        int,
+        typer.Option(
+            help="Frames that i3d sees at once: 16, a snippet by itself; 64 is faster and sees more."
+        ),
+    ] = 16,
     fps: Annotated[float | None, typer.Option(help="Resample to so many frames a second.")] = None,
     assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
@@ -64,6 +70,7 @@ def extract(
         view=view,
         crops=crops,
         stride=stride,
+        window=window,
         fps=fps,
         assume_fps=assume_fps,
         decoder=decoder,

@@ -21,6 +21,7 @@ from vadpipe.explanation import Explanation, SnippetScore
 from vadpipe.extract.crops import squares
 from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.pictures import read_frames, read_stills
+from vadpipe.extract.rows import Runs
 from vadpipe.features import Features
 
 if TYPE_CHECKING:
@@ -78,15 +79,18 @@ def _explain(
 ) -> Explanation:
     snippets = _snippets(features, scores, event)
     first = snippets[0]
-    plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[first]
-    times_s = features.frame_times_s[plan]
     limits, fps = scorer.settings.limits, features.recipe.assumed_fps or ASSUMED_FPS
-    clip = np.stack(read_frames(video, times_s.tolist(), scorer.settings.size, limits, assume_fps=fps))
-    middle_s = float(times_s[len(times_s) // 2])
+    runs = Runs.of(features, first)
+    numbers = np.unique(runs.frames)
+    times_s = features.frame_times_s[numbers].tolist()
+    read = read_frames(video, times_s, scorer.settings.size, limits, assume_fps=fps)
+    clips = np.stack(read)[np.searchsorted(numbers, runs.frames)]
+    of_snippet = np.unique(runs.frames[runs.covered])
+    middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
     (still,) = read_stills(video, [middle_s], _STILL_PX, limits, assume_fps=fps)
     if still is None:
         raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
-    heat, box = _heat(scorer, features, first, clip)
+    heat, box = _heat(scorer, features, first, runs, clips)
     return Explanation(
         event=event,
         snippets=tuple(_named(features, scores, snippet) for snippet in snippets[:N_SNIPPETS]),
@@ -111,40 +115,48 @@ def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> Sni
 
 
 def _heat(
-    scorer: Scorer, features: Features, snippet: int, clip: NDArray[np.uint8]
+    scorer: Scorer, features: Features, snippet: int, runs: Runs, clips: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
-    """Return the heat (CELLS, CELLS) of a snippet's clip (T, H, W, 3), and the box that it covers."""
-    top, left, bottom, right = _seen(clip, scorer.settings.record.input_px, scorer.settings.crops)
+    """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
+
+    Args:
+        scorer: that scored the video.
+        features: of the video.
+        snippet: which.
+        runs: those of the backbone that its row is made of.
+        clips: (R, T, H, W, 3), the frames of these.
+    """
+    side_px, crops = scorer.settings.record.input_px, scorer.settings.crops
+    height, width = clips.shape[2:4]
+    top, left, bottom, right = _seen(height, width, side_px, crops)
     rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
     columns = np.linspace(left, right, CELLS + 1).round().astype(int)
     windows = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
+    colour = clips[runs.covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
 
     def versions() -> Iterator[NDArray[np.uint8]]:
-        yield clip
-        colour = clip.mean(axis=(0, 1, 2)).round().astype(np.uint8)
+        yield from clips
         for row, column in windows:
-            covered = clip.copy()
-            covered[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
-            yield covered
+            area = slice(rows[row], rows[row + 2]), slice(columns[column], columns[column + 2])
+            for clip, covered in zip(clips, runs.covered, strict=True):
+                version = clip.copy()
+                version[covered, *area] = colour
+                yield version
 
-    crops = scorer.settings.crops
-    views = (
-        view for version in versions() for view in squares(version, scorer.settings.record.input_px, crops)
-    )
-    values = scorer.run_backbone(views).reshape(len(windows) + 1, crops, -1)
-    seen = scorer.head.scores_if(features, snippet, values)
+    views = (view for version in versions() for view in squares(version, side_px, crops))
+    outputs = scorer.run_backbone(views)
+    outputs = outputs.reshape(len(windows) + 1, len(clips), crops, *outputs.shape[1:])
+    seen = scorer.head.scores_if(features, snippet, runs.row(outputs))
     fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
     for (row, column), score in zip(windows, seen[1:], strict=True):
         fallen[row : row + 2, column : column + 2] += seen[0] - score
         covers[row : row + 2, column : column + 2] += 1
-    height, width = clip.shape[1:3]
     box = (left / width, top / height, right / width, bottom / height)
     return (fallen / covers).astype(np.float32), box
 
 
-def _seen(clip: NDArray[np.uint8], side_px: int, crops: int) -> tuple[int, int, int, int]:
+def _seen(height: int, width: int, side_px: int, crops: int) -> tuple[int, int, int, int]:
     """Return (top, left, bottom, right) of what the backbone sees of each frame: a square, or all of it."""
-    height, width = clip.shape[1:3]
     if crops > 1:
         return 0, 0, height, width
     top, left = (height - side_px) // 2, (width - side_px) // 2

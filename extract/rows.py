@@ -1,0 +1,107 @@
+"""From what the backbone gives to the rows of a feature file, one a snippet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.extract.clips import Clips, nearest
+from vadpipe.features import Features
+from vadpipe.windows import Windows
+
+Rows = NDArray[np.float32]
+"""(S, C, D): of each snippet and crop a feature; zeros for a snippet that is lost."""
+
+
+def rows_of_snippets(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: Rows) -> Rows:
+    """Return the rows of a video whose snippets are shown one by one.
+
+    Args:
+        clips: from which the outputs come.
+        outputs: the feature (D,) of each crop of each clip, in order.
+        rows: zeros, as many as the video should have; they are written into.
+    """
+    crops = rows.shape[1]
+    for number, feature in enumerate(outputs):
+        rows[clips.drawn[number // crops], number % crops] = feature
+    return rows[: clips.n_snippets]
+
+
+def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: Rows) -> Rows:
+    """Return the rows of a video that is shown in windows, as they come: no window's features are kept.
+
+    A video may turn out to be shorter than it should be, which moves its last snippet. That one is taken
+    from the last window alone, so what was added to its row before then is dropped.
+
+    Args:
+        clips: from which the outputs come.
+        outputs: the features (P, D) of the positions of each crop of each window, in order.
+        rows: zeros, as many as the video should have; they are written into.
+    """
+    crops, sampling = rows.shape[1], clips.sampling
+    for number, features in enumerate(outputs):
+        index, crop = clips.drawn[number // crops], number % crops
+        windows = Windows(clips.n_samples, sampling.window)
+        snippets = sampling.snippets(windows.n_samples)
+        if index == len(windows.starts) - 1:
+            rows[len(snippets) - 1, crop] = 0
+        begin, end = windows.taken(index)
+        first, stop = np.searchsorted(snippets[:, 1], begin, "right"), np.searchsorted(snippets[:, 0], end)
+        shares = windows.shares(index, len(features), snippets[first:stop])
+        rows[first:stop, crop] += shares @ features
+    rows = rows[: clips.n_snippets]
+    rows[clips.lost] = 0
+    return rows
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of the backbone that the row of a snippet is made of: one, or those of the windows around it.
+
+    Attributes:
+        frames: (R, T) int64, what each run sees.
+        covered: (R, T) bool, which of these are the snippet's own.
+        windows: of the video; None where the snippet is shown by itself.
+        indices: (R,) int64, which of the windows these are.
+        snippet: (1, 2) int64, the samples [start, stop) of the snippet.
+    """
+
+    frames: NDArray[np.int64]
+    covered: NDArray[np.bool_]
+    windows: Windows | None
+    indices: NDArray[np.int64]
+    snippet: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, features: Features, snippet: int) -> Runs:
+        """Return the runs of a snippet that could be decoded."""
+        sampling, video = features.recipe.sampling, (features.frame_times_s, features.end_s)
+        n_samples = sampling.n_samples(*video)
+        of_snippet = sampling.snippets(n_samples)[snippet : snippet + 1]
+        if not sampling.windowed:
+            frames = sampling.clips(*video)[snippet : snippet + 1]
+            return cls(frames, np.ones(frames.shape, np.bool_), None, np.zeros(1, np.int64), of_snippet)
+        windows = Windows(n_samples, sampling.window)
+        taken = np.array([windows.taken(index) for index in range(len(windows.starts))])
+        indices = np.flatnonzero((taken[:, 0] < of_snippet[0, 1]) & (taken[:, 1] > of_snippet[0, 0]))
+        frames = sampling.seen(*video)[indices]
+        lost = {number for start, stop in features.source.gaps for number in range(start, stop)}
+        frames = np.array([nearest(row, [n for n in row if n not in lost]) for row in frames.tolist()])
+        samples = windows.samples()[indices]
+        covered = (samples >= of_snippet[0, 0]) & (samples < of_snippet[0, 1])
+        return cls(frames, covered, windows, indices, of_snippet)
+
+    def row(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the rows (V, C, D) that these outputs make.
+
+        Args:
+            outputs: (V, R, C, D) float32, or (V, R, C, P, D) of P positions of each window.
+        """
+        if self.windows is None:
+            return outputs[:, 0]
+        shares = [self.windows.shares(index, outputs.shape[3], self.snippet)[0] for index in self.indices]
+        rows: NDArray[np.float32] = np.einsum("rp,vrcpd->vcd", np.stack(shares), outputs, optimize=True)
+        return rows
