@@ -8,9 +8,7 @@ none, are given some by an assumed rate.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, NamedTuple, cast
@@ -25,16 +23,9 @@ from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.decode.container import FAMILIES, Family
 from vadpipe.extract.decode.joints import find_joints
 from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.opening import (
-    family_of,
-    ffmpeg_log,
-    open_container,
-    read_packets,
-    start_of,
-    tolerant,
-)
-from vadpipe.extract.decode.packets import read_rows
+from vadpipe.extract.decode.opening import family_of, read_packets
 from vadpipe.extract.decode.presentation import MAX_CHANGES, Presentation, present
+from vadpipe.extract.decode.stored import Stored, read_stored
 from vadpipe.extract.decode.timestamps import FAR_S, KINDS, NO_STAMP, ClockChange, Kind
 
 ASSUMED_FPS = 25.0
@@ -198,15 +189,54 @@ def read_timeline(
         from vadpipe.extract.decode.image_frames import read_image_timeline  # Pillow takes a while to load
 
         return read_image_timeline(path, limits, on_packet, assume_fps)
-    with open_container(path, limits) as (container, stream):
-        width, height, quarter_turns = _geometry(container, stream, limits)
-    stored = _read_stored(path, limits, on_packet)
+    stored = read_stored(path, limits, on_packet)
     joints = find_joints(path, family, stored.rows, on_packet)
     presented = present(
         path, stored.rows, family, stored.tick,
         reorders=stored.reorders, parts=joints.parts, assume_fps=assume_fps, limits=limits,
         on_packet=on_packet,
     )  # fmt: skip
+    shown = _shown(path, stored, presented, family)
+    times_s, stamps = shown.times_s, shown.packets["pts"]
+    # What FFmpeg makes up for the durations of a raw stream counts other ticks.
+    duration = int(shown.packets["duration"][-1]) if family.timed else 1
+    rate = stored.rate if family.timed else 1 / presented.tick
+    end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
+    limits.check(duration_s=end_s)
+    timeline = Timeline(
+        times_s=times_s,
+        end_s=end_s,
+        n_announced=max(len(times_s), shown.n_announced),
+        n_hidden=shown.n_hidden,
+        width_px=stored.width_px,
+        height_px=stored.height_px,
+        quarter_turns=stored.quarter_turns,
+        n_unread_parts=len(joints.unread),
+        unread_at=min(joints.unread, default=0),
+        stamps=stamps,
+        tick=presented.tick,
+        timed=family.timed,
+        changes=presented.changes(stamps) if family.timed and not family.counted else (),
+        seekable=family.seekable,
+        packet_stamps=presented.packet_stamps,
+    )
+    absent_s = stored.announced_s - stored.start_s - end_s
+    if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
+        timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
+    return timeline
+
+
+class _Shown(NamedTuple):
+    """The packets of the frames that a player shows, in presentation order, and when each is shown."""
+
+    packets: NDArray[np.void]
+    times_s: NDArray[np.float64]
+    n_announced: int
+    n_hidden: int
+
+
+def _shown(path: str | os.PathLike[str], stored: Stored, presented: Presentation, family: Family) -> _Shown:
+    """Return what is shown of a video. Raises DecodeError where that is nothing, InputError for a picture."""
     packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)
@@ -218,62 +248,10 @@ def read_timeline(
     shown: NDArray[np.bool_] = ~packets["discard"] & (times_s >= -float(presented.tick))
     if not shown.any():
         raise DecodeError("holds no frame that a player shows", file=path)
-    times_s, packets = np.maximum(times_s[shown], 0.0), packets[shown]
-    if len(times_s) == 1 and family.demuxer in ("mjpeg", "gif"):
+    if shown.sum() == 1 and family.demuxer in ("mjpeg", "gif"):
         raise InputError("is a single picture, not a video", file=path)
-    # What FFmpeg makes up for the durations of a raw stream counts other ticks.
-    duration, rate = (int(packets["duration"][-1]), stored.rate) if family.timed else (1, 1 / presented.tick)
-    end_s = float(times_s[-1]) + _last_s(duration, times_s, rate, presented.tick)
-    limits.check(duration_s=end_s)
     n_hidden = int((~shown).sum())
-    timeline = Timeline(
-        times_s=times_s,
-        end_s=end_s,
-        n_announced=max(len(times_s), n_announced - n_hidden),
-        n_hidden=n_hidden,
-        width_px=width,
-        height_px=height,
-        quarter_turns=quarter_turns,
-        n_unread_parts=len(joints.unread),
-        unread_at=min(joints.unread, default=0),
-        stamps=packets["pts"],
-        tick=presented.tick,
-        timed=family.timed,
-        changes=presented.changes(packets["pts"]) if family.timed and not family.counted else (),
-        seekable=family.seekable,
-        packet_stamps=presented.packet_stamps,
-    )
-    absent_s = stored.announced_s - stored.start_s - end_s
-    if _ROUGHLY_S < absent_s < limits.duration_s and timeline.frame_s > 0:
-        timeline = replace(timeline, n_announced=len(times_s) + round(absent_s / timeline.frame_s))
-    return timeline
-
-
-class _Stored(NamedTuple):
-    """What a file says of its video."""
-
-    rows: NDArray[np.void]
-    tick: Fraction
-    rate: Fraction | None
-    start_s: float
-    n_announced: int
-    announced_s: float
-    reorders: bool
-
-
-def _read_stored(
-    path: str | os.PathLike[str], limits: Limits, on_packet: Callable[[], None] | None
-) -> _Stored:
-    with open_container(path, limits) as (container, stream):
-        return _Stored(
-            rows=read_rows(container, stream, on_packet),
-            tick=Fraction(stream.time_base or 0),
-            rate=stream.average_rate or stream.base_rate,
-            start_s=start_of(container),
-            n_announced=_n_announced(stream),
-            announced_s=_announced_s(container, stream),
-            reorders=stream.codec_context.has_b_frames,
-        )
+    return _Shown(packets[shown], np.maximum(times_s[shown], 0.0), n_announced - n_hidden, n_hidden)
 
 
 def _times_s(
@@ -325,40 +303,3 @@ def _start_s(start_s: float, presented: Presentation, family: Family, seconds: f
         if abs(first_s - start_s) > FAR_S:
             return first_s
     return start_s
-
-
-def _n_announced(stream: VideoStream) -> int:
-    """Return how many frames the container says it has, less those behind the end of an MP4's edit list."""
-    n_indexed = len(stream.index_entries)  # FFmpeg drops from the index what the edit list leaves out
-    return min(stream.frames, n_indexed) if stream.container.format.name.startswith("mov") else stream.frames
-
-
-def _announced_s(container: InputContainer, stream: VideoStream) -> float:
-    """Return when a Matroska file says that its video ends, or 0; it does not say how many frames it has."""
-    if "matroska" not in container.format.name:
-        return 0.0
-    for name, value in stream.metadata.items():
-        if name.startswith("DURATION"):
-            hours, _, rest = value.partition(":")
-            minutes, _, seconds = rest.partition(":")
-            with suppress(ValueError):
-                return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-    # That of the whole file is the video's where there is nothing else.
-    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
-
-
-def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) -> tuple[int, int, int]:
-    """Return (width, height, quarter turns) of the first frame; only a frame knows its rotation."""
-    with ffmpeg_log() as lines:
-        frame = next(iter(tolerant(container, stream)), None)
-    if frame is None:
-        # FFmpeg refuses a frame above the limit, and says so in its log alone.
-        for width, height in re.findall(r"Picture size (\d+)x(\d+)", "".join(lines)):
-            limits.check(side_px=max(int(width), int(height)), area_px=int(width) * int(height))
-        if any("get_buffer() failed" in line for line in lines):
-            raise MemoryError
-        raise DecodeError("holds no readable video frame", file=container.name.removeprefix("file:"))
-    limits.check(side_px=max(frame.width, frame.height), area_px=frame.width * frame.height)
-    turns = round(frame.rotation / 90) % 4
-    sides = (frame.width, frame.height)
-    return (*(sides[::-1] if turns % 2 else sides), turns)
