@@ -42,10 +42,12 @@ def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: 
         rows: zeros, as many as the video should have; they are written into.
     """
     crops, sampling = rows.shape[1], clips.sampling
+    windows, snippets = Windows(0, sampling.window), np.empty((0, 2), np.int64)
     for number, features in enumerate(outputs):
         index, crop = clips.drawn[number // crops], number % crops
-        windows = Windows(clips.n_samples, sampling.window)
-        snippets = sampling.snippets(windows.n_samples)
+        if windows.n_samples != clips.n_samples:  # at first, and where the video ends early
+            windows = Windows(clips.n_samples, sampling.window)
+            snippets = sampling.snippets(windows.n_samples)
         if index == len(windows.starts) - 1:
             rows[len(snippets) - 1, crop] = 0
         begin, end = windows.taken(index)

@@ -76,6 +76,7 @@ def stream(
     """Write a stream whose frames carry the numbers from ``first`` on and whose clock begins at ``starts_s``."""
     with av.open(path.with_suffix(f".{suffix}"), "w") as output:
         video = output.add_stream(codec, rate=25, options={"g": "10", **options})
+        video.codec_context.thread_count = 1
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         for number in range(n_frames):
             frame = av.VideoFrame.from_ndarray(counter_frame(first + number, *size), format="rgb24")

@@ -62,6 +62,7 @@ def test_of_several_video_streams_the_one_that_a_player_shows_is_read(settings, 
         streams = []
         for width, height in ((160, 120), (320, 240)):
             stream = output.add_stream("libx264", rate=25)
+            stream.codec_context.thread_count = 1
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             streams.append(stream)
         for number in range(20):

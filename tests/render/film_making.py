@@ -46,6 +46,7 @@ def write_film(
     """
     with av.open(path, "w", container_options=container_options or {}) as output:
         video = output.add_stream(codec, rate=rate, options=options or {})
+        video.codec_context.thread_count = 1
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         if times is not None:
             video.codec_context.time_base = Fraction(1, 1000)

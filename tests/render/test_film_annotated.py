@@ -123,6 +123,7 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path):
     video, path = tmp_path / "a.mkv", tmp_path / "b.mp4"
     with av.open(video, "w") as output:
         stream = output.add_stream("libx264", rate=25)
+        stream.codec_context.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
         for number in range(4):
@@ -151,6 +152,7 @@ def test_brightness_stays_whatever_the_pixels_were(tmp_path, pix_fmt, codec):
     video, path = tmp_path / "a.mkv", tmp_path / "b.mp4"
     with av.open(video, "w") as output:
         stream = output.add_stream(codec, rate=25)
+        stream.codec_context.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = 160, 120, pix_fmt
         frame = np.zeros((120, 160, 3), np.uint8)
         frame[:] = np.linspace(0, 255, 160)[None, :, None]

@@ -183,6 +183,7 @@ def test_damage_costs_its_own_frames(tmp_path, codec, muxer):
     path = tmp_path / "a.bin"
     with av.open(path, "w", format=muxer) as output:
         stream = output.add_stream(codec, rate=25, options={"g": "5", "bf": "0"})
+        stream.codec_context.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         for number in range(N_FRAMES):
             frame = av.VideoFrame.from_ndarray(textured_frame(number, 160, 120), format="rgb24")
@@ -193,7 +194,7 @@ def test_damage_costs_its_own_frames(tmp_path, codec, muxer):
         flip_bytes(path, [11], n_bytes=40)
     else:
         content = bytearray(path.read_bytes())
-        content[len(content) // 2 : len(content) // 2 + 300] = bytes(300)
+        content[len(content) * 2 // 5 : len(content) * 2 // 5 + 300] = bytes(300)
         path.write_bytes(content)
     timeline, frames = decode(path)
     numbers, shown = [frame.number for frame in frames], counters(frames)

@@ -136,6 +136,7 @@ def test_a_number_of_streams(tmp_path, n_sounds):
     path = tmp_path / "a.mkv"
     with av.open(path, "w") as output:
         video = output.add_stream("mpeg4", rate=25)
+        video.codec_context.thread_count = 1
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
         for _ in range(n_sounds):
             output.add_stream("pcm_s16le", rate=8000, layout="mono")

@@ -56,6 +56,7 @@ def write_colours(path, pixel_format, picture=colour_frame, **tags):
     """Encode five plain frames almost without loss; ``tags`` are those of the stream."""
     with av.open(path, "w") as output:
         stream = output.add_stream("libx264", rate=25, options={"qp": "4"})
+        stream.codec_context.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = 160, 120, pixel_format
         for name, value in tags.items():
             setattr(stream.codec_context, name, value)
@@ -119,6 +120,7 @@ def test_odd_sizes(tmp_path, decoder, size):
     path = tmp_path / "a.mp4"
     with av.open(path, "w") as output:
         stream = output.add_stream("libx264", rate=25, options={"qp": "10"})
+        stream.codec_context.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = *size, "yuv444p"
         for number in range(5):
             picture = av.VideoFrame.from_ndarray(counter_frame(number * 7, *size), format="rgb24")
