@@ -2,7 +2,7 @@
 
     python benchmarks/cross_collection.py DATA WORK [--seeds 3] [--workers 2] [--setting NAME]... [--to FILE]
 
-Heads are trained and tested within each collection, by folds that part no scene or recording, and from
+Heads are trained and tested within each collection, by folds that part no recording or event, and from
 fight_surv to vioperu and back: ``protocols.py`` says how, ``footage.py`` from which videos,
 ``settings_compared.py`` what is compared. Figures are of frames: means over folds, then over seeds, at the
 step that unseen training videos picked. In brackets the 95 % interval over recordings, which are drawn with
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +27,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import protocols
 import torch
 from footage import collect
 from protocols import PROTOCOLS, Protocol, Split, Videos, load_ucf_x3d, load_videos, splits
@@ -54,17 +56,19 @@ def main() -> None:
     options = parser.parse_args()
 
     folders, truth = collect(options.data, options.work)
-    protocols = [p for p in PROTOCOLS if p.name in (options.protocol or [p.name])]
+    chosen = [p for p in PROTOCOLS if p.name in (options.protocol or [p.name])]
     results: dict[str, dict[str, Tested]] = {}
-    with ProcessPoolExecutor(options.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    # Not forked: torch does not survive it after it has worked.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, spawned, torch.set_num_threads, (1,)) as pool:
         for name in options.setting or SETTINGS:
             setting, began_s = SETTINGS[name], time.monotonic()
             features = options.work / "features" / setting.folder
-            if any(p.name != "ucf_x3d" for p in protocols):
+            if any(p.name != "ucf_x3d" for p in chosen):
                 made = vadpipe.extract_features(folders, features, settings=setting.extract)
                 print(f"{name}: {len(made.written)} videos extracted now", flush=True)
             results[name] = {}
-            for protocol in protocols:
+            for protocol in chosen:
                 source = (protocol.name, options.data, features, truth)
                 videos = videos_of(*source)
                 jobs = jobs_of(protocol, setting, videos, options)
@@ -104,7 +108,8 @@ def jobs_of(
     protocol: Protocol, setting: Setting, videos: Videos, options: argparse.Namespace
 ) -> dict[Split, Job]:
     """Return the run of each training; its key is of everything that its result depends on."""
-    measured = hashlib.sha256(Path(measuring.__file__).read_bytes()).hexdigest()
+    code = b"".join(Path(file).read_bytes() for file in (measuring.__file__, protocols.__file__))
+    measured = hashlib.sha256(code).hexdigest()
     jobs = {}
     for split in splits(protocol, videos, options.data, options.seeds):
         used = [(name, videos.digests[name]) for name in (*split.train, *split.test)]

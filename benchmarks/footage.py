@@ -9,6 +9,7 @@ taken as they are.
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
@@ -32,9 +33,12 @@ Row = dict[str, str]
 
 
 def collect(data: Path, work: Path) -> tuple[list[Path], Path]:
-    """Return the folders of all videos, and the file of their truth; what is there is not made again."""
+    """Return the folders of all videos, and the file of their truth; what is there is not made again.
+
+    It is made again after a change to this file.
+    """
     folders = [work / "videos" / name for name in SIZES] + [data / name for name in UNJOINED]
-    file = work / "truth.csv"
+    file = work / f"truth-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}.csv"
     if not file.exists():
         truths = [
             truth for name in SIZES for truth in _join(data / name, work / "videos" / name, SIZES[name])

@@ -14,7 +14,6 @@ from vadpipe import datasets
 from vadpipe.ablation.data import Sample, load_data
 from vadpipe.ablation.dealing import deal
 from vadpipe.head.bags import Bag
-from vadpipe.sampling import SNIPPET_FRAMES
 from vadpipe.truth import Truth, read_truth
 
 N_FOLDS = 4
@@ -81,8 +80,8 @@ PROTOCOLS = (
 def load_videos(features: Path, truth: Path) -> Videos:
     """Return the videos of a feature folder and their truth."""
     data = load_data(features, truth)
-    if data.missing:
-        raise SystemExit(f"{features}: no features of {data.missing[:3]}")
+    if data.missing or data.ambiguous:
+        raise SystemExit(f"{features}: no features of {[*data.missing, *data.ambiguous][:3]}")
     digests = {name: sample.digest for name, sample in data.samples.items()}
     return Videos(data.samples, data.bags(), digests)
 
@@ -92,6 +91,8 @@ def load_ucf_x3d(folder: Path) -> Videos:
     with (folder / "labels.csv").open(newline="") as table:
         labels = {row["video"]: int(row["label"]) for row in csv.DictReader(table)}
     truths = {truth.video: truth for truth in read_truth(folder / "truth.csv")}
+    counts = (line.rpartition("@") for line in (folder / "frame_counts.txt").read_text().split())
+    n_frames = {name: int(count) for name, _, count in counts}
     samples: dict[str, Sample] = {}
     bags: dict[str, Bag] = {}
     digests: dict[str, str] = {}
@@ -99,27 +100,30 @@ def load_ucf_x3d(folder: Path) -> Videos:
         for name in names:
             content = (folder / part / f"{name}.npy").read_bytes()
             values = np.load(folder / part / f"{name}.npy").astype(np.float32)[None]
-            n_snippets = values.shape[1]
-            starts_s = np.arange(n_snippets) * SNIPPET_FRAMES / _UCF_FPS
             label = labels[name] if part == "train" else int(truths[name].abnormal)
-            end_s = n_snippets * SNIPPET_FRAMES / _UCF_FPS
+            end_s = n_frames[name] / _UCF_FPS
+            starts_s = np.arange(values.shape[1]) * (end_s / values.shape[1])
             bags[name] = Bag(name, values, label, name, starts_s, end_s)
             digests[name] = hashlib.sha256(content + str((label, truths.get(name))).encode()).hexdigest()
             if part == "test":
-                samples[name] = _ucf_sample(truths[name], n_snippets, digests[name])
+                samples[name] = _ucf_sample(truths[name], values.shape[1], digests[name])
     return Videos(samples, bags, digests)
 
 
-def _ucf_sample(truth: Truth, n_snippets: int, digest: str) -> Sample:
-    """Return the truth of a test video; its last snippet speaks for the frames behind it too."""
-    starts = np.arange(n_snippets) * SNIPPET_FRAMES
-    stops = np.append(starts[1:], max(truth.n_frames, int(starts[-1]) + 1))
+_UCF_ROW_FRAMES = (32, 80)
+"""Every second frame was taken, or every fifth, and 16 of them make a row: nothing says so but the counts."""
+
+
+def _ucf_sample(truth: Truth, n_rows: int, digest: str) -> Sample:
+    """Return the truth of a test video and which frames its rows speak for; the last one ends with it."""
+    (step,) = (frames for frames in _UCF_ROW_FRAMES if -(-truth.n_frames // frames) == n_rows)
+    starts = np.arange(n_rows) * step
     return Sample(
         truth=truth,
         source=truth.video,
-        spans=np.stack([starts, stops], axis=1),
-        n_shown=int(stops[-1]),
-        lost=np.zeros(n_snippets, dtype=np.bool_),
+        spans=np.stack([starts, np.append(starts[1:], truth.n_frames)], axis=1),
+        n_shown=truth.n_frames,
+        lost=np.zeros(n_rows, dtype=np.bool_),
         times_s=np.arange(truth.n_frames) / _UCF_FPS,
         end_s=truth.n_frames / _UCF_FPS,
         digest=digest,

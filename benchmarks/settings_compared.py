@@ -27,7 +27,7 @@ class Setting:
         """Where its features lie: settings that make the same ones share them."""
         extract = self.extract
         view = f"{extract.crops}-crops" if extract.crops > 1 else extract.view or "whole"
-        return f"{extract.backbone}-{view}-{extract.stride}-{extract.window}"
+        return f"{extract.backbone}-{view}-{extract.stride}-{extract.window}-{extract.fps or 'all'}"
 
 
 _ALL = (

@@ -83,6 +83,23 @@ def videos():
     return Videos(samples, {}, {})
 
 
+def test_rows_of_published_features_lie_on_the_frames_that_they_were_made_of(data):
+    from protocols import load_ucf_x3d
+
+    from vadpipe.evaluation.metrics import frame_metrics
+
+    videos = load_ucf_x3d(data / "ucf_x3d")
+    judged = []
+    for name, sample in videos.samples.items():
+        assert len(sample.spans) == videos.bags[name].values.shape[1]
+        marks = sample.truth.frames()
+        judged.append(sample.judged(np.array([marks[a:b].mean() for a, b in sample.spans], np.float32)))
+    figures = frame_metrics(judged)
+    assert figures.n_videos == 99
+    assert figures.auc > 0.999  # a head that knew the truth of each row
+    assert figures.ap > 0.999
+
+
 def test_folds_part_no_recording_and_test_each_video_once(videos, tmp_path):
     from protocols import PROTOCOLS, splits
 
@@ -182,6 +199,16 @@ def test_the_table_ranks_settings_over_all_protocols():
     ends = [line.strip("| ").split(" | ")[-2:] for line in text.splitlines()[2:5]]
     assert ends == [["1.83", "-0.200"], ["1.50", "-0.100"], ["2.67", "-0.200"]]
     assert rows["b"][2].startswith("+0.200 (+0.200 to +0.200)")
+
+
+def test_settings_of_other_features_do_not_share_a_folder():
+    from settings_compared import SETTINGS, Setting
+
+    from vadpipe import ExtractSettings
+
+    others = [dict(fps=10.0), dict(window=64), dict(stride=16), dict(view="centre"), dict(crops=5)]
+    folders = [Setting("x", ExtractSettings(**options)).folder for options in others]
+    assert len({SETTINGS["defaults"].folder, *folders}) == 1 + len(others)
 
 
 def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
