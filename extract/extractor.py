@@ -208,7 +208,7 @@ class Extractor:
         self._check_size(decoding, shape)
         gather = rows_of_windows if self.settings.sampling.windowed else rows_of_snippets
         rows = gather(clips, run_engine(self.engine, views()), np.zeros(shape, dtype=np.float32))
-        if clips.lost.all():
+        if not clips.drawn or clips.lost.all():
             raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
         return clips, rows
 

@@ -42,16 +42,19 @@ def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: 
         rows: zeros, as many as the video should have; they are written into.
     """
     crops, sampling = rows.shape[1], clips.sampling
-    windows, snippets = Windows(0, sampling.window), np.empty((0, 2), np.int64)
+    windows = Windows(clips.n_samples, sampling.window)
+    snippets = sampling.snippets(windows.n_samples)
+    starts, stops = np.ascontiguousarray(snippets.T)  # searched for each window
     for number, features in enumerate(outputs):
         index, crop = clips.drawn[number // crops], number % crops
-        if windows.n_samples != clips.n_samples:  # at first, and where the video ends early
+        if windows.n_samples != clips.n_samples:  # it has turned out to be shorter
             windows = Windows(clips.n_samples, sampling.window)
             snippets = sampling.snippets(windows.n_samples)
+            starts, stops = np.ascontiguousarray(snippets.T)
         if index == len(windows.starts) - 1:
             rows[len(snippets) - 1, crop] = 0
         begin, end = windows.taken(index)
-        first, stop = np.searchsorted(snippets[:, 1], begin, "right"), np.searchsorted(snippets[:, 0], end)
+        first, stop = np.searchsorted(stops, begin, "right"), np.searchsorted(starts, end)
         shares = windows.shares(index, len(features), snippets[first:stop])
         rows[first:stop, crop] += shares @ features
     rows = rows[: clips.n_snippets]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vadpipe.extract.backbones.loading import ClipNetwork
 from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.sampling import SNIPPET_FRAMES
 
 CUDA_BATCH = 16
 HALF_TOLERANCE = 1e-3
@@ -49,7 +50,7 @@ class CudaEngine:
 
     def __init__(self, network: ClipNetwork, clip_shape: tuple[int, int, int], device: torch.device) -> None:
         self.workers = 2  # one copies while the other computes
-        self.batch = CUDA_BATCH
+        self.batch = max(1, CUDA_BATCH * SNIPPET_FRAMES // clip_shape[0])  # as many frames at a time
         self._device = device
         noise = np.random.default_rng(0).integers(0, 256, (2, *clip_shape, 3), dtype=np.uint8)
         self._network = network.to(device)

@@ -12,8 +12,9 @@ import torch
 from conftest import read_counter, write_video
 from media import cut_inside, flip_bytes, packets_of
 
-from vadpipe.errors import UsageError
+from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D
+from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.rows import Runs
 from vadpipe.extract.settings import WINDOWS, ExtractSettings
@@ -50,7 +51,7 @@ class Counting:
 
 
 def extract(path, **options):
-    extractor = Extractor(ExtractSettings(window=64, **options))
+    extractor = Extractor(ExtractSettings(**{"window": 64, **options}))
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Counting()}
     with extractor.open(named_video(path)) as opened:
         return extractor.features(opened), extractor.engine
@@ -121,6 +122,15 @@ def test_a_video_that_ends_early_is_that_of_its_frames(tmp_path, n_kept, caplog)
         features, _ = extract(path)
     assert features.n_frames == n_kept
     np.testing.assert_allclose(features.values[:, 0, :4], slow_rows(n_kept, 8), rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [16, 64])
+def test_a_video_of_which_nothing_can_be_decoded_is_told_of_as_damaged(tmp_path, monkeypatch, window):
+    path = write_video(tmp_path / "a.mp4", 12)
+    monkeypatch.setattr(Decoding, "frames", lambda decoding: iter(()))
+    monkeypatch.setattr(Decoding, "decoded", lambda decoding: np.zeros(len(decoding.timeline.times_s), bool))
+    with pytest.raises(DecodeError, match=r"a\.mp4: holds no snippet that can be decoded"):
+        extract(path, window=window)
 
 
 def test_the_runs_of_a_snippet_make_its_row_again(tmp_path):
