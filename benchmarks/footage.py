@@ -13,7 +13,6 @@ import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
 from pathlib import Path
 
 import av
@@ -58,7 +57,7 @@ def _join(data: Path, target: Path, size: tuple[int, int]) -> list[Truth]:
     for group, rows in sorted(recordings.items(), key=lambda item: int(item[0])):
         name = f"{int(group):03d}.mp4"
         labels = _write(data, in_order(rows), target / name, size)
-        truths.append(Truth(f"{data.name}/{name}", len(labels), ranges(labels), group=f"{data.name} {group}"))
+        truths.append(Truth.of_frames(f"{data.name}/{name}", labels, group=f"{data.name} {group}"))
     return truths
 
 
@@ -68,17 +67,6 @@ def in_order(rows: list[Row]) -> list[Row]:
     calm, fights = ([row for row in rows if row["label"] == label] for label in "01")
     before = -(-len(calm) // 2)
     return [*calm[:before], *fights, *calm[before:]]
-
-
-def ranges(labels: list[int]) -> tuple[tuple[int, int], ...]:
-    """Return the half-open ranges of frames whose label is 1."""
-    found, at = [], 0
-    for label, run in groupby(labels):
-        length = len(list(run))
-        if label:
-            found.append((at, at + length))
-        at += length
-    return tuple(found)
 
 
 def _write(data: Path, rows: list[Row], target: Path, size: tuple[int, int]) -> list[int]:
@@ -124,7 +112,7 @@ def _urfall(folder: Path) -> list[Truth]:
             n_frames, file = int(row["frames"]), row["file"]
             labels = [int(row["label"] == "fall")] * n_frames
             labels[: len(marks[file])] = marks[file][:n_frames]
-            truths.append(Truth(f"urfall/{file}", n_frames, ranges(labels), group=f"urfall {row['group']}"))
+            truths.append(Truth.of_frames(f"urfall/{file}", labels, group=f"urfall {row['group']}"))
     return truths
 
 

@@ -25,7 +25,6 @@ import random
 import shutil
 from collections import Counter, defaultdict
 from fractions import Fraction
-from itertools import groupby
 from pathlib import Path
 
 import av
@@ -52,20 +51,9 @@ def join_scenes(data: Path, work: Path) -> list[Truth]:
         random.Random(int(scene)).shuffle(rows)  # else every video would begin with its fights
         name = f"scene_{int(scene):03d}.mp4"
         labels = join_clips(data, rows, work / "videos" / name)
-        truths.append(Truth(name, len(labels), ranges(labels)))
+        truths.append(Truth.of_frames(name, labels))
     write_truth(file, truths)
     return truths
-
-
-def ranges(labels: list[int]) -> tuple[tuple[int, int], ...]:
-    """Return the half-open ranges of frames whose label is 1."""
-    found, at = [], 0
-    for label, run in groupby(labels):
-        length = len(list(run))
-        if label:
-            found.append((at, at + length))
-        at += length
-    return tuple(found)
 
 
 def join_clips(data: Path, rows: list[Row], target: Path) -> list[int]:

@@ -119,3 +119,17 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         write_truth(tmp_path / "file" / "truth.csv", [Truth("a", 3, ())])
     assert [path.name for path in Path(tmp_path).iterdir()] == ["file"]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_a_truth_of_frames_says_of_each_what_was_said(marks):
+    truth = Truth.of_frames("a.mp4", marks, category="Fight", group="g")
+    assert truth.frames().tolist() == marks
+    assert all(marks[start:stop] == [True] * (stop - start) for start, stop in truth.anomalies)
+    assert (truth.n_frames, truth.category, truth.group) == (len(marks), "Fight", "g")
+    assert Truth.of_frames("a.mp4", [int(mark) for mark in marks]).anomalies == truth.anomalies
+
+
+def test_a_truth_of_no_frames_is_refused():
+    with pytest.raises(UsageError, match="'a.mp4' has 0 frames"):
+        Truth.of_frames("a.mp4", [])

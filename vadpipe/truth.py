@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vadpipe.atomic import write_text
 from vadpipe.errors import UsageError
@@ -69,6 +69,20 @@ class Truth:
                     next_step=_FORM,
                 )
             before = stop
+
+    @classmethod
+    def of_frames(
+        cls, video: str, marks: ArrayLike, *, category: str | None = None, group: str | None = None
+    ) -> Truth:
+        """Return the truth of a video of which (N,) marks say which frames are anomalous, 1 or True.
+
+        Raises:
+            UsageError: as the class does.
+        """
+        anomalous = np.asarray(marks, dtype=np.bool_)
+        edges = np.flatnonzero(np.diff(anomalous, prepend=False, append=False)).tolist()
+        pairs = tuple(zip(edges[::2], edges[1::2], strict=True))
+        return cls(video, len(anomalous), pairs, category, group)
 
     @property
     def abnormal(self) -> bool:
