@@ -40,6 +40,15 @@ _ALL = (
         ExtractSettings(view="centre", stride=16),
         HeadSettings(whole_bag_weight=0),
     ),
+    Setting("windows", ExtractSettings(window=64)),
+    Setting("windows, no loss of whole bags", ExtractSettings(window=64), HeadSettings(whole_bag_weight=0)),
+    Setting("centre, windows", ExtractSettings(view="centre", window=64)),
+    Setting(
+        "centre, windows, no loss of whole bags",
+        ExtractSettings(view="centre", window=64),
+        HeadSettings(whole_bag_weight=0),
+    ),
+    Setting("five crops, windows", ExtractSettings(crops=5, stride=16, window=64)),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}
