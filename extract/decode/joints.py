@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.extract.decode import ogg
 from vadpipe.extract.decode.container import FAMILIES, Family
 from vadpipe.extract.decode.matroska import recordings
-from vadpipe.extract.decode.programs import appended_programs, unread_programs
+from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.decode.timestamps import NO_STAMP
 
 
@@ -42,7 +43,9 @@ def find_joints(
         on_packet: called now and then, as a sign of life.
     """
     if family is FAMILIES["ts"]:
-        return Joints(None, unread_programs(appended_programs(path, on_packet), rows["pos"]))
+        return Joints(None, unread_parts(appended_programs(path, on_packet), rows["pos"]))
+    if family is FAMILIES["ogg"]:
+        return Joints(None, unread_parts(ogg.recordings(path, on_packet)[1:], rows["pos"]))
     found = recordings(path, on_packet) if family is FAMILIES["mkv"] else []
     if len(found) < 2:
         return Joints(None, [])
@@ -56,3 +59,17 @@ def find_joints(
     # Of recordings that say how long they are, it reads no more than two.
     read = {*parts[~rows["empty"]].tolist()}
     return Joints(parts, [start for number, (start, _) in enumerate(found) if number not in read])
+
+
+def unread_parts(starts: list[int], positions: NDArray[np.int64]) -> list[int]:
+    """Return where those parts begin from which nothing was read, as byte offsets.
+
+    Another program is no loss by itself: FFmpeg reads on where the video keeps its PID.
+
+    Args:
+        starts: of the parts behind the first.
+        positions: (P,) int64, where the packets that were read lie in the file.
+    """
+    parts = [0, *starts]
+    read = np.searchsorted(parts, positions, side="right") - 1
+    return [parts[number] for number in sorted({*range(len(parts))} - {*read.tolist()})]

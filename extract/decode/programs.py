@@ -10,9 +10,6 @@ import os
 import re
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 _SYNC = b"\x47"
 _PACKET_BYTES = 188
 _STEPS = (188, 192, 204)  # from packet to packet: plain, M2TS, and with a code that corrects errors
@@ -51,20 +48,6 @@ def appended_programs(path: str | os.PathLike[str], on_block: Callable[[], None]
                     found.append(offset + at)
                 known = programs or known
     return found
-
-
-def unread_programs(starts: list[int], positions: NDArray[np.int64]) -> list[int]:
-    """Return where those parts begin from which nothing was read, as byte offsets.
-
-    Another program is no loss by itself: FFmpeg reads on where the video keeps its PID.
-
-    Args:
-        starts: of the parts behind the first.
-        positions: (P,) int64, where the packets that were read lie in the file.
-    """
-    parts = [0, *starts]
-    read = np.searchsorted(parts, positions, side="right") - 1
-    return [parts[number] for number in sorted({*range(len(parts))} - {*read.tolist()})]
 
 
 def _programs(data: bytes) -> frozenset[int]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from media import counted_elsewhere, counters, decode
 from media_factories import joined, stream
 
-from vadpipe.extract.decode import programs
+from vadpipe.extract.decode import ogg, programs
 from vadpipe.extract.decode.matroska import recordings
 from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.pictures import read_stills
@@ -131,6 +131,51 @@ ENCODERS = [
 ]
 
 
+def with_sound(path, video):
+    """Add silence to a video in Ogg."""
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        video,
+        "-f",
+        "lavfi",
+        "-i",
+        "anullsrc",
+        "-c:v",
+        "copy",
+        "-c:a",
+        "libopus",
+    ]
+    target = path.with_suffix(".ogv")
+    subprocess.run([*command, "-shortest", target], check=True)
+    return target
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is missing")
+def test_ogg_files_with_sound_that_follow_are_told_of(tmp_path):
+    names = {"a": 0, "b": 20, "c": 40}
+    parts = [with_sound(tmp_path / name, vp8(tmp_path / f"mute {name}", at)) for name, at in names.items()]
+    path = joined(tmp_path / "joined.ogv", *parts)
+    sizes = [part.stat().st_size for part in parts]
+    assert ogg.recordings(path) == [0, sizes[0], sizes[0] + sizes[1]]
+    assert counted_elsewhere(path) == 20
+    timeline, frames = decode(path)
+    assert counters(frames) == list(range(20))
+    assert (timeline.n_unread_parts, timeline.unread_at) == (2, sizes[0])
+    path.write_bytes(path.read_bytes()[: sizes[0] + 100])  # the second is cut off within its first pages
+    assert ogg.recordings(path) == [0, sizes[0]]
+    assert decode(parts[0])[0].n_unread_parts == 0
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_survived_as_ogg(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.ogv"
+    path.write_bytes(b"OggS\0\2" + content)
+    assert len(ogg.recordings(path)) <= 1 + content.count(b"OggS")
+
+
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_ogg_files_play_one_behind_the_other_and_headers_are_no_frames(tmp_path, encoder):
     path = joined(tmp_path / "joined.ogv", encoder(tmp_path / "a"), encoder(tmp_path / "b", 20))
@@ -138,6 +183,7 @@ def test_ogg_files_play_one_behind_the_other_and_headers_are_no_frames(tmp_path,
     assert counted_elsewhere(path) == 60
     timeline, frames = decode(path)
     assert [frame.number for frame in frames] == counters(frames) == list(range(60))
+    assert timeline.n_unread_parts == 0
     np.testing.assert_allclose(timeline.times_s, np.arange(60) / 25, atol=1e-6)
     assert timeline.n_announced == 60
     assert [(change.kind, change.frame) for change in timeline.changes] == [("restart", 20), ("restart", 40)]
