@@ -1,7 +1,7 @@
 # make demo             set everything up, then run the main job on real input
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
-# make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explained fights
+# make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
 # make clean            remove what these made
 
 PYTHON ?= python3
