@@ -20,7 +20,7 @@ import numpy as np
 
 from vadpipe import datasets
 from vadpipe.atomic import atomic_path
-from vadpipe.truth import Truth, read_truth, write_truth
+from vadpipe.truth import Truth, write_truth
 
 FPS = 25
 SIZES = {"fight_surv": (320, 240), "vioperu": (640, 360)}
@@ -120,8 +120,3 @@ def _ped2(folder: Path) -> list[Truth]:
     """All clips of Ped2, each of which is tested by one of the drawn splits at least."""
     clips = {truth.video: truth for split in datasets.get("ped2").splits(folder) for truth in split.test}
     return [replace(truth, video=f"{folder.name}/{truth.video}") for _, truth in sorted(clips.items())]
-
-
-def truths_of(file: Path, collection: str) -> list[Truth]:
-    """Return the truth of one collection's videos."""
-    return [truth for truth in read_truth(file) if truth.video.startswith(f"{collection}/")]

@@ -106,7 +106,7 @@ def table(results: Mapping[str, Mapping[str, Tested]], reference: str) -> str:
     protocols = [p for p in PROTOCOLS if all(p.name in of_setting for of_setting in results.values())]
     head = ["setting", *(f"{p.title}: {' / '.join(p.figures)}" for p in protocols), "mean rank", "worst"]
     lines = [_line(head), _line(["---"] * len(head))]
-    ranks, losses = _ranks(results, protocols), _losses(results, protocols)
+    ranks, losses = _decide(results, protocols)
     for name, of_setting in results.items():
         cells = [_cell(of_setting[p.name], p) for p in protocols]
         lines.append(_line([name, *cells, f"{ranks[name]:.2f}", f"{losses[name]:+.3f}"]))
@@ -129,20 +129,18 @@ def _cell(found: Tested, protocol: Protocol) -> str:
     return " / ".join(texts)
 
 
-def _ranks(results: Mapping[str, Mapping[str, Tested]], protocols: Sequence[Protocol]) -> dict[str, float]:
-    """Return the mean over protocols of each setting's rank by the figure that decides; 1 is best."""
+def _decide(
+    results: Mapping[str, Mapping[str, Tested]], protocols: Sequence[Protocol]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return each setting's mean rank over protocols, and how far it is behind the best where it is furthest.
+
+    Both go by the first figure of each protocol; rank 1 is best.
+    """
     values = np.array(
         [[found[p.name].figures[p.figures[0]][0] for p in protocols] for found in results.values()]
     )
-    return dict(zip(results, rankdata(-values, axis=0).mean(axis=1).tolist(), strict=True))
-
-
-def _losses(results: Mapping[str, Mapping[str, Tested]], protocols: Sequence[Protocol]) -> dict[str, float]:
-    """Return how far each setting is behind the best one where it is furthest behind."""
-    values = np.array(
-        [[found[p.name].figures[p.figures[0]][0] for p in protocols] for found in results.values()]
-    )
-    return dict(zip(results, (values - values.max(axis=0)).min(axis=1).tolist(), strict=True))
+    ranks, losses = rankdata(-values, axis=0).mean(axis=1), (values - values.max(axis=0)).min(axis=1)
+    return dict(zip(results, ranks.tolist(), strict=True)), dict(zip(results, losses.tolist(), strict=True))
 
 
 def _differences(

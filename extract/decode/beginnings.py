@@ -12,9 +12,11 @@ from collections.abc import Callable
 HEAD_BYTES = 1 << 18
 """How much of a file is looked at."""
 
+TS_PACKET_BYTES = 188
+TS_STEPS = (188, 192, 204)
+"""Bytes from packet to packet of a transport stream: plain, M2TS, and with a code that corrects errors."""
+
 _MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-_TS_PACKET_BYTES = 188
-_TS_STEPS = (188, 192, 204)  # from packet to packet: plain, M2TS, and with a code that corrects errors
 _TS_PACKETS = 5
 _HIKVISION_HEAD_BYTES = 40
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -48,7 +50,7 @@ def _is_mp4(head: bytes) -> bool:
 
 def _is_ts(head: bytes) -> bool:
     # A sync byte starts every packet; M2TS puts a four-byte time code before each.
-    for first, packet in ((0, _TS_PACKET_BYTES), (4, _TS_PACKET_BYTES + 4)):
+    for first, packet in ((0, TS_PACKET_BYTES), (4, TS_PACKET_BYTES + 4)):
         syncs = head[first : first + 3 * packet : packet]
         if len(syncs) >= 2 and set(syncs) == {0x47}:
             return True
@@ -57,9 +59,9 @@ def _is_ts(head: bytes) -> bool:
 
 def _is_cut_ts(head: bytes) -> bool:
     """Tell whether packets of a transport stream follow each other from some byte of the first one on."""
-    if not _CONTROL.search(head[: _TS_PACKETS * _TS_PACKET_BYTES]):
+    if not _CONTROL.search(head[: _TS_PACKETS * TS_PACKET_BYTES]):
         return False  # a text, in which G is the sync byte
-    return any(_are_packets(head, first, step) for step in _TS_STEPS for first in range(step))
+    return any(_are_packets(head, first, step) for step in TS_STEPS for first in range(step))
 
 
 def _are_packets(head: bytes, first: int, step: int) -> bool:

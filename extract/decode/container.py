@@ -76,7 +76,7 @@ FAMILIES = {
     ),
     "ps": Family(
         "MPEG-PS", "mpeg", (".mpg", ".mpeg", ".m2p", ".vob"),
-        seekable=False,        wraps_bits=33, measured=False,
+        seekable=False, wraps_bits=33, measured=False,
     ),
     "flv": Family("FLV", "flv", (".flv",)),
     "asf": Family("ASF/WMV", "asf", (".wmv", ".asf"), continuous=True, may_store_dts=True),

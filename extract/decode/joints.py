@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.extract.decode import ogg
+from vadpipe.extract.decode import matroska, ogg
 from vadpipe.extract.decode.container import FAMILIES, Family
-from vadpipe.extract.decode.matroska import recordings
 from vadpipe.extract.decode.programs import appended_programs
 from vadpipe.extract.decode.timestamps import NO_STAMP
 
@@ -46,7 +45,7 @@ def find_joints(
         return Joints(None, unread_parts(appended_programs(path, on_packet), rows["pos"]))
     if family is FAMILIES["ogg"]:
         return Joints(None, unread_parts(ogg.recordings(path, on_packet)[1:], rows["pos"]))
-    found = recordings(path, on_packet) if family is FAMILIES["mkv"] else []
+    found = matroska.recordings(path, on_packet) if family is FAMILIES["mkv"] else []
     if len(found) < 2:
         return Joints(None, [])
     parts = np.searchsorted([start for start, _ in found], rows["pos"], side="right") - 1

@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Callable
 
+from vadpipe.extract.decode.beginnings import TS_PACKET_BYTES, TS_STEPS
+
 _SYNC = b"\x47"
-_PACKET_BYTES = 188
-_STEPS = (188, 192, 204)  # from packet to packet: plain, M2TS, and with a code that corrects errors
 _TABLE = re.compile(rb"\x47[\x40\x60]\0", re.DOTALL)  # the packet of PID 0 in which a table begins
 _BLOCK_BYTES = 1 << 22
 _MAX_TABLES = 1000
@@ -36,14 +36,14 @@ def appended_programs(path: str | os.PathLike[str], on_block: Callable[[], None]
         while (block := file.read(_BLOCK_BYTES)) and len(found) < _MAX_TABLES:
             if on_block is not None:
                 on_block()
-            offset += max(0, len(data) - _STEPS[-1])
-            data = data[-_STEPS[-1] :] + block
+            offset += max(0, len(data) - TS_STEPS[-1])
+            data = data[-TS_STEPS[-1] :] + block
             # What begins in the last packet comes again with the next block.
-            for table in _TABLE.finditer(data, 0, max(0, len(data) - _STEPS[-1] + 2)):
+            for table in _TABLE.finditer(data, 0, max(0, len(data) - TS_STEPS[-1] + 2)):
                 at = table.start()
-                if not any(data[at + step : at + step + 1] == _SYNC for step in _STEPS):
+                if not any(data[at + step : at + step + 1] == _SYNC for step in TS_STEPS):
                     continue
-                programs = _programs(data[at : at + _PACKET_BYTES])
+                programs = _programs(data[at : at + TS_PACKET_BYTES])
                 if programs and known and not programs & known:
                     found.append(offset + at)
                 known = programs or known

@@ -34,7 +34,7 @@ def extract(
     window: Annotated[
         int,
         typer.Option(
-            help="Frames that i3d sees at once: 16, a snippet by itself; 64 is faster and sees more."
+            help="Frames that i3d sees at once: 16, a snippet by itself; 64 shows what is around it."
         ),
     ] = 16,
     fps: Annotated[float | None, typer.Option(help="Resample to so many frames a second.")] = None,

@@ -50,7 +50,8 @@ def explain(
 ) -> list[Explanation]:
     """Return what drove the highest events of a curve, the first event first.
 
-    Each takes 50 runs of the backbone on each crop of one snippet, the event's with the highest score.
+    Each takes 50 runs of the backbone on each crop of one snippet, the event's with the highest score; twice
+    as many where two windows show it.
 
     Args:
         scorer: that scored the video.
