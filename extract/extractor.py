@@ -106,14 +106,18 @@ class Extractor:
     @cached_property
     def engine(self) -> Engine:
         """What runs the backbone."""
-        from vadpipe.extract.engines.engine import build_engine, choose_engine
+        from vadpipe.extract.engines.engine import build_engine, choose_engine, choose_precision
 
-        record = self.settings.record
-        name = choose_engine(self.settings.engine, self.device)
-        n_frames = self.settings.window if self.settings.sampling.windowed else record.clip_frames
+        settings, record = self.settings, self.settings.record
+        name = choose_engine(settings.engine, self.device)
+        quantised = record.quantised if settings.weights is None else None
+        if choose_precision(settings.precision, name, quantised) != "int8":
+            quantised = None
+        n_frames = settings.window if settings.sampling.windowed else record.clip_frames
         shape = (n_frames, record.input_px, record.input_px)
-        key = f"{record.name}-{self.weights_sha256[:12]}"
-        return build_engine(name, self._network, shape, self.device, key=key)
+        key = f"{record.name}{'-maps' if record.maps else ''}-{self.weights_sha256[:12]}"
+        half = settings.precision == "auto"
+        return build_engine(name, self._network, shape, self.device, key=key, quantised=quantised, half=half)
 
     def open(self, video: Video) -> Opened:
         """Begin to decode a video, in a process of its own.
@@ -226,12 +230,7 @@ class Extractor:
         from vadpipe.extract.backbones.loading import load_network
 
         settings = self.settings
-        network, _ = load_network(
-            settings.record,
-            weights=settings.weights,
-            offline=settings.offline,
-            over_time=settings.sampling.windowed,
-        )
+        network, _ = load_network(settings.record, weights=settings.weights, offline=settings.offline)
         return network
 
 

@@ -109,7 +109,9 @@ def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
     return speed if same and speed > 0 else None
 
 
-_DECIDE_SPEED = ("backbone", "view", "crops", "stride", "window", "fps", "decoder", "device", "engine")
+_DECIDE_SPEED = (
+    "backbone", "view", "crops", "stride", "window", "fps", "decoder", "device", "engine", "precision",
+)  # fmt: skip
 
 
 def asked_of(settings: ExtractSettings) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.extract.clips import Clips, nearest
+from vadpipe.extract.pooling import positions
 from vadpipe.features import Features
 from vadpipe.windows import Windows
 
@@ -21,12 +22,12 @@ def rows_of_snippets(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows:
 
     Args:
         clips: from which the outputs come.
-        outputs: the feature (D,) of each crop of each clip, in order.
+        outputs: of the engine for each crop of each clip, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
     crops = rows.shape[1]
-    for number, feature in enumerate(outputs):
-        rows[clips.drawn[number // crops], number % crops] = feature
+    for number, output in enumerate(outputs):
+        rows[clips.drawn[number // crops], number % crops] = positions(output).mean(axis=0)
     return rows[: clips.n_snippets]
 
 
@@ -38,14 +39,15 @@ def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: 
 
     Args:
         clips: from which the outputs come.
-        outputs: the features (P, D) of the positions of each crop of each window, in order.
+        outputs: of the engine for each crop of each window, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
     crops, sampling = rows.shape[1], clips.sampling
     windows = Windows(clips.n_samples, sampling.window)
     snippets = sampling.snippets(windows.n_samples)
     starts, stops = np.ascontiguousarray(snippets.T)  # searched for each window
-    for number, features in enumerate(outputs):
+    for number, output in enumerate(outputs):
+        features = positions(output)
         index, crop = clips.drawn[number // crops], number % crops
         if windows.n_samples != clips.n_samples:  # it has turned out to be shorter
             windows = Windows(clips.n_samples, sampling.window)
@@ -99,14 +101,16 @@ class Runs:
         covered = (samples >= of_snippet[0, 0]) & (samples < of_snippet[0, 1])
         return cls(frames, covered, windows, indices, of_snippet)
 
-    def row(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the rows (V, C, D) that these outputs make.
+    def row(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the rows (V, C, D) that these features make.
 
         Args:
-            outputs: (V, R, C, D) float32, or (V, R, C, P, D) of P positions of each window.
+            features: (V, R, C, P, D) float32, of P positions in time of each run.
         """
+        n_positions = features.shape[3]
         if self.windows is None:
-            return outputs[:, 0]
-        shares = [self.windows.shares(index, outputs.shape[3], self.snippet)[0] for index in self.indices]
-        rows: NDArray[np.float32] = np.einsum("rp,vrcpd->vcd", np.stack(shares), outputs, optimize=True)
+            shares = [np.full(n_positions, 1 / n_positions, np.float32)]
+        else:
+            shares = [self.windows.shares(index, n_positions, self.snippet)[0] for index in self.indices]
+        rows: NDArray[np.float32] = np.einsum("rp,vrcpd->vcd", np.stack(shares), features, optimize=True)
         return rows

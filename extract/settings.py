@@ -13,7 +13,7 @@ from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.sources import choose_decoders
 from vadpipe.extract.decode.timeline import ASSUMED_FPS
-from vadpipe.extract.engines.engine import check_engine
+from vadpipe.extract.engines.engine import PRECISIONS, check_engine
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 
@@ -42,6 +42,7 @@ class ExtractSettings:
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
         engine: ``"auto"``, ``"torch"`` or ``"openvino"``.
+        precision: ``"auto"``, ``"float32"`` or ``"int8"``, in which the backbone computes.
         weights: the backbone's published weights in a local file, instead of the cache or a download.
         offline: never fetch anything.
         limits: what a video may ask of the machine.
@@ -60,6 +61,7 @@ class ExtractSettings:
     decoder: str = "auto"
     device: str = "auto"
     engine: str = "auto"
+    precision: str = "auto"
     weights: Path | None = None
     offline: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -81,6 +83,11 @@ class ExtractSettings:
                 f"{self.crops} crops cannot be cut from a view of the whole frame",
                 next_step="Leave out --view or --crops.",
             )
+        if self.precision not in ("auto", *PRECISIONS):
+            raise UsageError(
+                f"there is no precision {self.precision!r}",
+                next_step=f"Choose one of: auto, {', '.join(PRECISIONS)}.",
+            )
         if not 1 <= self.stride <= 100_000:
             raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
         self._check_window()
@@ -97,7 +104,7 @@ class ExtractSettings:
                 f"a window of {self.window} frames is not possible",
                 next_step=f"Choose one of: {', '.join(map(str, WINDOWS))}.",
             )
-        if not self.record.over_time:
+        if not self.record.maps:
             raise UsageError(f"the backbone {self.backbone} does not run over windows", next_step=hint)
         if self.stride > SNIPPET_FRAMES:
             raise UsageError(
@@ -184,7 +191,8 @@ class ExtractSettings:
     def differences(self, recipe: Recipe, weights_sha256: str) -> list[str]:
         """Return how features of a recipe differ from what these settings make; empty where they fit.
 
-        A decoder or an engine counts only where it was asked for by name, an assumed rate where it was used.
+        A decoder, an engine or a precision counts only where it was asked for by name, an assumed rate where
+        it was used.
         """
         differences = self.recipe(weights_sha256=weights_sha256, decoder="", engine="").differences(recipe)
         if recipe.assumed_fps not in (None, self.assume_fps):
@@ -196,4 +204,6 @@ class ExtractSettings:
         ):
             if asked != "auto" and not made.startswith(aliases.get(asked, asked)):
                 differences.append(f"{what}: {asked} / {made}")
+        if self.precision != "auto" and f" {self.precision} on " not in recipe.engine:
+            differences.append(f"precision: {self.precision} / {recipe.engine}")
         return differences

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_video
 
 INSTALLED_AS = {"vadpipe/": "vadpipe/", "extract/": "vadpipe/extract/", "weights/": "vadpipe/weights/"}
 
@@ -58,23 +58,29 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
     assert held == expected
 
 
-def test_the_wheel_works_from_another_folder(wheel, tmp_path):
+def test_the_wheel_stays_small(wheel):
+    assert wheel.stat().st_size < 30e6
+
+
+def test_the_wheel_scores_from_another_folder_without_a_download(wheel, tmp_path):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'vadpipe[cpu]')")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+    write_video(tmp_path / "clip.mp4", 20)
     code = (
         "import vadpipe, vadpipe.extract.extraction\n"
-        "from vadpipe.scoring.scorer import Scorer\n"
-        "print(vadpipe.__file__, vadpipe.extract.__file__, Scorer().head.record.recipe.backbone)"
+        "print(vadpipe.__file__, vadpipe.extract.__file__, len(vadpipe.score('clip.mp4').scores))"
     )
+    nothing_fetched = {"VADPIPE_CACHE": str(tmp_path / "cache"), "VADPIPE_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        env={**os.environ, **nothing_fetched, "PYTHONPATH": str(tmp_path / "site")},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    init, extract_init, backbone = done.stdout.split()
+    init, extract_init, n_scores = done.stdout.split()
     assert Path(init) == tmp_path / "site/vadpipe/__init__.py"
     assert Path(extract_init) == tmp_path / "site/vadpipe/extract/__init__.py"
-    assert backbone == "i3d"
+    assert n_scores == "20"

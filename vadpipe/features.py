@@ -57,7 +57,8 @@ class Recipe(BaseModel):
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
             a few grey levels, so a difference here is no mismatch.
-        engine: what ran the backbone, in what precision. Recorded only: engines agree to 1e-4 (float32).
+        engine: what ran the backbone, in what precision. Recorded only: in float32 engines agree to 1e-4,
+            and int8 has a cosine of 0.99 to it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

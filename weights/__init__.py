@@ -10,5 +10,8 @@ cache folder. The default head lies in this folder, beside its model card.
 
 from pathlib import Path
 
+I3D_INT8 = Path(__file__).with_name("i3d_kinetics_int8.xml")
+"""I3D in int8 for OpenVINO, its numbers in the ``.bin`` beside it; ``i3d_kinetics_int8.md`` tells of it."""
+
 SHIPPED_HEAD = Path(__file__).with_name("cbcg_i3d_fights.safetensors")
 """The head that ``score`` uses unless another is named; ``cbcg_i3d_fights.md`` says what it is good for."""

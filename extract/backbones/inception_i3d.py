@@ -142,10 +142,6 @@ class InceptionI3D(nn.Module):
         """Return the features (B, 1024): the mean of Mixed_5c over time and space."""
         return self.maps(x).mean(dim=(2, 3, 4))
 
-    def over_time(self, x: Tensor) -> Tensor:
-        """Return the features of each 8 frames, (B, ceil(T/8), 1024): the means of Mixed_5c over space."""
-        return self.maps(x).mean(dim=(3, 4)).transpose(1, 2)
-
     def logits(self, x: Tensor) -> Tensor:
         """Return Kinetics-400 logits (B, 400), averaged over time as published."""
         pooled = F.avg_pool3d(self.maps(x), (2, 7, 7), stride=1)

@@ -17,35 +17,37 @@ from vadpipe.weights import cache
 class ClipNetwork(nn.Module):
     """A backbone that takes pixels as they are decoded; the normalisation is a part of it.
 
-    Input (B, T, H, W, 3) uint8 RGB; output (B, D) float32, or (B, P, D) over P positions in time.
+    Input (B, T, H, W, 3) uint8 RGB; output features (B, D) float32, or the maps (B, P, h, w, D) of a backbone
+    that gives them.
 
     Args:
         backbone: its record.
         network: of that backbone.
-        over_time: whether it gives a feature for each position, and not their mean.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, backbone: Backbone, network: nn.Module, *, over_time: bool = False) -> None:
+    def __init__(self, backbone: Backbone, network: nn.Module) -> None:
         super().__init__()
-        self.network, self.over_time = network, over_time
+        self.network, self.maps = network, backbone.maps
         # (rgb / 255 - mean) / std, as one product and one sum
         std = 255 * torch.tensor(backbone.std)
         self.register_buffer("scale", (1 / std).view(1, 3, 1, 1, 1))
         self.register_buffer("shift", (-255 * torch.tensor(backbone.mean) / std).view(1, 3, 1, 1, 1))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return the features of a batch of clips."""
-        x = pixels.permute(0, 4, 1, 2, 3).to(self.scale.dtype)
-        run = cast("Callable[[Tensor], Tensor]", self.network.over_time if self.over_time else self.network)
-        features = run(x * self.scale + self.shift)
-        return features.float()
+        """Return the features or maps of a batch of clips."""
+        x = pixels.permute(0, 4, 1, 2, 3).to(self.scale.dtype) * self.scale + self.shift
+        if not self.maps:
+            features: Tensor = self.network(x)
+            return features.float()
+        maps = cast("Callable[[Tensor], Tensor]", self.network.maps)(x)
+        return maps.permute(0, 2, 3, 4, 1).float()
 
 
 def load_network(
-    backbone: Backbone, *, weights: Path | None = None, offline: bool = False, over_time: bool = False
+    backbone: Backbone, *, weights: Path | None = None, offline: bool = False
 ) -> tuple[ClipNetwork, str]:
     """Build a backbone and load its pretrained weights, all of them or none.
 
@@ -53,7 +55,6 @@ def load_network(
         backbone: a record.
         weights: the published weights in a local file, instead of the cache or a download.
         offline: never fetch anything.
-        over_time: see :class:`ClipNetwork`.
 
     Returns:
         The network in evaluation mode on the CPU, and the sha256 of the published weights file.
@@ -66,7 +67,7 @@ def load_network(
     ready = cache.ready(backbone.weights, local=weights, offline=offline)
     network = backbone.build()
     load_all(network, load_file(ready.path), backbone.name, weights or ready.path)
-    return ClipNetwork(backbone, network, over_time=over_time).eval().requires_grad_(False), ready.sha256
+    return ClipNetwork(backbone, network).eval().requires_grad_(False), ready.sha256
 
 
 def load_all(network: nn.Module, state: dict[str, Tensor], name: str, file: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadpipe.errors import UsageError
 from vadpipe.sampling import SNIPPET_FRAMES
-from vadpipe.weights import registry
+from vadpipe.weights import I3D_INT8, registry
 
 if TYPE_CHECKING:  # the records are read without loading torch
     from torch import nn
@@ -33,7 +34,10 @@ class Backbone:
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         weights: where its pretrained weights come from.
         paper: what to cite.
-        over_time: whether it can run over windows longer than a snippet; it has an ``over_time`` method then.
+        quantised: the network in int8 for OpenVINO, which vadpipe brings; None where it does not. It takes
+            clips of any number of frames that 8 divides, and any sides that 32 divides.
+        maps: whether its maps are given, of which features are means, so that it can run over windows longer
+            than a snippet; it has a method ``maps`` then, from the same input to (B, feature_dim, P, h, w).
     """
 
     name: str
@@ -47,7 +51,8 @@ class Backbone:
     std: tuple[float, float, float]
     weights: registry.PackagedWeights | registry.UrlWeights
     paper: str
-    over_time: bool = False
+    maps: bool = False
+    quantised: Path | None = None
 
 
 def _inception_i3d() -> nn.Module:
@@ -102,7 +107,8 @@ BACKBONES: dict[str, Backbone] = {
     for backbone in (
         Backbone(
             "i3d", _inception_i3d, "mean of Mixed_5c over time and space", 1024, SNIPPET_FRAMES, 224, 256,
-            _HALF, _HALF, registry.I3D_KINETICS, _I3D_PAPER, over_time=True,
+            _HALF, _HALF, registry.I3D_KINETICS, _I3D_PAPER, maps=True,
+            quantised=I3D_INT8,
         ),
         # Sizes are those of pytorchvideo's published evaluation. XS was trained on 4 frames 12 apart; S on
         # 13, which do not lie evenly in 16, and X3D has no temporal stride, so that S takes all 16.

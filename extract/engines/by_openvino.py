@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.atomic import write_bytes
-from vadpipe.errors import OutputError
+from vadpipe.errors import OutputError, WeightsError
 from vadpipe.extract.engines.engine import usable_cores
 from vadpipe.weights import cache
 
@@ -29,29 +29,37 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
-    """Float32 on the CPU, one clip a call and one thread a call.
+    """On the CPU, one clip a call and one thread a call; float32, or int8 by a quantised network.
 
     Args:
         load: loads the backbone; called only where it has not been converted before.
         clip_shape: (T, H, W) of each clip.
         key: names the conversion in the cache: the backbone and the digest of its weights.
+        quantised: the same backbone in int8, converted for any shape, which is taken instead.
     """
 
-    def __init__(self, load: Callable[[], ClipNetwork], clip_shape: tuple[int, int, int], key: str) -> None:
+    def __init__(
+        self,
+        load: Callable[[], ClipNetwork],
+        clip_shape: tuple[int, int, int],
+        key: str,
+        quantised: Path | None = None,
+    ) -> None:
         import openvino
 
         version = metadata.version("openvino")
-        self.name = f"openvino {version} float32 on cpu"
+        precision = "float32" if quantised is None else "int8"
+        self.name = f"openvino {version} {precision} on cpu"
         self.workers = usable_cores()
         self.batch = 1
         core = openvino.Core()
-        folder = cache.folder() / "openvino" / f"{key}-{'x'.join(map(str, clip_shape))}-{version}"
-        model = _read(core, folder)
-        if model is None:
-            model = _convert(load(), (1, *clip_shape, 3))
-            _keep(model, folder)
-            # As the next process gets it: of one that was not written, other last bits may come.
-            model = _read(core, folder) or model
+        if quantised is None:
+            model = _converted(
+                core, load, (1, *clip_shape, 3), f"{key}-{'x'.join(map(str, clip_shape))}-{version}"
+            )
+        else:
+            model = _read_quantised(core, quantised)
+            model.reshape((1, *clip_shape, 3))
         self._compiled = core.compile_model(
             model,
             "CPU",
@@ -69,13 +77,27 @@ class OpenVINOEngine:
             openvino.Tensor(np.zeros(1, dtype=kind), shared_memory=True).data.copy()
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features (1, D) of a clip (1, T, H, W, 3)."""
+        """Return the features or maps of a clip (1, T, H, W, 3)."""
         request = getattr(self._of_thread, "request", None)
         if request is None:
             request = self._of_thread.request = self._compiled.create_infer_request()
         request.infer({0: clips}, share_inputs=True)
         features: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
         return features
+
+
+def _converted(
+    core: openvino.Core, load: Callable[[], ClipNetwork], shape: tuple[int, ...], name: str
+) -> openvino.Model:
+    """Return a network from the cache, converted and kept there where it is not yet."""
+    folder = cache.folder() / "openvino" / name
+    model = _read(core, folder)
+    if model is None:
+        model = _convert(load(), shape)
+        _keep(model, folder)
+        # As the next process gets it: of one that was not written, other last bits may come.
+        model = _read(core, folder) or model
+    return model
 
 
 def _convert(network: ClipNetwork, shape: tuple[int, ...]) -> openvino.Model:
@@ -114,6 +136,16 @@ def _read(core: openvino.Core, folder: Path) -> openvino.Model | None:
         return core.read_model(folder / "model.xml")
     except (OSError, RuntimeError):
         return None
+
+
+def _read_quantised(core: openvino.Core, file: Path) -> openvino.Model:
+    try:
+        return core.read_model(file)
+    except RuntimeError as error:
+        step = "Install vadpipe again, or use --precision float32."
+        raise WeightsError(
+            "OpenVINO cannot read the quantised backbone", file=file, next_step=step
+        ) from error
 
 
 def _digest(*parts: bytes) -> str:

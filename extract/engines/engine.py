@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENGINES = ("torch", "openvino")
+PRECISIONS = ("float32", "int8")
 
 
 class Engine(Protocol):
@@ -37,7 +39,7 @@ class Engine(Protocol):
     batch: int
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features (B, D), or (B, P, D) over time, of clips (B, T, H, W, 3), RGB."""
+        """Return the features (B, D) or maps (B, P, h, w, D) of clips (B, T, H, W, 3), RGB."""
         ...
 
 
@@ -72,6 +74,27 @@ def choose_engine(name: str, device: torch.device) -> str:
     return name
 
 
+def choose_precision(asked: str, engine: str, quantised: Path | None) -> str:
+    """Return the precision to compute in; ``"auto"`` is int8 where there is a quantised network for it.
+
+    Args:
+        asked: ``"auto"`` or one of :data:`PRECISIONS`.
+        engine: what :func:`choose_engine` returned.
+        quantised: the backbone in int8 for OpenVINO, where there is one of its weights.
+
+    Raises:
+        UsageError: where int8 is asked for and cannot be had.
+    """
+    if asked == "int8" and engine != "openvino":
+        step = "Use --engine openvino, or --precision float32."
+        raise UsageError(f"the engine {engine} does not compute in int8", next_step=step)
+    if asked == "int8" and quantised is None:
+        raise UsageError("there is no int8 of these weights", next_step="Use --precision float32.")
+    if asked == "auto":
+        return "int8" if engine == "openvino" and quantised is not None else "float32"
+    return asked
+
+
 def build_engine(
     name: str,
     load: Callable[[], ClipNetwork],
@@ -79,6 +102,8 @@ def build_engine(
     device: torch.device,
     *,
     key: str,
+    quantised: Path | None = None,
+    half: bool = True,
 ) -> Engine:
     """Return an engine by its name.
 
@@ -88,14 +113,18 @@ def build_engine(
         clip_shape: (T, H, W) of each clip.
         device: where to run.
         key: the backbone and the digest of its weights, by which a converted network is kept.
+        quantised: the backbone in int8 for OpenVINO, which is taken instead of what ``load`` gives.
+        half: whether a GPU may compute in float16.
     """
     if name == "openvino":
         from vadpipe.extract.engines.by_openvino import OpenVINOEngine
 
-        return OpenVINOEngine(load, clip_shape, key)
+        return OpenVINOEngine(load, clip_shape, key, quantised)
     from vadpipe.extract.engines.by_torch import CudaEngine, TorchEngine
 
-    return TorchEngine(load()) if device.type == "cpu" else CudaEngine(load(), clip_shape, device)
+    if device.type == "cpu":
+        return TorchEngine(load())
+    return CudaEngine(load(), clip_shape, device, half=half)
 
 
 def usable_cores() -> int:

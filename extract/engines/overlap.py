@@ -16,7 +16,7 @@ _AHEAD = 2  # batches that wait ready, so that no worker waits for the decoder
 
 
 def run_engine(engine: Engine, clips: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
-    """Yield the feature (D,) of each clip (T, H, W, 3), or those of its positions (P, D), in order.
+    """Yield the feature (D,) or maps (P, h, w, D) of each clip (T, H, W, 3), in order.
 
     The clips are drawn from the caller's thread, as few ahead as keep the workers busy.
     """

@@ -13,6 +13,7 @@ from vadpipe.extract.backbones.records import BACKBONES
 from vadpipe.extract.engines import engine as engines
 from vadpipe.extract.engines.engine import build_engine, choose_engine
 from vadpipe.extract.engines.overlap import run_engine
+from vadpipe.extract.pooling import positions
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:torch.jit.*")
@@ -227,11 +228,14 @@ def test_engines_that_are_not_there_are_refused():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("half", [True, False])
 @pytest.mark.parametrize("name", ["i3d", "x3d_s"])
-def test_features_of_a_gpu_agree_with_those_of_a_processor(name):
+def test_features_of_a_gpu_agree_with_those_of_a_processor(name, half):
     network, batch = loaded(name), clips(3, frames=16)
-    expected = eager(network, batch)
-    built = build_engine("torch", lambda: network, batch.shape[1:4], torch.device("cuda:0"), key=name)
-    found = np.stack(list(run_engine(built, batch)))
+    expected = np.stack([positions(output) for output in eager(network, batch)])
+    gpu = torch.device("cuda:0")
+    built = build_engine("torch", lambda: network, batch.shape[1:4], gpu, key=name, half=half)
+    found = np.stack([positions(output) for output in run_engine(built, batch)])
+    assert half or "float32" in built.name
     tolerance = 1e-3 if "float16" in built.name else 1e-4
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < tolerance

@@ -32,7 +32,7 @@ def of_position(counters, at):
 
 
 class Counting:
-    """Reads the counters of a window's frames; (P, D) with D = 1024 as I3D has, of which four numbers are used."""
+    """Reads the counters of a window's frames; maps (P, 1, 1, 1024), of which four numbers are used."""
 
     name, batch = "counting", 1
 
@@ -44,10 +44,10 @@ class Counting:
         (clip,) = clips
         counters = [read_counter(pixels) for pixels in clip]
         self.seen.append(counters)
-        features = np.zeros((1, len(clip) // POSITION, 1024), np.float32)
-        for at in range(features.shape[1]):
-            features[0, at, :4] = of_position(counters, at)
-        return features
+        maps = np.zeros((1, len(clip) // POSITION, 1, 1, 1024), np.float32)
+        for at in range(maps.shape[1]):
+            maps[0, at, 0, 0, :4] = of_position(counters, at)
+        return maps
 
 
 def extract(path, **options):
@@ -183,29 +183,29 @@ def network():
         return InceptionI3D().eval().requires_grad_(False)
 
 
-def test_over_time_a_backbone_gives_what_it_averages(network):
+def test_a_feature_is_the_mean_of_the_maps(network):
     with torch.inference_mode(), torch.random.fork_rng():
-        x = torch.rand(1, 3, 24, 64, 64) * 2 - 1
-        over_time = network.over_time(x)
-        assert over_time.shape == (1, 3, 1024)
-        torch.testing.assert_close(over_time.mean(dim=1), network(x))
+        x = torch.rand(1, 3, 24, 64, 96) * 2 - 1
+        maps = network.maps(x)
+        assert maps.shape == (1, 1024, 3, 2, 3)
+        torch.testing.assert_close(maps.mean(dim=(2, 3, 4)), network(x))
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
-def test_engines_run_over_time(network, engine, tmp_path, monkeypatch):
+def test_engines_give_maps(network, engine, tmp_path, monkeypatch):
     from vadpipe.extract.backbones.loading import ClipNetwork
     from vadpipe.extract.backbones.records import find_backbone
     from vadpipe.extract.engines.engine import build_engine
     from vadpipe.extract.engines.overlap import run_engine
 
     monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path))
-    clip_network = ClipNetwork(find_backbone("i3d"), network, over_time=True).eval()
+    clip_network = ClipNetwork(find_backbone("i3d"), network).eval()
     clips = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 64, 3), dtype=np.uint8)
     with torch.inference_mode():
         expected = clip_network(torch.from_numpy(clips)).numpy()
     built = build_engine(engine, lambda: clip_network, (48, 64, 64), torch.device("cpu"), key="small")
     found = np.stack(list(run_engine(built, clips)))
-    assert found.shape == (2, 6, 1024)
+    assert found.shape == (2, 6, 2, 2, 1024)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 

@@ -97,9 +97,9 @@ class Brightness:
     def __call__(self, clips):
         clip = clips[0, :, ::4, ::4]
         bands = clip.reshape(len(clip) // 8, 8, 4, -1).mean(axis=(1, 3)) + clip.mean() / 8
-        features = np.zeros((1, len(bands), 1024), np.float32)
-        features[0, :, :4] = bands
-        return features
+        maps = np.zeros((1, len(bands), 1, 1, 1024), np.float32)
+        maps[0, :, 0, 0, :4] = bands
+        return maps
 
 
 def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch):

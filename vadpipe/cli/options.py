@@ -37,6 +37,7 @@ Weights = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
 Engine = Annotated[str, typer.Option(help="What runs the backbone: auto, torch or openvino.")]
+Precision = Annotated[str, typer.Option(help="What the backbone computes in: auto, float32 or int8.")]
 Decoder = Annotated[str, typer.Option(help="auto, decord, pyav or torchcodec.")]
 AssumeFps = Annotated[
     float,

@@ -74,6 +74,7 @@ def score(
     assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
     engine: options.Engine = "auto",
+    precision: options.Precision = "auto",
     device: options.Device = "auto",
     offline: options.Offline = False,
     limit: options.Limit = None,
@@ -111,6 +112,7 @@ def score(
         offline=offline,
         decoder=decoder,
         engine=engine,
+        precision=precision,
         limits=options.limits_of(limit),
         assume_fps=assume_fps,
     )

@@ -39,8 +39,9 @@ class Scorer:
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
-        options: ``weights``, ``offline``, ``decoder``, ``engine``, ``limits`` and ``assume_fps`` as in
-            :class:`vadpipe.ExtractSettings`; what makes features comparable is the head's to say.
+        options: ``weights``, ``offline``, ``decoder``, ``engine``, ``precision``, ``limits`` and
+            ``assume_fps`` as in :class:`vadpipe.ExtractSettings`; what makes features comparable is the
+            head's to say.
 
     Raises:
         FeatureError: where the head cannot be read.
@@ -73,7 +74,8 @@ class Scorer:
                 file=path,
                 next_step=f"Leave out --backbone, or fit a head on features of {backbone}.",
             )
-        foreign = options.keys() - {"weights", "offline", "decoder", "engine", "limits", "assume_fps"}
+        known = {"weights", "offline", "decoder", "engine", "precision", "limits", "assume_fps"}
+        foreign = options.keys() - known
         if foreign:
             raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
         self._extractor = Extractor(ExtractSettings.of_recipe(recipe, device=device, **options))
@@ -167,15 +169,18 @@ class Scorer:
         return self._extractor.settings
 
     def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return the features (V, D) of clips (T, H, W, 3) uint8 RGB, by the backbone that scores videos.
+        """Return the features (V, P, D) of clips (T, H, W, 3) uint8 RGB, by the backbone that scores videos.
+
+        P are the positions in time of each, see :func:`vadpipe.extract.pooling.positions`.
 
         Raises:
             WeightsError: where its weights cannot be had, or are not those that the head was trained with.
         """
         from vadpipe.extract.engines.overlap import run_engine
+        from vadpipe.extract.pooling import positions
 
         self._check_weights()
-        return np.stack(list(run_engine(self._extractor.engine, views)))
+        return np.stack([positions(output) for output in run_engine(self._extractor.engine, views)])
 
 
 @dataclass(frozen=True)
