@@ -12,6 +12,11 @@ backbone's seconds are those with all C at work, and never less than decoding on
 
 Snippets follow each other without overlap (a stride of 16 frames) in all of it, as in the plain loop.
 Weights do not change the speed: where none of the backbone are in the cache, random ones are taken.
+
+    python benchmarks/extract.py VIDEO --recipes [--rounds 5]
+
+compares whole extractions by I3D instead: isolated snippets in float32, as version 0.1 began, windows,
+and both in int8, one after the other in each round. Ratios are to the first.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would flatter whatever is compared
@@ -55,10 +61,15 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--decoder", default="decord")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--recipes", action="store_true", help="compare whole extractions by I3D")
     parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plain is not None:
         print(plain_loop(options.video, options.backbone, options.plain))
+        return
+    if options.recipes:
+        rounds = compare_recipes(options.video, options.rounds)
+        show(rounds, f"{options.video.name}, i3d, whole extractions")
         return
     with tempfile.TemporaryDirectory() as folder:
         weights = random_weights(options.backbone, Path(folder))
@@ -69,7 +80,35 @@ def main() -> None:
             decoder=options.decoder,
             weights=weights,
         )
-        show(measure(options.video, settings, options.rounds, Path(folder)), settings, options)
+        what = (
+            f"{options.video.name}, {settings.backbone}, engine {options.engine}, decoder {options.decoder}"
+        )
+        show(measure(options.video, settings, options.rounds, Path(folder)), what)
+
+
+RECIPES = {
+    "isolated, float32": ExtractSettings(precision="float32"),
+    "windows, float32": ExtractSettings(window=64, precision="float32"),
+    "isolated, int8": ExtractSettings(precision="int8"),
+    "windows, int8": ExtractSettings(window=64, precision="int8"),
+}
+
+
+def compare_recipes(video: Path, n_rounds: int) -> list[dict[str, float]]:
+    """Return the frames a second of each of :data:`RECIPES`, and their ratios, a dict a round."""
+    extractors = {name: Extractor(settings) for name, settings in RECIPES.items()}
+    n_frames = len(read_timeline(video).times_s)
+    for extractor in extractors.values():
+        extractor.engine  # noqa: B018  builds it
+    rounds = []
+    for _ in range(n_rounds):
+        one = {
+            name: n_frames / took(partial(extract_whole, extractor, video))
+            for name, extractor in extractors.items()
+        }
+        first, *others = one
+        rounds.append(one | {f"{name} / {first}": one[name] / one[first] for name in others})
+    return rounds
 
 
 def measure(video: Path, settings: ExtractSettings, n_rounds: int, folder: Path) -> list[dict[str, float]]:
@@ -169,18 +208,31 @@ def plain_loop(video: Path, backbone: str, weights: Path) -> float:
     return time.perf_counter() - start_s
 
 
-def show(rounds: list[dict[str, float]], settings: ExtractSettings, options: argparse.Namespace) -> None:
+def show(rounds: list[dict[str, float]], what: str) -> None:
     """Print the medians, and each round as JSON."""
-    print(f"{options.video.name}, {settings.backbone}, engine {settings.engine}, decoder {settings.decoder}")
-    print(f"{platform.processor() or platform.machine()}, {usable_cores()} processors, ", end="")
+    print(what)
+    print(
+        f"{platform.processor() or platform.machine()} ({instructions()}), {usable_cores()} processors, ",
+        end="",
+    )
     print(f"Python {platform.python_version()}, {len(rounds)} rounds\n")
     for name in rounds[0]:
         values = [one[name] for one in rounds]
         unit = "" if "/" in name else " frames/s"
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:>16} {middle:10.2f}{unit}   ({low:.2f} to {high:.2f})")
+        print(f"{name:>36} {middle:10.2f}{unit}   ({low:.2f} to {high:.2f})")
     for one in rounds:
         print(json.dumps({name: round(value, 3) for name, value in one.items()}), file=sys.stderr)
+
+
+def instructions() -> str:
+    """Return the instructions of the processor that decide how fast a backbone is."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    known = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
+    return " ".join(
+        [*(flag for flag in known if flag in flags), os.environ.get("ONEDNN_MAX_CPU_ISA", "")]
+    ).strip()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
+
+from vadpipe.extract.engines.engine import choose_engine, choose_precision
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.head.settings import HeadSettings
 
@@ -27,11 +30,16 @@ class Setting:
         """Where its features lie: settings that make the same ones share them."""
         extract = self.extract
         view = f"{extract.crops}-crops" if extract.crops > 1 else extract.view or "whole"
-        return f"{extract.backbone}-{view}-{extract.stride}-{extract.window}-{extract.fps or 'all'}"
+        sampling = f"{extract.stride}-{extract.window}-{extract.fps or 'all'}"
+        engine = choose_engine(extract.engine, torch.device("cpu"))
+        precision = choose_precision(extract.precision, engine, extract.record.quantised)
+        return f"{extract.backbone}-{view}-{sampling}-{precision}"
 
 
 _ALL = (
     Setting("defaults"),
+    Setting("float32", ExtractSettings(precision="float32")),
+    Setting("windows, float32", ExtractSettings(window=64, precision="float32")),
     Setting("no loss of whole bags", head=HeadSettings(whole_bag_weight=0)),
     Setting("centre", ExtractSettings(view="centre")),
     Setting("centre, stride 16", ExtractSettings(view="centre", stride=16)),
