@@ -230,9 +230,8 @@ def instructions() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
     known = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
-    return " ".join(
-        [*(flag for flag in known if flag in flags), os.environ.get("ONEDNN_MAX_CPU_ISA", "")]
-    ).strip()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return " ".join(flag for flag in known if flag in flags) + (f", limited to {limit}" if limit else "")
 
 
 if __name__ == "__main__":
