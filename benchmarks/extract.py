@@ -117,9 +117,7 @@ def measure(video: Path, settings: ExtractSettings, n_rounds: int, folder: Path)
     timeline = read_timeline(video)
     n_frames = len(timeline.times_s)
     frames = list(decode(video, timeline, settings))
-    clips = list(
-        Clips(frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling)
-    )
+    clips = list(clips_of(frames, timeline, settings))
     weights_file = folder / "plain.safetensors"
     weights_file.symlink_to(
         cache.ready(settings.record.weights, local=settings.weights, offline=settings.offline).path
@@ -165,9 +163,7 @@ def clips_of(frames: list[Frame], timeline: Timeline, settings: ExtractSettings)
 
 def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:
     """Make clips and squares of decoded frames, and nothing of them."""
-    for clip in Clips(
-        frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling
-    ):
+    for clip in clips_of(frames, timeline, settings):
         for square in squares(clip, settings.record.input_px, settings.crops):
             np.stack([square])
 
