@@ -40,7 +40,6 @@ import numpy as np
 from made import random_weights
 
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.crops import squares
 from vadpipe.extract.decode.frame import Frame, Reading
 from vadpipe.extract.decode.sources import DECODERS
 from vadpipe.extract.decode.timeline import Timeline, read_timeline
@@ -49,6 +48,7 @@ from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.videos import named_video
+from vadpipe.extract.views import Looking
 from vadpipe.sampling import SNIPPET_FRAMES
 from vadpipe.weights import cache
 
@@ -157,15 +157,16 @@ def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[F
 
 
 def clips_of(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> Clips:
-    """Return the clips of a video that is whole."""
-    return Clips(frames, lambda: np.ones(len(timeline.times_s), dtype=np.bool_), timeline, settings.sampling)
+    """Return the clips of each view of a video that is whole."""
+    whole = np.ones(len(timeline.times_s), dtype=np.bool_)
+    look = Looking(settings.views, settings.record.input_px)
+    return Clips(frames, lambda: whole, timeline, settings.sampling, look=look)
 
 
 def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:
-    """Make clips and squares of decoded frames, and nothing of them."""
+    """Make clips of each view of decoded frames, and nothing of them."""
     for clip in clips_of(frames, timeline, settings):
-        for square in squares(clip, settings.record.input_px, settings.crops):
-            np.stack([square])
+        np.stack([clip])
 
 
 def extract_whole(extractor: Extractor, video: Path) -> None:

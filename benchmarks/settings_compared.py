@@ -29,7 +29,7 @@ class Setting:
     def folder(self) -> str:
         """Where its features lie: settings that make the same ones share them."""
         extract = self.extract
-        view = f"{extract.crops}-crops" if extract.crops > 1 else extract.view or "whole"
+        view = f"{extract.crops}-crops" if extract.crops > 1 else "-".join(extract.views)
         sampling = f"{extract.stride}-{extract.window}-{extract.fps or 'all'}"
         engine = choose_engine(extract.engine, torch.device("cpu"))
         precision = choose_precision(extract.precision, engine, extract.record.quantised)

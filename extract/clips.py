@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,15 @@ from vadpipe.features import lost_snippets
 from vadpipe.sampling import Sampling
 
 
+def _all_of(frame: NDArray[np.uint8]) -> Sequence[NDArray[np.uint8]]:
+    return (frame,)
+
+
 class Clips:
     """The clips (T, H, W, 3) of a video's snippets or windows, in order; holds the frames of three at a time.
+
+    Where several views of a frame are wanted, the clips of one snippet follow each other, one a view. A frame
+    is cut and scaled once, however many snippets or windows hold it.
 
     A snippet of which a frame could not be decoded is left out. In a window, which is context for many
     snippets, the nearest frame stands for it. A video ends with the last frame that could
@@ -29,11 +36,12 @@ class Clips:
         timeline: of the video.
         sampling: which frames each snippet takes.
         on_time: told the time in seconds up to which frames have been read.
+        look: returns the views of a frame, as many and as large of each; all of it by default.
 
     Attributes:
         n_frames: frames of the video up to the last that could be decoded; known when all clips have been
             drawn.
-        drawn: which snippet, or window, each clip drawn so far is.
+        drawn: which snippets, or windows, have been drawn so far; of the last perhaps not yet every view.
         gaps: ranges [start, stop) of frames before the last that could not be; known at the end, too.
         sampling: which frames each snippet takes.
     """
@@ -45,13 +53,15 @@ class Clips:
         timeline: Timeline,
         sampling: Sampling,
         on_time: Callable[[float], None] | None = None,
+        look: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]] = _all_of,
     ) -> None:
         self.n_frames = len(timeline.times_s)
         self.drawn: list[int] = []
         self.gaps: list[tuple[int, int]] = []
         self._frames, self._decoded = iter(frames), decoded
         self._timeline, self.sampling, self._on_time = timeline, sampling, on_time
-        self._held: dict[int, NDArray[np.uint8]] = {}
+        self._look = look
+        self._held: dict[int, Sequence[NDArray[np.uint8]]] = {}  # the views of each frame
         self._last = -1
         self._ended = False
 
@@ -96,11 +106,10 @@ class Clips:
             numbers = plan[index].tolist()
             if self.sampling.windowed:
                 numbers = nearest(numbers, self._held)
-            clip = [self._held.get(number) for number in numbers]
-            pixels = [frame for frame in clip if frame is not None]
-            if len(pixels) == len(clip):
+            if all(number in self._held for number in numbers):
                 self.drawn.append(index)
-                yield np.stack(pixels)
+                for pixels in zip(*(self._held[number] for number in numbers), strict=True):
+                    yield np.stack(pixels)
             index += 1
             needed_from = int(plan[index - 1, 0])
             # The last one stays: it may have to stand for frames that were not asked for.
@@ -113,7 +122,7 @@ class Clips:
             if frame is None:
                 self._ended = True
                 return
-            self._held[frame.number] = frame.pixels
+            self._held[frame.number] = self._look(frame.pixels)
             self._last = frame.number
             if self._on_time is not None:
                 self._on_time(float(self._timeline.times_s[frame.number]))

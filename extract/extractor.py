@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from vadpipe.device import choose_device
 from vadpipe.errors import DecodeError, InputError, printable
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.crops import squares
 from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.decode.image_folder import list_images, missing_numbers
 from vadpipe.extract.decode.job import Job
@@ -29,6 +28,7 @@ from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.videos import Video, named_video
+from vadpipe.extract.views import Looking
 from vadpipe.features import Features, Source
 from vadpipe.weights import cache
 
@@ -196,22 +196,18 @@ class Extractor:
     def _rows(self, decoding: Decoding, report: Reporter | None) -> tuple[Clips, NDArray[np.float32]]:
         from vadpipe.extract.engines.overlap import run_engine
 
-        record, crops, timeline = self.settings.record, self.settings.crops, decoding.timeline
+        settings, timeline = self.settings, decoding.timeline
         tell: Callable[[float], None] | None = None
         if report is not None:
             tell = lambda time_s: report(time_s, timeline.end_s)  # noqa: E731
-        clips = Clips(decoding.frames(), decoding.decoded, timeline, self.settings.sampling, tell)
-
-        def views() -> Iterator[NDArray[np.uint8]]:
-            for clip in clips:
-                yield from squares(clip, record.input_px, crops)
-
+        look = Looking(settings.views, settings.record.input_px)
+        clips = Clips(decoding.frames(), decoding.decoded, timeline, settings.sampling, tell, look)
         # Rows are written where they belong as they come: an hour of features is not held twice.
-        n_planned = self.settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
-        shape = (n_planned, crops, record.feature_dim)
+        n_planned = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
+        shape = (n_planned, len(settings.views), settings.record.feature_dim)
         self._check_size(decoding, shape)
-        gather = rows_of_windows if self.settings.sampling.windowed else rows_of_snippets
-        rows = gather(clips, run_engine(self.engine, views()), np.zeros(shape, dtype=np.float32))
+        gather = rows_of_windows if settings.sampling.windowed else rows_of_snippets
+        rows = gather(clips, run_engine(self.engine, clips), np.zeros(shape, dtype=np.float32))
         if not clips.drawn or clips.lost.all():
             raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
         return clips, rows

@@ -73,7 +73,11 @@ def write_run(
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": _versions(),
-        "settings": {**asdict(settings), "weights": settings.weights and settings.weights.name},
+        "settings": {
+            **asdict(settings),
+            "views": settings.views,
+            "weights": settings.weights and settings.weights.name,
+        },
         "videos": [
             {
                 "video": sources[path].video,

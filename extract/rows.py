@@ -14,7 +14,7 @@ from vadpipe.features import Features
 from vadpipe.windows import Windows
 
 Rows = NDArray[np.float32]
-"""(S, C, D): of each snippet and crop a feature; zeros for a snippet that is lost."""
+"""(S, C, D): of each snippet and view a feature; zeros for a snippet that is lost."""
 
 
 def rows_of_snippets(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: Rows) -> Rows:
@@ -22,12 +22,12 @@ def rows_of_snippets(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows:
 
     Args:
         clips: from which the outputs come.
-        outputs: of the engine for each crop of each clip, in order, see :func:`.pooling.positions`.
+        outputs: of the engine for each view of each snippet, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
-    crops = rows.shape[1]
+    n_views = rows.shape[1]
     for number, output in enumerate(outputs):
-        rows[clips.drawn[number // crops], number % crops] = positions(output).mean(axis=0)
+        rows[clips.drawn[number // n_views], number % n_views] = positions(output).mean(axis=0)
     return rows[: clips.n_snippets]
 
 
@@ -39,26 +39,26 @@ def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: 
 
     Args:
         clips: from which the outputs come.
-        outputs: of the engine for each crop of each window, in order, see :func:`.pooling.positions`.
+        outputs: of the engine for each view of each window, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
-    crops, sampling = rows.shape[1], clips.sampling
+    n_views, sampling = rows.shape[1], clips.sampling
     windows = Windows(clips.n_samples, sampling.window)
     snippets = sampling.snippets(windows.n_samples)
     starts, stops = np.ascontiguousarray(snippets.T)  # searched for each window
     for number, output in enumerate(outputs):
         features = positions(output)
-        index, crop = clips.drawn[number // crops], number % crops
+        index, view = clips.drawn[number // n_views], number % n_views
         if windows.n_samples != clips.n_samples:  # it has turned out to be shorter
             windows = Windows(clips.n_samples, sampling.window)
             snippets = sampling.snippets(windows.n_samples)
             starts, stops = np.ascontiguousarray(snippets.T)
         if index == len(windows.starts) - 1:
-            rows[len(snippets) - 1, crop] = 0
+            rows[len(snippets) - 1, view] = 0
         begin, end = windows.taken(index)
         first, stop = np.searchsorted(stops, begin, "right"), np.searchsorted(starts, end)
         shares = windows.shares(index, len(features), snippets[first:stop])
-        rows[first:stop, crop] += shares @ features
+        rows[first:stop, view] += shares @ features
     rows = rows[: clips.n_snippets]
     rows[clips.lost] = 0
     return rows

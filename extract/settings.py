@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
-from vadpipe.extract.crops import CROPS
 from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.sources import choose_decoders
@@ -16,10 +16,7 @@ from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.engines.engine import PRECISIONS, check_engine
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-
-VIEWS = ("whole", "centre")
-"""What the network sees of a frame. ``whole``: all of it, squeezed to a square, since what matters in
-CCTV often happens at the edge. ``centre``: the middle square, as is usual for Kinetics."""
+from vadpipe.views import CROP_VIEWS, CROPS, only_whole, parse_views, text_of
 
 WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
 """Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
@@ -31,8 +28,10 @@ class ExtractSettings:
 
     Attributes:
         backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
-        view: one of :data:`VIEWS`; with several crops ``"centre"`` is the only one.
-        crops: 1, 5 or 10 squares of each snippet, see :mod:`vadpipe.extract.crops`.
+        view: what the backbone sees of a frame: names of :data:`vadpipe.views.VIEWS`, with commas or one by
+            one; the whole frame where it is None. Kept with commas and in their order; those of five or ten
+            crops are kept as ``crops``.
+        crops: 5 or 10 for the views :data:`vadpipe.views.CROP_VIEWS`; 1 for those that ``view`` names.
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
             half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
@@ -52,7 +51,7 @@ class ExtractSettings:
     """
 
     backbone: str = DEFAULT
-    view: str | None = None
+    view: str | Iterable[str] | None = None
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
     window: int = SNIPPET_FRAMES
@@ -70,19 +69,7 @@ class ExtractSettings:
         if self.weights is not None:
             object.__setattr__(self, "weights", Path(self.weights))
         find_backbone(self.backbone)
-        if self.view not in (None, *VIEWS):
-            raise UsageError(
-                f"there is no view {self.view!r}", next_step=f"Choose one of: {', '.join(VIEWS)}."
-            )
-        if self.crops not in CROPS:
-            raise UsageError(
-                f"there are no {self.crops} crops", next_step=f"Choose one of: {', '.join(map(str, CROPS))}."
-            )
-        if self.crops > 1 and self.view == "whole":
-            raise UsageError(
-                f"{self.crops} crops cannot be cut from a view of the whole frame",
-                next_step="Leave out --view or --crops.",
-            )
+        self._settle_views()
         if self.precision not in ("auto", *PRECISIONS):
             raise UsageError(
                 f"there is no precision {self.precision!r}",
@@ -94,6 +81,24 @@ class ExtractSettings:
         for fps in (self.fps, self.assume_fps):
             if fps is not None and not 0.01 <= fps <= 1000:
                 raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+
+    def _settle_views(self) -> None:
+        """Bring views and crops into the one form that stands for them."""
+        if self.crops not in CROPS:
+            raise UsageError(
+                f"there are no {self.crops} crops", next_step=f"Choose one of: {', '.join(map(str, CROPS))}."
+            )
+        if self.view is None:
+            return
+        views = parse_views(self.view)
+        if self.crops > 1 and views != ("centre",):  # which crops were said to be of, before they had names
+            raise UsageError(
+                f"{self.crops} crops are views themselves, and contradict the view {','.join(views)}",
+                next_step="Leave out --view or --crops.",
+            )
+        crops = {same: crops for crops, same in CROP_VIEWS.items()}.get(views, self.crops)
+        object.__setattr__(self, "crops", crops)
+        object.__setattr__(self, "view", ",".join(views) if crops == 1 else None)
 
     def _check_window(self) -> None:
         if self.window == SNIPPET_FRAMES:
@@ -112,11 +117,19 @@ class ExtractSettings:
             )
 
     @classmethod
-    def of_recipe(cls, recipe: Recipe, **others: object) -> ExtractSettings:
+    def of_recipe(
+        cls, recipe: Recipe, view: str | Iterable[str] | None = None, **others: object
+    ) -> ExtractSettings:
         """Return the settings that make features of a recipe.
 
+        Args:
+            recipe: of these features.
+            view: other views than its own.
+            others: attributes that a recipe leaves open.
+
         Raises:
-            UsageError: where its features were made elsewhere, so that no setting here makes them.
+            UsageError: where its features were made elsewhere, so that no setting here makes them; or a view
+                does not exist.
         """
         if recipe.imported:
             raise UsageError(
@@ -125,8 +138,7 @@ class ExtractSettings:
             )
         return cls(
             backbone=recipe.backbone,
-            view=None if recipe.view == "crops" else recipe.view,
-            crops=recipe.crops,
+            view=recipe.views if view is None else view,
             stride=recipe.stride_frames,
             window=recipe.window_frames,
             fps=recipe.fps,
@@ -157,13 +169,16 @@ class ExtractSettings:
     @property
     def size(self) -> Size:
         """How large frames have to be decoded."""
-        if self._sees == "whole":
+        if only_whole(self.views):
             return Size(self.record.input_px, square=True)
         return Size(self.record.resize_px, square=False)
 
     @property
-    def _sees(self) -> str:
-        return "crops" if self.crops > 1 else self.view or "whole"
+    def views(self) -> tuple[str, ...]:
+        """The names of the views, in the order in which they lie along the axis C of features."""
+        if self.crops > 1:
+            return CROP_VIEWS[self.crops]
+        return parse_views("whole" if self.view is None else self.view)
 
     def recipe(self, *, weights_sha256: str, decoder: str, engine: str, timed: bool = True) -> Recipe:
         """Return the record of features that these settings make of a video that has times, or has none."""
@@ -178,10 +193,10 @@ class ExtractSettings:
             window_frames=self.window,
             fps=self.fps,
             assumed_fps=None if timed else self.assume_fps,
-            view=self._sees,
+            view=text_of(self.views),
             resize_px=self.size.side_px,
             input_px=record.input_px,
-            crops=self.crops,
+            crops=len(self.views),
             mean=record.mean,
             std=record.std,
             decoder=decoder,

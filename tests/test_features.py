@@ -54,6 +54,20 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
     assert (loaded.recipe, loaded.source, loaded.end_s) == (saved.recipe, saved.source, saved.end_s)
 
 
+def test_a_recipe_of_several_views_comes_back_with_their_names(tmp_path):
+    saved = make_features(view="whole,centre", crops=2, resize_px=256)
+    saved.save(tmp_path / "a.safetensors")
+    loaded = Features.load(tmp_path / "a.safetensors", mapped=True)
+    assert loaded.recipe == saved.recipe
+    assert loaded.recipe.views == ("whole", "centre")
+    assert read_header(tmp_path / "a.safetensors").schema_version == SCHEMA == 3
+    some = loaded.of_views(["centre"])
+    assert (some.recipe.view, some.recipe.crops, some.recipe.resize_px) == ("centre", 1, 256)
+    np.testing.assert_array_equal(some.values[:, 0], saved.values[:, 1])
+    with pytest.raises(ValueError, match="not in tuple"):
+        loaded.of_views(["left"])
+
+
 @pytest.mark.parametrize("crops", [1, 3])
 def test_mapped_values_are_those_of_the_file(tmp_path, crops):
     saved = make_features(n_frames=200, crops=crops)

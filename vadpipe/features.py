@@ -7,7 +7,8 @@ in it is executable, and it can be mapped into memory.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from safetensors.numpy import save_file
 from vadpipe.atomic import atomic_path
 from vadpipe.errors import FeatureError
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
+from vadpipe.views import are_named, only_whole, text_of, views_of
 
 SCHEMA = 3
 _NAMED_GAPS = 3
@@ -49,11 +51,12 @@ class Recipe(BaseModel):
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
         fixed_rows: rows of published features with a stride, in the same way.
-        view: which part of the frame the backbone sees: ``"whole"``, ``"centre"``, or ``"crops"`` for
-            several squares.
-        resize_px: the short side of the frame before a crop; equal to input_px where there is none.
+        view: which parts of the frame the backbone sees: names of :data:`vadpipe.views.VIEWS` with commas, or
+            ``"crops"`` for five or ten crops. ``"unknown"`` where features were made elsewhere.
+        resize_px: the short side of the frame as it was decoded, from which views are cut; equal to input_px
+            where only the whole frame is seen, which is decoded as a square.
         input_px: side of the square that the backbone sees.
-        crops: how many squares of each snippet, C.
+        crops: how many views of each snippet, C.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
             a few grey levels, so a difference here is no mismatch.
@@ -100,14 +103,35 @@ class Recipe(BaseModel):
         """Whether the features were made elsewhere, so that no setting here makes them from a video."""
         return self.backbone.startswith(IMPORTED)
 
-    def differences(self, other: Recipe) -> list[str]:
-        """Return ``"name: mine / other's"`` for each field that makes features incomparable."""
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names of the views along the axis C; ``"0"``, ``"1"``, … where they are not known."""
+        return views_of(self.view, self.crops)
+
+    def of_views(self, views: Sequence[str]) -> Recipe:
+        """Return the recipe of features that hold only some of its views."""
+        return self.model_copy(update={"view": text_of(views), "crops": len(views)})
+
+    def differences(self, other: Recipe, *, fewer_views: bool = False) -> list[str]:
+        """Return ``"name: mine / other's"`` for each field that makes features incomparable.
+
+        Args:
+            other: recipe of the other features.
+            fewer_views: whether the others may hold only some of my views, as a head can score them. Of the
+                whole frame it then does not matter whether it was decoded as a square or scaled to one
+                later.
+        """
+        if fewer_views and are_named(other.views) and {*other.views} <= {*self.views}:
+            same = {"view": self.view, "crops": self.crops}
+            other = other.model_copy(
+                update=same | ({"resize_px": self.resize_px} if only_whole(other.views) else {})
+            )
         recorded_only = {"decoder", "engine", "assumed_fps"}
         for rows in ("even_rows", "fixed_rows"):
             if None not in (getattr(self, rows), getattr(other, rows)):
                 recorded_only.add(rows)
         return [
-            f"{name}: {_short(getattr(self, name))} / {_short(getattr(other, name))}"
+            f"{name}: {_short(name, getattr(self, name))} / {_short(name, getattr(other, name))}"
             for name in type(self).model_fields
             if name not in recorded_only and getattr(self, name) != getattr(other, name)
         ]
@@ -237,6 +261,16 @@ class Features:
         """(S,) bool: snippets of which a frame could not be decoded; neither learned from nor scored."""
         return lost_snippets(self.recipe.sampling, self.frame_times_s, self.end_s, self.source.gaps)
 
+    def of_views(self, views: Sequence[str]) -> Features:
+        """Return only some of the views of these features, in the order in which they lie here.
+
+        Raises:
+            ValueError: where one is not among them.
+        """
+        columns = sorted(self.recipe.views.index(view) for view in views)
+        kept = [self.recipe.views[column] for column in columns]
+        return replace(self, values=self.values[:, columns], recipe=self.recipe.of_views(kept))
+
     def save(self, path: Path) -> None:
         """Write the file atomically. Raises OutputError where that fails."""
         header = FeatureHeader(
@@ -340,6 +374,6 @@ def _broken(path: Path, why: str) -> FeatureError:
     return FeatureError(f"is not a readable feature file: {why}", file=path, next_step=_REDO)
 
 
-def _short(value: object) -> str:
+def _short(name: str, value: object) -> str:
     text = str(value)
-    return text[:12] + "…" if len(text) > 20 else text
+    return text[:12] + "…" if len(text) > 20 and name != "view" else text

@@ -5,18 +5,25 @@ import pickle
 import pytest
 
 from vadpipe.errors import UsageError
+from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.published.settings import ImportSettings
 from vadpipe.sampling import Sampling
+from vadpipe.views import CROP_VIEWS
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
         ({"backbone": "i4d"}, "there is no backbone 'i4d'\nChoose one of: i3d"),
-        ({"view": "corner"}, "there is no view 'corner'\nChoose one of: whole, centre"),
+        ({"view": "corner"}, "there is no view 'corner'\nChoose of: whole, left"),
+        ({"view": "whole,whole"}, "the view whole is named twice"),
         ({"crops": 3}, "there are no 3 crops\nChoose one of: 1, 5, 10"),
-        ({"crops": 5, "view": "whole"}, "5 crops cannot be cut from a view of the whole frame"),
+        (
+            {"crops": 5, "view": "whole"},
+            "5 crops are views themselves, and contradict the view whole\nLeave out",
+        ),
+        ({"crops": 10, "view": "centre,whole"}, "10 crops are views themselves, .* the view whole,centre"),
         ({"stride": 0}, "a stride of 0 frames is not possible"),
         ({"fps": 0.0}, "0 frames a second are not possible"),
         ({"fps": float("nan")}, "nan frames a second are not possible"),
@@ -43,7 +50,15 @@ def recipe(settings, **changes):
 
 @pytest.mark.parametrize(
     "choice",
-    [{}, {"view": "centre"}, {"crops": 5}, {"crops": 10, "backbone": "x3d_m"}, {"stride": 16, "fps": 25.0}],
+    [
+        {},
+        {"view": "centre"},
+        {"view": "whole,centre"},
+        {"view": ["whole-flip", "left", "right"]},
+        {"crops": 5},
+        {"crops": 10, "backbone": "x3d_m"},
+        {"stride": 16, "fps": 25.0},
+    ],
 )
 def test_settings_come_back_from_their_recipe(choice):
     settings = ExtractSettings(**choice)
@@ -54,10 +69,55 @@ def test_settings_come_back_from_their_recipe(choice):
 
 
 @pytest.mark.parametrize(
-    "choice", [{"view": "centre"}, {"crops": 5}, {"stride": 16}, {"fps": 25.0}, {"backbone": "x3d_s"}]
+    "choice",
+    [
+        {"view": "centre"},
+        {"view": "whole,centre"},
+        {"view": "whole-flip"},
+        {"crops": 5},
+        {"stride": 16},
+        {"fps": 25.0},
+        {"backbone": "x3d_s"},
+    ],
 )
 def test_whatever_changes_features_is_a_difference(choice):
     assert ExtractSettings().differences(recipe(ExtractSettings(**choice)), "a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("choice", "views", "size", "made"),
+    [
+        ({}, ("whole",), Size(224, square=True), ("whole", 1, 224)),
+        (
+            {"view": "whole-flip,whole"},
+            ("whole", "whole-flip"),
+            Size(224, square=True),
+            ("whole,whole-flip", 2, 224),
+        ),
+        ({"view": "centre"}, ("centre",), Size(256, square=False), ("centre", 1, 256)),
+        (
+            {"view": ("centre", "whole")},
+            ("whole", "centre"),
+            Size(256, square=False),
+            ("whole,centre", 2, 256),
+        ),
+        ({"crops": 5}, CROP_VIEWS[5], Size(256, square=False), ("crops", 5, 256)),
+        ({"crops": 5, "view": "centre"}, CROP_VIEWS[5], Size(256, square=False), ("crops", 5, 256)),
+    ],
+)
+def test_views_decide_how_frames_are_decoded_and_what_a_recipe_says(choice, views, size, made):
+    settings = ExtractSettings(**choice)
+    assert (settings.views, settings.size) == (views, size)
+    told = recipe(settings)
+    assert (told.view, told.crops, told.resize_px) == made
+    assert told.views == views
+
+
+def test_crops_are_a_short_way_to_name_their_views():
+    named = ExtractSettings(view="bottom-right,top-left,top-right,centre,bottom-left")
+    assert named == ExtractSettings(crops=5)
+    assert ExtractSettings(view=CROP_VIEWS[10]) == ExtractSettings(crops=10)
+    assert ExtractSettings(view=["centre", "whole"]) == ExtractSettings(view=" whole, centre")
 
 
 def test_other_weights_are_a_difference():

@@ -13,13 +13,19 @@ import psutil
 import pytest
 import torch
 from conftest import read_counter, write_video
+from media import flip_bytes, textured_frame
 
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.backbones.loading import load_network
 from vadpipe.extract.backbones.records import find_backbone
+from vadpipe.extract.decode.frame import Size
+from vadpipe.extract.decode.job import Job
+from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.exports import npy_beside
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.extractor import Extractor
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.videos import named_video
 from vadpipe.features import Features
 
 
@@ -68,6 +74,94 @@ def test_features_are_those_of_a_plain_loop(extract, tmp_path, x3d_weights):
         with torch.inference_mode():
             expected = network.network(x.permute(3, 0, 1, 2)[None])[0].numpy()
         np.testing.assert_allclose(stored[row, 0], expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_views_together_are_each_alone(extract, tmp_path):
+    """To the last bit, but for the whole frame, which alone is decoded as a square."""
+    path = write_video(tmp_path / "a.mp4", 30, size=(320, 240), frame=textured_frame)
+    names = ("whole", "left", "right", "centre", "left-flip")
+    together = Features.load(extract(path, view=names).written[0])
+    assert (together.recipe.view, together.recipe.views) == (",".join(names), names)
+    assert together.values.shape == (3, 5, 2048)
+    for column, view in enumerate(names):
+        alone = Features.load(extract(path, view=view).written[0])
+        assert (alone.recipe.view, alone.recipe.crops) == (view, 1)
+        if view != "whole":
+            np.testing.assert_array_equal(together.values[:, column], alone.values[:, 0])
+        else:
+            a, b = together.values[:, column], alone.values[:, 0]
+            cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+            assert cosines.min() > 0.99
+
+
+class Showing:
+    """An engine that keeps what it is shown, and says nothing of it."""
+
+    name, workers, batch = "showing", 1, 1
+
+    def __init__(self, n_positions=None):
+        self.seen, self._shape = [], (1, 2048) if n_positions is None else (1, n_positions, 1, 1, 1024)
+
+    def __call__(self, clips):
+        self.seen.append(clips[0])
+        return np.full(self._shape, len(self.seen), np.float32)
+
+
+def shown(path, settings, n_positions=None):
+    """Return what the engine is shown of a video, and its features."""
+    extractor = Extractor(settings)
+    extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Showing(n_positions)}
+    with extractor.open(named_video(path)) as opened:
+        features = extractor.features(opened)
+    return np.stack(extractor.engine.seen), features
+
+
+def decoded(path, size):
+    with Decoding(path, Job(size)) as decoding:
+        return np.stack([frame.pixels for frame in decoding.frames()])
+
+
+def test_the_engine_is_shown_the_decoded_frames_and_nothing_else(tmp_path):
+    """The whole frame as it was decoded to a square; others cut from frames of the short side."""
+    path = write_video(tmp_path / "a.mp4", 24, size=(320, 240), frame=textured_frame)
+    seen, _ = shown(path, ExtractSettings(backbone="x3d_l"))
+    square = decoded(path, Size(312, square=True))
+    np.testing.assert_array_equal(seen, np.stack([square[:16], square[8:]]))
+    seen, features = shown(path, ExtractSettings(backbone="x3d_l", crops=10))
+    large = decoded(path, Size(356, square=False))
+    assert large.shape[1:3] == (356, 474)
+    corners = [(0, 0), (0, 162), (22, 81), (44, 0), (44, 162)]
+    expected = [
+        frames[start : start + 16, top : top + 312, left : left + 312]
+        for start in (0, 8)
+        for frames in (large, large[:, :, ::-1])
+        for top, left in corners
+    ]
+    np.testing.assert_array_equal(seen, expected)
+    np.testing.assert_array_equal(features.values[..., 0], np.arange(1, 21).reshape(2, 10))
+
+
+def test_views_of_windows_lie_in_their_columns(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 100, size=(320, 240))
+    together, features = shown(path, ExtractSettings(window=64, view="left,centre-flip"), n_positions=8)
+    assert features.values.shape == (12, 2, 1024)
+    for column, view in enumerate(("left", "centre-flip")):
+        alone, _ = shown(path, ExtractSettings(window=64, view=view), n_positions=8)
+        np.testing.assert_array_equal(together[column::2], alone)
+    # the first window's views are the first two runs, the second's the next two
+    np.testing.assert_allclose(features.values[[0, 0, -1, -1], [0, 1, 0, 1], 0], [1, 2, 3, 4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [16, 64])
+def test_a_gap_costs_each_view_the_same_snippets(tmp_path, window):
+    path = write_video(tmp_path / "a.mp4", 120, options={"g": "12", "bf": "0"}, frame=textured_frame)
+    flip_bytes(path, [40], n_bytes=8)
+    settings = ExtractSettings(window=window, view="whole,right", decoder="pyav", backbone="i3d")
+    _, features = shown(path, settings, n_positions=window // 8)
+    assert features.source.gaps
+    assert features.lost.any()
+    assert (features.values[features.lost] == 0).all()
+    assert (features.values[~features.lost] != 0).all()
 
 
 def test_a_bad_file_is_reported_at_once_and_the_rest_goes_on(extract, tmp_path):

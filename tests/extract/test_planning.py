@@ -88,6 +88,16 @@ def test_how_long_it_takes_is_told_by_the_last_run_of_that_kind(folder, tiny):
     assert b.takes_s is None
 
 
+def test_each_view_counts_in_what_features_take(folder, tiny):
+    sizes = {}
+    for view in ("whole", "whole,left,right", None):
+        settings = tiny(view=view, crops=5 if view is None else 1)
+        sizes[view] = [item.n_bytes for item in plan_extraction(["v"], "features", settings=settings)][:2]
+    assert sizes["whole"] == [4 * 2048 * 4] * 2
+    assert sizes["whole,left,right"] == [3 * n_bytes for n_bytes in sizes["whole"]]
+    assert sizes[None] == [5 * n_bytes for n_bytes in sizes["whole"]]
+
+
 def test_weights_that_were_never_fetched_are_not_fetched(folder, tiny, monkeypatch, no_network):
     extract_features(["v/a.mp4"], "features", settings=tiny())
     monkeypatch.setenv("VADPIPE_CACHE", str(folder / "empty cache"))

@@ -24,9 +24,13 @@ def extract(
     backbone: options.Backbone = None,
     view: Annotated[
         str | None,
-        typer.Option(help="What the backbone sees: the whole frame (without it), or its centre square."),
+        typer.Option(
+            metavar="NAMES",
+            help="What the backbone sees, with commas: whole (without it), centre, left, right, top-left, "
+            "top-right, bottom-left, bottom-right; mirrored: whole-flip, centre-flip, and so on.",
+        ),
     ] = None,
-    crops: Annotated[int, typer.Option(help="Squares of each snippet: 1, 5 or 10.")] = 1,
+    crops: Annotated[int, typer.Option(help="5 or 10: the views of the field's feature files.")] = 1,
     stride: Annotated[
         int,
         typer.Option(help="Frames from one snippet's start to the next's; 16: no overlap, half the work."),

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.extract.crops import CROPS
 from vadpipe.features import IMPORTED, Recipe
 from vadpipe.published.axes import LAYOUTS
 from vadpipe.sampling import SNIPPET_FRAMES
+from vadpipe.views import CROPS
 
 ROWS = ("stride", "even")
 """Which frames a row speaks for: from its stride on, or its part of the whole video."""

@@ -7,7 +7,7 @@ of a snippet is painted in the snippet's mean colour, and what the score then lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,13 @@ from vadpipe.curve import Curve
 from vadpipe.errors import DecodeError
 from vadpipe.events import Event
 from vadpipe.explanation import Explanation, SnippetScore
-from vadpipe.extract.crops import squares
+from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.pictures import read_frames, read_stills
 from vadpipe.extract.rows import Runs
-from vadpipe.features import Features
+from vadpipe.extract.views import Box, Looking, box_of
+from vadpipe.features import Features, Recipe
+from vadpipe.views import only_whole
 
 if TYPE_CHECKING:
     from vadpipe.scoring.scorer import Scorer
@@ -50,7 +52,7 @@ def explain(
 ) -> list[Explanation]:
     """Return what drove the highest events of a curve, the first event first.
 
-    Each takes 50 runs of the backbone on each crop of one snippet, the event's with the highest score; twice
+    Each takes 50 runs of the backbone on each view of one snippet, the event's with the highest score; twice
     as many where two windows show it.
 
     Args:
@@ -84,7 +86,7 @@ def _explain(
     runs = Runs.of(features, first)
     numbers = np.unique(runs.frames)
     times_s = features.frame_times_s[numbers].tolist()
-    read = read_frames(video, times_s, scorer.settings.size, limits, assume_fps=fps)
+    read = read_frames(video, times_s, _size(features.recipe), limits, assume_fps=fps)
     clips = np.stack(read)[np.searchsorted(numbers, runs.frames)]
     of_snippet = np.unique(runs.frames[runs.covered])
     middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
@@ -127,9 +129,9 @@ def _heat(
         runs: those of the backbone that its row is made of.
         clips: (R, T, H, W, 3), the frames of these.
     """
-    side_px, crops = scorer.settings.record.input_px, scorer.settings.crops
+    side_px, seen_views = features.recipe.input_px, features.recipe.views
     height, width = clips.shape[2:4]
-    top, left, bottom, right = _seen(height, width, side_px, crops)
+    top, left, bottom, right = _seen(seen_views, height, width, side_px)
     rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
     columns = np.linspace(left, right, CELLS + 1).round().astype(int)
     windows = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
@@ -144,9 +146,10 @@ def _heat(
                 version[covered, *area] = colour
                 yield version
 
-    views = (view for version in versions() for view in squares(version, side_px, crops))
+    look = Looking(seen_views, side_px)
+    views = (np.stack(view) for version in versions() for view in zip(*map(look, version), strict=True))
     outputs = scorer.run_backbone(views)
-    outputs = outputs.reshape(len(windows) + 1, len(clips), crops, *outputs.shape[1:])
+    outputs = outputs.reshape(len(windows) + 1, len(clips), len(seen_views), *outputs.shape[1:])
     seen = scorer.head.scores_if(features, snippet, runs.row(outputs))
     fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
     for (row, column), score in zip(windows, seen[1:], strict=True):
@@ -156,9 +159,16 @@ def _heat(
     return (fallen / covers).astype(np.float32), box
 
 
-def _seen(height: int, width: int, side_px: int, crops: int) -> tuple[int, int, int, int]:
-    """Return (top, left, bottom, right) of what the backbone sees of each frame: a square, or all of it."""
-    if crops > 1:
-        return 0, 0, height, width
-    top, left = (height - side_px) // 2, (width - side_px) // 2
-    return top, left, top + side_px, left + side_px
+def _size(recipe: Recipe) -> Size:
+    """Return how large the frames were decoded that features come from.
+
+    Not what is decoded now: kept features may be those of one view among others, scaled from larger frames.
+    """
+    square = only_whole(recipe.views) and recipe.resize_px == recipe.input_px
+    return Size(recipe.resize_px, square=square)
+
+
+def _seen(views: Sequence[str], height: int, width: int, side_px: int) -> Box:
+    """Return the smallest rectangle that holds all that the views show of a frame."""
+    tops, lefts, bottoms, rights = zip(*(box_of(view, height, width, side_px) for view in views), strict=True)
+    return min(tops), min(lefts), max(bottoms), max(rights)
