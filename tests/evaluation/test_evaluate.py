@@ -177,6 +177,29 @@ def test_where_nothing_could_be_evaluated_the_code_is_4(folder, command_line):
     assert not (folder / "evaluation").exists()
 
 
+def test_features_of_some_views_are_evaluated_and_not_mixed_with_others(folder, caplog):
+    make_head(view="whole,centre", crops=2, resize_px=256).save(folder / "head/head.safetensors")
+    whole = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert len(whole.judged) == len(VIDEOS)
+    assert whole.foreign == []
+    assert (
+        "features: holds only some of the views that the head was trained on: whole, of whole, centre"
+        in caplog.text
+    )
+    write_features(
+        folder / "features",
+        "both/Abuse028_x264.mp4",
+        [0.1, 0.9, 0.7, 0.3],
+        view="whole,centre",
+        crops=2,
+        resize_px=256,
+    )
+    both = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert len(both.judged) == 1
+    assert len(both.foreign) == len(VIDEOS)
+    assert "feature files of another recipe (view: whole,centre / whole)" in caplog.text
+
+
 def test_features_of_another_recipe_are_passed_over(folder, caplog):
     write_features(folder / "features", "x3d/Abuse028_x264.mp4", [0.5], backbone="x3d_s")
     result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)

@@ -29,6 +29,59 @@ def make_head(**settings) -> TrainedHead:
     return TrainedHead(network, record)
 
 
+def of_views(head, view, crops, **changes):
+    """Return the head as if it had been trained on these views."""
+    recipe = make_recipe(view=view, crops=crops, **changes)
+    return replace(head, record=head.record.model_copy(update={"recipe": recipe}))
+
+
+def test_some_views_are_scored_by_their_mean_alone():
+    head = of_views(make_head(), "whole,left,centre", 3, resize_px=256)
+    features = make_features(n_frames=100, view="whole,left,centre", crops=3, resize_px=256)
+    for views, columns in (("whole",), [0]), (("left", "centre"), [1, 2]), (("centre", "whole"), [0, 2]):
+        some = features.of_views(views)
+        assert some.recipe.view == ",".join(features.recipe.views[column] for column in columns)
+        np.testing.assert_array_equal(some.values, features.values[:, columns])
+        with torch.inference_mode():
+            x = torch.from_numpy(features.values[:, columns]).transpose(0, 1)[None]
+            out = head.network(x, torch.ones(1, x.shape[2], dtype=torch.bool))
+            each = [
+                head.network(x[:, [at]], torch.ones(1, x.shape[2], dtype=torch.bool))
+                for at in range(len(columns))
+            ]
+        np.testing.assert_allclose(out.scores, np.mean([one.scores for one in each], axis=0), atol=1e-6)
+        np.testing.assert_allclose(head.snippet_scores(some), head.network.score(x)[0], atol=1e-6)
+
+
+def test_a_whole_frame_fits_however_it_came_to_be_a_square():
+    for trained, made in ((256, 224), (224, 256)):
+        head = of_views(make_head(), "whole", 1, resize_px=trained)
+        head.snippet_scores(make_features(resize_px=made))
+    with pytest.raises(FeatureError, match="resize_px: 256 / 224"):
+        of_views(make_head(), "whole,centre", 2, resize_px=256).snippet_scores(make_features(view="centre"))
+
+
+@pytest.mark.parametrize(("trained", "made", "message"), [
+    (("whole", 1), ("whole,centre", 2), "view: whole / whole,centre; crops: 1 / 2"),
+    (("whole,centre", 2), ("whole,left", 2), "view: whole,centre / whole,left"),
+    (("whole,centre", 2), ("left", 1), "view: whole,centre / left"),
+    (("crops", 10), ("whole", 1), "view: crops / whole"),
+    (("unknown", 10), ("unknown", 5), "crops: 10 / 5"),  # which five of the ten nobody knows
+    (("unknown", 5), ("centre", 1), "view: unknown / centre"),
+    (("whole", 2), ("whole", 1), "crops: 2 / 1"),
+])  # fmt: skip
+def test_views_that_a_head_was_not_trained_on_are_refused(trained, made, message):
+    head = of_views(make_head(), *trained)
+    with pytest.raises(FeatureError, match=message):
+        head.snippet_scores(make_features(view=made[0], crops=made[1]))
+
+
+def test_five_crops_are_among_ten():
+    head = of_views(make_head(), "crops", 10, resize_px=256)
+    assert len(head.snippet_scores(make_features(view="crops", crops=5, resize_px=256))) == 3
+    assert len(head.snippet_scores(make_features(view="centre", resize_px=256))) == 3
+
+
 def test_a_saved_head_scores_the_same(tmp_path):
     head, features = make_head(), make_features(n_frames=100)
     head.save(tmp_path / FILE_NAME)

@@ -43,6 +43,35 @@ def test_a_list_a_folder_and_a_pattern_in_one_run(score, folder):
     ]
 
 
+def test_views_on_the_command_line(x3d_weights, tmp_path):
+    """Extracted, learned from and scored; what is no view, or none of the head's, is said in two lines."""
+    for name in ("videos/normal/a.mp4", "videos/fight/b.mp4", "clip.mp4"):
+        write_video(tmp_path / name, 20)
+    options = ["--weights", x3d_weights]
+    done = run("extract", "videos", "--backbone", "x3d_xs", "--view", "centre,whole", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert run("fit", "--set", "steps=20", "-q", cwd=tmp_path).returncode == 0
+    scores = {}
+    for view in ("whole,centre", "whole"):
+        asked = ["--head", "head", "--view", view, *options, "-o", view, "-q"]
+        assert run("score", "clip.mp4", *asked, cwd=tmp_path).returncode == 0
+        scores[view] = (tmp_path / view / "clip.scores.csv").read_text()
+    assert scores["whole"] != scores["whole,centre"]
+    assert len(scores["whole"].splitlines()) == 21
+    assert_clean_error(
+        run("score", "clip.mp4", "--head", "head", "--view", "left", *options, cwd=tmp_path),
+        2,
+        "error: head: the head was not trained on the view left",
+        "Choose of those that it knows: whole, centre.",
+    )
+    for arguments, message in (
+        (["--view", "hole"], "there is no view 'hole'"),
+        (["--view", "left,left"], "the view left is named twice"),
+        (["--view", "left", "--crops", "5"], "5 crops are views themselves, and contradict the view left"),
+    ):
+        assert_clean_error(run("extract", "videos", *arguments, cwd=tmp_path), 2, message)
+
+
 def test_a_list_on_standard_input(score, folder):
     names = "videos/cam1/a.mp4\nvideos/cam2/c.mp4\n"
     done = score("-", "--format", "npy", "-q", cwd=folder, stdin=names)

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import write_video
+from conftest import counter_frame, write_video
+from media import textured_frame
 
 import vadpipe
 from vadpipe.errors import InputError
-from vadpipe.extract.crops import squares
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.pictures import read_frames
 from vadpipe.extract.rows import Runs
 from vadpipe.extract.videos import named_video
+from vadpipe.extract.views import Looking
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.scoring.explaining import CELLS, explain
 from vadpipe.scoring.scorer import Scorer
@@ -27,19 +28,18 @@ def scored(scorer, path, threshold=None):
     return features, curve.at(float(np.nanmax(curve.scores)) if threshold is None else threshold)
 
 
-def slow_heat(scorer, features, snippet, clip, crops=1):
-    """Cover window after window, put the features into the video, and score all of it again."""
-    side = scorer.settings.record.input_px
-    height, width = clip.shape[1:3]
-    top, left = ((height - side) // 2, (width - side) // 2) if crops == 1 else (0, 0)
-    rows = [top + round((height - 2 * top) * part / CELLS) for part in range(CELLS + 1)]
-    columns = [left + round((width - 2 * left) * part / CELLS) for part in range(CELLS + 1)]
+def slow_heat(scorer, features, snippet, clip):
+    """Cover window after window of all the frame, put the features into the video, and score all of it again."""
+    look = Looking(features.recipe.views, scorer.settings.record.input_px)
+    rows, columns = ([round(size * part / CELLS) for part in range(CELLS + 1)] for size in clip.shape[1:3])
     colour = np.round(clip.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
 
     def score(pixels):
         values = features.values.copy()
-        for crop, view in enumerate(squares(pixels, side, crops)):
-            values[snippet, crop] = scorer.run_backbone([np.ascontiguousarray(view)])[0]
+        frames = [look(frame) for frame in pixels]
+        for column in range(values.shape[1]):
+            clip = np.stack([views[column] for views in frames])
+            values[snippet, column] = scorer.run_backbone([clip])[0]
         return float(scorer.head.snippet_scores(replace(features, values=values))[snippet])
 
     falls = {}
@@ -70,18 +70,51 @@ def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
     assert reason.box == (0.0, 0.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(("changes", "box"), [
-    ({"view": "centre"}, (0.125, 0.0, 0.875, 1.0)),
-    ({"crops": 5}, (0.0, 0.0, 1.0, 1.0)),
-])  # fmt: skip
-def test_other_views_are_explained_where_they_look(tiny, tmp_path, x3d_weights, changes, box):
+@pytest.fixture
+def fitted(tiny, tmp_path, x3d_weights):
+    """Return what makes a scorer whose head was trained on some views, and a video."""
     from test_fitting import QUICK
 
-    write_video(tmp_path / "videos/normal/a.mp4", 32)
-    video = write_video(tmp_path / "videos/fight/b.mp4", 32)
-    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=tiny(**changes))
-    head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
-    scorer = Scorer(head, weights=x3d_weights)
+    def fit(frame=counter_frame, **changes):
+        write_video(tmp_path / "videos/normal/a.mp4", 32, frame=frame)
+        video = write_video(tmp_path / "videos/fight/b.mp4", 32, frame=frame)
+        vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=tiny(**changes))
+        head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
+        return Scorer(head, weights=x3d_weights), video
+
+    return fit
+
+
+def test_heat_of_several_views_is_that_of_a_slow_loop(fitted, monkeypatch):
+    """A window of the frame is covered in all views that show it, and the uncovered score is the curve's."""
+    scorer, video = fitted(view="whole,left,centre-flip")
+    features, curve = scored(scorer, video)
+    asked, own = [], TrainedHead.scores_if
+
+    def scores_if(head, features, snippet, values):
+        asked.append((snippet, own(head, features, snippet, values)))
+        return asked[-1][1]
+
+    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    (reason,) = explain(scorer, features, curve, video)
+    ((snippet, scores),) = asked
+    assert scores[0] == pytest.approx(scorer.head.snippet_scores(features)[snippet], abs=1e-6)
+    plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
+    clip = np.stack(read_frames(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
+    assert clip.shape[1:3] == (182, 242)
+    np.testing.assert_allclose(reason.heat, slow_heat(scorer, features, snippet, clip), atol=2e-6)
+    assert reason.box == (0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("changes", "box"), [
+    ({"view": "centre"}, (0.125, 0.0, 0.875, 1.0)),
+    ({"view": "left,left-flip"}, (0.0, 0.0, 0.75, 1.0)),
+    ({"view": "centre,right"}, (0.125, 0.0, 1.0, 1.0)),
+    ({"view": "whole,centre"}, (0.0, 0.0, 1.0, 1.0)),
+    ({"crops": 5}, (0.0, 0.0, 1.0, 1.0)),
+])  # fmt: skip
+def test_other_views_are_explained_where_they_look(fitted, changes, box):
+    scorer, video = fitted(**changes)
     features, curve = scored(scorer, video)
     (reason,) = explain(scorer, features, curve, video)
     assert reason.box == pytest.approx(box, abs=0.01)
@@ -138,6 +171,35 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch)
         np.testing.assert_allclose(values[0], features.values[snippet], rtol=1e-5)
         assert scores[0] == pytest.approx(expected[snippet], abs=1e-6)
         assert (np.abs(values[1:] - values[0]).max(axis=(1, 2)) > 0).any()
+
+
+@pytest.mark.parametrize(("view", "box"), [("whole", (0.0, 0.0, 1.0, 1.0)), ("left", (0.0, 0.0, 0.75, 1.0))])
+def test_a_kept_view_is_explained_from_frames_as_large_as_its_own_were(tmp_path, monkeypatch, view, box):
+    """A whole frame beside other views was scaled from one of the short side: it is not decoded as a square."""
+    from test_fitting import QUICK
+
+    extractor = Extractor(vadpipe.ExtractSettings(view="whole,left"))
+    extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
+    for name in ("normal/a.mp4", "fight/b.mp4"):
+        write_video(tmp_path / "videos" / name, 40, frame=textured_frame)
+        extractor(tmp_path / "videos" / name, tmp_path / "features")
+    head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
+    scorer = Scorer(head, view=view, features=tmp_path / "features")
+    scorer._extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
+    asked, own = [], TrainedHead.scores_if
+
+    def scores_if(head, features, snippet, values):
+        asked.append((snippet, values, own(head, features, snippet, values)))
+        return asked[-1][2]
+
+    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    video = tmp_path / "videos/fight/b.mp4"
+    features, curve = scored(scorer, video)
+    (reason,) = explain(scorer, features, curve, video)
+    ((snippet, values, scores),) = asked
+    np.testing.assert_allclose(values[0], features.values[snippet], rtol=1e-6)
+    assert scores[0] == pytest.approx(scorer.head.snippet_scores(features)[snippet], abs=1e-7)
+    assert reason.box == pytest.approx(box, abs=0.01)
 
 
 def test_snippets_are_those_of_the_event_the_highest_first(scorer, tmp_path):

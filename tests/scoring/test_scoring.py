@@ -7,12 +7,15 @@ import av
 import numpy as np
 import pytest
 from conftest import read_counter, write_video
+from media import textured_frame
 from test_features import make_features
+from test_fitting import QUICK
 
 import vadpipe
 from vadpipe import ExtractSettings, Outputs
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.videos import named_video
 from vadpipe.features import Features
 
 
@@ -116,9 +119,91 @@ def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weig
     (kept,) = vadpipe.extract_features([video], tmp_path / "features", settings=settings).written
     before = kept.read_bytes()
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
-    with pytest.raises(FeatureError, match="expects other features .*view: whole / centre"):
+    with pytest.raises(
+        FeatureError,
+        match=r"clip\.mp4\.safetensors: holds no features of the view whole, only of centre\n"
+        "Name another folder with --features",
+    ):
         scorer.score(video)
     assert kept.read_bytes() == before
+
+
+@pytest.fixture
+def views_head(tmp_path, tiny):
+    """A head trained on two views, and the features it was trained on."""
+    write_video(tmp_path / "videos/normal/a.mp4", 32)
+    write_video(tmp_path / "videos/fight/b.mp4", 32, size=(120, 160))
+    settings = tiny(view="whole,left")
+    vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=settings)
+    return vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
+
+
+def features_of(scorer, video):
+    begun = scorer.begin(named_video(video))
+    try:
+        return scorer.features(begun)
+    finally:
+        begun.close()
+
+
+def test_some_views_of_a_head_are_extracted_and_scored(views_head, x3d_weights, tmp_path, caplog):
+    video = write_video(tmp_path / "clip.mp4", 40, frame=textured_frame)
+    scorer = vadpipe.Scorer(views_head, weights=x3d_weights)
+    both = features_of(scorer, video)
+    assert both.recipe.views == ("whole", "left")
+    with caplog.at_level("INFO", "vadpipe"):
+        left = vadpipe.Scorer(views_head, weights=x3d_weights, view="left")
+    assert "views: left, of whole, left" in caplog.text
+    alone = features_of(left, video)
+    np.testing.assert_array_equal(alone.values, both.values[:, 1:])
+    np.testing.assert_allclose(
+        left.curve(alone).scores, scorer.curve(both.of_views(["left"])).scores, atol=1e-6
+    )
+    whole = vadpipe.Scorer(views_head, weights=x3d_weights, view=["whole"])
+    assert whole.settings.size.square  # with no other view it is decoded as it always was
+    np.testing.assert_allclose(
+        whole.score(video).scores, scorer.curve(both.of_views(["whole"])).scores, atol=0.02
+    )
+    assert not np.array_equal(whole.score(video).scores, scorer.score(video).scores)
+
+
+def test_kept_features_give_the_views_that_are_asked_for(views_head, x3d_weights, tmp_path, monkeypatch):
+    options = dict(weights=x3d_weights, features=tmp_path / "features")
+    scorer = vadpipe.Scorer(views_head, **options)
+    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
+    video = tmp_path / "videos/fight/b.mp4"
+    (kept,) = (tmp_path / "features").rglob("b.mp4.safetensors")
+    features = Features.load(kept)
+    np.testing.assert_allclose(scorer.score(video).scores, scorer.curve(features).scores, atol=1e-6)
+    for column, view in enumerate(("whole", "left")):
+        curve = vadpipe.Scorer(views_head, view=view, **options).score(video)
+        expected = scorer.head.snippet_scores(features.of_views([view]))
+        np.testing.assert_allclose(curve.scores[[0, -1]], expected[[0, -1]], atol=1e-6)
+        np.testing.assert_array_equal(features.of_views([view]).values, features.values[:, [column]])
+
+
+def test_kept_features_that_lack_a_view_are_refused_with_a_way_out(views_head, x3d_weights, tmp_path):
+    video, options = tmp_path / "videos/fight/b.mp4", dict(weights=x3d_weights, features=tmp_path / "kept")
+    vadpipe.Scorer(views_head, view="left", **options).score(video)
+    with pytest.raises(
+        FeatureError,
+        match=r"b\.mp4\.safetensors: holds no features of the view whole, only of left\n"
+        "Score with --view left, or name another folder with --features",
+    ):
+        vadpipe.Scorer(views_head, **options).score(video)
+
+
+def test_a_view_that_the_head_does_not_know_is_refused(views_head, x3d_head):
+    with pytest.raises(
+        UsageError,
+        match=r"head\.safetensors: the head was not trained on the view centre\n"
+        "Choose of those that it knows: whole, left",
+    ):
+        vadpipe.Scorer(views_head, view="whole,centre")
+    with pytest.raises(UsageError, match="Choose of those that it knows: whole"):
+        vadpipe.Scorer(x3d_head, view="left")
+    with pytest.raises(UsageError, match=r"there is no view 'lef'\nDid you mean left\?"):
+        vadpipe.Scorer(views_head, view="lef")
 
 
 def test_videos_of_one_name_get_results_of_their_own(scorer, tmp_path):

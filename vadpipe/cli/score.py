@@ -70,6 +70,13 @@ def score(
         float, typer.Option(metavar="S", help="Leave out events that are shorter, in seconds.")
     ] = 0.0,
     backbone: options.Backbone = None,
+    view: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Some of the views that the head was trained on, with commas; all without it.",
+        ),
+    ] = None,
     weights: options.Weights = None,
     assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
@@ -104,6 +111,7 @@ def score(
     scorer = Scorer(
         head,
         backbone=backbone,
+        view=view,
         features=features,
         threshold=threshold,
         rule=EventRule(hysteresis, merge_gap, min_length),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.errors import FeatureError, InputError
+from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.evaluation.comparing import Mismatch, judge
 from vadpipe.evaluation.metrics import Judged
 from vadpipe.evaluation.results import Settings
@@ -88,8 +88,11 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
 def _by_video(
     folder: Path, recipe: Recipe, fail: Callable[[Path, FeatureError], None]
 ) -> tuple[dict[str, Path], list[Path]]:
-    """Return the feature file of each video that the head can score, and the files of other recipes."""
-    files: dict[str, Path] = {}
+    """Return the feature file of each video that the head can score, and the files of other recipes.
+
+    They may hold only some of the head's views, but all the same: as many as any file has.
+    """
+    fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
     differences: list[str] = []
     for path in feature_files(folder):
@@ -100,18 +103,17 @@ def _by_video(
         except FeatureError as error:
             fail(path, error)
             continue
-        others = recipe.differences(header.recipe)
+        others = recipe.differences(header.recipe, fewer_views=True)
         if others:
             foreign.append(path)
             differences = differences or others
             continue
-        first = files.setdefault(header.source.video, path)
-        if first != path:
-            raise FeatureError(
-                f"is about the same video as {first}: {header.source.video}",
-                file=path,
-                next_step="Delete one of them.",
-            )
+        fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
+    views = max(fitting, key=lambda views: (len(views), len(fitting[views])), default=recipe.views)
+    files = _one_a_video(fitting.pop(views, []))
+    for other, passed in fitting.items():
+        foreign += [path for _, path in passed]
+        differences = differences or [f"view: {','.join(views)} / {','.join(other)}"]
     if not files:
         kind = f" that fits the head ({'; '.join(differences[:_NAMED])})" if foreign else ""
         raise FeatureError(
@@ -120,5 +122,20 @@ def _by_video(
             next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
             "--features.",
         )
+    if views != recipe.views:
+        what = "%s: holds only some of the views that the head was trained on: %s, of %s"
+        log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
     return files, foreign
+
+
+def _one_a_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Return the feature file of each video. Raises FeatureError where one has two."""
+    files: dict[str, Path] = {}
+    for video, path in found:
+        first = files.setdefault(video, path)
+        if first != path:
+            raise FeatureError(
+                f"is about the same video as {first}: {video}", file=path, next_step="Delete one of them."
+            )
+    return files

@@ -59,7 +59,8 @@ class HeadRecord(BaseModel):
     Attributes:
         schema_version: of this record.
         settings: every switch and number of the training.
-        recipe: how the features were made that it was trained on; others are refused.
+        recipe: how the features were made that it was trained on; others are refused, but for those that hold
+            only some of its views.
         calibration: the threshold, and how it was found.
         seed: of the training.
         step: the training step whose numbers these are.
@@ -93,9 +94,10 @@ class TrainedHead:
     record: HeadRecord
 
     def snippet_scores(self, features: Features) -> NDArray[np.float32]:
-        """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over crops.
+        """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over the views.
 
-        A snippet that could not be decoded has NaN.
+        A snippet that could not be decoded has NaN. Features may hold only some of the views that the head
+        was trained on; the mean is over those.
 
         Raises:
             FeatureError: where the features were made by another recipe.
@@ -146,7 +148,7 @@ class TrainedHead:
         return result
 
     def _check_recipe(self, features: Features) -> None:
-        differences = self.record.recipe.differences(features.recipe)
+        differences = self.record.recipe.differences(features.recipe, fewer_views=True)
         if differences:
             raise FeatureError(
                 f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",

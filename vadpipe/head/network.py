@@ -23,7 +23,7 @@ class Branches:
     """What the head says about a batch.
 
     Attributes:
-        scores: s (N, T), the classifier's score of each segment, the mean over crops.
+        scores: s (N, T), the classifier's score of each segment, the mean over views.
         points: z (N, C, T, Z), the clustering branch, or None where it is off.
         second: (N, T), the control's second head, or None where it is off.
     """
@@ -59,11 +59,11 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Branches:
         """Run both branches on features x (N, C, T, D); mask (N, T) is True on real segments."""
-        n, crops = x.shape[:2]
-        f = self.embedding(x.flatten(0, 1), mask.repeat_interleave(crops, dim=0))
+        n, n_views = x.shape[:2]
+        f = self.embedding(x.flatten(0, 1), mask.repeat_interleave(n_views, dim=0))
 
         def per_bag(y: Tensor) -> Tensor:
-            return y.reshape(n, crops, *y.shape[1:])
+            return y.reshape(n, n_views, *y.shape[1:])
 
         return Branches(
             scores=per_bag(self.classifier(f)).mean(dim=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.curve import Curve, spread
-from vadpipe.errors import UsageError, WeightsError, printable
+from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
 from vadpipe.events import DEFAULT_RULE, EventRule
 from vadpipe.explanation import Explanation
 from vadpipe.extract.decode.container import sniff
@@ -22,8 +22,9 @@ from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Video, named_video
-from vadpipe.features import Features
+from vadpipe.features import Features, Recipe
 from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.views import are_named
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class Scorer:
     Args:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
+        view: only these of the views that the head was trained on, see :data:`vadpipe.views.VIEWS`; all of
+            them where it is None. A score is the mean over them.
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
@@ -45,7 +48,8 @@ class Scorer:
 
     Raises:
         FeatureError: where the head cannot be read.
-        UsageError: where ``backbone`` is not the head's, an option is off, or the device is not there.
+        UsageError: where ``backbone`` is not the head's, the head does not know a view, an option is off, or
+            the device is not there.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Scorer:
         head: str | os.PathLike[str] | None = None,
         *,
         backbone: str | None = None,
+        view: str | Iterable[str] | None = None,
         features: str | os.PathLike[str] | None = None,
         threshold: float | None = None,
         rule: EventRule = DEFAULT_RULE,
@@ -78,7 +83,9 @@ class Scorer:
         foreign = options.keys() - known
         if foreign:
             raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
-        self._extractor = Extractor(ExtractSettings.of_recipe(recipe, device=device, **options))
+        self._extractor = Extractor(ExtractSettings.of_recipe(recipe, view, device=device, **options))
+        _check_known(self.settings.views, recipe, path)
+        log.info("views: %s, of %s", ", ".join(self.settings.views), ", ".join(recipe.views))
         self._extractor.settings.check_here()
         self._store = None if features is None else FeatureStore(Path(features))
 
@@ -144,13 +151,33 @@ class Scorer:
     def features(self, begun: Begun, report: Reporter | None = None) -> Features:
         """Return the features of a video that was begun, and keep them where that is wanted."""
         if isinstance(begun.source, Path):
-            features = Features.load(begun.source)
+            features = self._asked_of(Features.load(begun.source), begun.source)
         else:
             features = self._extractor.features(begun.source, report)
             if self._store is not None:
                 self._store.write(features, begun.video)
         warn_of_damage(begun.video, features.source)
         return features
+
+    def _asked_of(self, features: Features, path: Path) -> Features:
+        """Return the views that are asked for of features that were kept; another recipe is found later.
+
+        Raises:
+            FeatureError: where they lack one.
+        """
+        held, asked = features.recipe.views, self.settings.views
+        if held == asked or not are_named(held):
+            return features
+        missing = [view for view in asked if view not in held]
+        if missing:
+            known = [view for view in held if view in self.head.record.recipe.views]
+            hint = f"Score with --view {','.join(known)}, or name" if known else "Name"
+            raise FeatureError(
+                f"holds no features of the view {missing[0]}, only of {', '.join(held)}",
+                file=path,
+                next_step=f"{hint} another folder with --features.",
+            )
+        return features.of_views(asked)
 
     def curve(self, features: Features) -> Curve:
         """Return the curve of a video's features. Raises FeatureError where they do not fit the head."""
@@ -181,6 +208,17 @@ class Scorer:
 
         self._check_weights()
         return np.stack([positions(output) for output in run_engine(self._extractor.engine, views)])
+
+
+def _check_known(views: Sequence[str], recipe: Recipe, head: Path) -> None:
+    """Raise UsageError where the head was not trained on one of the views."""
+    for view in views:
+        if view not in recipe.views:
+            raise UsageError(
+                f"the head was not trained on the view {view}",
+                file=head,
+                next_step=f"Choose of those that it knows: {', '.join(recipe.views)}.",
+            )
 
 
 @dataclass(frozen=True)
