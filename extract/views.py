@@ -72,7 +72,7 @@ def _scaled(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     import torch
     from torch.nn import functional as F
 
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]  # torch wants what can be written
+    pixels = torch.from_numpy(picture[None].copy()).permute(0, 3, 1, 2)  # a copy, since torch may write
     scaled = F.interpolate(pixels, size=(side_px, side_px), mode="bicubic", antialias=True)
-    result: NDArray[np.uint8] = scaled[0].permute(1, 2, 0).numpy()
+    result: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1)[0].numpy()
     return result

@@ -1,5 +1,10 @@
 """Each view shows its part of a frame, by a slow loop; crops are those of the field, in its order."""
 
+import hashlib
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -120,3 +125,19 @@ def test_ten_crops_are_those_of_torchvision_in_the_order_of_the_field():
         np.testing.assert_array_equal(found[ours], theirs[other])
     for five, ten in zip(Looking(CROP_VIEWS[5], SIDE)(source), found, strict=False):
         np.testing.assert_array_equal(five, ten)
+
+
+def test_every_processor_gives_the_same_picture():
+    """Whichever instructions torch may use; what it does where there are none of them is the oracle."""
+    program = (
+        "import hashlib, numpy as np\n"
+        "from vadpipe.extract.views import Looking\n"
+        "frame = np.random.default_rng(0).integers(0, 256, (256, 342, 3), dtype=np.uint8)\n"
+        "print(hashlib.sha256(np.stack(Looking(['whole', 'left'], 224)(frame))).hexdigest())\n"
+    )
+    plain = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=plain, capture_output=True, text=True, check=True
+    )
+    here = np.stack(Looking(["whole", "left"], SIDE)(noise(256, 342)))
+    assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
