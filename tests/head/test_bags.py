@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_bags import D, bag_of_values, collate, make_bag, make_bags
 
-from vadpipe.head.bags import TrainingSet, balanced_rows, squeeze
+from vadpipe.head.bags import TrainingSet, balanced_rows, drawn_views, squeeze
 
 
 def slow_squeeze(values, segments):
@@ -168,3 +168,25 @@ def test_the_rows_of_a_step_depend_on_nothing_but_the_arguments():
     assert forwards != [balanced_rows(data, range(12), 4, 4, step) for step in range(1, 20)]
     rounds = [tuple(row for batch in forwards[i : i + 3] for row in batch[:4]) for i in range(0, 18, 3)]
     assert len({rounds[i][:6] for i in range(6)}) > 1  # shuffled anew
+
+
+def test_a_batch_can_take_one_view_of_each_bag():
+    bags = [make_bag(i % 2, i, length=4 + i, crops=3)[0] for i in range(5)]
+    data = TrainingSet(bags, 32)
+    rows, views = [4, 0, 0, 2], [2, 1, 0, 0]
+    batch, every = data.batch(rows, views), data.batch(rows)
+    assert batch.features.shape == (4, 1, 8, D)
+    for at, view in enumerate(views):
+        assert torch.equal(batch.features[at, 0], every.features[at, view])
+    assert torch.equal(batch.mask, every.mask)
+    assert data.n_views == 3
+
+
+def test_views_are_drawn_evenly_and_by_seed_and_step_alone():
+    drawn = [drawn_views(3, 32, 1, step) for step in range(1, 301)]
+    assert drawn == [drawn_views(3, 32, 1, step) for step in range(1, 301)]
+    assert drawn != [drawn_views(3, 32, 2, step) for step in range(1, 301)]
+    assert drawn[0] != drawn[1]
+    counts = Counter(itertools.chain(*drawn))
+    assert set(counts) == {0, 1, 2}
+    assert min(counts.values()) > 0.95 * 3200

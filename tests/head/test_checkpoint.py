@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from test_features import make_features, make_recipe
 from test_threshold import make_calibration
@@ -118,6 +119,17 @@ def test_a_record_that_is_none_is_refused(tmp_path, record):
     save_file(load_file(tmp_path / "now"), tmp_path / "bad", metadata={"vadpipe.head": record})
     with pytest.raises(FeatureError, match="bad: is not a head of vadpipe, or is damaged"):
         TrainedHead.load(tmp_path / "bad")
+
+
+def test_a_head_that_knows_of_no_views_averages_them_as_it_did(tmp_path):
+    """Heads of before the settings of views have records without them."""
+    make_head(view_sampling="all", view_join="mean").save(tmp_path / "now")
+    with safe_open(tmp_path / "now", framework="pt") as file:
+        record = json.loads(file.metadata()["vadpipe.head"])
+    for name in ("view_sampling", "view_join"):
+        del record["settings"][name]
+    save_file(load_file(tmp_path / "now"), tmp_path / "old", metadata={"vadpipe.head": json.dumps(record)})
+    assert TrainedHead.load(tmp_path / "old").record == TrainedHead.load(tmp_path / "now").record
 
 
 def test_same_head_same_bytes(tmp_path):

@@ -53,10 +53,25 @@ def test_padding_changes_nothing():
     torch.testing.assert_close(head.score(padded, mask)[:, :7], head.score(x))
 
 
-def test_crops_are_averaged():
-    head, x = make_head(guided=False), torch.randn(1, 3, 5, D)
+def test_views_can_be_averaged():
+    head, x = make_head(guided=False, view_join="mean"), torch.randn(1, 3, 5, D)
     apart = torch.stack([head.score(x[:, crop : crop + 1]) for crop in range(3)])
     torch.testing.assert_close(head.score(x), apart.mean(0))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.7])
+def test_the_highest_view_speaks_for_all(smoothing):
+    head = make_head(smoothing=smoothing)
+    x, mask = torch.randn(2, 3, 9, D), torch.arange(9)[None] < torch.tensor([[9], [6]])
+    apart = torch.stack([head.score(x[:, view : view + 1], mask) for view in range(3)], dim=1)
+    torch.testing.assert_close(head.score_views(x, mask), apart)
+    torch.testing.assert_close(head.score(x, mask), apart.amax(dim=1))
+    assert len(apart.argmax(dim=1).unique()) == 3  # no view leads everywhere
+
+
+def test_how_views_are_joined_changes_nothing_where_there_is_one():
+    x = torch.randn(2, 1, 9, D)
+    assert torch.equal(make_head(smoothing=0.7).score(x), make_head(smoothing=0.7, view_join="mean").score(x))
 
 
 def test_the_embedding_judges_by_what_was_normal_in_training():
@@ -109,7 +124,8 @@ def test_a_head_drops_as_many_features_as_its_settings_say():
 @pytest.mark.parametrize("deviation", [0.5, 2.0])
 @pytest.mark.parametrize("guided", [True, False])
 def test_scores_are_smoothed_last_over_real_segments(deviation, guided):
-    head, rough = make_head(smoothing=deviation, guided=guided), make_head(guided=guided)
+    settings = {"guided": guided, "view_join": "mean"}
+    head, rough = make_head(smoothing=deviation, **settings), make_head(**settings)
     x, mask = torch.randn(2, 3, 12, D), torch.arange(12)[None] < torch.tensor([12, 5])[:, None]
     odds = torch.logit(rough.score(x, mask), 1e-9)
     torch.testing.assert_close(head.score(x, mask), torch.sigmoid(smoothed(odds, mask, deviation)))

@@ -311,3 +311,33 @@ def test_features_that_no_network_makes_are_refused_by_name():
     wild = replace(bags[1], values=bags[1].values + np.float32(3e38), name="wild.mp4")
     with pytest.raises(FeatureError, match=r"wild\.mp4: has features as far from 0 as 3e\+38"):
         TrainingSet([bags[0], wild], 32)
+
+
+def test_one_view_of_each_bag_is_learned_from_in_a_step(monkeypatch):
+    bags = make_bags(4, crops=3)
+    seen = []
+
+    def noting(head, batch, *, warm):
+        seen.append(batch.features.clone())
+        return batch_loss(head, batch, warm=warm)
+
+    monkeypatch.setattr("vadpipe.head.train.batch_loss", noting)
+    one = start(bags, SMALL.model_copy(update={"view_sampling": "one"}))
+    one.advance(3)
+    assert {features.shape[1] for features in seen} == {1}
+    whole = start(bags, SMALL.model_copy(update={"view_sampling": "all"}))
+    whole.advance(3)
+    for drawn, every in zip(seen[:3], seen[3:], strict=True):
+        taken = [
+            next(view for view in range(3) if torch.equal(bag[0], views[view]))
+            for bag, views in zip(drawn, every, strict=True)
+        ]
+        assert len(set(taken)) > 1
+
+
+def test_a_single_view_is_learned_from_as_ever():
+    bags = make_bags(4)
+    trainings = [
+        trained(bags, SMALL.model_copy(update={"view_sampling": how}), steps=4) for how in ("one", "all")
+    ]
+    assert_same(*trainings)

@@ -115,12 +115,26 @@ class TrainingSet:
         self._mask = (torch.arange(features.shape[2]) < self._lengths[:, None]).to(self.device)
         self._labels = torch.tensor([float(bag.label) for bag in bags], device=self.device)
 
-    def batch(self, rows: Sequence[int]) -> Batch:
-        """Return these bags, cut to the longest of them."""
+    @property
+    def n_views(self) -> int:
+        """C."""
+        return self._features.shape[1]
+
+    def batch(self, rows: Sequence[int], views: Sequence[int] | None = None) -> Batch:
+        """Return these bags, cut to the longest of them.
+
+        Args:
+            rows: which.
+            views: of each bag the one that is taken; all by default.
+        """
         index = torch.as_tensor(rows)
         length = int(self._lengths[index].max())
         index = index.to(self.device)
-        return Batch(self._features[index, :, :length], self._mask[index, :length], self._labels[index])
+        features = self._features[index, :, :length]
+        if views is not None:
+            taken = torch.as_tensor(views, device=self.device)
+            features = features[torch.arange(len(taken), device=self.device), taken].unsqueeze(1)
+        return Batch(features, self._mask[index, :length], self._labels[index])
 
     def of_label(self, label: int, rows: Sequence[int]) -> list[int]:
         """Return those of the rows whose bags have that label."""
@@ -146,6 +160,11 @@ def _moments(values: NDArray[np.float32]) -> tuple[np.float64, NDArray[np.float6
         wide = crop.astype(np.float64)
         count, total, squares = count + len(wide), total + wide.sum(0), squares + (wide**2).sum(0)
     return np.float64(count), np.asarray(total), np.asarray(squares)
+
+
+def drawn_views(n_views: int, n_bags: int, seed: int, step: int) -> list[int]:
+    """Return a view of each bag of a step's batch, drawn evenly; it depends on nothing but the arguments."""
+    return np.random.default_rng([seed, step, n_views]).integers(n_views, size=n_bags).tolist()
 
 
 def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int, step: int) -> list[int]:

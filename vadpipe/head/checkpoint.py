@@ -28,6 +28,10 @@ _HEADER_KEY = "vadpipe.head"
 _AT_ONCE = 2048  # snippets that are scored in one go, so that hours of video need no more memory than minutes
 
 
+_BEFORE_VIEWS = {"view_sampling": "all", "view_join": "mean"}
+"""What heads did before there were these settings, which their records therefore lack."""
+
+
 class Calibration(BaseModel):
     """A threshold and how it was found, see :func:`vadpipe.threshold.calibrate`.
 
@@ -201,4 +205,7 @@ def _record(text: str, path: Path) -> HeadRecord:
             file=path,
             next_step="Train it again with 'vadpipe fit'.",
         )
-    return HeadRecord.model_validate_json(text)
+    if isinstance(known, dict) and isinstance(settings := known.get("settings"), dict):
+        for name, value in _BEFORE_VIEWS.items():
+            settings.setdefault(name, value)
+    return HeadRecord.model_validate(known)

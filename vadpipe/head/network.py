@@ -76,8 +76,22 @@ class Head(nn.Module):
         """Return the anomaly score of each segment, (N, T) in [0, 1], guided by the memory's clusters.
 
         Call it in evaluation mode; x (N, C, T, D) may be of any length T. Their log odds are smoothed
-        along time where the settings ask for it, and put on the scale that unseen videos gave.
+        along time where the settings ask for it, and put on the scale that unseen videos gave. Of several
+        views the settings say how their scores are joined.
         """
+        if self.settings.view_join == "max":
+            return self.score_views(x, mask).amax(dim=1)
+        return self._score(x, mask)
+
+    @torch.inference_mode()
+    def score_views(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the score of each segment in each view by itself, (N, C, T); see :meth:`score`."""
+        n, views = x.shape[:2]
+        masks = None if mask is None else mask.repeat_interleave(views, dim=0)
+        return self._score(x.flatten(0, 1).unsqueeze(1), masks).reshape(n, views, -1)
+
+    def _score(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return scores (N, T), where several views are averaged by both branches."""
         if mask is None:
             mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
         guided = self.guide(self(x, mask))

@@ -37,6 +37,11 @@ class HeadSettings(BaseModel):
         queue_decay: weight of a batch in the memory, for each batch that came after it.
         ema_decay: share of the memory in a centroid under ``memory = "ema"``.
         warmup: share of the steps in which clusters do not guide yet and the memory only listens.
+        view_sampling: what of several views of a video, or crops, a step learns from. ``"one"``: a view of
+            each bag, drawn anew in every step, as if it were all of the video. ``"all"``: all, whose scores
+            are averaged.
+        view_join: how the scores of views become one: their ``"max"``, each being scored and smoothed by
+            itself; or the ``"mean"`` of what both branches say. What happens in a corner is seen by few views.
         segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
         top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
@@ -79,6 +84,8 @@ class HeadSettings(BaseModel):
     ema_decay: float = Field(0.9, ge=0, lt=1)
     warmup: float = Field(0.1, ge=0, le=1)
 
+    view_sampling: Literal["one", "all"] = "one"
+    view_join: Literal["max", "mean"] = "max"
     segments: int = Field(32, ge=1)
     top_k_divisor: int = Field(16, ge=1)
     top_k_at_least: int = Field(6, ge=1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vadpipe.errors import UsageError
-from vadpipe.head.bags import TrainingSet, balanced_rows
+from vadpipe.head.bags import TrainingSet, balanced_rows, drawn_views
 from vadpipe.head.network import Head
 from vadpipe.head.objective import Loss, batch_loss
 from vadpipe.head.settings import HeadSettings
@@ -90,9 +90,12 @@ class Training:
         settings, step = self.settings, self.step
         torch.manual_seed(_mixed(self._seed, step))  # of the dropout
         rows = balanced_rows(self._data, self._rows, settings.batch_bags, self._seed, step)
+        views = None
+        if settings.view_sampling == "one" and self._data.n_views > 1:
+            views = drawn_views(self._data.n_views, len(rows), self._seed, step)
         warm = step > settings.warmup * settings.steps
         try:
-            loss = batch_loss(self.head, self._data.batch(rows), warm=warm)
+            loss = batch_loss(self.head, self._data.batch(rows, views), warm=warm)
         except FloatingPointError as error:
             raise _diverged(step - 1) from error
         if not torch.isfinite(loss.total):
