@@ -33,6 +33,7 @@ samplings = st.builds(
     Sampling,
     stride=st.sampled_from([1, 4, 8, 15, 16, 17, 32, 50]),
     fps=st.sampled_from([None, None, 1.0, 7.5, 10.0, 24000 / 1001, 25.0, 30.0, 60.0]),
+    target_fps=st.sampled_from([None, 5.0, 12.5, 1000.0]),
     clip_frames=st.sampled_from([4, 8, 13, 16]),
 )
 
@@ -40,7 +41,7 @@ samplings = st.builds(
 def slow_samples(sampling, times_s, end_s):
     """Ask at each instant which frame is on the screen; before the first it is the first."""
     if sampling.fps is None:
-        return list(range(len(times_s)))
+        return list(range(0, len(times_s), sampling.step(times_s)))
     shown, number = [], 0
     while number == 0 or number / sampling.fps < end_s - ROUNDING_S:
         begun = [
@@ -95,7 +96,7 @@ def test_every_frame_is_spoken_for(video, sampling):
         spoken_for[start:stop] += 1
     assert (spoken_for >= 1).all()
     assert (spans[:, 0] < spans[:, 1]).all()  # no snippet is computed in vain
-    if sampling.stride >= SNIPPET_FRAMES and sampling.fps is None:
+    if sampling.stride >= SNIPPET_FRAMES and sampling.fps is None and sampling.target_fps is None:
         assert (spoken_for[: spans[-1, 0]] == 1).all()
         assert (spoken_for[spans[-1, 0] :] <= 2).all()  # the last snippet may reach back
     curve = spread(np.arange(len(spans), dtype=np.float32), spans, len(times_s))
@@ -112,7 +113,8 @@ def test_a_snippet_speaks_for_what_begins_while_it_looks(video, sampling):
     for first, (start, stop) in zip(starts, sampling.spans(*video), strict=True):
         last = min(first + max(sampling.stride, SNIPPET_FRAMES), n_samples)
         if rate is None:
-            expected = list(range(first, last))
+            step = sampling.step(times_s)
+            expected = list(range(first * step, min(last * step, len(times_s))))
         else:
             expected = [
                 frame
@@ -182,6 +184,56 @@ def test_resampling_repeats_frames_or_skips_them():
     np.testing.assert_array_equal(
         Sampling(fps=30_000 / 1001).samples(slow, 1001 * 1001 / 30_000), np.arange(1001)
     )
+
+
+@pytest.mark.parametrize(
+    ("rate", "step"),
+    [
+        (5, 1),
+        (10, 1),
+        (15, 1),
+        (18, 1),
+        (20, 2),
+        (24, 2),
+        (25, 2),
+        (30_000 / 1001, 2),
+        (50, 4),
+        (60, 5),
+        (120, 10),
+    ],
+)
+@pytest.mark.parametrize("decimals", [9, 3])  # some containers know milliseconds only
+def test_every_kth_frame_is_taken_for_a_rate_near_the_target(rate, step, decimals):
+    times_s, end_s = regular(200, rate)
+    sampling = Sampling(target_fps=12.5)
+    times_s = times_s.round(decimals)
+    assert sampling.step(times_s) == step
+    np.testing.assert_array_equal(sampling.samples(times_s, end_s), range(0, 200, step))
+    assert sampling.n_samples(times_s, end_s) == -(-200 // step)
+    spans = sampling.spans(times_s, end_s)
+    assert spans[0].tolist() == [0, min(16 * step, 200)]
+    assert spans[-1, 1] == 200
+
+
+def test_a_video_that_is_cut_short_keeps_its_rate():
+    times_s, end_s = regular(1000)
+    times_s[100:] += 60 + np.arange(900) * 0.2  # later the camera takes fewer frames
+    sampling = Sampling(target_fps=12.5)
+    whole = sampling.samples(times_s, end_s)
+    for n in (65, 99, 100, 500):
+        np.testing.assert_array_equal(sampling.samples(times_s[:n], times_s[n]), whole[: -(-n // 2)])
+
+
+@pytest.mark.parametrize("times_s", [[0.0], [0.0, 0.0, 0.0]])
+def test_every_frame_is_taken_where_no_time_passes(times_s):
+    assert Sampling(target_fps=12.5).step(np.array(times_s)) == 1
+
+
+def test_a_rate_to_resample_to_goes_before_a_target():
+    video = regular(40)
+    one, other = Sampling(fps=25, target_fps=12.5), Sampling(fps=25)
+    np.testing.assert_array_equal(one.samples(*video), other.samples(*video))
+    np.testing.assert_array_equal(one.spans(*video), other.spans(*video))
 
 
 def test_a_long_frame_is_sampled_as_long_as_it_is_shown():

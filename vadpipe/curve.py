@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
 from vadpipe.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
+from vadpipe.sampling import mean_interval_s
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,17 +97,9 @@ class Curve:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second: 1 over the mean time from one frame to the next.
-
-        Times that are half as long again as the middle one, or half as long, are left out: where a
-        camera halts, say. The middle one itself would not do, since some containers know milliseconds only.
-        """
-        lengths_s = np.sort(np.diff(self.times_s, append=self.end_s))
-        lengths_s = lengths_s[lengths_s > 0]
-        if not len(lengths_s):
-            return 25.0
-        middle_s = lengths_s[len(lengths_s) // 2]
-        return float(1 / lengths_s[np.abs(lengths_s - middle_s) <= middle_s / 2].mean())
+        """Frames a second, 1 over :func:`vadpipe.sampling.mean_interval_s`; 25 where no time passes."""
+        interval_s = mean_interval_s(np.diff(self.times_s, append=self.end_s))
+        return 25.0 if interval_s is None else 1 / interval_s
 
     def at(self, threshold: float, rule: EventRule | None = None) -> Curve:
         """Return the same curve with another threshold, and another rule where one is given."""

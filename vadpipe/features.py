@@ -46,8 +46,9 @@ class Recipe(BaseModel):
         window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
             :mod:`vadpipe.windows`.
         fps: frames a second that the video was resampled to, or None.
+        target_fps: one frame in k was taken, for a rate near this; None where all were or by ``fps``.
         assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
-            Recorded only: a snippet has the same frames at any rate.
+            Recorded only.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
         fixed_rows: rows of published features with a stride, in the same way.
@@ -74,6 +75,7 @@ class Recipe(BaseModel):
     clip_frames: int = SNIPPET_FRAMES
     window_frames: int = SNIPPET_FRAMES
     fps: float | None = None
+    target_fps: float | None = None
     assumed_fps: float | None = None
     even_rows: int | None = Field(None, ge=1)
     fixed_rows: int | None = Field(None, ge=1)
@@ -96,6 +98,7 @@ class Recipe(BaseModel):
             self.even_rows,
             self.fixed_rows,
             self.window_frames,
+            self.target_fps,
         )
 
     @property

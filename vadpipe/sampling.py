@@ -1,6 +1,7 @@
 """Snippet arithmetic: which frames each snippet looks at, and which frames it speaks for.
 
-A video of N shown frames has M samples: M = N, or more or fewer where it is resampled to a fixed rate.
+A video of N shown frames has M samples: M = N; or one in k, for a rate near the one that is wanted; or
+more or fewer where it is resampled to a fixed rate.
 Snippet s covers the samples ``[s * stride, s * stride + 16)``. The last one begins earlier where it would
 reach beyond the end, so that a video ends with pictures that move and not with copies of its last one,
 which look calm to a backbone whatever happens. With a stride of at most 16 that makes ``1 + ceil((M - 16) /
@@ -21,7 +22,23 @@ from vadpipe.windows import Windows
 SNIPPET_FRAMES = 16
 """Samples of a snippet, as everywhere in the field."""
 
+_RATE_INTERVALS = 64
+"""The rate of a video is that of its first frames, so that it stays what it is where a video is cut short."""
+
 _ROUNDING_S = 1e-6  # times are ticks of a container's clock, and rarely round numbers
+
+
+def mean_interval_s(intervals_s: NDArray[np.float64]) -> float | None:
+    """Return the mean time from one frame to the next, or None where no time passes.
+
+    Those that are half as long again as the middle one, or half as long, are left out: where a camera halts,
+    say. The middle one itself would not do, since some containers know milliseconds only.
+    """
+    lengths_s = np.sort(intervals_s[intervals_s > 0])
+    if not len(lengths_s):
+        return None
+    middle_s = lengths_s[len(lengths_s) // 2]
+    return float(lengths_s[np.abs(lengths_s - middle_s) <= middle_s / 2].mean())
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,9 @@ class Sampling:
     Attributes:
         stride: samples from the start of one snippet to the start of the next. Below 16 snippets overlap,
             above it some samples are not looked at.
-        fps: samples a second; None takes each frame as it comes.
+        fps: samples a second, whatever frame is shown then; None takes frames as they come.
+        target_fps: one frame in k is taken, where k is the frame rate of the video divided by this, rounded,
+            and at least 1; None takes every frame.
         clip_frames: frames of a snippet that the backbone sees, evenly chosen from its middle parts.
         even_rows: rows that are spread evenly over all frames, whatever their stride, as in published
             features that were squeezed to 32 segments; None everywhere else.
@@ -46,6 +65,7 @@ class Sampling:
     even_rows: int | None = None
     fixed_rows: int | None = None
     window: int = SNIPPET_FRAMES
+    target_fps: float | None = None
 
     @property
     def windowed(self) -> bool:
@@ -60,10 +80,17 @@ class Sampling:
             end_s: when the last one ends.
         """
         if self.fps is None:
-            return np.arange(len(times_s))
+            return np.arange(0, len(times_s), self.step(times_s))
         at_s = np.arange(self.n_samples(times_s, end_s)) / self.fps + _ROUNDING_S
         n_begun = np.searchsorted(times_s, at_s, side="right")
         return np.maximum(n_begun - 1, 0)
+
+    def step(self, times_s: NDArray[np.float64]) -> int:
+        """Return k, of which one frame in k is taken; 1 where the video is resampled by time."""
+        if self.target_fps is None or self.fps is not None:
+            return 1
+        interval_s = mean_interval_s(np.diff(times_s[: _RATE_INTERVALS + 1]))
+        return 1 if interval_s is None else max(1, round(1 / (interval_s * self.target_fps)))
 
     def clips(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frames that the backbone sees of each snippet, (S, clip_frames) int64."""
@@ -101,7 +128,7 @@ class Sampling:
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
         stops[-1:] = n_samples  # also where published rows are missing after it
         if self.fps is None:
-            return np.stack([starts, stops], axis=1)
+            return np.minimum(np.stack([starts, stops], axis=1) * self.step(times_s), n_frames)
         edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
         spans = np.searchsorted(times_s, edges_s, side="left")
         spans[stops == n_samples, 1] = n_frames
@@ -120,7 +147,7 @@ class Sampling:
     def n_samples(self, times_s: NDArray[np.float64], end_s: float) -> int:
         """Return M."""
         if self.fps is None:
-            return len(times_s)
+            return -(-len(times_s) // self.step(times_s))
         return max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
 
     def _starts(self, n_samples: int) -> NDArray[np.int64]:

@@ -41,7 +41,7 @@ class HeadSettings(BaseModel):
             each bag, drawn anew in every step, as if it were all of the video. ``"all"``: all, whose scores
             are averaged.
         view_join: how the scores of views become one: their ``"max"``, each being scored and smoothed by
-            itself; or the ``"mean"`` of what both branches say. What happens in a corner is seen by few views.
+            itself; or the ``"mean"`` of what both branches say. Few views see what happens in a corner.
         segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
         top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
