@@ -39,7 +39,7 @@ from vadpipe.ablation import measuring
 from vadpipe.ablation.runs import Job, Run
 from vadpipe.resuming import code_digest
 
-REFERENCE = "defaults"
+REFERENCE = "isolated snippets"
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from vadpipe.extract.engines.engine import choose_engine, choose_precision
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.head.settings import HeadSettings
+from vadpipe.views import text_of
 
 
 @dataclass(frozen=True)
@@ -29,35 +30,26 @@ class Setting:
     def folder(self) -> str:
         """Where its features lie: settings that make the same ones share them."""
         extract = self.extract
-        view = f"{extract.crops}-crops" if extract.crops > 1 else "-".join(extract.views)
-        sampling = f"{extract.stride}-{extract.window}-{extract.fps or 'all'}"
+        sampling = f"{extract.stride}-{extract.window}-{extract.fps or extract.target_fps}"
         engine = choose_engine(extract.engine, torch.device("cpu"))
         precision = choose_precision(extract.precision, engine, extract.record.quantised)
-        return f"{extract.backbone}-{view}-{sampling}-{precision}"
+        return f"{extract.backbone}-{text_of(extract.views)}-{sampling}-{precision}"
 
+
+_ISOLATED = ExtractSettings(view="whole", window=16, target_fps="all")
+_WINDOWS = replace(_ISOLATED, window=64)
+_SLOWER = replace(_WINDOWS, target_fps=12.5)
+_TWO_VIEWS = replace(_SLOWER, view="left,right")
+_NO_WHOLE_BAGS = HeadSettings(whole_bag_weight=0)
 
 _ALL = (
-    Setting("defaults"),
-    Setting("float32", ExtractSettings(precision="float32")),
-    Setting("windows, float32", ExtractSettings(window=64, precision="float32")),
-    Setting("no loss of whole bags", head=HeadSettings(whole_bag_weight=0)),
-    Setting("centre", ExtractSettings(view="centre")),
-    Setting("centre, stride 16", ExtractSettings(view="centre", stride=16)),
-    Setting(
-        "centre, stride 16, no loss of whole bags",
-        ExtractSettings(view="centre", stride=16),
-        HeadSettings(whole_bag_weight=0),
-    ),
-    Setting("windows", ExtractSettings(window=64)),
-    Setting("windows, no loss of whole bags", ExtractSettings(window=64), HeadSettings(whole_bag_weight=0)),
-    Setting("centre, windows", ExtractSettings(view="centre", window=64)),
-    Setting(
-        "centre, windows, no loss of whole bags",
-        ExtractSettings(view="centre", window=64),
-        HeadSettings(whole_bag_weight=0),
-    ),
-    Setting("five crops, windows", ExtractSettings(crops=5, stride=16, window=64)),
+    Setting("isolated snippets", _ISOLATED),
+    Setting("windows", _WINDOWS),
+    Setting("windows, float32", replace(_WINDOWS, precision="float32")),
+    Setting("windows, 12.5 fps", _SLOWER),
+    Setting("left and right, windows, 12.5 fps", _TWO_VIEWS),
+    Setting("left and right, windows, 12.5 fps, no loss of whole bags", _TWO_VIEWS, _NO_WHOLE_BAGS),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}
-"""By name; the first is what ``vadpipe`` does by default."""
+"""By name; the first is what version 0.1 did by default."""

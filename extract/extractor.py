@@ -113,7 +113,8 @@ class Extractor:
         quantised = record.quantised if settings.weights is None else None
         if choose_precision(settings.precision, name, quantised) != "int8":
             quantised = None
-        n_frames = settings.window if settings.sampling.windowed else record.clip_frames
+        sampling = settings.sampling
+        n_frames = sampling.window if sampling.windowed else record.clip_frames
         shape = (n_frames, record.input_px, record.input_px)
         key = f"{record.name}{'-maps' if record.maps else ''}-{self.weights_sha256[:12]}"
         half = settings.precision == "auto"

@@ -114,7 +114,8 @@ def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
 
 
 _DECIDE_SPEED = (
-    "backbone", "view", "crops", "stride", "window", "fps", "decoder", "device", "engine", "precision",
+    "backbone", "view", "crops", "stride", "window", "target_fps", "fps", "decoder", "device", "engine",
+    "precision",
 )  # fmt: skip
 
 

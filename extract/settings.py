@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
@@ -16,7 +17,7 @@ from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.engines.engine import PRECISIONS, check_engine
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-from vadpipe.views import CROP_VIEWS, CROPS, only_whole, parse_views, text_of
+from vadpipe.views import CROP_VIEWS, CROPS, fill_short_side, only_whole, parse_views, text_of
 
 WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
 """Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
@@ -29,14 +30,17 @@ class ExtractSettings:
     Attributes:
         backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
         view: what the backbone sees of a frame: names of :data:`vadpipe.views.VIEWS`, with commas or one by
-            one; the whole frame where it is None. Kept with commas and in their order; those of five or ten
-            crops are kept as ``crops``.
+            one; the backbone's own where it is None. Kept with commas and in their order; those of five or
+            ten crops are kept as ``crops``.
         crops: 5 or 10 for the views :data:`vadpipe.views.CROP_VIEWS`; 1 for those that ``view`` names.
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
             half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
-            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`.
-        fps: frames a second to resample the video to; None takes every frame.
+            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`. The backbone's
+            own where it is None.
+        target_fps: one frame in k is taken, for a rate near this, see :class:`vadpipe.sampling.Sampling`;
+            ``"all"`` takes every frame. The backbone's own where it is None.
+        fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
         assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
@@ -54,7 +58,8 @@ class ExtractSettings:
     view: str | Iterable[str] | None = None
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
-    window: int = SNIPPET_FRAMES
+    window: int | None = None
+    target_fps: float | Literal["all"] | None = None
     fps: float | None = None
     assume_fps: float = ASSUMED_FPS
     decoder: str = "auto"
@@ -77,8 +82,8 @@ class ExtractSettings:
             )
         if not 1 <= self.stride <= 100_000:
             raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
-        self._check_window()
-        for fps in (self.fps, self.assume_fps):
+        self._settle_sampling()
+        for fps in (self.fps, self.assume_fps, self._target_fps):
             if fps is not None and not 0.01 <= fps <= 1000:
                 raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
 
@@ -89,6 +94,8 @@ class ExtractSettings:
                 f"there are no {self.crops} crops", next_step=f"Choose one of: {', '.join(map(str, CROPS))}."
             )
         if self.view is None:
+            if self.crops == 1:
+                object.__setattr__(self, "view", self.record.view)
             return
         views = parse_views(self.view)
         if self.crops > 1 and views != ("centre",):  # which crops were said to be of, before they had names
@@ -100,7 +107,15 @@ class ExtractSettings:
         object.__setattr__(self, "crops", crops)
         object.__setattr__(self, "view", ",".join(views) if crops == 1 else None)
 
-    def _check_window(self) -> None:
+    def _settle_sampling(self) -> None:
+        """Take the backbone's own window and frame rate where none is asked for, and check the window."""
+        if self.window is None:
+            own = self.record.window if self.stride <= SNIPPET_FRAMES else SNIPPET_FRAMES
+            object.__setattr__(self, "window", own)
+        if self.fps is not None:
+            object.__setattr__(self, "target_fps", "all")
+        elif self.target_fps is None:
+            object.__setattr__(self, "target_fps", self.record.target_fps)
         if self.window == SNIPPET_FRAMES:
             return
         hint = f"Use --window {SNIPPET_FRAMES}, which shows each snippet by itself."
@@ -141,6 +156,7 @@ class ExtractSettings:
             view=recipe.views if view is None else view,
             stride=recipe.stride_frames,
             window=recipe.window_frames,
+            target_fps=recipe.target_fps or "all",
             fps=recipe.fps,
             **others,  # type: ignore[arg-type]
         )
@@ -164,13 +180,26 @@ class ExtractSettings:
     @property
     def sampling(self) -> Sampling:
         """Which frames each snippet takes."""
-        return Sampling(self.stride, self.fps, self.record.clip_frames, window=self.window)
+        return Sampling(
+            self.stride,
+            self.fps,
+            self.record.clip_frames,
+            window=self.window or SNIPPET_FRAMES,
+            target_fps=self._target_fps,
+        )
+
+    @property
+    def _target_fps(self) -> float | None:
+        """As a recipe has it: None for every frame."""
+        return None if self.target_fps == "all" else self.target_fps
 
     @property
     def size(self) -> Size:
         """How large frames have to be decoded."""
         if only_whole(self.views):
             return Size(self.record.input_px, square=True)
+        if fill_short_side(self.views):
+            return Size(self.record.input_px, square=False)
         return Size(self.record.resize_px, square=False)
 
     @property
@@ -178,7 +207,7 @@ class ExtractSettings:
         """The names of the views, in the order in which they lie along the axis C of features."""
         if self.crops > 1:
             return CROP_VIEWS[self.crops]
-        return parse_views("whole" if self.view is None else self.view)
+        return parse_views(self.view or self.record.view)
 
     def recipe(self, *, weights_sha256: str, decoder: str, engine: str, timed: bool = True) -> Recipe:
         """Return the record of features that these settings make of a video that has times, or has none."""
@@ -190,8 +219,9 @@ class ExtractSettings:
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=self.stride,
             clip_frames=record.clip_frames,
-            window_frames=self.window,
+            window_frames=self.sampling.window,
             fps=self.fps,
+            target_fps=self._target_fps,
             assumed_fps=None if timed else self.assume_fps,
             view=text_of(self.views),
             resize_px=self.size.side_px,

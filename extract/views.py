@@ -23,14 +23,16 @@ def box_of(view: str, height: int, width: int, side_px: int) -> Box:
         side_px: of the square that the backbone sees.
     """
     part, short = part_of(view), min(height, width)
+    half = -(-max(height, width) // 2)
+    high, wide = min(height, max(short, half)), min(width, max(short, half))
     bottom, right = height - side_px, width - side_px
     match part:
         case "whole":
             return 0, 0, height, width
         case "left":
-            return 0, 0, short, short
+            return 0, 0, high, wide
         case "right":
-            return height - short, width - short, height, width
+            return height - high, width - wide, height, width
         case "centre":  # also of a mirrored frame, since the sides of decoded frames are even
             top, left = bottom // 2, right // 2
         case _:

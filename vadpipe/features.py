@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 from vadpipe.atomic import atomic_path
 from vadpipe.errors import FeatureError
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-from vadpipe.views import are_named, only_whole, text_of, views_of
+from vadpipe.views import are_named, fill_short_side, text_of, views_of
 
 SCHEMA = 3
 _NAMED_GAPS = 3
@@ -120,14 +120,14 @@ class Recipe(BaseModel):
 
         Args:
             other: recipe of the other features.
-            fewer_views: whether the others may hold only some of my views, as a head can score them. Of the
-                whole frame it then does not matter whether it was decoded as a square or scaled to one
-                later.
+            fewer_views: whether the others may hold only some of my views, as a head can score them. Where
+                these show the whole short side it does not matter then whether they were decoded to their
+                size or scaled to it later.
         """
         if fewer_views and are_named(other.views) and {*other.views} <= {*self.views}:
             same = {"view": self.view, "crops": self.crops}
             other = other.model_copy(
-                update=same | ({"resize_px": self.resize_px} if only_whole(other.views) else {})
+                update=same | ({"resize_px": self.resize_px} if fill_short_side(other.views) else {})
             )
         recorded_only = {"decoder", "engine", "assumed_fps"}
         for rows in ("even_rows", "fixed_rows"):

@@ -128,7 +128,8 @@ class Sampling:
         stops = np.minimum(starts + max(self.stride, SNIPPET_FRAMES), n_samples)
         stops[-1:] = n_samples  # also where published rows are missing after it
         if self.fps is None:
-            return np.minimum(np.stack([starts, stops], axis=1) * self.step(times_s), n_frames)
+            taken: NDArray[np.int64] = np.stack([starts, stops], axis=1) * self.step(times_s)
+            return np.minimum(taken, n_frames)
         edges_s = np.stack([starts, stops], axis=1) / self.fps - _ROUNDING_S
         spans = np.searchsorted(times_s, edges_s, side="left")
         spans[stops == n_samples, 1] = n_frames

@@ -13,8 +13,9 @@ from vadpipe.errors import UsageError
 PARTS = ("whole", "left", "right", "top-left", "top-right", "centre", "bottom-left", "bottom-right")
 """The parts of a frame that can be seen. ``whole``: all of it, squeezed to a square, since what matters in
 CCTV often happens at the edge. ``left`` and ``right``: the squares at the two ends of the long side, as high
-as the frame; of an upright frame the upper and the lower one. The others are smaller squares of the frame, of
-which ``centre`` is usual for Kinetics."""
+as the frame; of an upright frame the upper and the lower one; of a frame more than twice as wide as high its
+halves, squeezed to squares, so that they always see all of it. The others are smaller squares of the frame,
+of which ``centre`` is usual for Kinetics."""
 
 _FLIP = "-flip"
 
@@ -47,6 +48,11 @@ def is_mirrored(view: str) -> bool:
 def only_whole(views: Iterable[str]) -> bool:
     """Return whether all of these show the whole frame, so that it can be decoded as a square."""
     return all(part_of(view) == "whole" for view in views)
+
+
+def fill_short_side(views: Iterable[str]) -> bool:
+    """Return whether all of these show the whole short side, so that none is a crop of a larger frame."""
+    return all(part_of(view) in PARTS[:3] for view in views)
 
 
 def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:

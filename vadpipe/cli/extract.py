@@ -36,12 +36,23 @@ def extract(
         typer.Option(help="Frames from one snippet's start to the next's; 16: no overlap, half the work."),
     ] = 8,
     window: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Frames that i3d sees at once: 16, a snippet by itself; 64 shows what is around it."
+            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also more, which show "
+            "what is around it (64 without it)."
         ),
-    ] = 16,
-    fps: Annotated[float | None, typer.Option(help="Resample to so many frames a second.")] = None,
+    ] = None,
+    target_fps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FPS|all",
+            help="Take one frame in k, for a rate near this; all takes every frame. 12.5 for i3d without it, "
+            "all for the others.",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Resample to exactly so many frames a second instead.")
+    ] = None,
     assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
     engine: options.Engine = "auto",
@@ -76,6 +87,7 @@ def extract(
         crops=crops,
         stride=stride,
         window=window,
+        target_fps=options.parse_target_fps(target_fps),
         fps=fps,
         assume_fps=assume_fps,
         decoder=decoder,

@@ -99,6 +99,20 @@ class _JsonLines(logging.Formatter):
         return json.dumps(message)
 
 
+def parse_target_fps(text: str | None) -> float | Literal["all"] | None:
+    """Return the frame rate that ``--target-fps`` asks for, a number or ``"all"``."""
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--target-fps takes a number or all, not {text!r}", next_step="For example 12.5."
+        ) from None
+
+
 def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
     """Prepare logging, as loud as was asked, and in JSON where that was."""
     global _as_json

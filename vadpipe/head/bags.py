@@ -164,7 +164,8 @@ def _moments(values: NDArray[np.float32]) -> tuple[np.float64, NDArray[np.float6
 
 def drawn_views(n_views: int, n_bags: int, seed: int, step: int) -> list[int]:
     """Return a view of each bag of a step's batch, drawn evenly; it depends on nothing but the arguments."""
-    return np.random.default_rng([seed, step, n_views]).integers(n_views, size=n_bags).tolist()
+    drawn: list[int] = np.random.default_rng([seed, step, n_views]).integers(n_views, size=n_bags).tolist()
+    return drawn
 
 
 def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int, step: int) -> list[int]:
