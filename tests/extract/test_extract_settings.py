@@ -27,6 +27,8 @@ from vadpipe.views import CROP_VIEWS
         ({"stride": 0}, "a stride of 0 frames is not possible"),
         ({"fps": 0.0}, "0 frames a second are not possible"),
         ({"fps": float("nan")}, "nan frames a second are not possible"),
+        ({"target_fps": 0.0}, "0 frames a second are not possible"),
+        ({"target_fps": float("inf")}, "inf frames a second are not possible"),
     ],
 )
 def test_what_is_out_of_range_is_refused(choice, message):
@@ -35,8 +37,26 @@ def test_what_is_out_of_range_is_refused(choice, message):
 
 
 def test_by_default_snippets_overlap_by_half_and_imported_ones_do_not():
-    assert ExtractSettings().sampling == Sampling(stride=8, clip_frames=16)
+    assert ExtractSettings(backbone="x3d_s").sampling == Sampling(stride=8, clip_frames=16)
     assert ImportSettings("c3d").stride == 16
+
+
+def test_a_backbone_has_its_own_views_window_and_frame_rate():
+    own, other = ExtractSettings(), ExtractSettings(backbone="x3d_s")
+    assert (own.view, own.window, own.target_fps) == ("left,right", 64, 12.5)
+    assert own.sampling == Sampling(stride=8, window=64, target_fps=12.5)
+    assert (other.view, other.window, other.target_fps) == ("whole", 16, "all")
+    assert ExtractSettings(view="left,right", window=64, target_fps=12.5) == own
+    asked = ExtractSettings(view="whole", window=16, target_fps="all")
+    assert (asked.view, asked.sampling) == ("whole", Sampling(stride=8))
+
+
+def test_what_is_asked_for_goes_before_what_a_backbone_has():
+    assert ExtractSettings(fps=25.0).sampling == Sampling(stride=8, fps=25.0, window=64)
+    assert ExtractSettings(fps=25.0, target_fps=5.0).target_fps == "all"
+    assert ExtractSettings(stride=17).window == 16  # windows leave no frames out
+    assert ExtractSettings(crops=5).views == CROP_VIEWS[5]
+    assert ExtractSettings(backbone="x3d_s", target_fps=5.0).sampling == Sampling(stride=8, target_fps=5.0)
 
 
 def recipe(settings, **changes):
@@ -58,6 +78,9 @@ def recipe(settings, **changes):
         {"crops": 5},
         {"crops": 10, "backbone": "x3d_m"},
         {"stride": 16, "fps": 25.0},
+        {"target_fps": "all", "view": "whole", "window": 16},
+        {"backbone": "x3d_s"},
+        {"backbone": "x3d_s", "target_fps": 10.0},
     ],
 )
 def test_settings_come_back_from_their_recipe(choice):
@@ -77,6 +100,10 @@ def test_settings_come_back_from_their_recipe(choice):
         {"crops": 5},
         {"stride": 16},
         {"fps": 25.0},
+        {"target_fps": "all"},
+        {"target_fps": 10.0},
+        {"window": 16},
+        {"view": "whole"},
         {"backbone": "x3d_s"},
     ],
 )
@@ -87,7 +114,14 @@ def test_whatever_changes_features_is_a_difference(choice):
 @pytest.mark.parametrize(
     ("choice", "views", "size", "made"),
     [
-        ({}, ("whole",), Size(224, square=True), ("whole", 1, 224)),
+        ({"view": "whole"}, ("whole",), Size(224, square=True), ("whole", 1, 224)),
+        ({}, ("left", "right"), Size(224, square=False), ("left,right", 2, 224)),
+        (
+            {"view": "whole,left-flip"},
+            ("whole", "left-flip"),
+            Size(224, square=False),
+            ("whole,left-flip", 2, 224),
+        ),
         (
             {"view": "whole-flip,whole"},
             ("whole", "whole-flip"),

@@ -55,7 +55,9 @@ def test_real_footage_gives_nearly_the_features_of_float32(data, i3d_weights, tm
     """0.9908 to 0.9948 over 40 clips by examples/quantise_i3d.py."""
     of_each = []
     for precision in ("float32", "int8"):
-        settings = ExtractSettings(precision=precision, engine="openvino", stride=400, weights=None)
+        settings = ExtractSettings(
+            precision=precision, engine="openvino", view="whole", window=16, target_fps="all", stride=400
+        )
         extractor = Extractor(settings)
         path = extractor(data / REAL, tmp_path / precision)
         features = Features.load(path)

@@ -51,7 +51,8 @@ class Counting:
 
 
 def extract(path, **options):
-    extractor = Extractor(ExtractSettings(**{"window": 64, **options}))
+    view = {} if "crops" in options else {"view": "whole"}
+    extractor = Extractor(ExtractSettings(**{"window": 64, "target_fps": "all", **view, **options}))
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Counting()}
     with extractor.open(named_video(path)) as opened:
         return extractor.features(opened), extractor.engine
@@ -156,7 +157,7 @@ def test_features_of_windows_are_saved_and_are_not_those_of_snippets(tmp_path):
     loaded = Features.load(tmp_path / "a.safetensors")
     assert loaded.recipe == features.recipe
     assert ExtractSettings.of_recipe(loaded.recipe).window == 64
-    alone = ExtractSettings().differences(loaded.recipe, "0" * 64)
+    alone = ExtractSettings(view="whole", window=16, target_fps="all").differences(loaded.recipe, "0" * 64)
     assert alone == ["window_frames: 16 / 64"]
     lost = lost_snippets(loaded.recipe.sampling, loaded.frame_times_s, loaded.end_s, ((20, 21),))
     assert np.flatnonzero(lost).tolist() == [1, 2]
@@ -213,3 +214,22 @@ def test_the_command_line_has_windows(tmp_path, command_line):
     path = write_video(tmp_path / "a.mp4", 20)
     result = command_line("extract", path, "--window", 17, "-o", tmp_path / "f")
     assert "a window of 17 frames is not possible" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [((), 2), (("--target-fps", "all"), 1), (("--target-fps", 5), 5), (("--fps", 25), 1)],
+)
+def test_the_command_line_takes_every_kth_frame(tmp_path, command_line, options, taken):
+    path = write_video(tmp_path / "a.mp4", 110)  # 25 frames a second
+    result = command_line("extract", path, *options, "-o", tmp_path / "f")
+    assert result.exit_code == 0, result.output
+    (made,) = (Features.load(file) for file in (tmp_path / "f").rglob("*.safetensors"))
+    assert len(made.values) == 1 + -(-(-(-110 // taken) - 16) // 8)
+    assert made.spans[0].tolist() == [0, 16 * taken]
+    assert made.spans[-1, 1] == made.n_frames == 110
+
+
+def test_a_rate_that_is_no_number_is_refused(tmp_path, command_line):
+    result = command_line("extract", tmp_path / "a.mp4", "--target-fps", "half", "-o", tmp_path / "f")
+    assert str(result.exception).endswith("--target-fps takes a number or all, not 'half'\nFor example 12.5.")

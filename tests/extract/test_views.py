@@ -34,10 +34,10 @@ def slow_part(frame, part):
     if part == "whole":
         return frame
     if part in ("left", "right"):
-        short = min(height, width)
+        long = max(min(height, width), (max(height, width) + 1) // 2)  # halves of a very wide frame
         if width >= height:
-            return frame[:, :short] if part == "left" else frame[:, width - short :]
-        return frame[:short] if part == "left" else frame[height - short :]
+            return frame[:, :long] if part == "left" else frame[:, width - long :]
+        return frame[:long] if part == "left" else frame[height - long :]
     if part == "centre":
         top, left = (height - SIDE) // 2, (width - SIDE) // 2
     else:
