@@ -1,0 +1,43 @@
+"""Features and heads that the first version wrote are read, and score as they did.
+
+``version_0_1/`` holds what commit 83e35e9 made of rendered features, of one view and of five crops: a head, the
+features of one video, and its curve.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vadpipe.curve import spread
+from vadpipe.extract.settings import ExtractSettings
+from vadpipe.features import Features
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.views import CROP_VIEWS
+
+MADE = Path(__file__).with_name("version_0_1")
+
+
+@pytest.mark.parametrize("kind", ["whole", "crops"])
+def test_an_old_head_scores_old_features_as_it_did(kind):
+    features = Features.load(MADE / f"{kind}.features.safetensors")
+    head = TrainedHead.load(MADE / f"{kind}.head.safetensors")
+    scores = spread(head.snippet_scores(features), features.spans, features.n_frames)
+    np.testing.assert_allclose(scores, np.load(MADE / f"{kind}.scores.npy"), atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "views"), [("whole", ("whole",)), ("crops", CROP_VIEWS[5])])
+def test_videos_become_what_an_old_head_expects(kind, views):
+    """Isolated snippets of every frame, whatever the backbone has by default today."""
+    recipe = TrainedHead.load(MADE / f"{kind}.head.safetensors").record.recipe
+    settings = ExtractSettings.of_recipe(recipe)
+    assert (settings.views, settings.window, settings.target_fps) == (views, 16, "all")
+    sampling = settings.sampling
+    assert (sampling.window, sampling.target_fps, sampling.fps) == (16, None, None)
+
+
+def test_an_old_head_refuses_what_is_made_by_default_today():
+    recipe = TrainedHead.load(MADE / "whole.head.safetensors").record.recipe
+    today = ExtractSettings().recipe(weights_sha256=recipe.weights_sha256, decoder="", engine="")
+    names = [difference.partition(":")[0] for difference in recipe.differences(today)]
+    assert {"window_frames", "target_fps", "view"} <= {*names}
