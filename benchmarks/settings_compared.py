@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from vadpipe.extract.engines.engine import choose_engine, choose_precision
+from vadpipe.extract.engines.engine import choose_engine
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.head.settings import HeadSettings
 from vadpipe.views import text_of
@@ -32,7 +32,7 @@ class Setting:
         extract = self.extract
         sampling = f"{extract.stride}-{extract.window}-{extract.fps or extract.target_fps}"
         engine = choose_engine(extract.engine, torch.device("cpu"))
-        precision = choose_precision(extract.precision, engine, extract.record.quantised)
+        precision = "float32" if extract.quantised_on(engine) is None else "int8"
         return f"{extract.backbone}-{text_of(extract.views)}-{sampling}-{precision}"
 
 

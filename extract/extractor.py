@@ -106,13 +106,11 @@ class Extractor:
     @cached_property
     def engine(self) -> Engine:
         """What runs the backbone."""
-        from vadpipe.extract.engines.engine import build_engine, choose_engine, choose_precision
+        from vadpipe.extract.engines.engine import build_engine, choose_engine
 
         settings, record = self.settings, self.settings.record
         name = choose_engine(settings.engine, self.device)
-        quantised = record.quantised if settings.weights is None else None
-        if choose_precision(settings.precision, name, quantised) != "int8":
-            quantised = None
+        quantised = settings.quantised_on(name)
         sampling = settings.sampling
         n_frames = sampling.window if sampling.windowed else record.clip_frames
         shape = (n_frames, record.input_px, record.input_px)

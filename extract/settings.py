@@ -14,7 +14,7 @@ from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.sources import choose_decoders
 from vadpipe.extract.decode.timeline import ASSUMED_FPS
-from vadpipe.extract.engines.engine import PRECISIONS, check_engine
+from vadpipe.extract.engines.engine import PRECISIONS, check_engine, choose_precision
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
 from vadpipe.views import CROP_VIEWS, CROPS, fill_short_side, only_whole, parse_views, text_of
@@ -176,6 +176,18 @@ class ExtractSettings:
     def record(self) -> Backbone:
         """The backbone's record."""
         return find_backbone(self.backbone)
+
+    def quantised_on(self, engine: str) -> Path | None:
+        """Return the backbone in int8 that an engine runs by these settings; None where it runs in float.
+
+        Args:
+            engine: what :func:`vadpipe.extract.engines.engine.choose_engine` returned.
+
+        Raises:
+            UsageError: where int8 is asked for and cannot be had.
+        """
+        own = self.record.quantised if self.weights is None else None
+        return own if choose_precision(self.precision, engine, own) == "int8" else None
 
     @property
     def sampling(self) -> Sampling:

@@ -27,12 +27,20 @@ weights = typer.Typer(
 def list_() -> None:
     """List all weights, one a line.
 
-    The columns: name, in the cache or not, size and digest of the published file, licence, where from.
+    The columns: name, in the cache or not, size and digest of the published file, licence, where from. What
+    comes with vadpipe is "included".
     """
-    from vadpipe.weights.registry import WEIGHTS
+    from vadpipe.weights import I3D_INT8
+    from vadpipe.weights.registry import I3D_KINETICS, WEIGHTS
 
     heading = ("NAME", "CACHE", "SIZE", "SHA256", "LICENCE", "FROM")
-    rows = [heading, *(_row(record) for record in WEIGHTS.values())]
+    int8 = f"{I3D_INT8.with_suffix('.bin').stat().st_size / 1e6:.0f} MB"
+    licence = I3D_KINETICS.licence.partition(";")[0]
+    rows = [
+        heading,
+        *(_row(record) for record in WEIGHTS.values()),
+        (f"{I3D_KINETICS.name}-int8", "included", int8, "-", licence, f"made of {I3D_KINETICS.name}"),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
