@@ -38,8 +38,8 @@ def extract(
     window: Annotated[
         int | None,
         typer.Option(
-            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also more, which show "
-            "what is around it (64 without it)."
+            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also more (64 "
+            "without it), which show what is around it."
         ),
     ] = None,
     target_fps: Annotated[
