@@ -45,7 +45,6 @@ PRESETS = (
                 "steps": 200,
                 "top_k_at_least": 3,
                 "feature_dropout": 0.0,
-                "whole_bag_weight": 0.0,
                 "smoothing": 0.0,
             }
         ),
@@ -59,7 +58,6 @@ PRESETS = (
                 "learning_rate": 1e-4,
                 "batch_bags": 64,
                 "steps": 3000,
-                "whole_bag_weight": 0.0,
                 "top_k_at_least": 3,
             }
         ),

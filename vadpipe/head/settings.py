@@ -91,7 +91,7 @@ class HeadSettings(BaseModel):
     top_k_at_least: int = Field(6, ge=1)
     smoothness: float = Field(8e-4, ge=0)
     sparsity: float = Field(8e-3, ge=0)
-    whole_bag_weight: float = Field(1.0, ge=0)
+    whole_bag_weight: float = Field(0.0, ge=0)
     smoothing: float = Field(0.7, ge=0, le=100)
 
     steps: int = Field(150, ge=1)
