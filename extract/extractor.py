@@ -168,6 +168,8 @@ class Extractor:
                     n_announced=timeline.n_announced,
                     n_decoded=clips.n_frames - clips.n_missing,
                     gaps=tuple(clips.gaps),
+                    width_px=timeline.width_px,
+                    height_px=timeline.height_px,
                 ),
             )
         raise opened.error

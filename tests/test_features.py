@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
     np.testing.assert_array_equal(loaded.values, saved.values)
     np.testing.assert_array_equal(loaded.frame_times_s, saved.frame_times_s)
     assert (loaded.recipe, loaded.source, loaded.end_s) == (saved.recipe, saved.source, saved.end_s)
+
+
+def test_files_that_do_not_know_the_size_of_the_picture_are_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    sized = make_features()
+    sized = replace(sized, source=sized.source.model_copy(update={"width_px": 640, "height_px": 360}))
+    sized.save(path)
+    assert (read_header(path).source.width_px, read_header(path).source.height_px) == (640, 360)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["vadpipe.features"])
+    del header["source"]["width_px"], header["source"]["height_px"]  # as it was before
+    save_file(load_file(path), path, metadata={"vadpipe.features": json.dumps(header)})
+    assert Features.load(path).source == make_features().source
+    assert (read_header(path).source.width_px, read_header(path).source.height_px) == (None, None)
 
 
 def test_a_recipe_of_several_views_comes_back_with_their_names(tmp_path):

@@ -152,6 +152,8 @@ class Source(BaseModel):
         n_announced: how many frames the container says that a player shows.
         n_decoded: how many of them could be decoded.
         gaps: ranges [start, stop) of frames before the last decoded one that could not be.
+        width_px, height_px: of the picture as shown, after rotation; None where it was not recorded, or the
+            features were made elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -164,6 +166,8 @@ class Source(BaseModel):
     n_announced: int
     n_decoded: int
     gaps: tuple[tuple[int, int], ...] = ()
+    width_px: int | None = Field(None, ge=1)
+    height_px: int | None = Field(None, ge=1)
 
     @property
     def lost_share(self) -> float:

@@ -140,9 +140,14 @@ class Timeline:
 
     def scaled_to(self, short_side_px: int) -> tuple[int, int]:
         """Return (width, height) in pixels with that short side and the aspect kept, both even."""
-        scale = short_side_px / min(self.width_px, self.height_px)
-        width, height = (max(2, round(side * scale / 2) * 2) for side in (self.width_px, self.height_px))
-        return width, height
+        return scaled_to(short_side_px, self.width_px, self.height_px)
+
+
+def scaled_to(short_side_px: int, width_px: int, height_px: int) -> tuple[int, int]:
+    """Return (width, height) in pixels of a picture with that short side and the aspect kept, both even."""
+    scale = short_side_px / min(width_px, height_px)
+    width, height = (max(2, round(side * scale / 2) * 2) for side in (width_px, height_px))
+    return width, height
 
 
 _NUMBERS = (
