@@ -13,7 +13,7 @@ from test_threshold import make_calibration
 
 from vadpipe.errors import FeatureError
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead, joined
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
@@ -52,6 +52,29 @@ def test_some_views_are_scored_by_their_mean_alone():
             ]
         np.testing.assert_allclose(out.scores, np.mean([one.scores for one in each], axis=0), atol=1e-6)
         np.testing.assert_allclose(head.snippet_scores(some), head.network.score(x)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("join", ["max", "mean"])
+def test_each_view_is_scored_as_if_it_were_alone(join, monkeypatch):
+    """In pieces, and with a snippet that was lost; the highest is the score where the head joins by it."""
+    monkeypatch.setattr("vadpipe.head.checkpoint._AT_ONCE", 4)
+    head = of_views(make_head(view_join=join), "whole,left,centre", 3, resize_px=256)
+    features = make_features(n_frames=300, view="whole,left,centre", crops=3, resize_px=256)
+    source = features.source.model_copy(update={"gaps": ((40, 45),), "n_decoded": 295})
+    features = replace(features, source=source)
+    assert features.lost.sum() == 1
+    together = head.view_scores(features)
+    assert (together.shape, together.dtype) == ((len(features.lost), 3), np.float32)
+    for column, view in enumerate(features.recipe.views):
+        alone = head.snippet_scores(features.of_views([view]))
+        np.testing.assert_allclose(together[:, column], alone, atol=1e-6)
+    assert np.isnan(together[features.lost]).all()
+    scores = head.snippet_scores(features)
+    if join == "max":
+        np.testing.assert_array_equal(scores, together.max(axis=1))
+        np.testing.assert_array_equal(joined(together), scores)
+    else:
+        assert np.nanmax(np.abs(scores - together.max(axis=1))) > 1e-4
 
 
 def test_a_whole_frame_fits_however_it_came_to_be_a_square():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,22 +99,49 @@ class TrainedHead:
     record: HeadRecord
 
     def snippet_scores(self, features: Features) -> NDArray[np.float32]:
-        """Return the score of each snippet, (S,) float32 in [0, 1], guided and averaged over the views.
+        """Return the score of each snippet, (S,) float32 in [0, 1], guided, its views joined to one.
 
         A snippet that could not be decoded has NaN. Features may hold only some of the views that the head
-        was trained on; the mean is over those.
+        was trained on; the maximum, or the mean, is over those.
 
         Raises:
             FeatureError: where the features were made by another recipe.
         """
+        if self.joins_by_max:
+            return joined(self.view_scores(features))
+        return self._in_pieces(features, 1, lambda values: self._score(values)[..., np.newaxis])[:, 0]
+
+    def view_scores(self, features: Features) -> NDArray[np.float32]:
+        """Return the score of each snippet in each view by itself, (S, C) float32 in [0, 1].
+
+        Of a head that joins views by their maximum, :func:`joined` gives its scores from these, without
+        running it again. A snippet that could not be decoded has NaN in all of them.
+
+        Raises:
+            FeatureError: where the features were made by another recipe.
+        """
+        return self._in_pieces(features, features.recipe.crops, self._score_views)
+
+    @property
+    def joins_by_max(self) -> bool:
+        """Whether a score is the highest of the scores of the views, each by itself."""
+        return self.record.settings.view_join == "max"
+
+    def _in_pieces(
+        self,
+        features: Features,
+        n_columns: int,
+        score: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """Return (S, n_columns): what ``score`` makes, (1, T, n_columns), of features (1, T, C, D)."""
         self._check_recipe(features)
         kept = np.flatnonzero(~features.lost)
-        scores = np.full(len(features.lost), np.nan, dtype=np.float32)
+        scores = np.full((len(features.lost), n_columns), np.nan, dtype=np.float32)
         for start in range(0, len(kept), _AT_ONCE):
             piece = slice(start, start + _AT_ONCE)
             before = min(start, self._reach)
             near = kept[start - before : start + _AT_ONCE + self._reach]
-            seen = self._score(features.values[near][np.newaxis])[0]
+            seen = score(features.values[near][np.newaxis])[0]
             scores[kept[piece]] = seen[before : before + len(kept[piece])]
         return scores
 
@@ -149,6 +177,13 @@ class TrainedHead:
         device = self.network.embedding.mean.device
         scores = self.network.score(torch.from_numpy(values).transpose(1, 2).to(device))
         result: NDArray[np.float32] = scores.cpu().numpy()
+        return result
+
+    def _score_views(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores (V, T, C) of each view of sequences of features (V, T, C, D)."""
+        device = self.network.embedding.mean.device
+        scores = self.network.score_views(torch.from_numpy(values).transpose(1, 2).to(device))
+        result: NDArray[np.float32] = scores.transpose(1, 2).cpu().numpy()
         return result
 
     def _check_recipe(self, features: Features) -> None:
@@ -193,6 +228,12 @@ class TrainedHead:
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise FeatureError("is not a head of vadpipe, or is damaged", file=path) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
+
+
+def joined(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the highest score of each snippet, (S,), of those of its views (S, C); NaN where it has none."""
+    highest: NDArray[np.float32] = view_scores.max(axis=1)
+    return highest
 
 
 def _record(text: str, path: Path) -> HeadRecord:
