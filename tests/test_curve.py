@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curve import Curve, spread
+from vadpipe.curve import Curve, leading_places, spread
 from vadpipe.errors import FeatureError
+from vadpipe.events import EventRule
 from vadpipe.sampling import Sampling
+from vadpipe.views import Place
 
 NAN = float("nan")
 
@@ -43,6 +45,72 @@ def test_each_frame_has_the_mean_of_its_snippets(n_frames, stride, fps, lost, se
     curve = spread(scores, spans, n_frames)
     assert (curve.shape, curve.dtype) == ((n_frames,), np.float32)
     np.testing.assert_allclose(curve, slow_spread(scores.tolist(), spans.tolist(), n_frames), rtol=1e-6)
+
+
+@given(
+    n_frames=st.integers(1, 200),
+    stride=st.sampled_from([5, 8, 16]),
+    n_places=st.integers(2, 8),
+    levels=st.sampled_from([2, 1000]),
+    seed=st.integers(0, 999),
+)
+def test_the_place_that_leads_is_that_of_a_slow_loop(n_frames, stride, n_places, levels, seed):
+    """Of each frame and place by itself; of equal ones it is the first."""
+    rng = np.random.default_rng(seed)
+    spans = Sampling(stride=stride).spans(np.arange(n_frames) / 25, n_frames / 25)
+    scores = (rng.integers(0, levels, (len(spans), n_places)) / levels).astype(np.float32)
+    scores[rng.integers(0, len(spans))] = NAN
+    alone = [slow_spread(scores[:, place].tolist(), spans.tolist(), n_frames) for place in range(n_places)]
+    leading = leading_places(scores, spans, n_frames)
+    assert (leading.shape, leading.dtype) == ((n_frames,), np.uint8)
+    for frame in range(n_frames):
+        best = 0
+        for place in range(n_places):
+            if np.float32(alone[place][frame]) > np.float32(alone[best][frame]):
+                best = place
+        assert leading[frame] == best
+
+
+LEFT, RIGHT = Place("left", (0.0, 0.0, 0.6, 1.0)), Place("right", (0.4, 0.0, 1.0, 1.0))
+
+
+def test_an_event_is_where_the_score_of_its_peak_is_highest():
+    scores, leading = [0.1, 0.6, 0.9, 0.7, 0.1, 0.8, 0.1], np.array([0, 0, 1, 0, 1, 0, 1], np.uint8)
+    curve = make_curve(scores, threshold=0.5, places=(LEFT, RIGHT), leading=leading)
+    assert [curve.place(event) for event in curve.events] == [RIGHT]
+    apart = curve.at(0.65, EventRule(merge_gap_s=0.0))
+    assert [curve.place(event) for event in apart.events] == [RIGHT, LEFT]
+    unscored = make_curve([NAN, 0.5], threshold=0.5, places=(LEFT, RIGHT), leading=np.ones(2, np.uint8))
+    assert (unscored.place_at(0), unscored.place_at(1)) == (None, RIGHT)
+
+
+def test_without_places_an_event_has_none():
+    curve = make_curve([0.1, 0.9], threshold=0.5)
+    assert (curve.place(curve.events[0]), curve.places, len(curve.leading)) == (None, (), 0)
+
+
+@pytest.mark.parametrize("leading", [[], [0], [0, 2], [0, 1, 1]])
+def test_places_that_do_not_belong_to_the_frames_are_refused(leading):
+    with pytest.raises(FeatureError, match=r"clip\.mp4: 2 places do not lead 2 frames"):
+        make_curve([0.1, 0.9], places=(LEFT, RIGHT), leading=np.array(leading, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (LEFT, "left"),
+        (RIGHT, "right"),
+        (Place("left", (0.0, 0.0, 1.0, 0.6)), "top"),
+        (Place("right", (0.0, 0.4, 1.0, 1.0)), "bottom"),
+        (Place("left", (0.0, 0.0, 1.0, 1.0)), "whole frame"),
+        (Place("whole", (0.0, 0.0, 1.0, 1.0)), "whole frame"),
+        (Place("bottom-right", (0.1, 0.1, 1.0, 1.0)), "bottom right"),
+        (Place("centre", (0.1, 0.1, 0.9, 0.9)), "centre"),
+        (Place("left"), "view left"),  # which may be the top
+    ],
+)
+def test_places_are_called_what_they_are(place, name):
+    assert place.name == name
 
 
 def test_a_frame_of_lost_snippets_alone_has_no_score():

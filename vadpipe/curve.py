@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vadpipe.errors import FeatureError
 from vadpipe.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
 from vadpipe.sampling import mean_interval_s
+from vadpipe.views import Place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,8 @@ def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int)
     """Give each frame the score of its snippet, or the mean where several speak for it: (S,) to (N,).
 
     Args:
-        scores: one a snippet; NaN where it has none, which counts for nothing beside another.
+        scores: one a snippet; NaN where it has none, which counts for nothing beside another. Of several in
+            a row, (S, P), each is spread by itself: (N, P).
         spans: (S, 2) int64, the frames [start, stop) that each speaks for.
         n_frames: N.
 
@@ -41,14 +43,34 @@ def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int)
     """
     if len(scores) != len(spans) or spans[-1, 1] != n_frames:
         raise FeatureError(f"{len(scores)} scores of {len(spans)} snippets cannot cover {n_frames} frames")
-    totals, counts = np.zeros(n_frames), np.zeros(n_frames)
-    for score, (start, stop) in zip(scores.tolist(), spans.tolist(), strict=True):
-        if np.isfinite(score):
-            totals[start:stop] += score
-            counts[start:stop] += 1
-    mean = np.full(n_frames, np.nan)
+    totals = np.zeros((n_frames, *scores.shape[1:]))
+    counts = np.zeros((n_frames, *[1] * (scores.ndim - 1)))
+    scored = np.isfinite(scores).reshape(len(scores), -1).all(axis=1)
+    for score, (start, stop) in zip(scores[scored].astype(np.float64), spans[scored].tolist(), strict=True):
+        totals[start:stop] += score
+        counts[start:stop] += 1
+    mean = np.full_like(totals, np.nan)
     np.divide(totals, counts, out=mean, where=counts > 0)
     return mean.astype(np.float32)
+
+
+def leading_places(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.uint8]:
+    """Return which place's own score is the highest at each frame, (N,) uint8; of equal ones the first.
+
+    Args:
+        scores: (S, P) of each snippet in each place; NaN where a snippet has none.
+        spans: (S, 2) int64, the frames [start, stop) that each speaks for.
+        n_frames: N.
+
+    Returns:
+        Indices of places; 0 for a frame without a score.
+
+    Raises:
+        FeatureError: as :func:`spread` does.
+    """
+    of_frames = np.nan_to_num(spread(scores, spans, n_frames), nan=-1.0)
+    leading: NDArray[np.uint8] = of_frames.argmax(axis=1).astype(np.uint8)
+    return leading
 
 
 @dataclass(frozen=True)
@@ -66,6 +88,12 @@ class Curve:
         end_s: when the last frame ends.
         threshold: score that a frame must reach to be called abnormal, or None.
         rule: what makes an event of frames that reach the threshold.
+        places: the parts of the picture that were scored by themselves, where several were.
+        leading: (N,) uint8, which of these has the highest score of its own at each frame; 0 where the frame
+            has no score. Empty without places.
+
+    Raises:
+        FeatureError: where ``leading`` does not give each frame one of the places.
     """
 
     video: str
@@ -74,10 +102,14 @@ class Curve:
     end_s: float
     threshold: float | None = None
     rule: EventRule = DEFAULT_RULE
+    places: tuple[Place, ...] = ()
+    leading: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8), repr=False)
 
     def __post_init__(self) -> None:
         if self.threshold is not None:  # one of NumPy's own numbers could not be written everywhere
             object.__setattr__(self, "threshold", float(self.threshold))
+        if len(self.leading) != (len(self) if self.places else 0) or (self.leading >= len(self.places)).any():
+            raise FeatureError(f"{len(self.places)} places do not lead {len(self)} frames", file=self.video)
 
     def __len__(self) -> int:
         """Return N."""
@@ -89,6 +121,19 @@ class Curve:
         if self.threshold is None:
             return []
         return find_events(self.scores, self.times_s, self.end_s, self.threshold, self.rule)
+
+    def place(self, event: Event) -> Place | None:
+        """Return where an event of this curve is: the place that has the highest score at its peak.
+
+        None where the head did not score several parts of the picture each by itself.
+        """
+        return self.place_at(event.peak_frame)
+
+    def place_at(self, frame: int) -> Place | None:
+        """Return the place that has the highest score at a frame; None without places or a score."""
+        if not self.places or np.isnan(self.scores[frame]):
+            return None
+        return self.places[int(self.leading[frame])]
 
     @property
     def unscored(self) -> list[tuple[int, int]]:

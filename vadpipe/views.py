@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from vadpipe.errors import UsageError
 
@@ -33,6 +34,40 @@ CROP_VIEWS = {5: _CORNERS, 10: (*_CORNERS, *VIEWS[-5:])}
 """Five crops are top left, top right, centre, bottom left and bottom right; ten are the same five, then the
 five of the mirrored frame. It is the order of the widely used I3D_Feature_Extraction_resnet (its function
 ``oversample_data``); torchvision's TenCrop has the centre last of each five."""
+
+
+Shares = tuple[float, float, float, float]
+"""(left, top, right, bottom) of a rectangle, as shares of the picture's width and height, in [0, 1]."""
+
+WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the picture something is: the part of it that a view shows.
+
+    Attributes:
+        view: one of :data:`PARTS`; of a mirrored view the part that it mirrors.
+        box: what that is of the picture as shown; None where the picture's size is not known.
+    """
+
+    view: str
+    box: Shares | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it: ``"left"``, ``"top right"``, ``"whole frame"``.
+
+        ``left`` and ``right`` of an upright picture are its ``"top"`` and ``"bottom"``. Where no box tells,
+        it is the view that is named: ``"view left"``.
+        """
+        if self.box is None:
+            return f"view {self.view}"
+        if self.box == WHOLE:
+            return "whole frame"
+        if self.view in ("left", "right") and self.box[0] == 0 and self.box[2] == 1:
+            return "top" if self.view == "left" else "bottom"
+        return self.view.replace("-", " ")
 
 
 def part_of(view: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curve import Curve, spread
+from vadpipe.curve import Curve, leading_places, spread
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
 from vadpipe.events import DEFAULT_RULE, EventRule
 from vadpipe.explanation import Explanation
@@ -23,7 +23,8 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Video, named_video
 from vadpipe.features import Features, Recipe
-from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.checkpoint import TrainedHead, joined
+from vadpipe.scoring.places import view_places
 from vadpipe.views import are_named
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -37,7 +38,7 @@ class Scorer:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
         view: only these of the views that the head was trained on, see :data:`vadpipe.views.VIEWS`; all of
-            them where it is None. A score is the mean over them.
+            them where it is None. The head says whether a score is their maximum or their mean.
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
@@ -181,9 +182,17 @@ class Scorer:
 
     def curve(self, features: Features) -> Curve:
         """Return the curve of a video's features. Raises FeatureError where they do not fit the head."""
+        shown = view_places(self.head, features)
+        if shown is None:
+            return self._curve(features, self.head.snippet_scores(features))
+        by_view = self.head.view_scores(features)  # the head runs once, for scores and places
+        leading = leading_places(shown.scores(by_view), features.spans, features.n_frames)
+        return replace(self._curve(features, joined(by_view)), places=shown.places, leading=leading)
+
+    def _curve(self, features: Features, scores: NDArray[np.float32]) -> Curve:
         return Curve(
             video=features.source.video,
-            scores=spread(self.head.snippet_scores(features), features.spans, features.n_frames),
+            scores=spread(scores, features.spans, features.n_frames),
             times_s=features.frame_times_s,
             end_s=features.end_s,
             threshold=self.threshold,
