@@ -1,11 +1,14 @@
 """Curves for the tests of what is written of them: at random, and of videos with hostile names."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
 from vadpipe.curve import Curve
 from vadpipe.events import EventRule
 from vadpipe.explanation import Explanation, SnippetScore
+from vadpipe.views import Place
 
 RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
 
@@ -42,6 +45,15 @@ def event_curve(video="videos/clip.mp4", rate=25.0, n_frames=200, threshold=0.5)
     scores[100:101] = 0.6180339
     scores[50:52] = np.nan
     return Curve(video, scores, np.arange(n_frames) / rate, n_frames / rate, threshold)
+
+
+PLACES = (Place("left", (0.0, 0.0, 0.5625, 1.0)), Place("right", (0.4375, 0.0, 1.0, 1.0)))
+
+
+def placed(curve: Curve, places=PLACES, changes=(50,)) -> Curve:
+    """Return a curve in which the first place leads, and from each frame of ``changes`` on the next."""
+    leading = np.searchsorted(np.sort(changes), np.arange(len(curve)), side="right") % len(places)
+    return replace(curve, places=places, leading=leading.astype(np.uint8))
 
 
 def without_events(video="clip.mp4") -> Curve:
@@ -84,4 +96,6 @@ def curves(draw) -> Curve:
         min_length_s=draw(st.sampled_from([0.0, 0.3])),
     )
     threshold = draw(st.sampled_from([None, 0.0, 0.3, 0.74, 1.0]))
-    return Curve("videos/clip.mp4", scores, times_s, end_s, threshold, rule)
+    curve = Curve("videos/clip.mp4", scores, times_s, end_s, threshold, rule)
+    places = draw(st.sampled_from([(), PLACES, (Place("whole"), Place("top-left"), Place("centre"))]))
+    return placed(curve, places, rng.integers(0, n_frames, 20)) if places else curve

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from hypothesis import given
-from made_curves import HOSTILE, curves, event_curve, explained, without_events
+from made_curves import HOSTILE, curves, event_curve, explained, placed, without_events
 
 import vadpipe
 from vadpipe.curve import Curve
 from vadpipe.errors import FeatureError, OutputError
 from vadpipe.events import EventRule
 from vadpipe.render.document import read_document, schema, write_document
+from vadpipe.views import Place
 
 PUBLISHED = ROOT / "docs" / "scores.schema.json"
 REWRITE = (
@@ -61,7 +62,9 @@ def test_what_it_holds(path):
     first, second = content.pop("events")
     assert list(content) == [
         "schema_version", "vadpipe", "video", "n_frames", "end_s", "n_unscored", "threshold", "rule", "curve",
+        "places",
     ]  # fmt: skip
+    assert content["places"] is None
     assert content["schema_version"] == 1
     assert content["vadpipe"] == vadpipe.__version__
     assert content["video"] == "videos/clip.mp4"
@@ -72,7 +75,8 @@ def test_what_it_holds(path):
     assert content["curve"]["times_s"][3] == 0.12
     assert second == {
         "start_s": 4.0, "end_s": 4.04, "start_frame": 100, "stop_frame": 101,
-        "peak": 0.6180339, "peak_s": 4.0, "peak_frame": 100, "mean": 0.618034, "explanation": None,
+        "peak": 0.6180339, "peak_s": 4.0, "peak_frame": 100, "mean": 0.618034, "place": None,
+        "explanation": None,
     }  # fmt: skip
     assert (first["peak"], first["peak_frame"], first["mean"]) == (0.93, 26, 0.769)
     assert first["explanation"] == {
@@ -90,12 +94,43 @@ def test_events_have_the_names_of_their_fields(path):
     curve = event_curve()
     write_document(curve, path)
     event = curve.events[1].to_dict()
-    assert [*event, "explanation"] == list(loaded(path)["events"][1])
+    assert [*event, "place", "explanation"] == list(loaded(path)["events"][1])
     assert {type(value) for value in event.values()} == {float, int}
     assert event == pytest.approx(
         {"start_s": 4.0, "end_s": 4.04, "start_frame": 100, "stop_frame": 101}
         | {"peak": 0.6180339, "peak_s": 4.0, "peak_frame": 100, "mean": 0.6180339}
     )
+
+
+def test_places_are_those_of_each_event_and_of_each_frame(path):
+    places = (Place("left", (0.0, 0.0, 0.5625, 1.0)), Place("whole"))
+    curve = placed(event_curve(), places, [30])
+    write_document(curve, path)
+    content = loaded(path)
+    left = {"view": "left", "box": {"left": 0.0, "top": 0.0, "right": 0.5625, "bottom": 1.0}}
+    whole = {"view": "whole", "box": None}
+    assert [event["place"] for event in content["events"]] == [left, whole]
+    assert content["places"] == {"places": [left, whole], "leading": [0] * 30 + [1] * 170}
+    other = Curve.from_json(path).at(0.05)  # also of events that the document does not have
+    assert [(event.peak_frame, other.place(event)) for event in other.events] == [(26, places[0])]
+    assert other.place_at(50) is None  # which has no score
+    lines = path.read_text("utf-8").splitlines()
+    assert [line.split(":")[0].strip() for line in lines if len(line) > 500] == [
+        '"times_s"', '"scores"', '"leading"',
+    ]  # fmt: skip
+
+
+def test_documents_that_do_not_know_of_places_are_read(path):
+    """As they were written before there were any."""
+
+    def before(content):
+        del content["places"]
+        for event in content["events"]:
+            del event["place"]
+
+    back = Curve.from_json(changed(path, before))
+    assert [(event.start, event.stop) for event in back.events] == [(20, 40), (100, 101)]
+    assert (back.places, [*map(back.place, back.events)]) == ((), [None, None])
 
 
 def test_people_can_read_it(path):
@@ -123,6 +158,8 @@ def test_the_same_curve_comes_back(path, curve):
     for found, event in zip(back.events, curve.events, strict=True):
         assert found.to_dict() == pytest.approx(event.to_dict(), abs=5.1e-7)
         assert (found.start, found.stop, found.peak) == (event.start, event.stop, event.peak)
+    assert (back.places, back.leading.tolist()) == (curve.places, curve.leading.tolist())
+    assert [*map(back.place, back.events)] == [*map(curve.place, curve.events)]
     first = path.read_bytes()
     back.to_json(path)
     assert path.read_bytes() == first
@@ -178,9 +215,9 @@ def test_a_document_without_a_threshold_has_no_events(path):
     assert Curve.from_json(path).events == []
 
 
-def changed(path, change):
+def changed(path, change, curve=None):
     """Write a document that something is changed in."""
-    write_document(event_curve(), path)
+    write_document(event_curve() if curve is None else curve, path)
     content = json.loads(path.read_text("utf-8"))
     change(content)
     path.write_text(json.dumps(content), "utf-8")
@@ -230,6 +267,23 @@ def test_documents_that_are_none_are_refused(path, change, reason):
     assert lines[0].startswith(f"{path}: ")
     assert reason in lines[0]
     assert lines[1:] == ["Write it again with 'vadpipe score --format json'."]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda c: c["places"]["leading"].pop(), "it has 199 leading places for 200 frames"),
+        (at("places", "leading", 3, value=2), "it has 2 places, and none with number 2"),
+        (at("events", 0, "place", value=None), "the place of event 1 is not that of its peak"),
+        (at("events", 1, "place", "view", value="left"), "the place of event 2 is not that of its peak"),
+        (at("places", value=None), "the place of event 1 is not that of its peak"),
+        (lambda c: c["places"]["places"].pop(), "places.places: Tuple should have at least 2 items"),
+        (at("places", "places", 0, "box", "left", value=-0.1), "places.places.0.box.left: Input should be"),
+    ],
+)
+def test_places_that_contradict_each_other_are_refused(path, change, reason):
+    with pytest.raises(FeatureError, match=f"^{path}: .*{reason}"):
+        read_document(changed(path, change, placed(event_curve())))
 
 
 @pytest.mark.parametrize(
