@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT, write_video
-from made_curves import FILES, HOSTILE, NO_TEXT, event_curve, without_events
+from made_curves import FILES, HOSTILE, NO_TEXT, event_curve, placed, without_events
 
 import vadpipe
 from vadpipe.errors import InputError
@@ -19,6 +19,7 @@ from vadpipe.render import cvat
 from vadpipe.render.cvat import write_cvat
 from vadpipe.render.fiftyone import write_fiftyone
 from vadpipe.render.label_studio import LABELING_CONFIG, write_label_studio
+from vadpipe.views import Place
 
 VIDEO = "clip.mp4"
 
@@ -151,6 +152,21 @@ def test_cvat_has_a_track_an_event(tmp_path, sized):
     assert [track.get("id") for track in (first, second)] == ["0", "1"]
     assert {track.get("label") for track in (first, second)} == {"abnormal"}
     assert [track[0].findtext("attribute") for track in (first, second)] == ["0.93", "0.6180339"]
+
+
+def test_cvat_has_the_box_of_an_events_place(tmp_path, sized):
+    places = (Place("left", (0.0, 0.0, 0.5625, 1.0)), Place("top-right", (0.25, 0.0, 1.0, 0.123456)))
+    for changes, boxes in (
+        ([50], [["0.00", "0.00", "360.00", "360.00"], ["160.00", "0.00", "640.00", "44.44"]]),
+        ([0], [["160.00", "0.00", "640.00", "44.44"]] * 2),
+    ):
+        tracks = cvat_of(placed(event_curve(), places, changes), tmp_path).findall("track")
+        found = [
+            [[box.get(side) for side in ("xtl", "ytl", "xbr", "ybr")] for box in track] for track in tracks
+        ]
+        assert found == [[box, box] for box in boxes]
+    unknown = cvat_of(placed(event_curve(), (Place("left"), Place("right"))), tmp_path)
+    assert {box.get("xbr") for box in unknown.iter("box")} == {"640.00"}
 
 
 def test_cvat_tracks_do_not_leave_the_task(tmp_path, sized):

@@ -11,7 +11,7 @@ import opentimelineio as otio
 import pysubs2
 import pytest
 from hypothesis import given, settings
-from made_curves import FILES, HOSTILE, RATES, curves, event_curve, explained
+from made_curves import FILES, HOSTILE, RATES, curves, event_curve, explained, placed
 
 from vadpipe.errors import OutputError, UsageError
 from vadpipe.render import cvat
@@ -107,6 +107,25 @@ def events_in_seconds(files):
             packets = [packet for packet in source.demux() if packet.pts is not None]
         found = [(p.pts * p.time_base, (p.pts + p.duration) * p.time_base) for p in packets]
         yield f"{kind} by FFmpeg", [(float(start), float(end)) for start, end in found], 0.00051
+
+
+def test_places_in_words_where_the_head_tells_them(folder):
+    for curve, names in ((event_curve(), ["", ""]), (placed(event_curve()), ["left", "right"])):
+        files = write_all(curve, folder)
+        assert [row["place"] for row in rows(files[".events.csv"])] == names
+        for suffix in (".events.srt", ".events.vtt"):
+            cues = [cue.plaintext for cue in pysubs2.SSAFile.load(files[suffix])]
+            starts = [f"Event {number}{name and f' · {name}'} · peak" for number, name in enumerate(names, 1)]
+            assert all(cue.startswith(start) for cue, start in zip(cues, starts, strict=True))
+        (events,) = json.loads(files[".fiftyone.json"].read_text("utf-8"))["labels"].values()
+        assert [event["attributes"].get("place", "") for event in events] == names
+
+
+def test_all_else_is_the_same_with_places_and_without(folder):
+    plain = {suffix: path.read_bytes() for suffix, path in write_all(event_curve(), folder).items()}
+    files = write_all(placed(event_curve()), folder)
+    same = {suffix for suffix, path in files.items() if path.read_bytes() == plain[suffix]}
+    assert same == {".scores.csv", ".scores.npy", ".times_s.npy", ".events.edl", ".labelstudio.json"}
 
 
 def edited(path, rate):

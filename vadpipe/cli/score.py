@@ -148,8 +148,11 @@ def _tell(scored: Scored, quiet: bool) -> None:
     curve = scored.curve
     peaks = curve.peaks(1)
     highest = "none with a score"
+    place = None
     for peak in peaks:
-        highest = f"highest score {curve.scores[peak]:.2f} at {curve.times_s[peak]:.2f} s"
+        place = curve.place_at(peak)
+        where = "" if place is None else f" ({place.name})"
+        highest = f"highest score {curve.scores[peak]:.2f} at {curve.times_s[peak]:.2f} s{where}"
     n_events = len(curve.events)
     events = f"{n_events} event{'' if n_events == 1 else 's'} above {curve.threshold:.2f}"
     options.say(
@@ -161,6 +164,7 @@ def _tell(scored: Scored, quiet: bool) -> None:
         length_s=round(curve.end_s, 6),
         peak=short_score(curve.scores[peaks[0]]) if peaks else None,
         peak_s=round(float(curve.times_s[peaks[0]]), 6) if peaks else None,
+        place=None if place is None else place.name,
         n_events=n_events,
         damaged=scored.damaged,
         files=[str(path) for path in scored.files],

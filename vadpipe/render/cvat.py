@@ -1,8 +1,9 @@
 """Events as annotations of a CVAT task, "CVAT for video 1.1".
 
 Upload it to a task of the same video that has a label ``abnormal`` with a text attribute ``peak``. CVAT has
-no stretches of time, so an event is a track whose box is the whole frame: it begins at the event's first
-frame and is outside from the frame after its last. Frames count from 0.
+no stretches of time, so an event is a track whose box is the event's place, or the whole frame where the head
+tells none: it begins at the event's first frame and is outside from the frame after its last. Frames count
+from 0.
 
 Source: CVAT's documentation, "XML annotation format", version 1.1, interpolation mode.
 """
@@ -21,6 +22,7 @@ from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.decode.process import Decoding
 from vadpipe.render.naming import LABEL, file_name, one_line
 from vadpipe.render.numbers import score_text
+from vadpipe.views import WHOLE
 
 
 def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = None) -> None:
@@ -42,9 +44,12 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
     _add_task(root, curve, width_px, height_px)
     for number, event in enumerate(curve.events):
         track = SubElement(root, "track", id=str(number), label=LABEL, source="auto")
-        _add_box(track, event, event.start, width_px, height_px, outside=False)
+        place = curve.place(event)
+        left, top, right, bottom = WHOLE if place is None or place.box is None else place.box
+        box_px = (left * width_px, top * height_px, right * width_px, bottom * height_px)
+        _add_box(track, event, event.start, box_px, outside=False)
         if event.stop < len(curve):  # a track that nothing ends lasts to the end of the task
-            _add_box(track, event, event.stop, width_px, height_px, outside=True)
+            _add_box(track, event, event.stop, box_px, outside=True)
     indent(root)
     with atomic_path(path) as temporary:
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
@@ -79,10 +84,11 @@ def _add_task(root: Element, curve: Curve, width_px: int, height_px: int) -> Non
     _add(task, "source", name)
 
 
-def _add_box(track: Element, event: Event, frame: int, width_px: int, height_px: int, outside: bool) -> None:
+def _add_box(track: Element, event: Event, frame: int, box_px: tuple[float, ...], outside: bool) -> None:
+    left, top, right, bottom = (f"{side:.2f}" for side in box_px)
     box = SubElement(
         track, "box", frame=str(frame), keyframe="1", outside=str(int(outside)), occluded="0",
-        xtl="0.00", ytl="0.00", xbr=f"{width_px:.2f}", ybr=f"{height_px:.2f}", z_order="0",
+        xtl=left, ytl=top, xbr=right, ybr=bottom, z_order="0",
     )  # fmt: skip
     SubElement(box, "attribute", name="peak").text = score_text(event.peak)
 

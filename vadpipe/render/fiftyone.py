@@ -16,12 +16,14 @@ from pathlib import Path
 
 from vadpipe.atomic import write_text
 from vadpipe.curve import Curve
-from vadpipe.render.naming import LABEL, file_name
+from vadpipe.render.naming import LABEL, file_name, place_text
 from vadpipe.render.numbers import microseconds, short_score
 
 
 def write_fiftyone(curve: Curve, path: Path) -> None:
     """Write the events as temporal detections, their peaks as confidence, atomically.
+
+    The attribute ``place`` says in words where an event is, as far as the head tells.
 
     Raises:
         OutputError: where it cannot be written.
@@ -37,6 +39,7 @@ def write_fiftyone(curve: Curve, path: Path) -> None:
                 "end_s": microseconds(event.end_s),
                 "peak_s": microseconds(event.peak_s),
                 "mean": round(event.mean, 6),
+                **({"place": place} if (place := place_text(curve, event)) else {}),
             },
         }
         for number, event in enumerate(curve.events, 1)

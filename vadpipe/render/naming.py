@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from vadpipe.curve import Curve
+from vadpipe.events import Event
+
 LABEL = "abnormal"
 """What an event is called in annotation tools."""
+
+
+def place_text(curve: Curve, event: Event) -> str:
+    """Return where an event is, in words; an empty text where the head does not tell."""
+    place = curve.place(event)
+    return "" if place is None else place.name
 
 
 def text_of(name: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from vadpipe.atomic import write_text
 from vadpipe.curve import Curve
 from vadpipe.render.clock import clock, timecode
+from vadpipe.render.naming import place_text
 
 
 def write_srt(curve: Curve, path: Path) -> None:
@@ -41,5 +42,6 @@ def _cues(curve: Curve) -> Iterator[tuple[float, float, str]]:
         start_ms = round(event.start_s * 1000)
         end_ms = max(round(event.end_s * 1000), start_ms + 1)
         at = clock(event.peak_s, curve.end_s) + (" s" if curve.end_s < 10 else "")
-        text = f"Event {number} · peak {event.peak:.2f} at {at} · above {curve.threshold:.2f}"
+        where = f" · {place}" if (place := place_text(curve, event)) else ""
+        text = f"Event {number}{where} · peak {event.peak:.2f} at {at} · above {curve.threshold:.2f}"
         yield start_ms / 1000, end_ms / 1000, text

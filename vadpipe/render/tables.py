@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from vadpipe.atomic import atomic_path, write_text
 from vadpipe.curve import Curve
+from vadpipe.render.naming import place_text
 from vadpipe.render.numbers import score_text, score_texts
 
 SCORE_COLUMNS = ("frame", "time_s", "score")
 EVENT_COLUMNS = (
     "event", "start_s", "end_s", "start_frame", "stop_frame", "peak", "peak_s", "peak_frame", "mean",
-    "threshold", "hysteresis", "merge_gap_s", "min_length_s",
+    "threshold", "hysteresis", "merge_gap_s", "min_length_s", "place",
 )  # fmt: skip
 
 
@@ -38,7 +39,8 @@ def write_scores(curve: Curve, path: Path) -> None:
 def write_events(curve: Curve, path: Path) -> None:
     """Write a line an event, with what made it one, atomically; only the first line where there is none.
 
-    Events count from 1, frames from 0; ranges are half-open.
+    Events count from 1, frames from 0; ranges are half-open. The place is in words (:attr:`Place.name`); the
+    field is empty where the head does not tell places.
 
     Raises:
         OutputError: where it cannot be written.
@@ -48,7 +50,7 @@ def write_events(curve: Curve, path: Path) -> None:
         (
             number, f"{event.start_s:.6f}", f"{event.end_s:.6f}", event.start, event.stop,
             score_text(event.peak), f"{event.peak_s:.6f}", event.peak_frame, f"{event.mean:.6f}",
-            curve.threshold, rule.hysteresis, rule.merge_gap_s, rule.min_length_s,
+            curve.threshold, rule.hysteresis, rule.merge_gap_s, rule.min_length_s, place_text(curve, event),
         )
         for number, event in enumerate(curve.events, 1)
     )  # fmt: skip
