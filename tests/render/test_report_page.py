@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from browsing import browser, opened, peaks_curve, place, settle, until, wait_for_video  # noqa: F401
 from conftest import N_BITS, write_video
+from made_curves import placed
 from waiting import wait_until
 
 from vadpipe.curve import Curve
 from vadpipe.extract.decode.timeline import read_timeline
 from vadpipe.render.report import write_report
+from vadpipe.views import Place
 
 # Frame times in thousandths of a second: as uneven as a phone's.
 UNEVEN = np.cumsum([0, *np.random.default_rng(1).choice([20, 33, 40, 100, 250], 119)]).tolist()
@@ -277,6 +279,54 @@ def test_help_and_every_control_by_tab(page_of, clip):
         assert (slider.get_attribute("role"), slider.get_attribute("aria-valuemax")) == ("slider", "4.8")
         assert slider.get_attribute("aria-valuetext") == "0.0 seconds, score 0.10"
         assert page.get_by_role("slider", name="Time in the video").count() == 1
+
+
+PLACES = {
+    "wide": ((160, 120), (Place("left", (0.0, 0.0, 0.75, 1.0)), Place("right", (0.25, 0.0, 1.0, 1.0)))),
+    "upright": ((120, 160), (Place("left", (0.0, 0.0, 1.0, 0.75)), Place("right", (0.0, 0.25, 1.0, 1.0)))),
+}
+
+
+@pytest.mark.parametrize(("size", "places"), PLACES.values(), ids=PLACES)
+def test_each_event_says_where_it_is_in_words_and_on_its_still(page_of, tmp_path, size, places):
+    video = write_video(tmp_path / "clip.mp4", 120, size=size)
+    curve = placed(curve_of(video), places, [50])
+    with page_of(video, curve) as page:
+        assert page.locator(".place").all_inner_texts() == [place.name for place in places]
+        assert page.evaluate("document.querySelector('.thumb img').decode().then(() => true)")
+        for number, place in enumerate(places):
+            row = page.locator(".event").nth(number)
+            still, outline = row.locator("img").bounding_box(), row.locator(".outline").bounding_box()
+            assert still["width"] / still["height"] == pytest.approx(size[0] / size[1], abs=0.05)
+            left, top, right, bottom = place.box
+            assert outline["x"] - still["x"] == pytest.approx(left * still["width"], abs=1)
+            assert outline["y"] - still["y"] == pytest.approx(top * still["height"], abs=1)
+            assert outline["width"] == pytest.approx((right - left) * still["width"], abs=1)
+            assert outline["height"] == pytest.approx((bottom - top) * still["height"], abs=1)
+        page.get_by_label("Threshold as a number").fill(
+            "0.05"
+        )  # another event, whose peak is the first one's
+        until(page, "vadpipe.page.state.events.length === 1")
+        assert page.locator(".place").all_inner_texts() == [places[0].name]
+
+
+def test_the_page_knows_the_place_of_every_frame(page_of, clip):
+    places = (Place("left"), Place("right"), Place("whole"))
+    curve = placed(curve_of(clip), places, np.random.default_rng(3).integers(0, 120, 30))
+    with page_of(clip, curve) as page:
+        found = page.evaluate("[...Array(120).keys()].map((frame) => vadpipe.page.frames.placeAt(frame))")
+        assert [place["name"] for place in found] == [curve.place_at(frame).name for frame in range(120)]
+        assert page.locator(".outline:visible").count() == 0  # nobody knows their boxes
+        assert page.locator(".place").first.inner_text() == curve.place(curve.events[0]).name
+
+
+def test_without_places_rows_and_stills_are_as_ever(page_of, clip):
+    with page_of(clip) as page:
+        assert page.locator(".place").all_inner_texts() == ["", ""]
+        assert page.locator(".placed, .outline:visible").count() == 0
+        assert page.evaluate("vadpipe.page.frames.placeAt(10)") is None
+        thumb, still = (page.locator(name).first.bounding_box() for name in (".thumb", ".thumb img"))
+        assert (thumb["width"], thumb["height"]) == (still["width"], still["height"])
 
 
 def test_explanations_show_the_heat_and_lead_to_their_snippets(page_of, clip):

@@ -13,26 +13,40 @@ vadpipe.frames = (() => {
     return bytes;
   }
 
+  // The last of numbers in order that is not above a value; the first where all are.
+  function lastUpTo(numbers, value, last = numbers.length - 1) {
+    let low = 0;
+    let high = last;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (numbers[middle] <= value) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
   class Frames {
-    constructor({ scores, times, end_s: endS }) {
+    constructor({ scores, times, end_s: endS, places }) {
       this.scores = new Float32Array(bytesOf(scores).buffer); // NaN where a frame has none
       this.count = this.scores.length;
       this.endS = endS;
       this.edges = new Float64Array(this.count + 1); // frame i is shown from edges[i] to edges[i + 1]
       this.edges.set(new Float64Array(bytesOf(times).buffer));
       this.edges[this.count] = endS;
+      if (!places) return; // the head does not tell them
+      this.places = places.all; // {name, box}; box is null where the picture's size is not known
+      this.runs = new Uint32Array(bytesOf(places.starts).buffer); // from frame runs[i] on, leading[i] leads
+      this.leading = bytesOf(places.leading);
+    }
+
+    // Where in the picture a frame has its highest score, or null.
+    placeAt(frame) {
+      return this.places ? this.places[this.leading[lastUpTo(this.runs, frame)]] : null;
     }
 
     // The frame that is shown at a time: the last one that has begun.
     at(timeS) {
-      let low = 0;
-      let high = this.count - 1;
-      while (low < high) {
-        const middle = (low + high + 1) >> 1;
-        if (this.edges[middle] <= timeS) low = middle;
-        else high = middle - 1;
-      }
-      return low;
+      return lastUpTo(this.edges, timeS, this.count - 1);
     }
 
     // The frame that begins closest to a time; players round the times that they report.

@@ -9,10 +9,11 @@ vadpipe.list = (() => {
     /**
      * @param root what holds .rows, .more and .none
      * @param stills data URIs by the frame of the peak
+     * @param placeOf (event) -> {name, box} of where in the picture it is, or null
      * @param reasonFor (event) -> an element that says why, or null
      */
-    constructor({ root, template, stills, endS, reasonFor, onJump }) {
-      Object.assign(this, { template, stills, endS, reasonFor, onJump });
+    constructor({ root, template, stills, endS, placeOf, reasonFor, onJump }) {
+      Object.assign(this, { template, stills, endS, placeOf, reasonFor, onJump });
       [this.rows, this.more, this.none] = [".rows", ".more", ".none"].map((name) => root.querySelector(name));
       this.byPeak = false;
       this.events = [];
@@ -63,10 +64,29 @@ vadpipe.list = (() => {
       const still = this.stills[peakFrame];
       if (still) row.querySelector(".thumb img").src = still;
       else row.classList.add("bare");
+      const place = this.placeOf(event);
+      if (place) this.showPlace(row, place);
       row.querySelector(".jump").addEventListener("click", () => this.onJump(index));
       const reason = this.reasonFor(event);
       if (reason) row.append(reason);
       return row;
+    }
+
+    // Say where in the picture an event is, in words and by an outline on its still.
+    showPlace(row, { name, box }) {
+      row.querySelector(".place").textContent = name;
+      row.dataset.place = name;
+      if (!box) return;
+      const [left, top, right, bottom] = box.map((share) => 100 * share);
+      const outline = row.querySelector(".outline");
+      outline.hidden = false;
+      Object.assign(outline.style, {
+        left: `${left}%`,
+        top: `${top}%`,
+        width: `${right - left}%`,
+        height: `${bottom - top}%`,
+      });
+      row.classList.add("placed");
     }
 
     // Say which event the cursor is in: by colour, by a bar, by a word, and to screen readers.

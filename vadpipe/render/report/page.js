@@ -40,6 +40,7 @@ vadpipe.page = (() => {
     template: $("#event-row"),
     stills: data.stills,
     endS: frames.endS,
+    placeOf: ({ peakFrame }) => frames.placeAt(peakFrame),
     reasonFor: ({ peakFrame }) => {
       const reason = data.explanations[peakFrame];
       return reason ? vadpipe.why.explain($("#event-why"), reason, frames.endS, goTo) : null;

@@ -137,6 +137,7 @@ def _page(
         "explanations": {each.event.peak_frame: explanation_record(each) for each in explanations},
         "scores": _base64(curve.scores.astype("<f4")),
         "times": _base64(curve.times_s.astype("<f8")),
+        **_places(curve),
     }
     return render(
         "report.html",
@@ -153,6 +154,20 @@ def _page(
         given="no threshold" if curve.threshold is None else f"{curve.threshold:.3g}",
         data=json_block(data),
     )
+
+
+def _places(curve: Curve) -> dict[str, object]:
+    """Return the places of a curve, and from which frame on which of them leads; nothing without places."""
+    if not curve.places:
+        return {}
+    starts = np.append(0, np.flatnonzero(np.diff(curve.leading)) + 1)
+    return {
+        "places": {
+            "all": [{"name": place.name, "box": place.box} for place in curve.places],
+            "starts": _base64(starts.astype("<u4")),
+            "leading": _base64(curve.leading[starts]),
+        }
+    }
 
 
 def _facts(curve: Curve) -> list[str]:
