@@ -25,10 +25,12 @@ from film_making import (
     turn,
     write_film,
 )  # fmt: skip
+from made_curves import placed
 from PIL import Image, ImageDraw, ImageFont
 
 from vadpipe.errors import InputError, UsageError
 from vadpipe.render.film.annotated import annotate
+from vadpipe.views import Place
 
 HOURS_MS = 3_600_000
 VIDEOS = {
@@ -247,6 +249,20 @@ def test_an_event_is_marked_while_it_is_on_by_colour_and_by_a_word(tmp_path):
     shaded = np.abs(strip_of(pictures[45])[1][7, 28:150].astype(int) - (0xF6, 0xD3, 0xB5)).max(axis=-1) < 16
     assert shaded.mean() == pytest.approx(35 / 100, abs=0.06)
     assert len(np.flatnonzero(np.diff(shaded.astype(int)))) == 4
+
+
+def test_the_border_is_round_the_place_of_an_event(tmp_path):
+    video, path = write_video(tmp_path / "a.mp4", 60), tmp_path / "b.mp4"
+    curve = curve_of(video, events=[(5, 15), (50, 58)])  # left, and a place whose box nobody knows
+    places = (Place("left", (0.0, 0.0, 0.75, 1.0)), Place("centre"))
+    annotate(placed(curve, places, [20]), video, path)
+    pictures = shown(path)[1]
+    assert borders([pictures[number] for number in (0, 20, 54)]) == [False, False, True]
+    part = is_vermillion(pictures[10][:120])
+    assert part[[1, 118], 2:118].mean() > 0.9
+    assert part[:, [1, 118]].mean() > 0.9
+    assert part[:, 122:].mean() < 0.05
+    assert part[8:112, 8:112].mean() < 0.05
 
 
 def test_without_a_threshold_there_is_no_event(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import write_video
+from made_curves import placed
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -10,6 +11,7 @@ from vadpipe.curve import Curve
 from vadpipe.events import EventRule
 from vadpipe.render.clock import clock
 from vadpipe.render.plot import draw_curve, plot_curve
+from vadpipe.views import Place
 
 
 def make_curve(n_frames=100, video="videos/clip.mp4", threshold=0.5):
@@ -72,6 +74,24 @@ def test_what_is_known_is_a_band_below():
     axes = draw_curve(make_curve(), Figure().add_subplot(), truth_s=[(1.0, 2.0), (3.0, 3.5)])
     assert spans(axes, "ground truth") == [(1.0, 2.0), (3.0, 3.5)]
     assert "ground truth" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_stills_of_peaks_have_an_outline_round_their_place(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    video, curve = write_video(tmp_path / "clip.mp4", 100, size=(160, 120)), make_curve()
+    for shown in (curve, placed(curve, (Place("left"), Place("right", (0.25, 0.0, 1.0, 1.0))), [0])):
+        plot_curve(shown, tmp_path / "clip.png", video=video)
+    plain, outlined = ([axes for axes in figure.axes if axes.images] for figure in drawn)
+    assert [len(axes.patches) for axes in plain] == [0] * len(plain)
+    by_title = {axes.get_title(): axes for axes in outlined}
+    (peak,) = (axes for title, axes in by_title.items() if title.endswith("score 0.90  right"))
+    box = peak.patches[-1].get_bbox()
+    height, width = peak.images[0].get_array().shape[:2]
+    assert (box.x0 + 0.5, box.x1 + 0.5) == pytest.approx((width / 4, width))
+    assert (box.y0 + 0.5, box.y1 + 0.5) == pytest.approx((0, height))
+    (calm,) = (axes for title, axes in by_title.items() if "calm" in title)
+    assert not calm.patches
 
 
 def test_a_curve_without_a_single_score_is_drawn():

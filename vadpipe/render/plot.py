@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch
+from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ from vadpipe.extract.decode.limits import Limits
 from vadpipe.extract.pictures import read_stills
 from vadpipe.render.clock import clock
 from vadpipe.render.naming import one_line
+from vadpipe.views import Shares
 
 # Of Okabe and Ito's colours: apart for every kind of colour vision. In print the hatches tell them apart.
 _BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -153,19 +154,32 @@ def _draw_still(curve: Curve, frame: int, still: NDArray[np.uint8], top: Axes, a
     calm = frame == curve.calm() and frame not in curve.peaks(1)
     colour = _BLUE if calm else _VERMILLION
     top.imshow(still)
+    place = None if calm else curve.place_at(frame)
+    if place is not None and place.box is not None:
+        _outline(place.box, still.shape, top)
     top.set_xticks([])
     top.set_yticks([])
     for spine in top.spines.values():
         spine.set(color=colour, linewidth=1.5, linestyle="--" if calm else "-")
     unit = " s" if curve.end_s < 10 else ""
     kind = "calm" if calm else "score"
-    top.set_title(f"{clock(time_s, curve.end_s)}{unit}  {kind} {score:.2f}", fontsize=9)
+    where = "" if place is None else f"  {place.name}"
+    top.set_title(f"{clock(time_s, curve.end_s)}{unit}  {kind} {score:.2f}{where}", fontsize=9)
     axes.plot([time_s], [score], "o", color=colour, markersize=5, zorder=5, mfc="white" if calm else colour)
     line = ConnectionPatch(
         xyA=(0.5, 0.0), coordsA=top.transAxes, xyB=(time_s, score), coordsB=axes.transData,
         color=_GREY, linewidth=0.8, linestyle=":",
     )  # fmt: skip
     top.figure.add_artist(line)
+
+
+def _outline(box: Shares, shape: tuple[int, ...], top: Axes) -> None:
+    """Draw round a part of a still (H, W, 3), so that it is seen on bright and on dark pictures."""
+    left, top_side, right, bottom = box
+    corner = (left * shape[1] - 0.5, top_side * shape[0] - 0.5)  # pixels have their middles at whole numbers
+    size = ((right - left) * shape[1], (bottom - top_side) * shape[0])
+    for colour, width in (("white", 3.5), (_VERMILLION, 1.8)):
+        top.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=width))
 
 
 def _stills(video: Path, curve: Curve, limits: Limits | None) -> list[tuple[int, NDArray[np.uint8]]]:

@@ -12,6 +12,7 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.decode.limits import Limits
 from vadpipe.render.film.job import FilmJob
 from vadpipe.render.film.process import Filming, OnProgress
+from vadpipe.views import WHOLE
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 
@@ -62,6 +63,8 @@ def annotate(
                          file=path, next_step=step)  # fmt: skip
     check_not_the_video(path, video)
     events = [(event.start, event.stop) for event in curve.events]
+    places = [curve.place(event) for event in curve.events]
+    boxes = [WHOLE if place is None or place.box is None else place.box for place in places]
     with atomic_path(path) as temporary:
         job = FilmJob(
             limits=limits or Limits(),
@@ -71,6 +74,7 @@ def annotate(
             scores=curve.scores,
             threshold=curve.threshold,
             events=np.array(events, dtype=np.int64).reshape(-1, 2),
+            boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
         )
         with Filming(video, job, path) as filming:
             filming.finish(on_progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from vadpipe.errors import InputError
 from vadpipe.render.film.job import FilmJob
 from vadpipe.render.film.picture import Planes, Upright, new_planes
@@ -59,7 +61,7 @@ class _Canvas:
         self._picture = self.planes.part(0, left, self.upright.height, self.upright.width)
         self._below = self.planes.part(self.upright.height, 0, layout.height, width)
         self._strip = Strip(layout, source, job.scores, job.threshold, job.events)
-        self._border = layout.border
+        self._border, self._boxes = layout.border, job.boxes
         self._shown: Planes | None = None
 
     def show(self, picture: Planes) -> None:
@@ -67,20 +69,23 @@ class _Canvas:
         self._shown = picture
 
     def mark(self, number: int, *, lost: bool) -> None:
-        """Draw what belongs to a frame: the strip, and round the picture the mark of an event."""
+        """Draw what belongs to a frame: the strip, and round the place of an event its mark."""
         if self._shown is not None:
             self._picture.put(self._shown)
-        if self._strip.event_at(number) is not None:
-            for edge in self._edges():
+        event = self._strip.event_at(number)
+        if event is not None:
+            for edge in self._edges(event):
                 edge.fill(self._strip.alarm)
         self._strip.draw(self._below, number, lost)
 
-    def _edges(self) -> list[Planes]:
-        height, width = self._picture.y.shape
+    def _edges(self, event: int) -> list[Planes]:
+        sides = np.array([*self._picture.y.shape[::-1]] * 2)
+        left, top, right, bottom = (2 * np.rint(self._boxes[event] * sides / 2).astype(int)).tolist()
+        height, width = bottom - top, right - left
         px = min(self._border, height // 4 * 2, width // 4 * 2)
         return [
-            self._picture.part(0, 0, px, width),
-            self._picture.part(height - px, 0, px, width),
-            self._picture.part(0, 0, height, px),
-            self._picture.part(0, width - px, height, px),
+            self._picture.part(top, left, px, width),
+            self._picture.part(bottom - px, left, px, width),
+            self._picture.part(top, left, height, px),
+            self._picture.part(top, right - px, height, px),
         ]

@@ -31,6 +31,9 @@ class Clip:
     for_browsers: bool = False
 
 
+_ARRAYS = ("times_s", "scores", "events", "boxes")
+
+
 @dataclass(frozen=True)
 class FilmJob:
     """One video that is annotated, or cut into clips.
@@ -44,6 +47,7 @@ class FilmJob:
         scores: (N,) float32, NaN where a frame has none.
         threshold: of the curve, or None.
         events: (E, 2) int64, their frames [start, stop).
+        boxes: (E, 4) float64, left, top, right and bottom of each event's place, as shares of the picture.
     """
 
     limits: Limits
@@ -54,6 +58,7 @@ class FilmJob:
     scores: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     threshold: float | None = None
     events: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    boxes: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
 
     @contextmanager
     def in_memory(self) -> Iterator[int]:
@@ -67,8 +72,8 @@ class FilmJob:
         }
         with open(os.memfd_create("vadpipe-film"), "w+b") as file:  # noqa: PTH123  a descriptor
             text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-            arrays = {"times_s": self.times_s, "scores": self.scores, "events": self.events}
-            np.savez(file, record=text, **arrays)  # type: ignore[arg-type]  # its last option is none of ours
+            arrays = {name: getattr(self, name) for name in _ARRAYS}
+            np.savez(file, record=text, **arrays)
             file.flush()
             yield file.fileno()
 
@@ -79,6 +84,6 @@ class FilmJob:
             file.seek(0)  # it stands where the writer left it
             with np.load(file, allow_pickle=False) as content:
                 record = json.loads(bytes(content["record"]))
-                job = cls(**record, **{name: content[name] for name in ("times_s", "scores", "events")})
+                job = cls(**record, **{name: content[name] for name in _ARRAYS})
         clips = tuple(Clip(**clip) for clip in record["clips"])
         return replace(job, limits=Limits(**record["limits"]), clips=clips)
