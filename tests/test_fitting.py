@@ -19,7 +19,14 @@ from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
 
 QUICK = HeadSettings(
-    hidden=8, cluster_dim=4, dropout=0.5, steps=30, batch_bags=4, checks=6, folds=4, learning_rate=1e-2,
+    hidden=8,
+    cluster_dim=4,
+    dropout=0.5,
+    steps=30,
+    batch_bags=4,
+    checks=6,
+    folds=4,
+    learning_rate=1e-2,
     whole_bag_weight=1.0,
 )
 
