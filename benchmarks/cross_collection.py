@@ -39,7 +39,7 @@ from vadpipe.ablation import measuring
 from vadpipe.ablation.runs import Job, Run
 from vadpipe.resuming import code_digest
 
-REFERENCE = "isolated snippets"
+REFERENCE = "isolated snippets, loss of whole bags"
 
 
 def main() -> None:

@@ -38,17 +38,18 @@ class Setting:
 
 _ISOLATED = ExtractSettings(view="whole", window=16, target_fps="all")
 _WINDOWS = replace(_ISOLATED, window=64)
-_SLOWER = replace(_WINDOWS, target_fps=12.5)
-_TWO_VIEWS = replace(_SLOWER, view="left,right")
-_NO_WHOLE_BAGS = HeadSettings(whole_bag_weight=0)
+_TWO_VIEWS = replace(_WINDOWS, target_fps=12.5, view="left,right")
+_WHOLE_BAGS = HeadSettings(whole_bag_weight=1)
 
 _ALL = (
+    Setting("isolated snippets, loss of whole bags", _ISOLATED, _WHOLE_BAGS),
     Setting("isolated snippets", _ISOLATED),
     Setting("windows", _WINDOWS),
     Setting("windows, float32", replace(_WINDOWS, precision="float32")),
-    Setting("windows, 12.5 fps", _SLOWER),
+    Setting("isolated snippets, 12.5 fps", replace(_ISOLATED, target_fps=12.5)),
+    Setting("left and right, windows, 12.5 fps, loss of whole bags", _TWO_VIEWS, _WHOLE_BAGS),
     Setting("left and right, windows, 12.5 fps", _TWO_VIEWS),
-    Setting("left and right, windows, 12.5 fps, no loss of whole bags", _TWO_VIEWS, _NO_WHOLE_BAGS),
+    Setting("left and right, 12.5 fps: the defaults"),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}

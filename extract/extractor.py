@@ -111,8 +111,7 @@ class Extractor:
         settings, record = self.settings, self.settings.record
         name = choose_engine(settings.engine, self.device)
         quantised = settings.quantised_on(name)
-        sampling = settings.sampling
-        n_frames = sampling.window if sampling.windowed else record.clip_frames
+        n_frames = settings.window if settings.sampling.windowed else record.clip_frames
         shape = (n_frames, record.input_px, record.input_px)
         key = f"{record.name}{'-maps' if record.maps else ''}-{self.weights_sha256[:12]}"
         half = settings.precision == "auto"

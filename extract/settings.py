@@ -36,8 +36,7 @@ class ExtractSettings:
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
             half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
-            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`. The backbone's
-            own where it is None.
+            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`.
         target_fps: one frame in k is taken, for a rate near this, see :class:`vadpipe.sampling.Sampling`;
             ``"all"`` takes every frame. The backbone's own where it is None.
         fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
@@ -58,7 +57,7 @@ class ExtractSettings:
     view: str | Iterable[str] | None = None
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
-    window: int | None = None
+    window: int = SNIPPET_FRAMES
     target_fps: float | Literal["all"] | None = None
     fps: float | None = None
     assume_fps: float = ASSUMED_FPS
@@ -108,10 +107,7 @@ class ExtractSettings:
         object.__setattr__(self, "view", ",".join(views) if crops == 1 else None)
 
     def _settle_sampling(self) -> None:
-        """Take the backbone's own window and frame rate where none is asked for, and check the window."""
-        if self.window is None:
-            own = self.record.window if self.stride <= SNIPPET_FRAMES else SNIPPET_FRAMES
-            object.__setattr__(self, "window", own)
+        """Take the backbone's own frame rate where none is asked for, and check the window."""
         if self.fps is not None:
             object.__setattr__(self, "target_fps", "all")
         elif self.target_fps is None:
@@ -196,7 +192,7 @@ class ExtractSettings:
             self.stride,
             self.fps,
             self.record.clip_frames,
-            window=self.window or SNIPPET_FRAMES,
+            window=self.window,
             target_fps=self._target_fps,
         )
 
@@ -231,7 +227,7 @@ class ExtractSettings:
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=self.stride,
             clip_frames=record.clip_frames,
-            window_frames=self.sampling.window,
+            window_frames=self.window,
             fps=self.fps,
             target_fps=self._target_fps,
             assumed_fps=None if timed else self.assume_fps,

@@ -209,7 +209,7 @@ def test_settings_of_other_features_do_not_share_a_folder():
     others = [dict(fps=10.0), dict(window=64), dict(stride=16), dict(view="centre"), dict(crops=5)]
     others.append(dict(precision="float32"))
     folders = [Setting("x", ExtractSettings(**options)).folder for options in others]
-    assert len({SETTINGS["isolated snippets"].folder, *folders}) == 1 + len(others)
+    assert len({SETTINGS["left and right, 12.5 fps: the defaults"].folder, *folders}) == 1 + len(others)
 
 
 def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
@@ -221,11 +221,11 @@ def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
     options = SimpleNamespace(data=tmp_path, seeds=1, work=tmp_path)
     digests = {name: name for name in videos.samples}
 
-    def keys(setting=SETTINGS["isolated snippets"], **changed):
+    def keys(setting=SETTINGS["left and right, 12.5 fps: the defaults"], **changed):
         known = Videos(videos.samples, {}, digests | changed)
         return [job.key for job in jobs_of(protocol, setting, known, options).values()]
 
     assert keys() == keys(Setting("another name"))
-    assert not {*keys()} & {*keys(Setting("x", head=HeadSettings(whole_bag_weight=0)))}
+    assert not {*keys()} & {*keys(Setting("x", head=HeadSettings(whole_bag_weight=0.5)))}
     # Every fold learns from that video, or is tested on it.
     assert not {*keys()} & {*keys(**{"vioperu/003.mp4": "other"})}

@@ -41,20 +41,19 @@ def test_by_default_snippets_overlap_by_half_and_imported_ones_do_not():
     assert ImportSettings("c3d").stride == 16
 
 
-def test_a_backbone_has_its_own_views_window_and_frame_rate():
+def test_a_backbone_has_its_own_views_and_frame_rate():
     own, other = ExtractSettings(), ExtractSettings(backbone="x3d_s")
-    assert (own.view, own.window, own.target_fps) == ("left,right", 64, 12.5)
-    assert own.sampling == Sampling(stride=8, window=64, target_fps=12.5)
-    assert (other.view, other.window, other.target_fps) == ("whole", 16, "all")
-    assert ExtractSettings(view="left,right", window=64, target_fps=12.5) == own
-    asked = ExtractSettings(view="whole", window=16, target_fps="all")
+    assert (own.view, own.target_fps) == ("left,right", 12.5)
+    assert own.sampling == Sampling(stride=8, target_fps=12.5)
+    assert (other.view, other.target_fps) == ("whole", "all")
+    assert ExtractSettings(view="left,right", target_fps=12.5) == own
+    asked = ExtractSettings(view="whole", target_fps="all")
     assert (asked.view, asked.sampling) == ("whole", Sampling(stride=8))
 
 
 def test_what_is_asked_for_goes_before_what_a_backbone_has():
-    assert ExtractSettings(fps=25.0).sampling == Sampling(stride=8, fps=25.0, window=64)
+    assert ExtractSettings(fps=25.0).sampling == Sampling(stride=8, fps=25.0)
     assert ExtractSettings(fps=25.0, target_fps=5.0).target_fps == "all"
-    assert ExtractSettings(stride=17).window == 16  # windows leave no frames out
     assert ExtractSettings(crops=5).views == CROP_VIEWS[5]
     assert ExtractSettings(backbone="x3d_s", target_fps=5.0).sampling == Sampling(stride=8, target_fps=5.0)
 
@@ -102,7 +101,7 @@ def test_settings_come_back_from_their_recipe(choice):
         {"fps": 25.0},
         {"target_fps": "all"},
         {"target_fps": 10.0},
-        {"window": 16},
+        {"window": 64},
         {"view": "whole"},
         {"backbone": "x3d_s"},
     ],

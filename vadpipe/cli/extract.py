@@ -36,12 +36,12 @@ def extract(
         typer.Option(help="Frames from one snippet's start to the next's; 16: no overlap, half the work."),
     ] = 8,
     window: Annotated[
-        int | None,
+        int,
         typer.Option(
-            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also more (64 "
-            "without it), which show what is around it."
+            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also 64, which "
+            "shows what is around it."
         ),
-    ] = None,
+    ] = 16,
     target_fps: Annotated[
         str | None,
         typer.Option(
