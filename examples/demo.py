@@ -53,7 +53,8 @@ def demo() -> int:
     unseen = render(street, WORK / "videos", n_each=6)
     features, head, own = WORK / "features", WORK / "head", WORK / "own head"
     return (
-        vadpipe("extract", WORK / "videos", "-o", features)
+        # Every frame: the staged videos last four seconds, and half of their frames make five snippets.
+        vadpipe("extract", WORK / "videos", "--target-fps", "all", "-o", features)
         or vadpipe("fit", "--features", features, "-o", head, "-q")
         or vadpipe("score", unseen, "--plot", "--report", "--explain", "--head", head, "-o", own)
         or vadpipe("score", street, "--plot", "--report", "-o", WORK / "shipped head")
