@@ -17,7 +17,7 @@ from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.engines.engine import PRECISIONS, check_engine, choose_precision
 from vadpipe.features import Recipe
 from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-from vadpipe.views import CROP_VIEWS, CROPS, fill_short_side, only_whole, parse_views, text_of
+from vadpipe.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
 
 WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
 """Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
@@ -206,7 +206,7 @@ class ExtractSettings:
         """How large frames have to be decoded."""
         if only_whole(self.views):
             return Size(self.record.input_px, square=True)
-        if fill_short_side(self.views):
+        if only_ends(self.views):
             return Size(self.record.input_px, square=False)
         return Size(self.record.resize_px, square=False)
 

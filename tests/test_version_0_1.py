@@ -40,4 +40,4 @@ def test_an_old_head_refuses_what_is_made_by_default_today():
     recipe = TrainedHead.load(MADE / "whole.head.safetensors").record.recipe
     today = ExtractSettings().recipe(weights_sha256=recipe.weights_sha256, decoder="", engine="")
     names = [difference.partition(":")[0] for difference in recipe.differences(today)]
-    assert {"window_frames", "target_fps", "view"} <= {*names}
+    assert {"target_fps", "view", "crops"} <= {*names}

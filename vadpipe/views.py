@@ -90,6 +90,11 @@ def fill_short_side(views: Iterable[str]) -> bool:
     return all(part_of(view) in PARTS[:3] for view in views)
 
 
+def only_ends(views: Iterable[str]) -> bool:
+    """Return whether all of these are ends of the frame, which are decoded to their size and not scaled."""
+    return all(part_of(view) in ("left", "right") for view in views)
+
+
 def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
     """Return the views that are asked for, in the order of :data:`VIEWS`.
 

@@ -118,8 +118,8 @@ def test_whatever_changes_features_is_a_difference(choice):
         (
             {"view": "whole,left-flip"},
             ("whole", "left-flip"),
-            Size(224, square=False),
-            ("whole,left-flip", 2, 224),
+            Size(256, square=False),
+            ("whole,left-flip", 2, 256),
         ),
         (
             {"view": "whole-flip,whole"},

@@ -143,10 +143,12 @@ def test_the_engine_is_shown_the_decoded_frames_and_nothing_else(tmp_path):
 
 def test_views_of_windows_lie_in_their_columns(tmp_path):
     path = write_video(tmp_path / "a.mp4", 100, size=(320, 240))
-    together, features = shown(path, ExtractSettings(window=64, view="left,centre-flip"), n_positions=8)
+    together, features = shown(
+        path, ExtractSettings(window=64, view="top-left,centre-flip", target_fps="all"), n_positions=8
+    )
     assert features.values.shape == (12, 2, 1024)
-    for column, view in enumerate(("left", "centre-flip")):
-        alone, _ = shown(path, ExtractSettings(window=64, view=view), n_positions=8)
+    for column, view in enumerate(("top-left", "centre-flip")):
+        alone, _ = shown(path, ExtractSettings(window=64, view=view, target_fps="all"), n_positions=8)
         np.testing.assert_array_equal(together[column::2], alone)
     # the first window's views are the first two runs, the second's the next two
     np.testing.assert_allclose(features.values[[0, 0, -1, -1], [0, 1, 0, 1], 0], [1, 2, 3, 4], rtol=1e-6)
@@ -348,5 +350,5 @@ def test_an_extractor_travels_to_other_processes(tiny, tmp_path):
 def test_i3d_features_of_a_real_clip(data, i3d_weights, tmp_path):
     result = extract_features([data / "fight_surv/fight/fi001.mp4"], tmp_path)
     features = Features.load(result.written[0])
-    assert features.values.shape == (6, 1, 1024)  # of 53 frames
+    assert features.values.shape == (3, 2, 1024)  # every second of 53 frames, left and right
     assert (features.values >= 0).all()  # means of a ReLU

@@ -138,7 +138,7 @@ class Brightness:
 def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch):
     from test_fitting import QUICK
 
-    settings = vadpipe.ExtractSettings(window=64, stride=16)
+    settings = vadpipe.ExtractSettings(view="whole", window=64, stride=16, target_fps="all")
     extractor = Extractor(settings)
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     for name in ("normal/a.mp4", "fight/b.mp4"):
