@@ -9,7 +9,6 @@ import torch
 from vadpipe.extract.engines.engine import choose_engine
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.head.settings import HeadSettings
-from vadpipe.views import text_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Setting:
         sampling = f"{extract.stride}-{extract.window}-{extract.fps or extract.target_fps}"
         engine = choose_engine(extract.engine, torch.device("cpu"))
         precision = "float32" if extract.quantised_on(engine) is None else "int8"
-        return f"{extract.backbone}-{text_of(extract.views)}-{sampling}-{precision}"
+        return f"{extract.backbone}-{','.join(extract.views)}-{sampling}-{precision}"
 
 
 _ISOLATED = ExtractSettings(view="whole", window=16, target_fps="all")

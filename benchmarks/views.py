@@ -1,10 +1,11 @@
-"""How much a whole frame that was scaled from a larger one differs from one that was decoded as a square.
+"""How much views that are scaled from a larger frame differ from those that are decoded to their size.
 
     python benchmarks/views.py VIDEOS... [--precision auto]
 
-A whole frame seen alone is decoded as a square; beside other views it is scaled from the frame that these are
-cut from. Printed are the cosines between the features that I3D gives of each snippet, the differences between
-the scores of the included head, and what cutting and scaling views takes of a processor, a frame.
+A whole frame seen alone is decoded as a square, and left and right alone to their size; beside other views
+they are scaled from the frame that these are cut from. Printed are the cosines between the features that I3D
+gives of each snippet, the differences between the scores of the included head where it knows the views, and
+what cutting and scaling views takes of a processor, a frame.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from vadpipe.extract.views import Looking
 from vadpipe.features import Features
 from vadpipe.scoring.scorer import Scorer
 
+PAIRS = (("whole", "whole,centre"), ("left,right", "whole,left,right"))
+"""Views, and the same beside others."""
+
 
 def main() -> None:
     """Measure and print."""
@@ -35,22 +39,34 @@ def main() -> None:
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
-    alone = Extractor(ExtractSettings(precision=options.precision))
-    beside = Extractor(ExtractSettings(view="whole,centre", precision=options.precision))
-    scorer, cosines, falls = Scorer(), [], []
-    for video in options.videos:
-        one, other = features_of(alone, video), features_of(beside, video).of_views(["whole"])
-        a, b = one.values[~one.lost, 0], other.values[~other.lost, 0]
-        cosines.append((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
-        falls.append(np.abs(scorer.curve(one).scores - scorer.curve(other).scores))
-    cosine, fall = np.concatenate(cosines), np.concatenate(falls)
-    print(f"{len(cosine)} snippets by {one.recipe.engine}")
+    for views, beside in PAIRS:
+        compare(options.videos, views, beside, options.precision)
+    settings = ExtractSettings(view="whole,centre")
+    frames = decoded(options.videos[0], settings)
+    for names in (["whole"], ["left", "right"], ["whole", "left", "right"], ["centre"]):
+        took_ms = 1e3 * took_s(Looking(names, settings.record.input_px), frames) / len(frames)
+        print(f"{', '.join(names)} of {frames[0].shape[1]} x {frames[0].shape[0]}: {took_ms:.2f} ms a frame")
+
+
+def compare(videos: list[Path], views: str, beside: str, precision: str) -> None:
+    """Print how much features of views alone differ from the same views beside others."""
+    alone = Extractor(ExtractSettings(view=views, precision=precision))
+    together = Extractor(ExtractSettings(view=beside, precision=precision))
+    scorer, cosines, changes = Scorer(), [], []
+    knows = {*alone.settings.views} <= {*scorer.head.record.recipe.views}
+    for video in videos:
+        one = features_of(alone, video)
+        other = features_of(together, video).of_views(alone.settings.views)
+        a, b = one.values[~one.lost], other.values[~other.lost]
+        cosines.append(((a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)).ravel())
+        if knows:
+            changes.append(np.abs(scorer.curve(one).scores - scorer.curve(other).scores))
+    cosine = np.concatenate(cosines)
+    print(f"{views} alone and beside others: {len(cosine)} features by {one.recipe.engine}")
     print(f"cosine: mean {cosine.mean():.4f}, lowest {cosine.min():.4f}")
-    print(f"score: mean difference {np.nanmean(fall):.3f}, largest {np.nanmax(fall):.3f}")
-    frames = decoded(options.videos[0], beside.settings)
-    for views in (["whole"], ["left", "right"], ["whole", "left", "right"], ["centre"]):
-        took_ms = 1e3 * took_s(Looking(views, beside.settings.record.input_px), frames) / len(frames)
-        print(f"{', '.join(views)} of {frames[0].shape[1]} x {frames[0].shape[0]}: {took_ms:.2f} ms a frame")
+    if knows:
+        change = np.concatenate(changes)
+        print(f"score: mean difference {np.nanmean(change):.3f}, largest {np.nanmax(change):.3f}")
 
 
 def features_of(extractor: Extractor, video: Path) -> Features:

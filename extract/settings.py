@@ -215,7 +215,7 @@ class ExtractSettings:
         """The names of the views, in the order in which they lie along the axis C of features."""
         if self.crops > 1:
             return CROP_VIEWS[self.crops]
-        return parse_views(self.view or self.record.view)
+        return parse_views(self.view or "")  # settled when these settings were made
 
     def recipe(self, *, weights_sha256: str, decoder: str, engine: str, timed: bool = True) -> Recipe:
         """Return the record of features that these settings make of a video that has times, or has none."""

@@ -206,7 +206,14 @@ def test_settings_of_other_features_do_not_share_a_folder():
 
     from vadpipe import ExtractSettings
 
-    others = [dict(fps=10.0), dict(window=64), dict(stride=16), dict(view="centre"), dict(crops=5)]
+    others = [
+        dict(fps=10.0),
+        dict(window=64),
+        dict(stride=16),
+        dict(view="centre"),
+        dict(crops=5),
+        dict(crops=10),
+    ]
     others.append(dict(precision="float32"))
     folders = [Setting("x", ExtractSettings(**options)).folder for options in others]
     assert len({SETTINGS["left and right, 12.5 fps: the defaults"].folder, *folders}) == 1 + len(others)

@@ -55,7 +55,8 @@ class Recipe(BaseModel):
         view: which parts of the frame the backbone sees: names of :data:`vadpipe.views.VIEWS` with commas, or
             ``"crops"`` for five or ten crops. ``"unknown"`` where features were made elsewhere.
         resize_px: the short side of the frame as it was decoded, from which views are cut; equal to input_px
-            where only the whole frame is seen, which is decoded as a square.
+            where it is decoded to the size that is seen: as a square for the whole frame alone, and for left
+            and right alone.
         input_px: side of the square that the backbone sees.
         crops: how many views of each snippet, C.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.

@@ -91,7 +91,7 @@ def fill_short_side(views: Iterable[str]) -> bool:
 
 
 def only_ends(views: Iterable[str]) -> bool:
-    """Return whether all of these are ends of the frame, which are decoded to their size and not scaled."""
+    """Return whether all of these are ends of the frame, whose short side can be decoded to their size."""
     return all(part_of(view) in ("left", "right") for view in views)
 
 

@@ -11,11 +11,11 @@ from conftest import write_video
 from test_curve import slow_spread
 from test_features import make_features
 from test_fitting import QUICK
+from test_scoring import features_of as extracted
 from test_threshold import make_calibration
 
 import vadpipe
 from vadpipe.curve import Curve
-from vadpipe.extract.videos import named_video
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
@@ -149,14 +149,6 @@ def flicker_head(tmp_path_factory, x3d_weights):
     return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
 
 
-def scored(scorer, video):
-    begun = scorer.begin(named_video(video))
-    try:
-        return scorer.features(begun)
-    finally:
-        begun.close()
-
-
 @pytest.mark.parametrize(
     ("size", "part", "name", "box"),
     [
@@ -186,7 +178,7 @@ def test_the_place_is_that_of_the_view_with_the_highest_score_of_its_own(
 
     video = write_video(tmp_path / "clip.mp4", 120, size=(400, 160), frame=first_left_then_right)
     scorer = vadpipe.Scorer(flicker_head, weights=x3d_weights)
-    features = scored(scorer, video)
+    features = extracted(scorer, video)
     assert (features.source.width_px, features.source.height_px) == (400, 160)
     calls, own = [], Head.score_views
     monkeypatch.setattr(Head, "score_views", lambda head, *of: calls.append(of) or own(head, *of))

@@ -26,8 +26,8 @@ def extract(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What the backbone sees, with commas: whole (without it), centre, left, right, top-left, "
-            "top-right, bottom-left, bottom-right; mirrored: whole-flip, centre-flip, and so on.",
+            help="What the backbone sees, with commas: left,right (i3d without it), whole (the others "
+            "without it), centre, top-left, top-right, bottom-left, bottom-right; mirrored: whole-flip, …",
         ),
     ] = None,
     crops: Annotated[int, typer.Option(help="5 or 10: the views of the field's feature files.")] = 1,
