@@ -49,7 +49,7 @@ from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.videos import named_video
-from vadpipe.extract.views import Looking
+from vadpipe.extract.views import ViewCropper
 from vadpipe.sampling import SNIPPET_FRAMES
 from vadpipe.weights import cache
 
@@ -163,8 +163,8 @@ def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[F
 def clips_of(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> Clips:
     """Return the clips of each view of a video that is whole."""
     whole = np.ones(len(timeline.times_s), dtype=np.bool_)
-    look = Looking(settings.views, settings.record.input_px)
-    return Clips(frames, lambda: whole, timeline, settings.sampling, look=look)
+    crop_views = ViewCropper(settings.views, settings.record.input_px)
+    return Clips(frames, lambda: whole, timeline, settings.sampling, crop_views=crop_views)
 
 
 def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:

@@ -36,7 +36,7 @@ class Clips:
         timeline: of the video.
         sampling: which frames each snippet takes.
         on_time: told the time in seconds up to which frames have been read.
-        look: returns the views of a frame, as many and as large of each; all of it by default.
+        crop_views: returns the views of a frame, as many and as large of each; all of it by default.
 
     Attributes:
         n_frames: frames of the video up to the last that could be decoded; known when all clips have been
@@ -53,14 +53,14 @@ class Clips:
         timeline: Timeline,
         sampling: Sampling,
         on_time: Callable[[float], None] | None = None,
-        look: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]] = _all_of,
+        crop_views: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]] = _all_of,
     ) -> None:
         self.n_frames = len(timeline.times_s)
         self.drawn: list[int] = []
         self.gaps: list[tuple[int, int]] = []
         self._frames, self._decoded = iter(frames), decoded
         self._timeline, self.sampling, self._on_time = timeline, sampling, on_time
-        self._look = look
+        self._crop_views = crop_views
         self._held: dict[int, Sequence[NDArray[np.uint8]]] = {}  # the views of each frame
         self._last = -1
         self._ended = False
@@ -122,7 +122,7 @@ class Clips:
             if frame is None:
                 self._ended = True
                 return
-            self._held[frame.number] = self._look(frame.pixels)
+            self._held[frame.number] = self._crop_views(frame.pixels)
             self._last = frame.number
             if self._on_time is not None:
                 self._on_time(float(self._timeline.times_s[frame.number]))

@@ -28,7 +28,7 @@ from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.videos import Video, named_video
-from vadpipe.extract.views import Looking
+from vadpipe.extract.views import ViewCropper
 from vadpipe.features import Features, Source
 from vadpipe.weights import cache
 
@@ -200,8 +200,8 @@ class Extractor:
         tell: Callable[[float], None] | None = None
         if report is not None:
             tell = lambda time_s: report(time_s, timeline.end_s)  # noqa: E731
-        look = Looking(settings.views, settings.record.input_px)
-        clips = Clips(decoding.frames(), decoding.decoded, timeline, settings.sampling, tell, look)
+        crop_views = ViewCropper(settings.views, settings.record.input_px)
+        clips = Clips(decoding.frames(), decoding.decoded, timeline, settings.sampling, tell, crop_views)
         # Rows are written where they belong as they come: an hour of features is not held twice.
         n_planned = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
         shape = (n_planned, len(settings.views), settings.record.feature_dim)

@@ -41,7 +41,7 @@ def box_of(view: str, height: int, width: int, side_px: int) -> Box:
     return top, left, top + side_px, left + side_px
 
 
-class Looking:
+class ViewCropper:
     """Cuts the views out of frames.
 
     Args:

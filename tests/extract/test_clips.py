@@ -34,20 +34,20 @@ def clips_of(numbers, video, sampling, on_time=None):
     return Clips(came, lambda: decoded, video, sampling, on_time)
 
 
-def test_each_frame_is_looked_at_once_and_the_views_of_a_clip_follow_each_other():
-    video, looked = regular(40), []
+def test_each_frame_is_cropped_once_and_the_views_of_a_clip_follow_each_other():
+    video, cropped = regular(40), []
 
-    def look(frame):
-        looked.append(int(frame[0, 0, 0]))
+    def crop_views(frame):
+        cropped.append(int(frame[0, 0, 0]))
         return frame[:2, :2], 100 + frame[:3, :3]
 
     frames = (Frame(number, np.full((6, 8, 3), number, np.uint8)) for number in range(40))
-    clips = Clips(frames, lambda: np.ones(40, bool), video, Sampling(stride=8), look=look)
+    clips = Clips(frames, lambda: np.ones(40, bool), video, Sampling(stride=8), crop_views=crop_views)
     found = []
     for clip in clips:
         assert len(clips.drawn) == len(found) // 2 + 1
         found.append(clip)
-    assert looked == [*range(40)]
+    assert cropped == [*range(40)]
     assert clips.drawn == [0, 1, 2, 3]
     for start, left, right in zip((0, 8, 16, 24), found[::2], found[1::2], strict=True):
         np.testing.assert_array_equal(left[:, 1, 1, 1], range(start, start + 16))

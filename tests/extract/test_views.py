@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import ten_crop
 
-from vadpipe.extract.views import Looking, box_of
+from vadpipe.extract.views import ViewCropper, box_of
 from vadpipe.views import CROP_VIEWS, PARTS, VIEWS
 
 SIDE = 224
@@ -70,7 +70,7 @@ def slow_scaled(picture):
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_shows_its_part_of_the_frame(view, size):
     frame = smooth(*size)
-    (seen,) = Looking([view], SIDE)(frame)
+    (seen,) = ViewCropper([view], SIDE)(frame)
     assert (seen.shape, seen.dtype) == ((SIDE, SIDE, 3), np.uint8)
     part = slow_part(frame, view.removesuffix("-flip"))
     expected = part[:, ::-1] if view.endswith("-flip") else part
@@ -83,7 +83,7 @@ def test_a_view_shows_its_part_of_the_frame(view, size):
 
 
 def test_left_and_right_of_a_square_frame_are_all_of_it():
-    whole, left, right = Looking(["whole", "left", "right"], SIDE)(smooth(256, 256))
+    whole, left, right = ViewCropper(["whole", "left", "right"], SIDE)(smooth(256, 256))
     np.testing.assert_array_equal(left, whole)
     np.testing.assert_array_equal(right, whole)
 
@@ -91,16 +91,16 @@ def test_left_and_right_of_a_square_frame_are_all_of_it():
 def test_several_views_are_those_of_each_alone_in_the_order_asked():
     frame = smooth(256, 342)
     for views in (VIEWS, VIEWS[::-1]):
-        for view, seen in zip(views, Looking(views, SIDE)(frame), strict=True):
-            np.testing.assert_array_equal(seen, Looking([view], SIDE)(frame)[0])
+        for view, seen in zip(views, ViewCropper(views, SIDE)(frame), strict=True):
+            np.testing.assert_array_equal(seen, ViewCropper([view], SIDE)(frame)[0])
 
 
 def test_what_has_the_size_already_is_cut_out_and_not_copied():
     frame = noise()
-    for part, seen in zip(PARTS[3:], Looking(PARTS[3:], SIDE)(frame), strict=True):
+    for part, seen in zip(PARTS[3:], ViewCropper(PARTS[3:], SIDE)(frame), strict=True):
         assert np.shares_memory(seen, frame), part
     squeezed = noise(SIDE, SIDE)
-    for seen in Looking(["whole", "whole-flip"], SIDE)(squeezed):
+    for seen in ViewCropper(["whole", "whole-flip"], SIDE)(squeezed):
         assert np.shares_memory(seen, squeezed)
 
 
@@ -109,13 +109,13 @@ def test_frames_that_cannot_be_written_are_scaled_and_stay():
     frame = noise()
     before = frame.copy()
     frame.flags.writeable = False
-    Looking(["whole", "left"], SIDE)(frame)
+    ViewCropper(["whole", "left"], SIDE)(frame)
     np.testing.assert_array_equal(frame, before)
 
 
 def test_ten_crops_are_those_of_torchvision_in_the_order_of_the_field():
     source = noise(256, 340)
-    found = Looking(CROP_VIEWS[10], SIDE)(source)
+    found = ViewCropper(CROP_VIEWS[10], SIDE)(source)
     theirs = [
         crop.permute(1, 2, 0).numpy()
         for crop in ten_crop(torch.from_numpy(source).permute(2, 0, 1), [SIDE] * 2)
@@ -123,7 +123,7 @@ def test_ten_crops_are_those_of_torchvision_in_the_order_of_the_field():
     # theirs: four corners and the centre, then the same of the mirrored picture; here the centre is third
     for ours, other in zip(range(10), [0, 1, 4, 2, 3, 5, 6, 9, 7, 8], strict=True):
         np.testing.assert_array_equal(found[ours], theirs[other])
-    for five, ten in zip(Looking(CROP_VIEWS[5], SIDE)(source), found, strict=False):
+    for five, ten in zip(ViewCropper(CROP_VIEWS[5], SIDE)(source), found, strict=False):
         np.testing.assert_array_equal(five, ten)
 
 
@@ -131,13 +131,13 @@ def test_every_processor_gives_the_same_picture():
     """Whichever instructions torch may use; what it does where there are none of them is the oracle."""
     program = (
         "import hashlib, numpy as np\n"
-        "from vadpipe.extract.views import Looking\n"
+        "from vadpipe.extract.views import ViewCropper\n"
         "frame = np.random.default_rng(0).integers(0, 256, (256, 342, 3), dtype=np.uint8)\n"
-        "print(hashlib.sha256(np.stack(Looking(['whole', 'left'], 224)(frame))).hexdigest())\n"
+        "print(hashlib.sha256(np.stack(ViewCropper(['whole', 'left'], 224)(frame))).hexdigest())\n"
     )
     plain = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=plain, capture_output=True, text=True, check=True
     )
-    here = np.stack(Looking(["whole", "left"], SIDE)(noise(256, 342)))
+    here = np.stack(ViewCropper(["whole", "left"], SIDE)(noise(256, 342)))
     assert done.stdout.strip() == hashlib.sha256(here).hexdigest()

@@ -13,7 +13,7 @@ from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.pictures import read_frames
 from vadpipe.extract.rows import Runs
 from vadpipe.extract.videos import named_video
-from vadpipe.extract.views import Looking
+from vadpipe.extract.views import ViewCropper
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.scoring.explaining import CELLS, explain
 from vadpipe.scoring.scorer import Scorer
@@ -30,13 +30,13 @@ def scored(scorer, path, threshold=None):
 
 def slow_heat(scorer, features, snippet, clip):
     """Cover window after window of all the frame, put the features into the video, and score all of it again."""
-    look = Looking(features.recipe.views, scorer.settings.record.input_px)
+    crop_views = ViewCropper(features.recipe.views, scorer.settings.record.input_px)
     rows, columns = ([round(size * part / CELLS) for part in range(CELLS + 1)] for size in clip.shape[1:3])
     colour = np.round(clip.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
 
     def score(pixels):
         values = features.values.copy()
-        frames = [look(frame) for frame in pixels]
+        frames = [crop_views(frame) for frame in pixels]
         for column in range(values.shape[1]):
             clip = np.stack([views[column] for views in frames])
             values[snippet, column] = scorer.run_backbone([clip])[0]

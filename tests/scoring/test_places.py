@@ -62,7 +62,7 @@ def test_left_and_right_are_the_two_ends_of_the_long_side(size, boxes):
 def test_boxes_are_what_the_backbone_is_shown():
     """Of frames whose pixels say where they lie, cut as extraction cuts them."""
     from vadpipe.extract.decode.timeline import scaled_to
-    from vadpipe.extract.views import Looking
+    from vadpipe.extract.views import ViewCropper
 
     for size in ((640, 360), (360, 640), (353, 288)):
         width, height = scaled_to(256, *size)
@@ -71,7 +71,7 @@ def test_boxes_are_what_the_backbone_is_shown():
         frame[..., 1] = np.linspace(0, 255, height).round()[:, None]
         views = CROP_VIEWS[5]
         found = shown("crops", size, crops=5, resize_px=256)
-        for view, square in zip(views, Looking(views, 224)(frame), strict=True):
+        for view, square in zip(views, ViewCropper(views, 224)(frame), strict=True):
             (place,) = (place for place in found.places if place.view == view)
             corners = [*square[0, 0, :2] / 255, *square[-1, -1, :2] / 255]
             assert place.box == pytest.approx(corners, abs=0.01)

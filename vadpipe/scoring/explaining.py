@@ -22,7 +22,7 @@ from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.pictures import read_frames, read_stills
 from vadpipe.extract.rows import Runs
-from vadpipe.extract.views import Box, Looking, box_of
+from vadpipe.extract.views import Box, ViewCropper, box_of
 from vadpipe.features import Features, Recipe
 from vadpipe.views import only_whole
 
@@ -146,8 +146,8 @@ def _heat(
                 version[covered, *area] = colour
                 yield version
 
-    look = Looking(seen_views, side_px)
-    views = (np.stack(view) for version in versions() for view in zip(*map(look, version), strict=True))
+    crop_views = ViewCropper(seen_views, side_px)
+    views = (np.stack(view) for version in versions() for view in zip(*map(crop_views, version), strict=True))
     outputs = scorer.run_backbone(views)
     outputs = outputs.reshape(len(windows) + 1, len(clips), len(seen_views), *outputs.shape[1:])
     seen = scorer.head.scores_if(features, snippet, runs.row(outputs))
