@@ -20,6 +20,13 @@ def evaluate(
     head: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
     ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Some of the views that the features hold, with commas; all without it.",
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "evaluation"
     ),
@@ -42,6 +49,7 @@ def evaluate(
         features,
         truth=truth,
         head=head,
+        view=view,
         output=output,
         threshold=threshold,
         lengths=lengths,

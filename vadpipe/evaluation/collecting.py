@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Collected:
     """
 
     judged: list[Judged]
+    views: tuple[str, ...]
     failed: list[Failure]
     missing: list[str]
     ambiguous: dict[str, list[str]]
@@ -57,14 +58,15 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
             on_failure(failed[-1])
 
     truths = {item.video: item for item in read_truth(settings.truth)}
-    files, foreign = _by_video(settings.features, head.record.recipe, fail)
+    found = _by_video(settings.features, head.record.recipe, settings.views, fail)
+    files = found.files
     matched = match(truths, files)
     matched.tell(log)
     judged: list[Judged] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
         try:
-            item, mismatch = judge(files[video], head, truths[name], settings.lengths)
+            item, mismatch = judge(files[video], head, truths[name], settings.lengths, settings.views)
         except FeatureError as error:
             fail(files[video], error)
             continue
@@ -81,16 +83,36 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         )
     tell(log, "videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
     return Collected(
-        judged, failed, matched.missing, matched.ambiguous, mismatches, matched.superfluous, foreign
+        judged=judged,
+        views=found.views,
+        failed=failed,
+        missing=matched.missing,
+        ambiguous=matched.ambiguous,
+        mismatches=mismatches,
+        unused=matched.superfluous,
+        foreign=found.foreign,
     )
 
 
-def _by_video(
-    folder: Path, recipe: Recipe, fail: Callable[[Path, FeatureError], None]
-) -> tuple[dict[str, Path], list[Path]]:
-    """Return the feature file of each video that the head can score, and the files of other recipes.
+@dataclass(frozen=True)
+class _Found:
+    """The feature file of each video that can be scored, the views of all of these, and the other files."""
 
-    They may hold only some of the head's views, but all the same: as many as any file has.
+    files: dict[str, Path]
+    views: tuple[str, ...]
+    foreign: list[Path]
+
+
+def _by_video(
+    folder: Path,
+    recipe: Recipe,
+    asked: tuple[str, ...] | None,
+    fail: Callable[[Path, FeatureError], None],
+) -> _Found:
+    """Find the features that the head can score in a folder.
+
+    They may hold only some of the head's views, but all the same: as many as any file has. Where views are
+    asked for, they are those that hold all of these.
     """
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
@@ -103,30 +125,50 @@ def _by_video(
         except FeatureError as error:
             fail(path, error)
             continue
-        others = recipe.differences(header.recipe, fewer_views=True)
+        others = _differences(recipe, header.recipe, asked)
         if others:
             foreign.append(path)
             differences = differences or others
             continue
-        fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
+        fitting.setdefault(asked or header.recipe.views, []).append((header.source.video, path))
     views = max(fitting, key=lambda views: (len(views), len(fitting[views])), default=recipe.views)
     files = _one_a_video(fitting.pop(views, []))
     for other, passed in fitting.items():
         foreign += [path for _, path in passed]
-        differences = differences or [f"view: {','.join(views)} / {','.join(other)}"]
+        differences = differences or [_differing_views(views, other)]
     if not files:
-        kind = f" that fits the head ({'; '.join(differences[:_NAMED])})" if foreign else ""
-        raise FeatureError(
-            f"holds no feature file{kind}",
-            file=folder,
-            next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
-            "--features.",
-        )
-    if views != recipe.views:
+        raise _none_fits(folder, asked, differences[:_NAMED])
+    if asked is not None:
+        log.info("views: %s, of %s", ", ".join(asked), ", ".join(recipe.views))
+    elif views != recipe.views:
         what = "%s: holds only some of the views that the head was trained on: %s, of %s"
         log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
-    return files, foreign
+    return _Found(files, views, foreign)
+
+
+def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:
+    """Return why a head of a recipe cannot score the views that are asked for of other features."""
+    differences = recipe.differences(other, fewer_views=True)
+    if asked is not None and not {*asked} <= {*other.views}:
+        differences.append(_differing_views(asked, other.views))
+    return differences
+
+
+def _differing_views(wanted: Sequence[str], held: Sequence[str]) -> str:
+    return f"view: {','.join(wanted)} / {','.join(held)}"
+
+
+def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[str]) -> FeatureError:
+    what = "the head" if asked is None else "the head and --view"
+    return FeatureError(
+        f"holds no feature file that fits {what} ({'; '.join(differences)})"
+        if differences
+        else "holds no feature file",
+        file=folder,
+        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
+        "--features.",
+    )
 
 
 def _one_a_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,7 +40,9 @@ class Mismatch:
     n_anomalous_lost: int
 
 
-def judge(path: Path, head: TrainedHead, truth: Truth, lengths: Lengths) -> tuple[Judged, Mismatch | None]:
+def judge(
+    path: Path, head: TrainedHead, truth: Truth, lengths: Lengths, views: Sequence[str] | None = None
+) -> tuple[Judged, Mismatch | None]:
     """Score a feature file and set it against the truth; say so where their lengths differ.
 
     The frames that both have are compared, from the first on.
@@ -50,12 +53,15 @@ def judge(path: Path, head: TrainedHead, truth: Truth, lengths: Lengths) -> tupl
         truth: about the same video.
         lengths: ``"near"`` refuses a difference of more than :data:`TOLERATED_FRAMES`, since the truth may
             then be about another cut of the video; ``"any"`` takes it.
+        views: of those that the file holds, in any order; all of them where it is None.
 
     Raises:
         FeatureError: where the file cannot be read or does not fit the head, no frame of it has a score, the
             lengths differ by too much, or no anomalous frame of an abnormal video would be left.
     """
     features = Features.load(path)
+    if views is not None and tuple(views) != features.recipe.views:
+        features = features.of_views(views)
     truth, mismatch = aligned(truth, features.n_frames, lengths, path)
     n_frames = truth.n_frames
     scores = spread(head.snippet_scores(features), features.spans, features.n_frames)[:n_frames]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +21,7 @@ from vadpipe.evaluation.pictures import plot_curves, plot_videos
 from vadpipe.evaluation.report import write_metrics
 from vadpipe.evaluation.results import Evaluation, Figure, Settings
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.views import parse_views
 from vadpipe.weights import SHIPPED_HEAD
 
 _WRITERS = {"metrics.json": write_metrics, "curves.png": plot_curves, "videos.png": plot_videos}
@@ -30,6 +32,7 @@ def evaluate(
     *,
     truth: str | os.PathLike[str],
     head: str | os.PathLike[str] | None = None,
+    view: str | Iterable[str] | None = None,
     output: str | os.PathLike[str] | None = "evaluation",
     threshold: float | None = None,
     lengths: Lengths = "near",
@@ -48,6 +51,8 @@ def evaluate(
         features: folder that ``extract`` wrote; files of another recipe than the head's are passed over.
         truth: CSV ``video,frames,anomalies[,class][,group]``, see :func:`vadpipe.truth.read_truth`.
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
+        view: only these of the views that the features hold, see :data:`vadpipe.views.VIEWS`; all of them
+            where it is None. Features that lack one of them are passed over.
         output: folder for the results; None writes none.
         threshold: what alarms and events are counted at; the head's own by default.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
@@ -60,15 +65,18 @@ def evaluate(
 
     Raises:
         FeatureError: where the head cannot be read, no features fit it, or a video is there twice.
-        UsageError: where the truth or an argument is off.
+        UsageError: where the truth or an argument is off, or the head was not trained on a view.
         InputError: where no video of the truth could be evaluated.
         OutputError: where results cannot be written.
     """
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path
-    settings = Settings(path, Path(features), Path(truth), threshold, lengths, bootstrap, seed)
+    views = None if view is None else parse_views(view)
+    settings = Settings(path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed)
     _check(settings)
     trained = TrainedHead.load(path, choose_device(device))
+    if views is not None:
+        trained.check_views(views, path)
     if output is not None:
         check_writable(Path(output))
     collected = collect(settings, trained, on_failure)

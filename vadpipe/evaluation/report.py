@@ -35,6 +35,8 @@ def record(result: Evaluation) -> dict[str, object]:
         "settings": {
             "threshold": result.threshold,
             "threshold_from": "head" if settings.threshold is None else "user",
+            "views": result.views,
+            "views_from": "features" if settings.views is None else "user",
             "lengths": settings.lengths,
             "tolerated_frames": TOLERATED_FRAMES,
             "join_s": MERGE_GAP_S,

@@ -19,6 +19,8 @@ class Settings:
     Attributes:
         head: the head file.
         features: folder of the feature files.
+        views: those that were asked for, in the order of :data:`vadpipe.views.VIEWS`; None for all that the
+            features hold.
         truth: the CSV.
         threshold: what alarms and events are counted at; None takes the head's own.
         lengths: see :func:`vadpipe.evaluation.comparing.judge`.
@@ -28,6 +30,7 @@ class Settings:
 
     head: Path
     features: Path
+    views: tuple[str, ...] | None
     truth: Path
     threshold: float | None
     lengths: Lengths
@@ -61,6 +64,7 @@ class Evaluation:
         judged: the curves and the truth that was compared with them, in the truth's order.
         settings: what was asked for.
         threshold: what alarms and events were counted at.
+        views: what was scored, as :attr:`vadpipe.features.Recipe.views` names them.
         failed: feature files that could not be used, and why.
         missing: videos of the truth that have no features.
         ambiguous: videos of the truth that fit several feature files or share one, and these.
@@ -77,6 +81,7 @@ class Evaluation:
     judged: list[Judged] = field(repr=False)
     settings: Settings
     threshold: float
+    views: tuple[str, ...]
     failed: list[Failure]
     missing: list[str]
     ambiguous: dict[str, list[str]]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.results import Evaluation, Figure
+from vadpipe.views import are_named
 
 _FRAMES = {
     "auc": "frame ROC-AUC",
@@ -64,6 +65,8 @@ def _compared(result: Evaluation) -> Table:
             table.add_row(what, str(count))
     source = "the head's" if result.settings.threshold is None else "as given"
     table.add_row("threshold", f"{result.threshold:.3f}, {source}")
+    if are_named(result.views):
+        table.add_row("views", ", ".join(result.views))
     table.add_row("head", escape(str(result.settings.head)))
     return table
 

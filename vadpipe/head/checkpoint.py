@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from vadpipe.atomic import write_bytes
-from vadpipe.errors import FeatureError
+from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features import Features, Recipe
 from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
@@ -126,6 +126,25 @@ class TrainedHead:
     def joins_by_max(self) -> bool:
         """Whether a score is the highest of the scores of the views, each by itself."""
         return self.record.settings.view_join == "max"
+
+    def check_views(self, views: Sequence[str], file: Path) -> None:
+        """Check that the head was trained on views that it is to score by.
+
+        Args:
+            views: names of :data:`vadpipe.views.VIEWS`.
+            file: the head's, for the message.
+
+        Raises:
+            UsageError: where it was not trained on one of them.
+        """
+        known = self.record.recipe.views
+        for view in views:
+            if view not in known:
+                raise UsageError(
+                    f"the head was not trained on the view {view}",
+                    file=file,
+                    next_step=f"Choose of those that it knows: {', '.join(known)}.",
+                )
 
     def _in_pieces(
         self,

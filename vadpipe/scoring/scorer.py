@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Video, named_video
-from vadpipe.features import Features, Recipe
+from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead, joined
 from vadpipe.scoring.places import view_places
 from vadpipe.views import are_named
@@ -85,7 +85,7 @@ class Scorer:
         if foreign:
             raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
         self._extractor = Extractor(ExtractSettings.of_recipe(recipe, view, device=device, **options))
-        _check_known(self.settings.views, recipe, path)
+        self.head.check_views(self.settings.views, path)
         log.info("views: %s, of %s", ", ".join(self.settings.views), ", ".join(recipe.views))
         self._extractor.settings.check_here()
         self._store = None if features is None else FeatureStore(Path(features))
@@ -217,17 +217,6 @@ class Scorer:
 
         self._check_weights()
         return np.stack([positions(output) for output in run_engine(self._extractor.engine, views)])
-
-
-def _check_known(views: Sequence[str], recipe: Recipe, head: Path) -> None:
-    """Raise UsageError where the head was not trained on one of the views."""
-    for view in views:
-        if view not in recipe.views:
-            raise UsageError(
-                f"the head was not trained on the view {view}",
-                file=head,
-                next_step=f"Choose of those that it knows: {', '.join(recipe.views)}.",
-            )
 
 
 @dataclass(frozen=True)
