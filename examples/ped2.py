@@ -6,11 +6,14 @@ unusual. For research: nothing that is trained on it is shipped.
 
 Usage::
 
-    python examples/ped2.py DATA WORK [--stride 8] [--crops 1] [--splits 10] [--preset default]
+    python examples/ped2.py DATA WORK [--view left,right] [--crops 1] [--stride 8] [--target-fps 12.5]
+        [--precision auto] [--preset default] [--set NAME=VALUE] [--splits 10]
 
-DATA is the data set as published (``Train/Train001/001.tif``, ``Test/UCSDped2.m``), or holds videos in
-``train/`` and ``test/`` and ``labels.csv`` (columns file, label, frames, anomalous_frames_half_open);
-everything that is made goes below WORK.
+The options are those of ``vadpipe extract`` and ``vadpipe fit``; docs/benchmarks.md says which of them its
+table was measured with. DATA is the data set as published (``Train/Train001/001.tif``,
+``Test/UCSDped2.m``), or holds videos in ``train/`` and ``test/`` and ``labels.csv`` (columns file, label,
+frames, anomalous_frames_half_open); everything that is made goes below WORK, the features of each choice in
+a folder of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ import numpy as np
 
 import vadpipe
 from vadpipe import datasets
-from vadpipe.head.presets import PRESETS, find_preset
+from vadpipe.cli.options import head_settings, parse_target_fps
+from vadpipe.head.presets import PRESETS
 
 FIGURES = ("auc", "auc_abnormal", "ap")
 
@@ -32,14 +36,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--stride", type=int, default=8)
+    parser.add_argument("--view", help="what the backbone sees of a frame; its own without it")
     parser.add_argument("--crops", type=int, default=1)
+    parser.add_argument("--stride", type=int, default=8)
+    parser.add_argument("--target-fps", help="a number or all; the backbone's own without it")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--preset", choices=[preset.name for preset in PRESETS], default="default")
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="of the head; repeatable")
     options = parser.parse_args()
 
-    features = options.work / f"features-{options.stride}-{options.crops}"
-    settings = vadpipe.ExtractSettings(stride=options.stride, crops=options.crops, assume_fps=10)
+    of_head = head_settings(options.preset, None, options.set)
+    settings = vadpipe.ExtractSettings(
+        view=options.view,
+        crops=options.crops,
+        stride=options.stride,
+        target_fps=parse_target_fps(options.target_fps),
+        precision=options.precision,
+        assume_fps=10,
+    )
+    seen = settings.view or f"{settings.crops}-crops"
+    features = options.work / f"features-{seen}-{settings.stride}-{settings.target_fps}-{settings.precision}"
     made = vadpipe.extract_features([options.data], features, settings=settings)
     print(f"{len(made.written)} videos extracted now")
     recipe, rows = datasets.get("ped2"), []
@@ -50,7 +67,7 @@ def main() -> None:
             features,
             labels=written.train,
             output=run / "head",
-            settings=vadpipe.HeadSettings(**find_preset(options.preset).changes),
+            settings=of_head,
             seed=split,
         )
         found = vadpipe.evaluate(
