@@ -72,6 +72,22 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
         assert_clean_error(run("extract", "videos", *arguments, cwd=tmp_path), 2, message)
 
 
+def test_scoring_loads_nothing_that_only_training_and_pictures_need(x3d_head, x3d_weights, folder):
+    """They take longer to load than a short video to score."""
+    code = (
+        "import sys\n"
+        "from vadpipe.cli import main\n"
+        "try: main()\n"
+        "finally: print({'sklearn', 'scipy', 'matplotlib', 'jinja2', 'PIL', 'requests'} & sys.modules.keys())"
+    )
+    options = ["--head", x3d_head, "--weights", x3d_weights, "--features", "kept", "-q"]
+    command = [sys.executable, "-c", code, "score", "videos/cam1/a.mp4", *map(str, options)]
+    for _ in range(2):  # the first may convert the network, for which torch loads what it likes
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_a_list_on_standard_input(score, folder):
     names = "videos/cam1/a.mp4\nvideos/cam2/c.mp4\n"
     done = score("-", "--format", "npy", "-q", cwd=folder, stdin=names)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 _CLOSEST = 2.0**-25
@@ -33,6 +32,9 @@ def fit_scale(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
             would hide how sure single segments are.)
         labels: theirs, 0 and 1, both present.
     """
+    # Here, since scoring needs none of it and it takes nearly as long to load as torch does.
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(class_weight="balanced").fit(np.asarray(odds)[:, None], np.asarray(labels))
     slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
     return torch.tensor([slope, offset] if slope > 0 else [1.0, 0.0], dtype=torch.float64)
