@@ -281,6 +281,17 @@ def test_help_loads_no_torch(tmp_path):
         assert f"  {command} " in done.stdout
 
 
+def test_python_ends_without_a_search_for_garbage(tmp_path):
+    code = (
+        "import atexit, gc, sys; sys.argv = ['vadpipe', '--version']\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+        "from vadpipe.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "True", done.stderr
+
+
 def test_version_is_that_of_the_metadata(tmp_path):
     expected = next(
         line.split("=")[1].strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from typing import Annotated
@@ -56,6 +58,8 @@ app.add_typer(weights)
 
 def main() -> None:
     """Run the command line; errors become at most three lines and a fixed exit code."""
+    # Python looks for garbage several times as it ends, among all that torch has made: a third of a second.
+    atexit.register(gc.freeze)
     try:
         app()
     except VadpipeError as error:
