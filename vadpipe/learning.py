@@ -17,7 +17,7 @@ from torch import Tensor
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.folds import can_judge, deal, others
-from vadpipe.head.network import Head
+from vadpipe.head.head import Head
 from vadpipe.head.scaling import fit_scale, log_odds
 from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
@@ -111,7 +111,7 @@ def learn(
         on_check: called at each check of step 1.
         state: file in which an interrupted training is kept; it is the caller's to remove.
     """
-    device = device or torch.device("cpu")
+    device, settings = device or torch.device("cpu"), settings.for_videos(len(bags))
     data = TrainingSet(bags, settings.segments, device)
     resume = Resume(
         state, key=f"{code_digest()} {data.digest} {seed} {device.type} {settings.model_dump_json()}"
@@ -260,8 +260,8 @@ def bag_means(
 
 def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:
     """Return the score of each snippet of a whole video, (S,) float32."""
-    device = head.embedding.mean.device
-    scores: NDArray[np.float32] = head.score(torch.from_numpy(bag.values)[None].to(device))[0].cpu().numpy()
+    x = torch.from_numpy(bag.values)[None].to(head.device)
+    scores: NDArray[np.float32] = head.score(x)[0].cpu().numpy()
     return scores
 
 
@@ -307,6 +307,6 @@ def _train_on_all(
 
 
 def _warn_of_collapse(head: Head, step: int) -> None:
-    cosine = float(head.memory.clusters().cosine)
-    if head.settings.clustering and cosine > COLLAPSED:
+    if head.cluster_cosine > COLLAPSED and head.settings.clustering:
+        cosine = head.cluster_cosine
         log.warning("the normal and the abnormal cluster are not apart at step %d: cosine %.2f", step, cosine)

@@ -28,7 +28,7 @@ _LEARNING = ("sampling", "features", "curve", "events", "fitting", "learning", "
 def code_digest() -> str:
     """Return the sha256 of the code that turns bags into a head: other code starts anew."""
     package = Path(vadpipe.__file__).parent
-    files = [*sorted((package / "head").glob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
+    files = [*sorted((package / "head").rglob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
     versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
     return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
 

@@ -10,7 +10,7 @@ from test_threshold import make_calibration
 
 from vadpipe.evaluation.metrics import Judged
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
-from vadpipe.head.network import Head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
 from vadpipe.truth import Truth
 
@@ -74,7 +74,7 @@ def slow_ap(anomalous, normal):
 def make_head(threshold=0.5, **recipe) -> TrainedHead:
     """Return a head whose score of a snippet is the logistic function of its first feature."""
     settings = HeadSettings(hidden=2, cluster_dim=2, clustering=False, guided=False, smoothing=0)
-    network = Head(torch.zeros(8), torch.ones(8), settings).eval()
+    network = Cbcg(torch.zeros(8), torch.ones(8), settings).eval()
     with torch.no_grad():
         for weights in network.parameters():
             weights.zero_()

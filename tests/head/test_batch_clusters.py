@@ -124,7 +124,7 @@ def test_normal_bags_anchor_the_normal_cluster():
 def test_the_clustering_gradient_reaches_the_embedding_in_the_set_share(gradient, reaches):
     torch.manual_seed(0)
     embedding = torch.randn(4, 8, 16, requires_grad=True)
-    branch = ClusteringBranch(16, 8, gradient)
+    branch = ClusteringBranch(16, 16, 8, gradient)
     full = ClusteringBranch(16, 8, 1.0)
     full.load_state_dict(branch.state_dict())
     _, teacher, labels, mask = make_batch()

@@ -14,7 +14,7 @@ from test_threshold import make_calibration
 from vadpipe.errors import FeatureError
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead, joined
-from vadpipe.head.network import Head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -22,7 +22,7 @@ from vadpipe.weights import SHIPPED_HEAD
 def make_head(**settings) -> TrainedHead:
     torch.manual_seed(0)
     settings = HeadSettings(hidden=4, cluster_dim=3, **settings)
-    network = Head(torch.zeros(8), torch.ones(8), settings).eval()
+    network = Cbcg(torch.zeros(8), torch.ones(8), settings).eval()
     network.memory.append(Clusters(torch.eye(3)[:2], torch.ones(2)))
     record = HeadRecord(
         settings=settings, recipe=make_recipe(), calibration=make_calibration(0.5), seed=3, step=7

@@ -10,7 +10,7 @@ from made_bags import SMALL, D, make_bag
 
 from vadpipe.head.bags import Batch
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.network import Head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.objective import batch_loss, whole_bags
 
 EXACT = SMALL.model_copy(
@@ -57,7 +57,7 @@ def batch_of(videos, beyond=0.0):
 def make_head(**changes):
     """A head in training mode whose memory holds two clusters."""
     torch.manual_seed(0)
-    head = Head(torch.linspace(-1, 1, D), torch.linspace(0.5, 2, D), EXACT.model_copy(update=changes))
+    head = Cbcg(torch.linspace(-1, 1, D), torch.linspace(0.5, 2, D), EXACT.model_copy(update=changes))
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     directions = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2, 0.0], [-0.3, 1.0, 0.4]]), dim=-1)

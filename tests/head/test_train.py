@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.head.bags import TrainingSet
-from vadpipe.head.network import Head
-from vadpipe.head.objective import Loss, batch_loss
+from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.loss import Loss
+from vadpipe.head.objective import batch_loss
 from vadpipe.head.train import Training
 
 SWITCHES = [
@@ -148,7 +149,7 @@ def test_a_step_is_that_of_the_optimiser_by_hand(monkeypatch, optimiser, by_hand
     def linear_loss(head, batch, *, warm):
         return Loss((head.embedding.conv.weight * direction).sum(), zero, zero, zero, None)
 
-    monkeypatch.setattr("vadpipe.head.train.batch_loss", linear_loss)
+    monkeypatch.setattr("vadpipe.head.cbcg.batch_loss", linear_loss)
     before = training.head.embedding.conv.weight.detach().clone()
     gradients, numbers = [], before
     for _ in range(3):
@@ -267,7 +268,7 @@ def test_scores_of_0_or_1_leave_next_to_no_mass_or_all(bias, warm):
 
 
 def test_an_empty_memory_says_nothing_once_it_is_warm():
-    head = Head(torch.zeros(D), torch.ones(D), SMALL).train()
+    head = Cbcg(torch.zeros(D), torch.ones(D), SMALL).train()
     loss = batch_loss(head, collate(make_bags(2)), warm=True)
     assert_finite(head, loss)
     assert loss.clusters.masses.shape == (2,)
@@ -321,7 +322,7 @@ def test_one_view_of_each_bag_is_learned_from_in_a_step(monkeypatch):
         seen.append(batch.features.clone())
         return batch_loss(head, batch, warm=warm)
 
-    monkeypatch.setattr("vadpipe.head.train.batch_loss", noting)
+    monkeypatch.setattr("vadpipe.head.cbcg.batch_loss", noting)
     one = start(bags, SMALL.model_copy(update={"view_sampling": "one"}))
     one.advance(3)
     assert {features.shape[1] for features in seen} == {1}

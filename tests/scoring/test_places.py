@@ -17,7 +17,7 @@ from test_threshold import make_calibration
 import vadpipe
 from vadpipe.curve import Curve
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
-from vadpipe.head.network import Head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
 from vadpipe.scoring.places import view_places
 from vadpipe.views import CROP_VIEWS, Place
@@ -37,7 +37,7 @@ def shown(view, size, *, join="max", **changes):
     record = HeadRecord(
         settings=settings, recipe=features.recipe, calibration=make_calibration(0.5), seed=0, step=1
     )
-    return view_places(TrainedHead(Head(torch.zeros(8), torch.ones(8), settings), record), features)
+    return view_places(TrainedHead(Cbcg(torch.zeros(8), torch.ones(8), settings), record), features)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_the_place_is_that_of_the_view_with_the_highest_score_of_its_own(
     scorer = vadpipe.Scorer(flicker_head, weights=x3d_weights)
     features = extracted(scorer, video)
     assert (features.source.width_px, features.source.height_px) == (400, 160)
-    calls, own = [], Head.score_views
-    monkeypatch.setattr(Head, "score_views", lambda head, *of: calls.append(of) or own(head, *of))
+    calls, own = [], Cbcg.score_views
+    monkeypatch.setattr(Cbcg, "score_views", lambda head, *of: calls.append(of) or own(head, *of))
     curve = scorer.curve(features)
     assert len(calls) == 1
     spans = features.spans.tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +14,24 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
+from torch import Tensor
 
 from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features import Features, Recipe
-from vadpipe.head.network import Head
+from vadpipe.head.building import build_head
+from vadpipe.head.context import Context
+from vadpipe.head.head import Head
+from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 3
 FILE_NAME = "head.safetensors"
 LAST_NAME = "last.safetensors"
 _HEADER_KEY = "vadpipe.head"
-_AT_ONCE = 2048  # snippets that are scored in one go, so that hours of video need no more memory than minutes
 
 
-_BEFORE_VIEWS = {"view_sampling": "all", "view_join": "mean"}
+_BEFORE = {"view_sampling": "all", "view_join": "mean", "context": "none", "centring": 0.0}
 """What heads did before there were these settings, which their records therefore lack."""
 
 
@@ -109,7 +111,7 @@ class TrainedHead:
         """
         if self.joins_by_max:
             return joined(self.view_scores(features))
-        return self._in_pieces(features, 1, lambda values: self._score(values)[..., np.newaxis])[:, 0]
+        return self._in_pieces(features, lambda *piece: self.network.score(*piece)[:, None], 1)[:, 0]
 
     def view_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet in each view by itself, (S, C) float32 in [0, 1].
@@ -120,7 +122,7 @@ class TrainedHead:
         Raises:
             FeatureError: where the features were made by another recipe.
         """
-        return self._in_pieces(features, features.recipe.crops, self._score_views)
+        return self._in_pieces(features, self.network.score_views, features.recipe.crops)
 
     @property
     def joins_by_max(self) -> bool:
@@ -149,25 +151,19 @@ class TrainedHead:
     def _in_pieces(
         self,
         features: Features,
+        score: Callable[[Tensor, Tensor | None, Context | None], Tensor],
         n_columns: int,
-        score: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     ) -> NDArray[np.float32]:
-        """Return (S, n_columns): what ``score`` makes, (1, T, n_columns), of features (1, T, C, D)."""
-        self._check_recipe(features)
-        kept = np.flatnonzero(~features.lost)
+        """Return (S, n_columns), NaN where a snippet could not be decoded."""
+        pieces = self._pieces(features)
         scores = np.full((len(features.lost), n_columns), np.nan, dtype=np.float32)
-        for start in range(0, len(kept), _AT_ONCE):
-            piece = slice(start, start + _AT_ONCE)
-            before = min(start, self._reach)
-            near = kept[start - before : start + _AT_ONCE + self._reach]
-            seen = score(features.values[near][np.newaxis])[0]
-            scores[kept[piece]] = seen[before : before + len(kept[piece])]
+        scores[pieces.kept] = pieces.scores(score, n_columns)
         return scores
 
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what score a snippet would have with other features in its place, (V,) float32.
 
-        Its neighbours stay what they are, as far as they matter to its score.
+        All other snippets stay what they are.
 
         Args:
             features: of the whole video.
@@ -177,33 +173,12 @@ class TrainedHead:
         Raises:
             FeatureError: where the features were made by another recipe.
         """
+        pieces = self._pieces(features)
+        return pieces.scores_if(int(np.searchsorted(pieces.kept, snippet)), values)
+
+    def _pieces(self, features: Features) -> PiecewiseScoring:
         self._check_recipe(features)
-        kept = np.flatnonzero(~features.lost)
-        place = int(np.searchsorted(kept, snippet))
-        near = kept[max(0, place - self._reach) : place + self._reach + 1]
-        variants = np.repeat(features.values[near][np.newaxis], len(values), axis=0)
-        variants[:, np.searchsorted(near, snippet)] = values
-        scores: NDArray[np.float32] = self._score(variants)[:, np.searchsorted(near, snippet)]
-        return scores
-
-    @property
-    def _reach(self) -> int:
-        """How many snippets to each side a score depends on: by the convolution, and by the smoothing."""
-        return 1 + math.ceil(4 * self.record.settings.smoothing)
-
-    def _score(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores (V, T) of sequences of features (V, T, C, D)."""
-        device = self.network.embedding.mean.device
-        scores = self.network.score(torch.from_numpy(values).transpose(1, 2).to(device))
-        result: NDArray[np.float32] = scores.cpu().numpy()
-        return result
-
-    def _score_views(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores (V, T, C) of each view of sequences of features (V, T, C, D)."""
-        device = self.network.embedding.mean.device
-        scores = self.network.score_views(torch.from_numpy(values).transpose(1, 2).to(device))
-        result: NDArray[np.float32] = scores.transpose(1, 2).cpu().numpy()
-        return result
+        return PiecewiseScoring(self.network, features.values, np.flatnonzero(~features.lost))
 
     def _check_recipe(self, features: Features) -> None:
         differences = self.record.recipe.differences(features.recipe, fewer_views=True)
@@ -236,7 +211,7 @@ class TrainedHead:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             record = _record(metadata[_HEADER_KEY], path)
             width = record.recipe.feature_dim
-            network = Head(torch.zeros(width), torch.ones(width), record.settings)
+            network = build_head(torch.zeros(width), torch.ones(width), record.settings)
             network.load_state_dict(tensors)
             if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
                 raise FeatureError("is damaged: it holds numbers that are not finite", file=path)
@@ -266,6 +241,6 @@ def _record(text: str, path: Path) -> HeadRecord:
             next_step="Train it again with 'vadpipe fit'.",
         )
     if isinstance(known, dict) and isinstance(settings := known.get("settings"), dict):
-        for name, value in _BEFORE_VIEWS.items():
+        for name, value in _BEFORE.items():
             settings.setdefault(name, value)
     return HeadRecord.model_validate(known)

@@ -7,18 +7,18 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """``s = sigmoid(MLP f)``: (B, T, H) to (B, T), in (0, 1).
+    """``s = sigmoid(MLP f)``: (B, T, seen) to (B, T), in (0, 1).
 
     Args:
-        hidden: H, width of the embedding.
+        seen: channels of the embedding.
         width: width of the layer between.
         dropout: share of that layer dropped in training.
     """
 
-    def __init__(self, hidden: int, width: int, dropout: float) -> None:
+    def __init__(self, seen: int, width: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(hidden, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, 1)
+            nn.Linear(seen, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, 1)
         )
 
     def forward(self, f: Tensor) -> Tensor:

@@ -16,19 +16,20 @@ def share_gradient(f: Tensor, share: float) -> Tensor:
 
 
 class ClusteringBranch(nn.Module):
-    """``z = unit-norm MLP(g f + (1 - g) stopgrad f)``: (B, T, H) to (B, T, Z).
+    """``z = unit-norm MLP(g f + (1 - g) stopgrad f)``: (B, T, seen) to (B, T, Z).
 
     Args:
-        hidden: H, width of the embedding.
+        seen: channels of the embedding.
+        hidden: width of the layer between.
         cluster_dim: Z.
         gradient: g, the share of the clustering gradient that reaches the embedding. 1 is the
             literal reading of the abstract, 0 cuts the branch off.
     """
 
-    def __init__(self, hidden: int, cluster_dim: int, gradient: float) -> None:
+    def __init__(self, seen: int, hidden: int, cluster_dim: int, gradient: float) -> None:
         super().__init__()
         self.gradient = gradient
-        self.layers = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, cluster_dim))
+        self.layers = nn.Sequential(nn.Linear(seen, hidden), nn.ReLU(), nn.Linear(hidden, cluster_dim))
 
     def forward(self, f: Tensor) -> Tensor:
         """Return the point of each segment, of length 1."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vadpipe.head.context import Context
+
 
 class Embedding(nn.Module):
-    """``f = dropout(relu(conv1d(X, kernel 3)))`` over standardised features.
+    """``f = dropout(relu(conv1d(X, kernel 3)))`` over standardised features, with context beside it or not.
 
     Args:
         mean, std: (D,) of the normal training snippets; part of the checkpoint, so that a video is
@@ -15,25 +17,79 @@ class Embedding(nn.Module):
         hidden: H.
         dropout: share of channels dropped in training.
         feature_dropout: share of the features' numbers dropped in training.
+        with_context: put the mean and the maximum of the embedded bag beside each segment.
+        centring: share of a bag's own mean that is taken out of its features in training at most.
+
+    Attributes:
+        width: channels of f, H or, with context, 3 H.
+        reach: segments to each side that the convolution sees.
     """
 
     mean: Tensor
     std: Tensor
+    reach = 1
 
     def __init__(
-        self, mean: Tensor, std: Tensor, hidden: int, dropout: float, feature_dropout: float = 0.0
+        self,
+        mean: Tensor,
+        std: Tensor,
+        hidden: int,
+        dropout: float,
+        feature_dropout: float = 0.0,
+        *,
+        with_context: bool = False,
+        centring: float = 0.0,
     ) -> None:
         super().__init__()
         self.register_buffer("mean", mean.clone())
         self.register_buffer("std", std.clone())
-        self.conv = nn.Conv1d(len(mean), hidden, kernel_size=3, padding=1)
+        self.conv = nn.Conv1d(len(mean), hidden, kernel_size=2 * self.reach + 1, padding=self.reach)
         self.feature_dropout = nn.Dropout(feature_dropout)
         self.dropout = nn.Dropout(dropout)
+        self.with_context, self.centring = with_context, centring
+        self.width = 3 * hidden if with_context else hidden
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return f (B, T, H) of features x (B, T, D); mask (B, T) bool is True on real segments."""
-        x = (x - self.mean) / self.std
+    def forward(self, x: Tensor, mask: Tensor, context: Context | None = None) -> Tensor:
+        """Return f (N, C, T, width) of features x (N, C, T, D).
+
+        Args:
+            x: features.
+            mask: (N, T) bool, True on real segments.
+            context: of the whole videos; None where x is all of them.
+        """
+        f = self._embed(x, mask)
+        if self.with_context:
+            f = (context or Context.pooled(f, mask)).beside(f)
+        embedded: Tensor = self.dropout(f)
+        return embedded
+
+    def context_of(self, x: Tensor, chosen: Tensor) -> Context:
+        """Return the context of some segments, chosen (N, T) bool, of features x (N, C, T, D)."""
+        return Context.pooled(self._embed(x, torch.ones_like(chosen)), chosen)
+
+    def _embed(self, x: Tensor, mask: Tensor) -> Tensor:
+        n, n_views = x.shape[:2]
+        real = mask.repeat_interleave(n_views, dim=0)
+        x = (x.flatten(0, 1) - self.mean) / self.std
+        if self.training and self.centring:
+            x = partly_centred(x, real, self.centring)
         # What lies beyond the end of a bag must look to the convolution like its own zero padding.
-        x = self.feature_dropout(x * mask.unsqueeze(-1))
-        f: Tensor = self.dropout(torch.relu(self.conv(x.transpose(1, 2)))).transpose(1, 2)
-        return f
+        x = self.feature_dropout(x * real.unsqueeze(-1))
+        f = torch.relu(self.conv(x.transpose(1, 2))).transpose(1, 2)
+        return f.reshape(n, n_views, *f.shape[1:])
+
+
+def partly_centred(x: Tensor, mask: Tensor, most: float) -> Tensor:
+    """Return bags with a random share, 0 to ``most``, of their own mean over time taken out.
+
+    What is the same all through a video is its scene. A head that sees the same bag with more and with less
+    of it learns to judge by what changes, and still may use the scene where it tells something.
+
+    Args:
+        x: (B, T, D), standardised features.
+        mask: (B, T) bool, True on real segments.
+        most: share.
+    """
+    real = mask.unsqueeze(-1)
+    mean = (x * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp_min(1)
+    return x - most * torch.rand(len(x), 1, 1, device=x.device) * mean

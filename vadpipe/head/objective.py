@@ -1,8 +1,9 @@
-"""The loss of one batch: video-level labels in, one scalar out."""
+"""The loss of CBCG on one batch: video-level labels in, one scalar out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,30 +18,15 @@ from vadpipe.head.batch_clusters import (
     segment_weights,
 )
 from vadpipe.head.guidance import guided_score, teacher
+from vadpipe.head.loss import Loss
 from vadpipe.head.memory import mix_memory
-from vadpipe.head.network import Head
 from vadpipe.head.settings import HeadSettings
 
-
-@dataclass(frozen=True)
-class Loss:
-    """What a step minimises, and what it leaves behind.
-
-    Attributes:
-        total: the scalar to minimise.
-        mil, cluster: its two main parts before weighting, without gradient.
-        spread: deviation of the points z, the mean over dimensions; 0 without clustering.
-        clusters: the batch's clusters for the memory, detached, or None without clustering.
-    """
-
-    total: Tensor
-    mil: Tensor
-    cluster: Tensor
-    spread: Tensor
-    clusters: Clusters | None
+if TYPE_CHECKING:
+    from vadpipe.head.cbcg import Cbcg
 
 
-def batch_loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
+def batch_loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
     """Return ``BCE(top-k mean of s_g, label) + lambda L_BC + smoothness + sparsity``.
 
     With ``whole_bag_weight`` the same is taken of the bags' means and added, see :func:`whole_bags`.
@@ -70,7 +56,7 @@ def whole_bags(batch: Batch) -> Batch:
     return Batch(means, batch.mask.new_ones(len(batch.labels), 1), batch.labels)
 
 
-def _loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
+def _loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
     """Return the loss of one view of the bags."""
     settings = head.settings
     out = head(batch.features, batch.mask)
@@ -94,7 +80,7 @@ def _loss(head: Head, batch: Batch, *, warm: bool) -> Loss:
 
 
 def _clustering(
-    head: Head, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
+    head: Cbcg, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
 ) -> tuple[Tensor | None, Tensor, Clusters]:
     """Return p_a (None while a cluster is empty), L_BC, and the batch's own clusters for the memory."""
     settings = head.settings

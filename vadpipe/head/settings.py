@@ -8,14 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vadpipe.head.bag_score import TopK
 
+MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
+
+CONTEXT_FROM = 200
+"""Training videos from which on a head sees its video's context by default: fewer teach it their scenes."""
+
 
 class HeadSettings(BaseModel):
-    """Settings of CBCG. Unknown names are refused.
+    """Settings of a head. Unknown names are refused.
+
+    The defaults are CBCG's; those of the published methods are in :mod:`vadpipe.head.methods`.
 
     Where the abstract of arXiv 2212.08506 gives no number, the source is named; "ours" means chosen
     here, by cross-validation, as docs/benchmarks.md tells.
 
     Attributes:
+        method: ``"cbcg"``, or a published method to compare with, which knows fewer settings: see
+            docs/peers.md.
         clustering: claim 1, the clustering branch and its loss. Off gives the plain MIL baseline.
         memory: claim 2, how clusters of earlier batches enter. ``"queue"``: the loss is taken of the
             batch against the memory's centroids as well (the form of XBM, arXiv 1912.06798).
@@ -29,6 +38,10 @@ class HeadSettings(BaseModel):
         cluster_dim: width Z of the clustering space.
         dropout: share of channels dropped in training (0.7 in RTFM).
         feature_dropout: share of the features' numbers dropped in training.
+        context: ``"pooled"`` puts the mean and the maximum of the embedded bag beside each segment;
+            ``"none"`` does not; ``"auto"`` does in trainings of :data:`CONTEXT_FROM` videos or more.
+        centring: share of a bag's own mean that is taken out of its features in training at most; how much
+            is drawn anew in each step. 0 takes out none.
         temperature: tau of the cluster assignment.
         margin: cosine of the two centroids below which separation costs nothing.
         cluster_weight: lambda, weight of the clustering loss.
@@ -52,7 +65,7 @@ class HeadSettings(BaseModel):
         steps: training steps.
         batch_bags: b, normal and as many abnormal bags of a batch.
         optimiser: ``"adam"``, or ``"sgd"`` with a momentum of 0.9.
-        learning_rate, weight_decay, clip_norm: of the optimiser and its gradient.
+        learning_rate, weight_decay, clip_norm: of the optimiser and its gradient; 0 clips none.
         folds: parts of the training videos; each is scored by a head that was trained on the others, which
             picks the step and the threshold.
         checks: how often a training is looked at; the step is picked among the fifth and later ones, and is
@@ -64,6 +77,8 @@ class HeadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    method: MethodName = "cbcg"
+
     clustering: bool = True
     memory: Literal["none", "queue", "ema"] = "queue"
     guided: bool = True
@@ -74,6 +89,9 @@ class HeadSettings(BaseModel):
     cluster_dim: int = Field(64, ge=2)
     dropout: float = Field(0.7, ge=0, lt=1)
     feature_dropout: float = Field(0.3, ge=0, lt=1)
+
+    context: Literal["auto", "none", "pooled"] = "auto"
+    centring: float = Field(0.0, ge=0, le=1)
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)
@@ -99,7 +117,7 @@ class HeadSettings(BaseModel):
     optimiser: Literal["adam", "sgd"] = "sgd"
     learning_rate: float = Field(2e-2, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: float = Field(1.0, ge=0)
 
     folds: int = Field(4, ge=2)
     checks: int = Field(15, ge=1)
@@ -110,6 +128,12 @@ class HeadSettings(BaseModel):
     def top_k(self) -> TopK:
         """How many segments stand for a bag."""
         return TopK(self.top_k_divisor, self.top_k_at_least)
+
+    def for_videos(self, n_videos: int) -> Self:
+        """Return the settings for a training of so many videos: what is left open is decided."""
+        if self.context != "auto":
+            return self
+        return self.model_copy(update={"context": "pooled" if n_videos >= CONTEXT_FROM else "none"})
 
     @model_validator(mode="after")
     def _switches_agree(self) -> Self:

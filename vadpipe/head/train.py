@@ -14,8 +14,9 @@ from torch import Tensor
 
 from vadpipe.errors import UsageError
 from vadpipe.head.bags import TrainingSet, balanced_rows, drawn_views
-from vadpipe.head.network import Head
-from vadpipe.head.objective import Loss, batch_loss
+from vadpipe.head.building import build_head
+from vadpipe.head.head import Head
+from vadpipe.head.loss import Loss
 from vadpipe.head.settings import HeadSettings
 
 MOMENTUM = 0.9
@@ -66,7 +67,7 @@ class Training:
         self.settings, self.step = settings, 0
         with _own_randomness(self._device):
             torch.manual_seed(seed)
-            self.head = Head(*data.normal_statistics(rows), settings).to(self._device)
+            self.head = build_head(*data.normal_statistics(rows), settings).to(self._device)
         self._optimiser = _optimiser(self.head, settings)
 
     def advance(self, until: int) -> Progress:
@@ -83,8 +84,8 @@ class Training:
         self.head.eval()
         if not all(torch.isfinite(numbers).all() for numbers in self.head.parameters()):
             raise _diverged(self.step)
-        cosine = float(self.head.memory.clusters().cosine)
-        return Progress(self.step, float(loss.mil), float(loss.cluster), cosine, float(loss.spread))
+        cosine, spread = self.head.cluster_cosine, float(loss.spread)
+        return Progress(self.step, float(loss.mil), float(loss.cluster), cosine, spread)
 
     def _do_step(self) -> Loss:
         settings, step = self.settings, self.step
@@ -95,17 +96,17 @@ class Training:
             views = drawn_views(self._data.n_views, len(rows), self._seed, step)
         warm = step > settings.warmup * settings.steps
         try:
-            loss = batch_loss(self.head, self._data.batch(rows, views), warm=warm)
+            loss = self.head.loss(self._data.batch(rows, views), warm=warm)
         except FloatingPointError as error:
             raise _diverged(step - 1) from error
         if not torch.isfinite(loss.total):
             raise _diverged(step)
         self._optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.head.parameters(), settings.clip_norm)
+        if settings.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.head.parameters(), settings.clip_norm)
         self._optimiser.step()
-        if loss.clusters is not None:
-            self.head.memory.append(loss.clusters)
+        self.head.remember(loss)
         return loss
 
     def snapshot(self) -> dict[str, Tensor]:

@@ -7,17 +7,17 @@ from torch import nn
 from vadpipe.head.batch_clusters import Clusters, abnormal_probability
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score, teacher
-from vadpipe.head.network import Head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 
 D = 6
 
 
-def make_head(remember=True, **settings) -> Head:
+def make_head(remember=True, **settings) -> Cbcg:
     torch.manual_seed(0)
     settings = {"smoothing": 0.0, **settings}
-    head = Head(torch.zeros(D), torch.ones(D), HeadSettings(hidden=8, cluster_dim=4, **settings)).eval()
+    head = Cbcg(torch.zeros(D), torch.ones(D), HeadSettings(hidden=8, cluster_dim=4, **settings)).eval()
     if remember:
         directions = torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]])
         head.memory.append(Clusters(directions, torch.ones(2)))

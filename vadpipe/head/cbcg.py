@@ -1,4 +1,4 @@
-"""The head: embedding, classifier branch, clustering branch and the memory of clusters."""
+"""CBCG's network: embedding, classifier branch, clustering branch and the memory of clusters."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vadpipe.head.bags import Batch
 from vadpipe.head.batch_clusters import abnormal_probability
 from vadpipe.head.classifier import Classifier
 from vadpipe.head.clustering import ClusteringBranch, share_gradient
+from vadpipe.head.context import Context
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score
+from vadpipe.head.head import Head
+from vadpipe.head.loss import Loss
 from vadpipe.head.memory import ClusterMemory
-from vadpipe.head.scaling import log_odds, on_scale
+from vadpipe.head.objective import batch_loss
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.smoothing import smoothed
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Branches:
     second: Tensor | None
 
 
-class Head(nn.Module):
+class Cbcg(Head):
     """CBCG: cross-batch clustering guidance, after the abstract of arXiv 2212.08506.
 
     Args:
@@ -41,26 +44,30 @@ class Head(nn.Module):
         settings: switches and sizes.
     """
 
-    scale: Tensor
-
     def __init__(self, mean: Tensor, std: Tensor, settings: HeadSettings) -> None:
-        super().__init__()
-        # slope and offset of the scores' log odds, see vadpipe.head.scaling; learned last
-        self.register_buffer("scale", torch.tensor([1.0, 0.0], dtype=torch.float64))
-        self.settings = settings
+        super().__init__(settings)
         hidden, width = settings.hidden, settings.cluster_dim
-        self.embedding = Embedding(mean, std, hidden, settings.dropout, settings.feature_dropout)
-        self.classifier = Classifier(hidden, width, settings.dropout)
-        self.clustering = (
-            ClusteringBranch(hidden, width, settings.cluster_gradient) if settings.clustering else None
+        self.embedding = Embedding(
+            mean,
+            std,
+            hidden,
+            settings.dropout,
+            settings.feature_dropout,
+            with_context=settings.context == "pooled",
+            centring=settings.centring,
         )
-        self.second = _SecondHead(settings) if settings.second_head else None
+        seen = self.embedding.width
+        self.classifier = Classifier(seen, width, settings.dropout)
+        self.clustering = (
+            ClusteringBranch(seen, hidden, width, settings.cluster_gradient) if settings.clustering else None
+        )
+        self.second = _SecondHead(seen, settings) if settings.second_head else None
         self.memory = ClusterMemory(settings.queue_batches, width, settings.queue_decay)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Branches:
+    def forward(self, x: Tensor, mask: Tensor, context: Context | None = None) -> Branches:
         """Run both branches on features x (N, C, T, D); mask (N, T) is True on real segments."""
         n, n_views = x.shape[:2]
-        f = self.embedding(x.flatten(0, 1), mask.repeat_interleave(n_views, dim=0))
+        f = self.embedding(x, mask, context).flatten(0, 1)
 
         def per_bag(y: Tensor) -> Tensor:
             return y.reshape(n, n_views, *y.shape[1:])
@@ -71,32 +78,33 @@ class Head(nn.Module):
             second=None if self.second is None else per_bag(self.second(f)).mean(dim=1),
         )
 
+    def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:
+        """Return the scores (N, T), guided by the memory's clusters; see :meth:`Head.segment_scores`."""
+        return self.guide(self(x, mask, context))
+
+    def loss(self, batch: Batch, *, warm: bool) -> Loss:
+        """Return the loss of a batch, see :func:`vadpipe.head.objective.batch_loss`."""
+        return batch_loss(self, batch, warm=warm)
+
+    @property
+    def reach(self) -> int:
+        """How many segments to each side the embedding sees."""
+        return self.embedding.reach
+
     @torch.inference_mode()
-    def score(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the anomaly score of each segment, (N, T) in [0, 1], guided by the memory's clusters.
+    def context_of(self, x: Tensor, chosen: Tensor) -> Context | None:
+        """Return the context of some segments where the settings ask for it; see :meth:`Head.context_of`."""
+        return self.embedding.context_of(x, chosen) if self.embedding.with_context else None
 
-        Call it in evaluation mode; x (N, C, T, D) may be of any length T. Their log odds are smoothed
-        along time where the settings ask for it, and put on the scale that unseen videos gave. Of several
-        views the settings say how their scores are joined.
-        """
-        if self.settings.view_join == "max":
-            return self.score_views(x, mask).amax(dim=1)
-        return self._score(x, mask)
+    def remember(self, loss: Loss) -> None:
+        """Take the clusters of a batch into the memory."""
+        if loss.clusters is not None:
+            self.memory.append(loss.clusters)
 
-    @torch.inference_mode()
-    def score_views(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the score of each segment in each view by itself, (N, C, T); see :meth:`score`."""
-        n, views = x.shape[:2]
-        masks = None if mask is None else mask.repeat_interleave(views, dim=0)
-        return self._score(x.flatten(0, 1).unsqueeze(1), masks).reshape(n, views, -1)
-
-    def _score(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return scores (N, T), where several views are averaged by both branches."""
-        if mask is None:
-            mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
-        guided = self.guide(self(x, mask))
-        odds = smoothed(log_odds(guided), mask, self.settings.smoothing)
-        return on_scale(odds, self.scale).to(guided.dtype)
+    @property
+    def cluster_cosine(self) -> float:
+        """cos(c_n, c_a) of the memory's clusters."""
+        return float(self.memory.clusters().cosine)
 
     def guide(self, out: Branches) -> Tensor:
         """Return the guided score where guidance is on and there is something to guide by."""
@@ -114,12 +122,12 @@ class Head(nn.Module):
 class _SecondHead(nn.Module):
     """The control: as many layers and channels as the clustering branch, and no clusters."""
 
-    def __init__(self, settings: HeadSettings) -> None:
+    def __init__(self, seen: int, settings: HeadSettings) -> None:
         super().__init__()
         self.gradient = settings.cluster_gradient
         hidden, width = settings.hidden, settings.cluster_dim
         self.layers = nn.Sequential(
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.ReLU(), nn.Linear(width, 1)
+            nn.Linear(seen, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.ReLU(), nn.Linear(width, 1)
         )
 
     def forward(self, f: Tensor) -> Tensor:
