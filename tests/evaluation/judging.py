@@ -9,8 +9,8 @@ from test_features import make_features, make_recipe
 from test_threshold import make_calibration
 
 from vadpipe.evaluation.metrics import Judged
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.truth import Truth
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from vadpipe.head.batch_clusters import Clusters, abnormal_probability
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score, teacher
-from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 

@@ -13,8 +13,8 @@ from test_threshold import make_calibration
 
 from vadpipe.errors import FeatureError
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead, joined
 from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead, joined
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 

@@ -16,8 +16,8 @@ from test_threshold import make_calibration
 
 import vadpipe
 from vadpipe.curve import Curve
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.scoring.places import view_places
 from vadpipe.views import CROP_VIEWS, Place

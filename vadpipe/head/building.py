@@ -13,8 +13,9 @@ def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
     """Return the head that the settings ask for, with random numbers.
 
     Args:
-        mean, std: (D,) of the features of normal training snippets.
-        settings: the method, its switches and sizes; of how many videos it is trained on they know already
+        mean: (D,) of the features of normal training snippets.
+        std: (D,), their deviation.
+        settings: the method, its switches and sizes, with nothing left open
             (:meth:`HeadSettings.for_videos`).
     """
     return Cbcg(mean, std, settings)

@@ -1,8 +1,8 @@
 """Context: what a segment is judged beside, pooled from all of its video.
 
-The convolution of the embedding sees a segment and its two neighbours; whether a scene is odd shows beside the
-rest of the video. The mean and the maximum of the embedded bag are the cheapest such sight, and take no more
-memory the longer a video is: both can be pooled piece by piece.
+The convolution of the embedding sees a segment and its two neighbours; what is odd shows beside the rest of
+the video. The mean and the maximum of the embedded bag are the cheapest such sight, and take no more memory
+the longer a video is: both can be pooled piece by piece.
 """
 
 from __future__ import annotations
@@ -43,8 +43,11 @@ class Context:
     def of_each_view(self) -> Context:
         """Return the same where each view is a video of its own, (N * C, 1, H)."""
         n_views = self.total.shape[1]
-        alone = (part.flatten(0, 1).unsqueeze(1) for part in (self.total, self.highest))
-        return Context(*alone, self.count.repeat_interleave(n_views))
+        return Context(
+            self.total.flatten(0, 1).unsqueeze(1),
+            self.highest.flatten(0, 1).unsqueeze(1),
+            self.count.repeat_interleave(n_views),
+        )
 
     def beside(self, f: Tensor) -> Tensor:
         """Return segments f (N, C, T, H) with mean and maximum beside each, (N, C, T, 3 H)."""

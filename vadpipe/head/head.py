@@ -71,7 +71,7 @@ class Head(nn.Module, ABC):
         """
         return None
 
-    def remember(self, loss: Loss) -> None:  # noqa: B027
+    def remember(self, loss: Loss) -> None:
         """Take in what a step left behind; most methods remember nothing."""
 
     @property

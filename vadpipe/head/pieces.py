@@ -30,8 +30,8 @@ class PiecewiseScoring:
     Attributes:
         head: in evaluation mode.
         values: (S, C, D) float32, features of all snippets; may be a view of a file.
-        kept: (K,) int64, those that could be decoded. They are taken as neighbours of each other, and a place is
-            an index into them.
+        kept: (K,) int64, those that could be decoded. They are taken as neighbours of each other, and a place
+            is an index into them.
     """
 
     head: Head
@@ -70,7 +70,8 @@ class PiecewiseScoring:
         rest, scores = self._context(touched), np.empty(len(variants), np.float32)
         for index, variant in enumerate(variants):
             x[0, :, place - first] = torch.from_numpy(variant)
-            context = None if rest is None else rest.joined(self._pool(x, first, touched))
+            own = self._pool(x, first, touched)
+            context = None if rest is None or own is None else rest.joined(own)
             scores[index] = self.head.score(x, None, context)[0, place - first].item()
         return scores
 
@@ -87,7 +88,7 @@ class PiecewiseScoring:
             yield start, min(start + at_once, len(self.kept))
 
     def _near(self, start: int, stop: int, reach: int | None) -> tuple[int, Tensor]:
-        """Return the features (1, C, T, D) of places [start, stop) and those in reach, and the first of them."""
+        """Return the first place in reach of [start, stop), and the features (1, C, T, D) from there on."""
         first = 0 if reach is None else max(0, start - reach)
         near = self.kept[first : None if reach is None else stop + reach]
         x = torch.from_numpy(self.values[near]).transpose(0, 1)[None]
@@ -105,7 +106,7 @@ class PiecewiseScoring:
         return whole
 
     def _pool(self, x: Tensor, first: int, chosen: range, without: range = range(0)) -> Context | None:
-        """Return the context of the chosen places among features x (1, C, T, D) that begin at place ``first``."""
+        """Return the context of chosen places among features x (1, C, T, D) that begin at place ``first``."""
         places = range(first, first + x.shape[2])
         mask = torch.tensor([[at in chosen and at not in without for at in places]], device=x.device)
         return self.head.context_of(x, mask)
