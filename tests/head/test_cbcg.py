@@ -1,5 +1,6 @@
 """The head as a whole: shapes, guidance, crops, and videos of any length."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -8,7 +9,7 @@ from vadpipe.head.batch_clusters import Clusters, abnormal_probability
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score, teacher
-from vadpipe.head.settings import HeadSettings
+from vadpipe.head.settings import CONTEXT_FROM, HeadSettings
 from vadpipe.head.smoothing import smoothed
 
 D = 6
@@ -77,10 +78,14 @@ def test_how_views_are_joined_changes_nothing_where_there_is_one():
 def test_the_embedding_judges_by_what_was_normal_in_training():
     mean, std = torch.arange(D, dtype=torch.float), torch.full((D,), 2.0)
     embedding = Embedding(mean, std, hidden=4, dropout=0.0).eval()
-    x, mask = torch.randn(1, 5, D), torch.ones(1, 5, dtype=torch.bool)
-    expected = torch.relu(nn.functional.conv1d(((x - mean) / std).transpose(1, 2), embedding.conv.weight,
-                                               embedding.conv.bias, padding=1)).transpose(1, 2)  # fmt: skip
-    torch.testing.assert_close(embedding(x, mask), expected)
+    x, mask = torch.randn(1, 2, 5, D), torch.ones(1, 5, dtype=torch.bool)
+    for view, seen in zip(embedding(x, mask)[0], x[0], strict=True):
+        expected = torch.relu(
+            nn.functional.conv1d(
+                ((seen - mean) / std).T, embedding.conv.weight, embedding.conv.bias, padding=1
+            )
+        ).T
+        torch.testing.assert_close(view, expected)
 
 
 def dropped(embedding, x, mask):
@@ -88,7 +93,7 @@ def dropped(embedding, x, mask):
     given = []
     hook = embedding.conv.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].transpose(1, 2)))
     torch.manual_seed(3)
-    embedding(x, mask)
+    embedding(x[:, None], mask)
     hook.remove()
     return given[0]
 
@@ -111,6 +116,78 @@ def test_features_are_dropped_number_by_number_in_training_only(share):
     assert (given[~real] == 0).all()
     assert torch.equal(dropped(embedding, torch.where(real, x, 1e3), mask), given)  # whatever lies beyond
     torch.testing.assert_close(dropped(embedding.eval(), x, mask), whole * mask[..., None])
+
+
+def slow_context(f):
+    """What each of the segments f (T, H) sees: itself, and the mean and the highest of all."""
+    return np.array([[*segment, *f.mean(0), *f.max(0)] for segment in f])
+
+
+def test_context_is_the_mean_and_the_maximum_of_all_real_segments():
+    torch.manual_seed(1)
+    mean, std = torch.zeros(D), torch.ones(D)
+    alone = Embedding(mean, std, hidden=4, dropout=0.0).eval()
+    seeing = Embedding(mean, std, hidden=4, dropout=0.0, with_context=True).eval()
+    seeing.load_state_dict(alone.state_dict())
+    x, mask = torch.randn(2, 3, 9, D), torch.arange(9)[None] < torch.tensor([9, 5])[:, None]
+    found, plain = seeing(x, mask).detach().numpy(), alone(x, mask).detach().numpy()
+    assert (alone.width, seeing.width, found.shape) == (4, 12, (2, 3, 9, 12))
+    for bag, length in enumerate((9, 5)):
+        for view in range(3):
+            expected = slow_context(plain[bag, view, :length])
+            np.testing.assert_allclose(found[bag, view, :length], expected, atol=1e-6)
+
+
+def test_context_is_dropped_like_the_segments_themselves_and_pooled_before_that():
+    seeing = Embedding(torch.zeros(D), torch.ones(D), hidden=200, dropout=0.5, with_context=True)
+    x, mask = torch.randn(1, 1, 9, D), torch.ones(1, 9, dtype=torch.bool)
+    whole, dropped = seeing.eval()(x, mask), seeing.train()(x, mask)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+    assert kept[whole > 0].float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("join", ["max", "mean"])
+def test_a_part_of_a_video_with_the_context_of_all_is_scored_like_the_whole(join):
+    head, x = make_head(context="pooled", view_join=join), torch.randn(1, 3, 20, D)
+    pieces = [torch.arange(20)[None] // 7 == piece for piece in range(3)]
+    context = head.context_of(x, pieces[0])
+    for piece in pieces[1:]:
+        context = context.joined(head.context_of(x, piece))
+    part = head.score(x[:, :, 4:15], context=context)[:, 1:-1]  # but for the convolution at the ends
+    torch.testing.assert_close(part, head.score(x)[:, 5:14])
+    assert (part - head.score(x[:, :, 4:15])[:, 1:-1]).abs().max() > 1e-4
+    assert make_head(context="none").context_of(x, pieces[0]) is None
+
+
+def test_centring_takes_a_random_share_of_each_bags_own_mean_out_in_training_only():
+    torch.manual_seed(2)
+    embedding = Embedding(torch.zeros(D), torch.ones(D), hidden=4, dropout=0.0, centring=0.8)
+    x, mask = torch.randn(40, 12, D) + 3, torch.arange(12)[None] < torch.full((40, 1), 12)
+    mask[::2, 5:] = False
+    given = dropped(embedding.train(), x, mask)
+    shares = []
+    for bag, seen, real in zip(x, given, mask, strict=True):
+        own = bag[real].mean(0)
+        share = ((bag[real] - seen[real]) / own).flatten()  # the same everywhere
+        torch.testing.assert_close(share, share[:1].expand_as(share), atol=1e-4, rtol=1e-4)
+        shares.append(float(share[0]))
+        assert (seen[~real] == 0).all()
+    assert 0 <= min(shares) < 0.15
+    assert 0.65 < max(shares) <= 0.8
+    torch.testing.assert_close(dropped(embedding.eval(), x, mask), x * mask[..., None])
+
+
+def test_the_number_of_videos_decides_whether_context_is_seen():
+    settings = HeadSettings()
+    assert [settings.for_videos(n).context for n in (1, CONTEXT_FROM - 1, CONTEXT_FROM)] == [
+        "none",
+        "none",
+        "pooled",
+    ]
+    for context in ("none", "pooled"):
+        fixed = HeadSettings(context=context)
+        assert fixed.for_videos(1) == fixed.for_videos(10_000) == fixed
 
 
 def test_a_head_drops_as_many_features_as_its_settings_say():

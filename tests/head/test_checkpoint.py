@@ -57,7 +57,7 @@ def test_some_views_are_scored_by_their_mean_alone():
 @pytest.mark.parametrize("join", ["max", "mean"])
 def test_each_view_is_scored_as_if_it_were_alone(join, monkeypatch):
     """In pieces, and with a snippet that was lost; the highest is the score where the head joins by it."""
-    monkeypatch.setattr("vadpipe.head.checkpoint._AT_ONCE", 4)
+    monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", 4)
     head = of_views(make_head(view_join=join), "whole,left,centre", 3, resize_px=256)
     features = make_features(n_frames=300, view="whole,left,centre", crops=3, resize_px=256)
     source = features.source.model_copy(update={"gaps": ((40, 45),), "n_decoded": 295})
@@ -205,20 +205,23 @@ def with_gaps(n_frames, gaps):
     return replace(features, source=features.source.model_copy(update={"gaps": gaps}))
 
 
+@pytest.mark.parametrize("context", ["none", "pooled"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.7, 3.0])
-def test_a_long_video_is_scored_piece_by_piece_like_a_whole(monkeypatch, smoothing):
-    head, features = make_head(smoothing=smoothing), with_gaps(1600, ((160, 200), (710, 711)))
+def test_a_long_video_is_scored_piece_by_piece_like_a_whole(monkeypatch, smoothing, context):
+    head = make_head(smoothing=smoothing, context=context)
+    features = with_gaps(1600, ((160, 200), (710, 711)))
     whole = head.snippet_scores(features)
     assert np.isnan(whole).sum() == 4
     for at_once in (1, 7, 96):
-        monkeypatch.setattr("vadpipe.head.checkpoint._AT_ONCE", at_once)
+        monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", at_once)
         np.testing.assert_allclose(head.snippet_scores(features), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.7, 3.0])
 @pytest.mark.parametrize("gaps", [(), ((160, 200), (330, 340))])
-def test_a_score_with_other_features_is_that_of_the_whole_video(smoothing, gaps):
-    head, features = make_head(smoothing=smoothing), with_gaps(640, gaps)
+@pytest.mark.parametrize("context", ["none", "pooled"])
+def test_a_score_with_other_features_is_that_of_the_whole_video(smoothing, gaps, context):
+    head, features = make_head(smoothing=smoothing, context=context), with_gaps(640, gaps)
     rng = np.random.default_rng(1)
     for snippet in np.flatnonzero(~features.lost)[[0, 1, 9, -1]].tolist():
         values = rng.normal(size=(3, *features.values.shape[1:])).astype(np.float32)
