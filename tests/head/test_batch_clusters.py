@@ -125,7 +125,7 @@ def test_the_clustering_gradient_reaches_the_embedding_in_the_set_share(gradient
     torch.manual_seed(0)
     embedding = torch.randn(4, 8, 16, requires_grad=True)
     branch = ClusteringBranch(16, 16, 8, gradient)
-    full = ClusteringBranch(16, 8, 1.0)
+    full = ClusteringBranch(16, 16, 8, 1.0)
     full.load_state_dict(branch.state_dict())
     _, teacher, labels, mask = make_batch()
     weights = segment_weights(teacher, labels, mask, TOP_K).float()
