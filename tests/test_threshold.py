@@ -25,8 +25,9 @@ ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 
 def make_calibration(threshold: float) -> Calibration:
     return Calibration(
-        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True
-    )
+        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True,
+        n_normal=9, n_normal_flagged=5, n_abnormal=8, n_abnormal_flagged=7, alarm_share=0.02,
+    )  # fmt: skip
 
 
 def normal(scores, snippet_s=0.64, start_s=0.0) -> tuple[Bag, np.ndarray]:
