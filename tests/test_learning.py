@@ -119,17 +119,16 @@ def test_where_no_folds_can_be_dealt_it_says_so(n_abnormal, caplog):
 
 
 def odd_one_out():
-    """Abnormal videos that differ from normal ones in one way, and a normal one that does so far more."""
-    bags = make_bags(6)
-    odd, event = make_bag(1, 99)
-    odd.values[:, event, :3] += 6.0
-    return [*bags, replace(odd, label=0)]
+    """Abnormal videos, and a normal one that is in the same way odd, far more so and throughout."""
+    odd, _ = make_bag(0, 99)
+    odd.values[:, :, :3] += 12.0
+    return [*make_bags(6), odd]
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interrupted):
     """Not also for the last step, and again where the training had been interrupted after it was set."""
-    settings, state = SMALL.model_copy(update={"folds": 2}), tmp_path / "state"
+    settings, state = SMALL.model_copy(update={"folds": 2, "steps": 16, "checks": 2}), tmp_path / "state"
     if interrupted:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr("vadpipe.learning._train_on_all", interrupt)
