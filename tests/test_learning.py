@@ -65,20 +65,20 @@ def test_every_video_is_scored_by_a_head_that_has_not_seen_it(bags, learned):
 
 
 @pytest.mark.parametrize("rate", [6.0, 60.0])
-def test_the_threshold_is_judged_on_normal_videos_by_heads_that_have_not_seen_them(bags, learned, rate):
+def test_the_threshold_is_judged_by_heads_that_have_not_seen_the_videos(bags, learned, rate):
     """Little footage and so a quantile, or a rate high enough for an alarm in it."""
     settings = QUICK.model_copy(update={"false_alarms_per_hour": rate})
     found = learn(bags, settings, seed=3)
     assert found.step == learned.step
-    normals = [
+    scored = [
         (bags[row], snippet_scores(head, bags[row]))
         for fold, head in trainings_by_hand(bags, settings, 3, found.step)
         for row in fold
-        if bags[row].label == 0
     ]
-    assert len(normals) == 9
+    normals, abnormals = ([pair for pair in scored if pair[0].label == label] for label in (0, 1))
+    assert (len(normals), len(abnormals)) == (9, 9)
     quantile = settings.normal_quantile
-    assert found.threshold == calibrate(normals, per_hour=rate, quantile=quantile, unseen=True)
+    assert found.threshold == calibrate(normals, abnormals, per_hour=rate, quantile=quantile, unseen=True)
     assert found.threshold.method == ("quantile" if rate == 6 else "rate")
 
 
@@ -113,6 +113,37 @@ def test_where_no_folds_can_be_dealt_it_says_so(n_abnormal, caplog):
     assert found.step == SMALL.steps
     scores = snippet_scores(found.last, bags[0])
     assert found.threshold.threshold == pytest.approx(np.quantile(scores, SMALL.normal_quantile), abs=1e-6)
+    assert (found.threshold.n_normal, found.threshold.n_abnormal) == (1, n_abnormal)
+    flagged = [snippet_scores(found.last, bag).max() >= found.threshold.threshold for bag in bags[1:]]
+    assert found.threshold.n_abnormal_flagged == sum(flagged) > 0
+
+
+def odd_one_out():
+    """Abnormal videos, and a normal one that is in the same way odd, far more so and throughout."""
+    odd, _ = make_bag(0, 99)
+    odd.values[:, :, :3] += 12.0
+    return [*make_bags(6), odd]
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interrupted):
+    """Not also for the last step, and again where the training had been interrupted after it was set."""
+    settings, state = SMALL.model_copy(update={"folds": 2, "steps": 16, "checks": 2}), tmp_path / "state"
+    if interrupted:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("vadpipe.learning._train_on_all", interrupt)
+            learn(odd_one_out(), settings, state=state)
+        assert state.exists()
+    with caplog.at_level(logging.WARNING, logger="vadpipe"):
+        found = learn(odd_one_out(), settings, state=state)
+    assert (found.threshold.method, found.last_threshold.method) == ("balanced", "balanced")
+    said = [message for message in caplog.messages if "it was lowered to" in message]
+    assert len(said) == 1
+    assert f"it was lowered to {found.threshold.threshold:.3f}, by which " in said[0]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 # ---- the picked step -----------------------------------------------------------------------------

@@ -1,8 +1,10 @@
-"""The threshold and its floor against a slow search through every score, with alarms that are counted by hand."""
+"""The threshold, its floor and what it is lowered to, against slow searches through every score by hand."""
 
 import itertools
 import logging
 import math
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,15 +18,16 @@ from vadpipe.features import Features
 from vadpipe.fitting import bag_of
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import Calibration
-from vadpipe.threshold import calibrate
+from vadpipe.threshold import calibrate, warn_of
 
 ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 
 
 def make_calibration(threshold: float) -> Calibration:
     return Calibration(
-        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True
-    )
+        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True,
+        n_normal=9, n_normal_flagged=5, n_abnormal=8, n_abnormal_flagged=7, alarm_share=0.02,
+    )  # fmt: skip
 
 
 def normal(scores, snippet_s=0.64, start_s=0.0) -> tuple[Bag, np.ndarray]:
@@ -33,6 +36,15 @@ def normal(scores, snippet_s=0.64, start_s=0.0) -> tuple[Bag, np.ndarray]:
     times_s = start_s + snippet_s * np.arange(len(scores))
     values = np.zeros((1, len(scores), 1), np.float32)
     return Bag("normal", values, 0, "normal", times_s, start_s + snippet_s * len(scores)), scores
+
+
+def abnormal(scores, **options) -> tuple[Bag, np.ndarray]:
+    """The same, but abnormal."""
+    bag, scores = normal(scores, **options)
+    return replace(bag, name="abnormal", label=1, group="abnormal"), scores
+
+
+FOUND = abnormal([2.0])  # whatever the threshold, so that it is not lowered
 
 
 def slow_alarms(normals, threshold):
@@ -68,11 +80,11 @@ def slow_quantile(normals, quantile):
     return scores[below] + (place - below) * (scores[above] - scores[below])
 
 
-def calibrated(normals, *, allowed, **options):
+def calibrated(normals, abnormals=(FOUND,), *, allowed, **options):
     """Calibrate to a rate that allows so many alarms in all, with next to no floor unless one is asked for."""
     hours = sum(bag.end_s - bag.times_s[0] for bag, _ in normals) / 3600
     options = {"quantile": 1e-9, "unseen": True, **options}
-    return calibrate(normals, per_hour=(allowed + 0.5) / hours, **options)
+    return calibrate(normals, abnormals, per_hour=(allowed + 0.5) / hours, **options)
 
 
 # Scores and quantiles are binary fractions, so that places between two scores are exact.
@@ -133,23 +145,27 @@ def test_as_many_as_may_share_the_highest_score():
 
 def test_what_was_found_is_told():
     normals = [normal(np.linspace(0, 1, 5625)), normal([0.5] * 5625, start_s=100.0)]
-    found = calibrate(normals, per_hour=0.5, quantile=0.9, unseen=True)
+    found = calibrate(normals, [FOUND, abnormal([0.0])], per_hour=0.5, quantile=0.9, unseen=True)
     assert (found.per_hour, found.quantile, found.unseen) == (0.5, 0.9, True)
     assert found.hours == pytest.approx(2.0)
     assert found.alarms <= 1  # floor(0.5 * 2)
     assert found.threshold > 0.5
+    assert (found.n_normal, found.n_normal_flagged) == (2, 1)
+    assert (found.n_abnormal, found.n_abnormal_flagged) == (2, 1)
+    above = sum((scores >= np.float32(found.threshold)).sum() for _, scores in normals)
+    assert 0 < found.alarm_share == pytest.approx(above / 11250)
 
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9, 0.95])
 def test_with_too_little_footage_for_one_alarm_it_is_the_quantile(quantile):
     rng = np.random.default_rng(0)
     normals = [normal(rng.random(90)) for _ in range(10)]  # 576 s, where 6 an hour are 0.96
-    found = calibrate(normals, per_hour=6, quantile=quantile, unseen=True)
+    found = calibrate(normals, [FOUND], per_hour=6, quantile=quantile, unseen=True)
     every = np.sort(np.concatenate([scores for _, scores in normals]))
     assert found.method == "quantile"
     assert found.threshold == pytest.approx(np.interp(quantile * 899, np.arange(900), every), abs=1e-6)
     assert found.alarms == slow_alarms(normals, found.threshold) > 0
-    assert calibrate(normals * 2, per_hour=6, quantile=quantile, unseen=True).method == "rate"
+    assert calibrate(normals * 2, [FOUND], per_hour=6, quantile=quantile, unseen=True).method == "rate"
 
 
 def test_a_video_in_alarm_throughout_is_held_off_by_the_quantile():
@@ -167,11 +183,138 @@ def test_where_both_fall_on_one_score_the_rate_is_kept():
 
 
 def test_heads_that_judge_what_they_learned_from_are_warned_of(caplog):
+    for unseen in (True, False):
+        found = calibrate([normal([0.5])], [FOUND], per_hour=6, quantile=0.95, unseen=unseen)
+        assert found.unseen == unseen
+        assert (
+            "the threshold comes from videos that the head learned from" in warnings_of(found, caplog)
+        ) != unseen
+
+
+def warnings_of(found, caplog) -> str:
+    caplog.clear()
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        assert calibrate([normal([0.5])], per_hour=6, quantile=0.95, unseen=True).unseen
-        assert caplog.text == ""
-        assert not calibrate([normal([0.5])], per_hour=6, quantile=0.95, unseen=False).unseen
-    assert "the threshold comes from videos that the head learned from" in caplog.text
+        warn_of(found)
+    return "\n".join(caplog.messages)
+
+
+# ---- lowered where no abnormal video reaches it ---------------------------------------------------
+
+
+def slow_balanced(normals, abnormals):
+    """Try every score there is, from the highest down, and count a video where any of its scores reaches it."""
+    scores = sorted({float(score) for _, own in [*normals, *abnormals] for score in own}, reverse=True)
+
+    def accuracy(threshold):
+        flagged = [[any(score >= np.float32(threshold) for score in own) for _, own in kind]
+                   for kind in (normals, abnormals)]  # fmt: skip
+        spared, found = (
+            Fraction(flagged[0].count(False), len(normals)),
+            Fraction(sum(flagged[1]), len(abnormals)),
+        )
+        return (spared + found) / 2
+
+    best = max(scores, key=accuracy)  # the first of several, which is the highest
+    return best if accuracy(best) > Fraction(1, 2) else None
+
+
+@settings(max_examples=300)
+@given(
+    normals=videos, abnormals=videos, allowed=st.integers(0, 3), quantile=st.sampled_from([1 / 2, 3 / 4, 15 / 16]),
+    highest=st.sampled_from([8, 16]),
+)  # fmt: skip
+def test_it_is_lowered_only_where_no_abnormal_video_reaches_it(
+    normals, abnormals, allowed, quantile, highest
+):
+    normals = [normal(np.array(scores) / 16) for scores in normals]
+    abnormals = [abnormal(np.minimum(scores, highest) / 16) for scores in abnormals]
+    kept = calibrated(normals, allowed=allowed, quantile=quantile)
+    found = calibrated(normals, abnormals, allowed=allowed, quantile=quantile)
+    balanced = slow_balanced(normals, abnormals)
+    if slow_alarms(abnormals, kept.threshold) or balanced is None:
+        assert (found.method, found.threshold) == (kept.method, kept.threshold)
+    else:
+        assert (found.method, found.threshold) == ("balanced", balanced)
+        assert found.threshold < kept.threshold
+    assert found.alarms == slow_alarms(normals, found.threshold)
+    for kind, n, n_flagged in (
+        (normals, found.n_normal, found.n_normal_flagged),
+        (abnormals, found.n_abnormal, found.n_abnormal_flagged),
+    ):
+        assert n == len(kind)
+        assert n_flagged == sum(bool(slow_alarms([video], found.threshold)) for video in kind)
+
+
+def nine_and_nine():
+    """Nine videos of two minutes of each label: quiet ones, one that is not, and abnormal ones in between."""
+    rng = np.random.default_rng(0)
+    quiet = [normal(rng.random(188) * 0.3) for _ in range(8)]
+    odd = normal(np.r_[rng.random(94) * 0.3, rng.uniform(0.6, 1.0, 94)])
+    found = [
+        abnormal(np.r_[rng.random(180) * 0.3, 0.4 + 0.02 * place, rng.random(7) * 0.3]) for place in range(8)
+    ]
+    return [*quiet, odd], [*found, abnormal(rng.random(188) * 0.2)]
+
+
+def test_nine_and_nine_clips_of_which_none_would_be_found(caplog):
+    """One normal video is in alarm for a minute: it alone sets both the rate and the quantile."""
+    normals, abnormals = nine_and_nine()
+    found = calibrate(normals, abnormals, per_hour=6, quantile=0.95, unseen=True)
+    assert found.hours * found.per_hour >= 1
+    assert found.method == "balanced"
+    assert found.threshold == pytest.approx(0.4)
+    assert (found.n_abnormal_flagged, found.n_normal_flagged) == (8, 1)
+    assert found.alarm_share == pytest.approx(94 / (9 * 188))
+    assert warnings_of(found, caplog) == (
+        "no unseen abnormal video reached the threshold that keeps to 6 false alarms an hour; it was lowered "
+        "to 0.400, by which 8 of 9 abnormal videos are found and 1 of 9 normal videos raise an alarm"
+    )
+
+
+def test_one_abnormal_video_that_reaches_it_is_enough(caplog):
+    normals, abnormals = nine_and_nine()
+    kept = calibrate(normals, [FOUND], per_hour=6, quantile=0.95, unseen=True)
+    touching = abnormal([0.0, kept.threshold, 0.0])
+    found = calibrate(normals, [*abnormals, touching], per_hour=6, quantile=0.95, unseen=True)
+    assert (found.method, found.threshold) == (kept.method, kept.threshold)
+    assert (found.n_abnormal_flagged, found.n_abnormal) == (1, 10)
+    assert warnings_of(found, caplog) == ""
+
+
+@pytest.mark.parametrize("unseen", [True, False])
+def test_the_warning_says_what_the_threshold_was_and_what_judged_it(caplog, unseen):
+    normals, abnormals = [normal([0.1] * 9), normal([0.9] * 9)], [abnormal([0.5])]
+    said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen), caplog)
+    kind = "unseen abnormal" if unseen else "abnormal training"
+    assert said.splitlines()[-1] == (
+        f"no {kind} video reached the threshold that 75% of normal snippets lie below; it was lowered to 0.500, "
+        "by which 1 of 1 abnormal videos are found and 1 of 2 normal videos raise an alarm"
+    )
+    assert len(said.splitlines()) == 2 - unseen
+
+
+@pytest.mark.parametrize("scores", [[0.2], [0.1, 0.1]])
+def test_where_lowering_it_would_tell_nothing_apart_it_stays(caplog, scores):
+    """Every normal video is in alarm before the first abnormal one is found, or just as it is."""
+    normals, abnormals = [normal([0.2, 0.8, 0.9]), normal([0.2, 0.7])], [abnormal(scores)]
+    found = calibrate(normals, abnormals, per_hour=6, quantile=0.95, unseen=True)
+    assert (found.method, found.n_abnormal_flagged) == ("quantile", 0)
+    assert found.threshold == pytest.approx(0.88)
+    assert warnings_of(found, caplog) == (
+        "no unseen abnormal video reached the threshold that 95% of normal snippets lie below, and no lower one "
+        "finds a larger share of the abnormal videos than of the normal ones: the head cannot tell them apart; "
+        "check the labels, or train on more videos"
+    )
+
+
+def test_abnormal_videos_are_seen_as_users_see_their_curves():
+    """Where snippets overlap, a frame has their mean, and no frame has the highest score of a snippet."""
+    bag, scores = abnormal([0.4, 0.8, 0.0])
+    bag = replace(bag, spans=np.array([[0, 2], [1, 3], [2, 3]]))
+    normals = [normal([0.7] * 4), normal([0.1] * 4)]
+    found = calibrate(normals, [(bag, scores)], per_hour=6, quantile=0.95, unseen=True)
+    assert (found.method, found.n_abnormal_flagged) == ("balanced", 1)
+    assert found.threshold == pytest.approx(0.6)  # of the frames 0.4, (0.4 + 0.8) / 2, (0.8 + 0.0) / 2
 
 
 # ---- snippets that overlap -----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.features import Features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.views import CROP_VIEWS
+from vadpipe.weights import SHIPPED_HEAD
 
 MADE = Path(__file__).with_name("version_0_1")
 
@@ -24,6 +25,16 @@ def test_an_old_head_scores_old_features_as_it_did(kind):
     head = TrainedHead.load(MADE / f"{kind}.head.safetensors")
     scores = spread(head.snippet_scores(features), features.spans, features.n_frames)
     np.testing.assert_allclose(scores, np.load(MADE / f"{kind}.scores.npy"), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "file", [MADE / "whole.head.safetensors", MADE / "crops.head.safetensors", SHIPPED_HEAD]
+)
+def test_an_old_head_does_not_know_how_many_videos_its_threshold_finds(file):
+    found = TrainedHead.load(file).record.calibration
+    assert found.method == "quantile"
+    assert (found.n_normal, found.n_normal_flagged, found.alarm_share) == (None, None, None)
+    assert (found.n_abnormal, found.n_abnormal_flagged) == (None, None)
 
 
 @pytest.mark.parametrize(("kind", "views"), [("whole", ("whole",)), ("crops", CROP_VIEWS[5])])

@@ -23,7 +23,7 @@ from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.train import Progress, Training
 from vadpipe.resuming import Resume, code_digest
-from vadpipe.threshold import calibrate
+from vadpipe.threshold import calibrate, warn_of
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ def learn(
        others, all side by side. At every check each video has a score by a head that has not seen it;
        the AUC of these picks the step, see :class:`vadpipe.head.selection.Selection`.
     2. The same heads at that step, on the videos that they have not seen: the scale of the scores
-       (:func:`vadpipe.head.scaling.fit_scale`), and by the normal ones among them the threshold
-       (:func:`vadpipe.threshold.calibrate`).
+       (:func:`vadpipe.head.scaling.fit_scale`) and the threshold (:func:`vadpipe.threshold.calibrate`).
     3. A head is trained on all bags, up to that step, and on to the end.
 
     With too few groups to judge (:func:`can_judge`) the last step is taken; where no folds can be dealt,
@@ -134,6 +133,7 @@ def learn(
         history=[Check(**check) for check in picked["history"]],
         watched=watched,
     )
+    warn_of(result.threshold)
     _warn_of_collapse(result.selected, result.step)
     return result
 
@@ -268,15 +268,19 @@ def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:
 def _threshold(
     data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head], settings: HeadSettings
 ) -> Calibration:
-    """Return the threshold by the normal videos, each scored by the head that has not seen it."""
+    """Return the threshold by the videos, each scored by the head that has not seen it."""
     judges = list(zip(heads, folds, strict=True)) if folds else [(heads[0], range(len(data.bags)))]
-    normals = [
-        (data.bags[row], snippet_scores(head, data.bags[row]))
-        for head, rows in judges
-        for row in data.of_label(0, rows)
-    ]
+    normals, abnormals = (
+        [
+            (data.bags[row], snippet_scores(head, data.bags[row]))
+            for head, rows in judges
+            for row in data.of_label(label, rows)
+        ]
+        for label in (0, 1)
+    )
     return calibrate(
         normals,
+        abnormals,
         per_hour=settings.false_alarms_per_hour,
         quantile=settings.normal_quantile,
         unseen=bool(folds),

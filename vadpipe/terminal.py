@@ -189,6 +189,12 @@ def print_fit(result: Fit) -> None:
         "-, too few groups of videos to judge; the last step is taken" if auc is None else f"{auc:.3f}",
     )
     table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
+    videos = "unseen {} videos" if found.unseen else "{} training videos"
+    table.add_row(f"{videos.format('abnormal')} found", f"{found.n_abnormal_flagged} of {found.n_abnormal}")
+    table.add_row(
+        f"{videos.format('normal')} with an alarm",
+        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their time",
+    )
     table.add_row("head", escape(str(result.head)))
     # In a pipe nothing is cut short: paths and counts are for scripts then.
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
@@ -199,7 +205,10 @@ def _how_found(found: Calibration) -> str:
     footage = f"{found.hours * 60:.1f} min of normal video" + (
         "" if found.unseen else " that it learned from"
     )
-    if found.method == "rate":
-        return f"{found.alarms} false alarms in {footage} ({found.per_hour:g} an hour were asked for)"
+    if found.method != "quantile":
+        text = f"{found.alarms} false alarms in {footage} ({found.per_hour:g} an hour were asked for)"
+        return text + (
+            "; lowered, as no abnormal video reached the one for that" if found.method == "balanced" else ""
+        )
     text = f"{found.quantile:.0%} of normal snippets lie below it; {found.alarms} false alarms in {footage}"
     return text + (", too little to tell an hourly rate" if found.per_hour * found.hours < 1 else "")

@@ -41,23 +41,34 @@ class Calibration(BaseModel):
     Attributes:
         threshold: a frame whose score reaches it is called abnormal.
         method: ``"rate"`` keeps to ``per_hour``; ``"quantile"``, where that would be lower or the
-            footage was too short to tell, is the ``quantile`` of the normal snippets' scores.
+            footage was too short to tell, is the ``quantile`` of the normal snippets' scores;
+            ``"balanced"``, where no abnormal video reached that, has the best balanced accuracy over videos.
         per_hour: false alarms that were wanted in an hour of normal footage.
         quantile: of normal snippets' scores that the threshold is not below.
         hours: of normal video that it was judged on.
         alarms: false alarms there at this threshold.
         unseen: whether the heads that scored these videos had not been trained on them.
+        n_normal, n_abnormal: videos that it was judged on.
+        n_normal_flagged, n_abnormal_flagged: those of them that raise an event at this threshold.
+        alarm_share: of the time of the normal videos, how much lies in events at this threshold, in [0, 1].
+
+    The last five are None in files of before they were counted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float
-    method: Literal["rate", "quantile"]
+    method: Literal["rate", "quantile", "balanced"]
     per_hour: float
     quantile: float
     hours: float
     alarms: int
     unseen: bool
+    n_normal: int | None = None
+    n_normal_flagged: int | None = None
+    n_abnormal: int | None = None
+    n_abnormal_flagged: int | None = None
+    alarm_share: float | None = None
 
 
 class HeadRecord(BaseModel):
