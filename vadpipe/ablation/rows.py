@@ -83,6 +83,8 @@ ROWS = (
     Row("g = 0", "no clustering gradient reaches the embedding", {**_FULL, "cluster_gradient": 0.0}),
     Row("g = 0.25", "a quarter of it does", {**_FULL, "cluster_gradient": 0.25}),
     Row("g = 1", "all of it does", {**_FULL, "cluster_gradient": 1.0}),
+    Row("context", "the whole video beside each segment", {**_FULL, "context": "pooled"}),
+    Row("no context", "a segment sees its neighbours alone", {**_FULL, "context": "none"}),
 )
 
 

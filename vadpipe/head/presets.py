@@ -45,6 +45,7 @@ PRESETS = (
                 "steps": 200,
                 "top_k_at_least": 3,
                 "feature_dropout": 0.0,
+                "context": "none",
                 "smoothing": 0.0,
             }
         ),
