@@ -48,17 +48,21 @@ def collect(data: Path, work: Path) -> tuple[list[Path], Path]:
 
 def _join(data: Path, target: Path, size: tuple[int, int]) -> list[Truth]:
     """Join the clips of each recording; its truth is the label of each clip."""
-    recordings: dict[str, list[Row]] = defaultdict(list)
-    with (data / "scene_groups.csv").open(newline="") as table:
-        for row in csv.DictReader(table):
-            recordings[row["scene_group"]].append(row)
-    target.mkdir(parents=True, exist_ok=True)
     truths = []
-    for group, rows in sorted(recordings.items(), key=lambda item: int(item[0])):
-        name = f"{int(group):03d}.mp4"
-        labels = _write(data, in_order(rows), target / name, size)
+    for group, rows in recordings(data).items():
+        name = f"{group:03d}.mp4"
+        labels = join(data, in_order(rows), target / name, size)
         truths.append(Truth.of_frames(f"{data.name}/{name}", labels, group=f"{data.name} {group}"))
     return truths
+
+
+def recordings(data: Path) -> dict[int, list[Row]]:
+    """Return the clips of each recording of a collection, by its number."""
+    found: dict[int, list[Row]] = defaultdict(list)
+    with (data / "scene_groups.csv").open(newline="") as table:
+        for row in csv.DictReader(table):
+            found[int(row["scene_group"])].append(row)
+    return dict(sorted(found.items()))
 
 
 def in_order(rows: list[Row]) -> list[Row]:
@@ -69,9 +73,10 @@ def in_order(rows: list[Row]) -> list[Row]:
     return [*calm[:before], *fights, *calm[before:]]
 
 
-def _write(data: Path, rows: list[Row], target: Path, size: tuple[int, int]) -> list[int]:
+def join(data: Path, rows: list[Row], target: Path, size: tuple[int, int]) -> list[int]:
     """Encode clips behind each other; return the label of each frame."""
     labels: list[int] = []
+    target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary, av.open(temporary, "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

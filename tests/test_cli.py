@@ -10,7 +10,7 @@ from conftest import ROOT, write_video
 from test_fitting import write_features
 
 from vadpipe.cli.options import Preset, head_settings
-from vadpipe.errors import OutputError
+from vadpipe.errors import OutputError, UsageError
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.presets import PRESETS, find_preset
 from vadpipe.head.settings import HeadSettings
@@ -175,6 +175,41 @@ def test_a_preset_is_changed_by_a_file_and_the_file_by_set(workplace, tmp_path):
     written = HeadSettings.model_validate_json((tmp_path / "head/settings.json").read_text())
     assert written == expected
     assert TrainedHead.load(tmp_path / "head").record.settings == expected.for_videos(16)
+
+
+CONTRADICTION = "settings: second_head is the control without clusters: set clustering to false"
+
+
+@pytest.mark.parametrize(
+    ("written", "assigned", "message"),
+    [
+        ({"steps": 0}, [], "FILE: steps: Input should be greater than or equal to 1"),
+        ({"steps": 0}, ["hidden=8"], "FILE: steps: Input should be greater than or equal to 1"),
+        ({"steps": 9}, ["steps=0"], "steps: Input should be greater than or equal to 1"),
+        ({"steps": 0}, ["steps=-1"], "steps: Input should be greater than or equal to 1"),
+        ({"steps": 9}, ["hidden=0"], "hidden: Input should be greater than or equal to 1"),
+        ({"second_head": True}, [], f"FILE: {CONTRADICTION}"),
+        ({"second_head": True}, ["steps=9"], f"FILE: {CONTRADICTION}"),
+        ({"clustering": True}, ["second_head=true"], CONTRADICTION),
+        (None, ["second_head=true"], CONTRADICTION),
+        ({"steeps": 9}, [], "FILE: steeps: Extra inputs are not permitted"),
+        ({"steps": 9}, ["steeps=9"], "steeps: Extra inputs are not permitted"),
+    ],
+)
+def test_a_settings_file_is_blamed_for_its_own_values_alone(tmp_path, written, assigned, message):
+    file = None if written is None else tmp_path / "s.json"
+    if file is not None:
+        file.write_text(json.dumps(written))
+    with pytest.raises(UsageError) as caught:
+        head_settings("default", file, assigned)
+    assert str(caught.value).splitlines()[0] == message.replace("FILE", str(file))
+    assert (caught.value.next_step is not None) == ("steeps" in message)
+
+
+def test_what_a_settings_file_contradicts_can_be_mended_by_set(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({"second_head": True, "steps": 0}))
+    mended = head_settings("default", tmp_path / "s.json", ["clustering=false", "steps=9"])
+    assert mended == HeadSettings(second_head=True, clustering=False, steps=9)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)

@@ -17,7 +17,10 @@ ends it with 130.
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 EXIT_SOME_FAILED = 3
 EXIT_ALL_FAILED = 4
@@ -62,6 +65,11 @@ def printable(path: str | os.PathLike[str]) -> str:
     """Return a path for a message; one that holds a line break, say, is escaped and so stays one line."""
     name = os.fspath(path)
     return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def message_of(mistake: ErrorDetails) -> str:
+    """Return what a pydantic model says is wrong; a sentence of ours as we wrote it."""
+    return mistake["msg"].removeprefix("Value error, ")
 
 
 def _rebuild(kind: type[VadpipeError], reason: str, file: str | None, next_step: str | None) -> VadpipeError:

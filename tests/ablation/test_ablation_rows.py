@@ -98,7 +98,10 @@ def test_folders_can_be_typed_and_are_apart():
     [
         ("x: stepps=3", r"row 'x': stepps: Extra inputs.*\nThe settings are: method, clustering, "),
         ("x: steps=0", r"row 'x': steps: Input should be greater than or equal to 1$"),
-        ("x: second_head=true", r"row 'x': settings: .*set clustering to false"),
+        (
+            "x: second_head=true",
+            r"^row 'x': settings: second_head is the control without clusters: set clustering to false$",
+        ),
     ],
 )
 def test_settings_that_are_off_name_the_row(text, message):

@@ -105,6 +105,41 @@ def test_features_that_lack_the_view_are_passed_over(tmp_path, caplog):
         evaluated(tmp_path, "features", view="centre", output=None)
 
 
+def test_of_two_files_of_a_video_the_one_with_the_asked_views_alone_is_scored(tmp_path, caplog):
+    make_head(view="whole,left,right", crops=3, resize_px=256).save(tmp_path / "head/head.safetensors")
+    write_truth(tmp_path / "truth.csv", [Truth(name, 32, ((16, 32),)) for name in "ab"])
+    two, three = dict(view="left,right", crops=2), dict(view="whole,left,right", crops=3)
+
+    def written(folder, video, scores, recipe):
+        return write_features(tmp_path / "features" / folder, video, scores, resize_px=256, **recipe)
+
+    passed = written("three", "a.mp4", [0.3, 0.4], three)
+    exact = written("two", "a.mp4", [0.2, 0.8], two)
+    written("three", "b.mp4", [0.1, 0.9], three)  # has no other
+    found = evaluated(tmp_path, "features", view="left,right", output=None)
+    assert [video.truth.video for video in found.judged] == ["a", "b"]
+    alone = vadpipe.Scorer(tmp_path / "head", view="left,right").curve(vadpipe.Features.load(exact))
+    assert scores_of(found)["a"] == alone.scores.tobytes()
+    assert (found.foreign, found.failed) == ([passed], [])
+    assert "feature files of another recipe (view: left,right / whole,left,right): 1" in caplog.text
+
+    exact.rename(tmp_path / "exact")
+    only = evaluated(tmp_path, "features", view="left,right", output=None)
+    assert (len(only.judged), only.foreign) == (2, [])
+
+    one, other = written("one", "b.mp4", [0.2, 0.8], two), written("other", "b.mp4", [0.2, 0.8], two)
+    with pytest.raises(FeatureError) as caught:
+        evaluated(tmp_path, "features", view="left,right", output=None)
+    assert str(caught.value) == f"{other}: is about the same video as {one}: b.mp4\nDelete one of them."
+    for path in (one, other):
+        path.unlink()
+    written("more", "b.mp4", [0.2, 0.8], dict(view="whole,left", crops=2))
+    with pytest.raises(
+        FeatureError, match="three/b.mp4.safetensors: is about the same video as .*more/b.mp4"
+    ):
+        evaluated(tmp_path, "features", view="left", output=None)
+
+
 def test_a_view_that_does_not_exist_or_that_the_head_does_not_know_is_refused(measured):
     with pytest.raises(UsageError, match=r"there is no view 'lef'\nDid you mean left\?"):
         evaluated(measured, "left,right", view="lef")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vadpipe.atomic import fitting_name
 from vadpipe.errors import UsageError
-from vadpipe.head.settings import HeadSettings
+from vadpipe.head.settings import HeadSettings, refusal
 
 Value = bool | int | float | str
 
@@ -48,11 +48,8 @@ class Row:
         try:
             return HeadSettings.model_validate(base.model_dump() | dict(self.changes))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "settings"
-            names = ", ".join(HeadSettings.model_fields)
-            hint = f"The settings are: {names}." if first["type"] == "extra_forbidden" else None
-            raise UsageError(f"row {self.name!r}: {where}: {first['msg']}", next_step=hint) from error
+            reason, next_step = refusal(error.errors()[0])
+            raise UsageError(f"row {self.name!r}: {reason}", next_step=next_step) from error
 
 
 BASELINE = "mil"

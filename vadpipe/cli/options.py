@@ -151,9 +151,10 @@ def head_settings(preset: str, file: Path | None, assignments: list[str] | None)
     from pydantic import ValidationError
 
     from vadpipe.head.presets import find_preset
-    from vadpipe.head.settings import HeadSettings
+    from vadpipe.head.settings import HeadSettings, refusal
 
     values: dict[str, object] = dict(find_preset(preset).changes)
+    assigned: dict[str, object] = {}
     try:
         read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(read, dict):
@@ -165,15 +166,28 @@ def head_settings(preset: str, file: Path | None, assignments: list[str] | None)
         name, equals, value = assignment.partition("=")
         if not equals:
             raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
-        values[name.strip()] = value.strip()
+        assigned[name.strip()] = value.strip()
     try:
-        return HeadSettings.model_validate(values)
+        return HeadSettings.model_validate(values | assigned)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "settings"
-        names = ", ".join(HeadSettings.model_fields)
-        hint = f"The settings are: {names}." if first["type"] == "extra_forbidden" else None
-        raise UsageError(f"{name}: {first['msg']}", file=file, next_step=hint) from error
+        reason, next_step = refusal(first)
+        without = {name: value for name, value in values.items() if name not in assigned}
+        blamed = file if first["loc"] in _refused(without) else None
+        raise UsageError(reason, file=blamed, next_step=next_step) from error
+
+
+def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
+    """Return the names of the settings that are off; an empty one where they contradict each other."""
+    from pydantic import ValidationError
+
+    from vadpipe.head.settings import HeadSettings
+
+    try:
+        HeadSettings.model_validate(values)
+    except ValidationError as error:
+        return [mistake["loc"] for mistake in error.errors()]
+    return []
 
 
 def say(text: str, quiet: bool = False, **fields: object) -> None:

@@ -112,7 +112,7 @@ def _by_video(
     """Find the features that the head can score in a folder.
 
     They may hold only some of the head's views, but all the same: as many as any file has. Where views are
-    asked for, they are those that hold all of these.
+    asked for, they are those that hold all of these; of a video that has several, the one with these alone.
     """
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
@@ -130,12 +130,16 @@ def _by_video(
             foreign.append(path)
             differences = differences or others
             continue
-        fitting.setdefault(asked or header.recipe.views, []).append((header.source.video, path))
-    views = max(fitting, key=lambda views: (len(views), len(fitting[views])), default=recipe.views)
-    files = _one_a_video(fitting.pop(views, []))
-    for other, passed in fitting.items():
+        fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
+    views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
+    chosen = fitting.pop(views, [])
+    exact = {video for video, _ in chosen}
+    for held, found in fitting.items():
+        passed = [item for item in found if asked is None or item[0] in exact]
+        chosen += [item for item in found if item not in passed]
         foreign += [path for _, path in passed]
-        differences = differences or [_differing_views(views, other)]
+        differences = differences or ([_differing_views(views, held)] if passed else [])
+    files = _one_a_video(chosen)
     if not files:
         raise _none_fits(folder, asked, differences[:_NAMED])
     if asked is not None:

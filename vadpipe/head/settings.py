@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vadpipe.errors import message_of
 from vadpipe.head.bag_score import TopK
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
 
@@ -141,3 +145,11 @@ class HeadSettings(BaseModel):
         if self.second_head and self.clustering:
             raise ValueError("second_head is the control without clusters: set clustering to false")
         return self
+
+
+def refusal(mistake: ErrorDetails) -> tuple[str, str | None]:
+    """Return what is wrong with settings that pydantic refused, and the next step where there is one."""
+    where = ".".join(map(str, mistake["loc"])) or "settings"
+    names = ", ".join(HeadSettings.model_fields)
+    next_step = f"The settings are: {names}." if mistake["type"] == "extra_forbidden" else None
+    return f"{where}: {message_of(mistake)}", next_step

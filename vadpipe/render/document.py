@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 import vadpipe
 from vadpipe.atomic import write_text
 from vadpipe.curve import Curve
-from vadpipe.errors import FeatureError, printable
+from vadpipe.errors import FeatureError, message_of, printable
 from vadpipe.events import Event, EventRule
 from vadpipe.explanation import Explanation
 from vadpipe.render.naming import text_of
@@ -190,7 +190,7 @@ def _read_event(record: EventRecord) -> Event:
 def _reason(error: ValidationError) -> str:
     """Return what is wrong with a file, in one line: the first thing that is, the version before all."""
     first = error.errors(include_url=False)[0]
-    place, kind, message = printable(".".join(map(str, first["loc"]))), first["type"], first["msg"]
+    place, kind, message = printable(".".join(map(str, first["loc"]))), first["type"], message_of(first)
     if kind == "json_invalid":
         return f"is no JSON document: {message}"
     if place == "schema_version":
@@ -198,7 +198,7 @@ def _reason(error: ValidationError) -> str:
             return "is no document of scores: it has no schema_version"
         return f"has schema_version {first['input']!r:.40}; this vadpipe reads 1"
     if kind == "value_error":
-        return f"contradicts itself: {message.removeprefix('Value error, ')}"
+        return f"contradicts itself: {message}"
     return "is no valid document of scores: " + (f"{place}: {message}" if place else message)
 
 

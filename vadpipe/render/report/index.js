@@ -32,6 +32,9 @@ vadpipe.index = (() => {
   function more() {
     const from = body.rows.length;
     body.append(...matching.slice(from, from + PAGE).map(row));
+    // It tells of changes alone, and an end that is near may be near again, or still, when it next looks.
+    ending.disconnect();
+    if (body.rows.length < matching.length) ending.observe($("#end"));
   }
 
   function show() {
@@ -41,9 +44,6 @@ vadpipe.index = (() => {
     more();
     $("#found").textContent = words.length ? `${matching.length} of ${entries.length}` : "";
     $("#none").hidden = matching.length > 0 || !entries.length;
-    // An end that stays in sight is told of only once.
-    ending.unobserve($("#end"));
-    ending.observe($("#end"));
   }
 
   // What has no number comes last, whichever way round.
@@ -69,8 +69,10 @@ vadpipe.index = (() => {
     });
   }
   search.addEventListener("input", show);
-  // Rows come as the end of the list nears the screen.
-  const ending = new IntersectionObserver(([end]) => end.isIntersecting && more(), { rootMargin: "1500px" });
+  // Rows come as the end of the list nears the screen; of several changes at once the last one holds.
+  const ending = new IntersectionObserver((changes) => changes.at(-1).isIntersecting && more(), {
+    rootMargin: "1500px",
+  });
   show();
   return { order };
 })();
