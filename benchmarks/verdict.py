@@ -50,7 +50,7 @@ def tested(protocol: Protocol, videos: Videos, runs: Mapping[Split, Run], resamp
         scores = dict(zip(run.record.videos, run.scores["selected"], strict=True))
         judged = [videos.samples[name].judged(scores[name]) for name in split.test]
         columns = [names.index(name) for name in split.test]
-        of_seed[split.seed].append(_figures(judged, weights[:, columns], protocol.figures))
+        of_seed[split.seed].append(figures_of(judged, weights[:, columns], protocol.figures))
     with np.errstate(all="ignore"):
         seeds = {
             name: np.stack([np.nanmean([fold[name] for fold in folds], axis=0) for folds in of_seed.values()])
@@ -65,7 +65,8 @@ def _n_scored(videos: Videos, name: str) -> int:
     return int((~videos.samples[name].lost).sum())
 
 
-def _figures(judged: Sequence[Judged], weights: NDArray[np.int64], wanted: Sequence[str]) -> Figures:
+def figures_of(judged: Sequence[Judged], weights: NDArray[np.int64], wanted: Sequence[str]) -> Figures:
+    """Return the wanted figures of videos, for each way (W, V) of counting each of them so often."""
     found: Figures = {}
     if {"auc", "ap"} & {*wanted}:
         found["auc"], found["ap"] = _ranked(judged, weights, [True] * len(judged))
