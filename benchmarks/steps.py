@@ -1,6 +1,6 @@
 """How long to train: figures at fixed steps, over all collections.
 
-    python benchmarks/steps.py DATA WORK [--seeds 3] [--row 'NAME: SETTING=VALUE']... [--protocol NAME]... [--to FILE]
+    python benchmarks/steps.py DATA WORK [--seeds 3] [--row 'NAME: SETTING=VALUE']... [--to FILE]
 
 As ``cross_collection.py``, on the features that it left in WORK, but each head is one training that is looked
 at every so many steps, without folds that pick one: five times as fast, and what picks the step has no part
@@ -75,9 +75,8 @@ def main() -> None:
                 settings = row.settings(HeadSettings())
                 each = [(protocol, source, settings, tuple(options.steps), job, options.work) for job in jobs]
                 found = list(pool.map(look, each))
-                lines.append(
-                    f"| {protocol.title} | {row.name} | {' | '.join(_cells(found, protocol, options.steps))} |"
-                )
+                cells = _cells(found, protocol, options.steps)
+                lines.append(f"| {protocol.title} | {row.name} | {' | '.join(cells)} |")
                 print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"
     print(text)
