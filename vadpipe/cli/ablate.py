@@ -66,7 +66,7 @@ def ablate(
             partitions=partitions,
             rows=rows,
             own_rows=[parse_row(text) for text in row or []],
-            settings=options.head_settings(preset, settings, assign),
+            settings=options.head_settings(preset, settings, assign, ablating=True),
             backbone=backbone,
             lengths=lengths,
             bootstrap=bootstrap,

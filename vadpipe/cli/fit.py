@@ -23,6 +23,7 @@ def fit(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the head.")] = Path("head"),
     backbone: options.Backbone = None,
+    method: options.Method = None,
     preset: options.Preset = "default",
     settings: options.SettingsFile = None,
     assign: options.Assign = None,
@@ -36,7 +37,7 @@ def fit(
     from vadpipe.fitting import fit as fit_head
     from vadpipe.terminal import StepProgress, print_fit
 
-    chosen = options.head_settings(preset, settings, assign)
+    chosen = options.head_settings(preset, settings, assign, method=method)
     with StepProgress("fitting", total=chosen.steps, quiet=quiet) as progress:
         result = fit_head(
             features,

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -66,6 +67,12 @@ Lengths = Annotated[
 ]
 Bootstrap = Annotated[
     int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="cbcg (vadpipe's own), or a published one to compare with: deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
+    ),
 ]
 Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[
@@ -143,29 +150,30 @@ def limits_of(assignments: list[str] | None) -> Limits:
     return Limits.parse(assignments or ())
 
 
-def head_settings(preset: str, file: Path | None, assignments: list[str] | None) -> HeadSettings:
-    """Return a preset, changed by a settings file and then by NAME=VALUE pairs.
+def head_settings(
+    preset: str,
+    file: Path | None,
+    assignments: list[str] | None,
+    *,
+    method: str | None = None,
+    ablating: bool = False,
+) -> HeadSettings:
+    """Return a preset or a method's settings, changed by a settings file and then by NAME=VALUE pairs.
 
-    Raises UsageError where one is unknown or out of range.
+    Without a method it is the file's, or CBCG. An ablation is one of CBCG.
+
+    Raises UsageError where one is unknown or out of range, or two of them name different methods.
     """
     from pydantic import ValidationError
 
     from vadpipe.head.presets import find_preset
     from vadpipe.head.settings import HeadSettings
 
-    values: dict[str, object] = dict(find_preset(preset).changes)
-    try:
-        read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(read, dict):
-            raise ValueError("it holds no names")
-        values |= read
-    except (OSError, ValueError) as error:
-        raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
-    for assignment in assignments or ():
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
-        values[name.strip()] = value.strip()
+    read = _settings_in(file)
+    given = _assigned(assignments)
+    changes = find_preset(preset).changes
+    started = _method_changes(method, preset, file, read, given, ablating=ablating)
+    values: dict[str, object] = {**changes, **started, **read, **given}
     try:
         return HeadSettings.model_validate(values)
     except ValidationError as error:
@@ -174,6 +182,73 @@ def head_settings(preset: str, file: Path | None, assignments: list[str] | None)
         names = ", ".join(HeadSettings.model_fields)
         hint = f"The settings are: {names}." if first["type"] == "extra_forbidden" else None
         raise UsageError(f"{name}: {first['msg']}", file=file, next_step=hint) from error
+
+
+def _settings_in(file: Path | None) -> dict[str, object]:
+    """Return what a settings file names; nothing without one."""
+    try:
+        read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(read, dict):
+            raise ValueError("it holds no names")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
+    return read
+
+
+def _assigned(assignments: list[str] | None) -> dict[str, str]:
+    """Return what NAME=VALUE pairs say."""
+    values: dict[str, str] = {}
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _method_changes(
+    method: str | None,
+    preset: str,
+    file: Path | None,
+    read: Mapping[str, object],
+    given: Mapping[str, str],
+    *,
+    ablating: bool,
+) -> Mapping[str, object]:
+    """Return the published settings of the method that is meant. Raises UsageError where that is unclear."""
+    from vadpipe.head.methods import CBCG, find_method
+
+    named = read.get("method")
+    if method is not None and named not in (None, find_method(method).name):
+        raise UsageError(
+            f"holds settings of the method {named}, and --method is {method}",
+            file=file,
+            next_step="Leave out --method, or --settings.",
+        )
+    meant = str(method or named or CBCG)
+    if "method" in given and given["method"] != meant:
+        other = given["method"]
+        if method is not None:
+            raise UsageError(
+                f"--method is {method}, and --set says method={other}", next_step="Leave out one of them."
+            )
+        row = f"Give it a row of its own: --row '{find_method(other).title}: method={other}'."
+        raise UsageError(
+            f"--set method={other} would keep the settings of {find_method(meant).title}",
+            next_step=row if ablating else f"Use --method {other}.",
+        )
+    if ablating and meant != CBCG:
+        raise UsageError(
+            f"holds settings of the method {meant}, and the rows are variants of {find_method(CBCG).title}",
+            file=file,
+            next_step=f"Give it a row of its own: --row '{find_method(meant).title}: method={meant}'.",
+        )
+    if meant != CBCG and preset != "default":
+        raise UsageError(
+            f"the preset {preset} is one of {find_method(CBCG).title}, not of {find_method(meant).title}",
+            next_step="Leave out --preset; a method has its published settings.",
+        )
+    return find_method(meant).changes
 
 
 def say(text: str, quiet: bool = False, **fields: object) -> None:
