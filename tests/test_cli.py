@@ -9,9 +9,11 @@ from commands import COMMAND_LINE, run, run_anew, start
 from conftest import ROOT, write_video
 from test_fitting import write_features
 
-from vadpipe.cli.options import Preset, head_settings
+from vadpipe.cli.head_settings import head_settings
+from vadpipe.cli.options import Method, Preset
 from vadpipe.errors import OutputError, UsageError
 from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.methods import METHODS, find_method, settings_of
 from vadpipe.head.presets import PRESETS, find_preset
 from vadpipe.head.settings import HeadSettings
 
@@ -217,6 +219,83 @@ def test_every_preset_is_told_in_the_help_and_can_be_chosen(preset):
     assert preset.name in Preset.__metadata__[0].help
     assert head_settings(preset.name, None, None) == HeadSettings(**preset.changes)
     assert head_settings(preset.name, None, ["steps=7"]) == HeadSettings(**{**preset.changes, "steps": 7})
+
+
+def test_a_method_is_changed_by_a_file_and_the_file_by_set(workplace, tmp_path):
+    folder, _ = workplace
+    (tmp_path / "some.json").write_text(json.dumps({"steps": 4, "hidden": 8, "batch_bags": 3}))
+    done = run(
+        "fit", "--features", folder / "features", "--method", "ur-dmu", "--settings", "some.json", "--set",
+        "steps=3", "-q", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    changed = {**find_method("ur-dmu").changes, "steps": 3, "hidden": 8, "batch_bags": 3}
+    expected = HeadSettings.model_validate(changed)
+    assert TrainedHead.load(tmp_path / "head").record.settings == expected
+    written = tmp_path / "head/settings.json"
+    assert head_settings("default", written, None) == expected  # a file knows its method
+    assert head_settings("default", written, ["steps=9"], method="ur-dmu").steps == 9
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_method_is_told_in_the_help_and_can_be_chosen(method):
+    assert method.name in Method.__metadata__[0].help
+    assert head_settings("default", None, None, method=method.name) == settings_of(method.name)
+    agreeing = head_settings("default", None, [f"method={method.name}", "steps=7"], method=method.name)
+    assert agreeing == settings_of(method.name).model_copy(update={"steps": 7})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "sultani"],
+            "error: there is no method 'sultani'\nChoose one of: cbcg, deepmil, rtfm, ",
+        ),
+        (
+            ["--method", "rtfm", "--preset", "literal"],
+            "error: the preset literal is one of CBCG, not of RTFM\nLeave out --preset; ",
+        ),
+        (
+            ["--method", "rtfm", "--settings", "mgfn.json"],
+            "error: mgfn.json: holds settings of the method mgfn, and --method is rtfm\nLeave out --method, or",
+        ),
+        (
+            ["--method", "rtfm", "--set", "method=mgfn"],
+            "error: --method is rtfm, and --set says method=mgfn\nLeave out one of them.",
+        ),
+        (
+            ["--set", "method=rtfm"],
+            "error: --set method=rtfm would keep the settings of CBCG\nUse --method rtfm.",
+        ),
+        (["--set", "method=sultani"], "error: there is no method 'sultani'"),
+        (
+            ["--settings", "mgfn.json", "--preset", "baseline"],
+            "error: the preset baseline is one of CBCG, not of MGFN",
+        ),
+    ],
+)
+def test_methods_that_contradict_each_other(tmp_path, arguments, message):
+    (tmp_path / "mgfn.json").write_text('{"method": "mgfn"}')
+    assert_clean_error(run("fit", "-o", "never", *arguments, cwd=tmp_path), 2, message)
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "method=rtfm"], "error: --set method=rtfm would keep the settings of CBCG\nGive it a row"),
+        (
+            ["--settings", "mgfn.json"],
+            "error: mgfn.json: holds settings of the method mgfn, and the rows are variants of CBCG\n"
+            "Give it a row of its own: --row 'MGFN: method=mgfn'.",
+        ),
+    ],
+)
+def test_an_ablation_is_one_of_cbcg(tmp_path, arguments, message):
+    (tmp_path / "mgfn.json").write_text('{"method": "mgfn"}')
+    (tmp_path / "truth.csv").write_text("video,frames,anomalies\n")
+    assert_clean_error(run("ablate", "--truth", "truth.csv", *arguments, cwd=tmp_path), 2, message)
 
 
 def test_without_a_preset_it_is_the_default_one(workplace):

@@ -67,7 +67,7 @@ def fit(
     device: str = "auto",
     on_check: Callable[[Check], None] | None = None,
 ) -> Fit:
-    """Train a CBCG head on feature files and write ``head.safetensors``, settings and metrics.
+    """Train a head on feature files and write ``head.safetensors``, settings and metrics.
 
     What is learned, and what picks the step and the threshold, is told by :func:`vadpipe.learning.learn`.
     An interrupted call goes on where it was when it is made again with the same arguments.
@@ -78,7 +78,8 @@ def fit(
         normal: names of folders that are normal, see :mod:`vadpipe.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
-        settings: switches and numbers of the method.
+        settings: the method, its switches and numbers; CBCG's defaults without them, and
+            :func:`vadpipe.head.methods.settings_of` has those of published methods.
         seed: of the folds, the initial weights and the order of the bags.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         on_check: called at each of the ``settings.checks`` looks at the training.

@@ -4,6 +4,7 @@ import pytest
 
 from vadpipe.ablation.rows import REFERENCES, ROWS, Row, choose_rows, parse_row
 from vadpipe.errors import UsageError
+from vadpipe.head.methods import settings_of as published
 from vadpipe.head.settings import HeadSettings
 
 BASE = HeadSettings()
@@ -51,6 +52,18 @@ def test_rows_differ_in_nothing_but_their_changes():
     for row in ROWS:
         full, own = BASE.model_dump(), row.settings(BASE).model_dump()
         assert {name for name in full if full[name] != own[name]} <= set(row.changes)
+
+
+@pytest.mark.parametrize("base", [BASE, HeadSettings(steps=7, hidden=9)])
+def test_a_row_of_another_method_begins_with_its_published_settings(base):
+    row = parse_row("RTFM: method=rtfm steps=20")
+    assert row.settings(base) == published("rtfm").model_copy(update={"steps": 20})
+    assert parse_row("ours: method=cbcg margin=0").settings(base) == base.model_copy(update={"margin": 0.0})
+
+
+def test_a_row_of_an_unknown_method_is_refused():
+    with pytest.raises(UsageError, match="row 'x': method: Input should be 'cbcg', 'deepmil', "):
+        parse_row("x: method=sultani").settings(BASE)
 
 
 def test_a_row_with_the_settings_of_another_is_left_out_and_told():

@@ -123,17 +123,54 @@ def test_the_threshold_and_how_it_was_found_are_kept(tmp_path):
     assert record.schema_version == SCHEMA
 
 
-@pytest.mark.parametrize("schema", [1, SCHEMA + 1])
-def test_a_head_of_another_schema_says_so(tmp_path, schema):
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (1, "other: has schema 1, this vadpipe reads 3 and 4\nTrain it again with 'vadpipe fit'."),
+        (
+            5,
+            r"other: was made by a newer vadpipe \(schema 5, this one reads 3 and 4\)\nUpdate vadpipe, or train",
+        ),
+    ],
+)
+def test_a_head_of_another_schema_says_so(tmp_path, schema, message):
     """Whatever else its record holds."""
     make_head().save(tmp_path / "now")
     tensors, record = load_file(tmp_path / "now"), {"schema_version": schema, "threshold": 0.5}
     save_file(tensors, tmp_path / "other", metadata={"vadpipe.head": json.dumps(record)})
+    with pytest.raises(FeatureError, match=message):
+        TrainedHead.load(tmp_path / "other")
+
+
+def record_of(path):
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["vadpipe.head"])
+
+
+@pytest.mark.parametrize("schema", [3, 4])
+def test_a_setting_that_is_not_known_is_of_a_newer_vadpipe(tmp_path, schema):
+    make_head().save(tmp_path / "now")
+    record = record_of(tmp_path / "now") | {"schema_version": schema}
+    record["settings"]["attention"] = 4
+    save_file(load_file(tmp_path / "now"), tmp_path / "other", metadata={"vadpipe.head": json.dumps(record)})
     with pytest.raises(
         FeatureError,
-        match=f"has schema {schema}, this vadpipe reads {SCHEMA}\nTrain it again with 'vadpipe fit'",
+        match=r"other: was made by a newer vadpipe \(it has the setting attention\)\nUpdate vadpipe, or",
     ):
         TrainedHead.load(tmp_path / "other")
+
+
+def test_a_head_of_before_there_were_methods_is_of_cbcg(tmp_path):
+    """And is written as heads are now."""
+    make_head().save(tmp_path / "now")
+    record = record_of(tmp_path / "now") | {"schema_version": 3}
+    del record["settings"]["method"]
+    save_file(load_file(tmp_path / "now"), tmp_path / "old", metadata={"vadpipe.head": json.dumps(record)})
+    head = TrainedHead.load(tmp_path / "old")
+    assert head.record.settings.method == "cbcg"
+    head.save(tmp_path / "again")
+    assert record_of(tmp_path / "again")["schema_version"] == 4
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "now").read_bytes()
 
 
 @pytest.mark.parametrize("record", ["[]", "{}", '{"schema_version": "two"}', "no json", "null"])

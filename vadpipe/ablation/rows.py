@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from vadpipe.atomic import fitting_name
 from vadpipe.errors import UsageError
+from vadpipe.head.methods import METHODS, settings_of
 from vadpipe.head.settings import HeadSettings, refusal
 
 Value = bool | int | float | str
@@ -44,9 +45,17 @@ class Row:
         return fitting_name(re.sub(r"[^\w.]+", "-", self.name.lower()).strip("-."), "")
 
     def settings(self, base: HeadSettings) -> HeadSettings:
-        """Return the base with this row's changes. Raises UsageError where one is unknown or out of range."""
+        """Return the base with this row's changes.
+
+        A row of another method than the base's has that method's published settings in place of the base.
+
+        Raises UsageError where one is unknown or out of range.
+        """
+        start, method = base, str(self.changes.get("method", base.method))
+        if method != base.method and method in {known.name for known in METHODS}:
+            start = settings_of(method)
         try:
-            return HeadSettings.model_validate(base.model_dump() | dict(self.changes))
+            return HeadSettings.model_validate(start.model_dump() | dict(self.changes))
         except ValidationError as error:
             reason, next_step = refusal(error.errors()[0])
             raise UsageError(f"row {self.name!r}: {reason}", next_step=next_step) from error

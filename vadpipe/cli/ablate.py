@@ -12,6 +12,7 @@ from vadpipe.errors import printable
 
 if TYPE_CHECKING:
     from vadpipe.ablation.results import FailedRun
+    from vadpipe.cli.head_settings import head_settings
 
 
 def ablate(
@@ -66,7 +67,7 @@ def ablate(
             partitions=partitions,
             rows=rows,
             own_rows=[parse_row(text) for text in row or []],
-            settings=options.head_settings(preset, settings, assign),
+            settings=head_settings(preset, settings, assign, ablating=True),
             backbone=backbone,
             lengths=lengths,
             bootstrap=bootstrap,

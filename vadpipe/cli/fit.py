@@ -23,6 +23,7 @@ def fit(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the head.")] = Path("head"),
     backbone: options.Backbone = None,
+    method: options.Method = None,
     preset: options.Preset = "default",
     settings: options.SettingsFile = None,
     assign: options.Assign = None,
@@ -33,10 +34,11 @@ def fit(
 ) -> None:
     """Train a head on features and video-level labels."""
     options.set_up(verbose, quiet)
+    from vadpipe.cli.head_settings import head_settings
     from vadpipe.fitting import fit as fit_head
     from vadpipe.terminal import StepProgress, print_fit
 
-    chosen = options.head_settings(preset, settings, assign)
+    chosen = head_settings(preset, settings, assign, method=method)
     with StepProgress("fitting", total=chosen.steps, quiet=quiet) as progress:
         result = fit_head(
             features,

@@ -18,7 +18,6 @@ from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, Usage
 if TYPE_CHECKING:
     from vadpipe.extract.decode.limits import Limits
     from vadpipe.extract.videos import Failure
-    from vadpipe.head.settings import HeadSettings
     from vadpipe.terminal import VideoLines, VideoProgress
 
 Videos = Annotated[
@@ -66,6 +65,12 @@ Lengths = Annotated[
 ]
 Bootstrap = Annotated[
     int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="cbcg (vadpipe's own), or a published one to compare with: deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
+    ),
 ]
 Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[
@@ -141,53 +146,6 @@ def limits_of(assignments: list[str] | None) -> Limits:
     from vadpipe.extract.decode.limits import Limits
 
     return Limits.parse(assignments or ())
-
-
-def head_settings(preset: str, file: Path | None, assignments: list[str] | None) -> HeadSettings:
-    """Return a preset, changed by a settings file and then by NAME=VALUE pairs.
-
-    Raises UsageError where one is unknown or out of range.
-    """
-    from pydantic import ValidationError
-
-    from vadpipe.head.presets import find_preset
-    from vadpipe.head.settings import HeadSettings, refusal
-
-    values: dict[str, object] = dict(find_preset(preset).changes)
-    assigned: dict[str, object] = {}
-    try:
-        read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(read, dict):
-            raise ValueError("it holds no names")
-        values |= read
-    except (OSError, ValueError) as error:
-        raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
-    for assignment in assignments or ():
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
-        assigned[name.strip()] = value.strip()
-    try:
-        return HeadSettings.model_validate(values | assigned)
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason, next_step = refusal(first)
-        without = {name: value for name, value in values.items() if name not in assigned}
-        blamed = file if first["loc"] in _refused(without) else None
-        raise UsageError(reason, file=blamed, next_step=next_step) from error
-
-
-def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
-    """Return the names of the settings that are off; an empty one where they contradict each other."""
-    from pydantic import ValidationError
-
-    from vadpipe.head.settings import HeadSettings
-
-    try:
-        HeadSettings.model_validate(values)
-    except ValidationError as error:
-        return [mistake["loc"] for mistake in error.errors()]
-    return []
 
 
 def say(text: str, quiet: bool = False, **fields: object) -> None:

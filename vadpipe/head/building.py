@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.head import Head
+from vadpipe.head.peers.bn_wvad import BnWvad
+from vadpipe.head.peers.deepmil import DeepMil
+from vadpipe.head.peers.mgfn import Mgfn
+from vadpipe.head.peers.rtfm import Rtfm
+from vadpipe.head.peers.ur_dmu import UrDmu
 from vadpipe.head.settings import HeadSettings
+
+_PEERS: dict[str, Callable[[int, HeadSettings], Head]] = {
+    "deepmil": DeepMil,
+    "rtfm": Rtfm,
+    "ur-dmu": UrDmu,
+    "bn-wvad": BnWvad,
+    "mgfn": Mgfn,
+}
 
 
 def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
@@ -14,8 +29,10 @@ def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
 
     Args:
         mean: (D,) of the features of normal training snippets.
-        std: (D,), their deviation.
+        std: (D,), their deviation; both are CBCG's, the published networks take features as they are.
         settings: the method, its switches and sizes, with nothing left open
             (:meth:`HeadSettings.for_videos`).
     """
-    return Cbcg(mean, std, settings)
+    if settings.method == "cbcg":
+        return Cbcg(mean, std, settings)
+    return _PEERS[settings.method](len(mean), settings)

@@ -25,14 +25,17 @@ from vadpipe.head.head import Head
 from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.settings import HeadSettings
 
-SCHEMA = 3
+SCHEMA = 4
 FILE_NAME = "head.safetensors"
 LAST_NAME = "last.safetensors"
 _HEADER_KEY = "vadpipe.head"
 
+_READ = (3, SCHEMA)
+"""Schemas that are read; 3 is of before there were methods, when every head was CBCG's."""
+
 
 _BEFORE = {"view_sampling": "all", "view_join": "mean", "context": "none", "centring": 0.0}
-"""What heads did before there were these settings, which their records therefore lack."""
+"""What CBCG's heads did before there were these settings, which their records therefore lack."""
 
 
 class Calibration(BaseModel):
@@ -212,7 +215,7 @@ class TrainedHead:
         """Read a head from its file, or from the folder that ``fit`` wrote.
 
         Raises:
-            FeatureError: where there is none, or it is damaged or of another schema.
+            FeatureError: where there is none, or it is damaged, of another schema or of a newer vadpipe.
         """
         if path.is_dir():
             path = path / FILE_NAME
@@ -242,16 +245,37 @@ def joined(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _record(text: str, path: Path) -> HeadRecord:
-    """Read a record. Raises FeatureError where it is of another schema, ValueError where it is none."""
+    """Read a record, brought to the present schema.
+
+    Raises:
+        FeatureError: where it is of another schema or of a newer vadpipe.
+        ValueError: where it is none.
+    """
     known = json.loads(text)
     schema = known.get("schema_version") if isinstance(known, dict) else None
-    if schema != SCHEMA and isinstance(schema, int):
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise _newer(f"schema {schema}, this one reads {' and '.join(map(str, _READ))}", path)
+    if isinstance(schema, int) and schema not in _READ:
         raise FeatureError(
-            f"has schema {schema}, this vadpipe reads {SCHEMA}",
+            f"has schema {schema}, this vadpipe reads {' and '.join(map(str, _READ))}",
             file=path,
             next_step="Train it again with 'vadpipe fit'.",
         )
     if isinstance(known, dict) and isinstance(settings := known.get("settings"), dict):
-        for name, value in _BEFORE.items():
-            settings.setdefault(name, value)
+        unknown = [name for name in settings if name not in HeadSettings.model_fields]
+        if unknown:
+            raise _newer(f"it has the setting {unknown[0]}", path)
+        if settings.get("method", "cbcg") == "cbcg":
+            for name, value in _BEFORE.items():
+                settings.setdefault(name, value)
+    if schema in _READ:
+        known["schema_version"] = SCHEMA
     return HeadRecord.model_validate(known)
+
+
+def _newer(how: str, path: Path) -> FeatureError:
+    return FeatureError(
+        f"was made by a newer vadpipe ({how})",
+        file=path,
+        next_step="Update vadpipe, or train it again with 'vadpipe fit'.",
+    )

@@ -75,7 +75,7 @@ def _loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
         if settings.guided and warm and p_a is not None:
             final = guided_score(out.scores, p_a, settings.score_mix)
     mil = bag_loss(final, batch.mask, batch.labels, settings.top_k)
-    total = mil + settings.cluster_weight * cluster + _regularisers(out.scores, batch, settings)
+    total = mil + settings.cluster_weight * cluster + regularisers(out.scores, batch, settings)
     return Loss(total, mil.detach(), cluster.detach(), spread, clusters)
 
 
@@ -124,7 +124,7 @@ def _clustering(
     return p_by(known if crossing else own), loss, batch_own.detach()
 
 
-def _regularisers(scores: Tensor, batch: Batch, settings: HeadSettings) -> Tensor:
+def regularisers(scores: Tensor, batch: Batch, settings: HeadSettings) -> Tensor:
     """Return smoothness and sparsity of the abnormal bags' scores, as in RTFM (arXiv 2101.10030)."""
     abnormal = batch.labels.bool()
     s, mask = scores[abnormal], batch.mask[abnormal]

@@ -136,6 +136,8 @@ class HeadSettings(BaseModel):
 
     def for_videos(self, n_videos: int) -> Self:
         """Return the settings for a training of so many videos: what is left open is decided."""
+        if self.method != "cbcg":  # only CBCG has a context
+            return self.model_copy(update={"context": "none"})
         if self.context != "auto":
             return self
         return self.model_copy(update={"context": "pooled" if n_videos >= CONTEXT_FROM else "none"})

@@ -1,0 +1,224 @@
+"""CBCG and the published detectors on the same features: UCF-Crime, X3D-L.
+
+    python benchmarks/peers.py DATA WORK [--methods NAME ...] [--steps N|NAME=N]... [--seeds 3] [--to FILE]
+
+Each method learns from the training videos by its published settings, or in as many steps as are given. An
+eighth of these videos, dealt anew with each seed, is held out: their video-level ROC-AUC picks the step
+``selected``. ``last`` is the same training at its end, and ``best-on-test`` the step with the highest frame
+ROC-AUC on the test videos: it has seen the answers, as most published figures have, and is there to compare
+with these alone.
+
+Figures are of frames, means over seeds, in brackets the lowest and highest seed. Seconds a step are of
+processor time, the median over the stretches between two checks. CBCG less each peer: the same seeds and
+steps, with the 95 % interval over test videos, which are drawn with replacement for both alike.
+
+DATA is the folder of the collections. A training that is done is a file below WORK, and is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import protocols
+import torch
+from numpy.typing import NDArray
+from protocols import Videos, load_ucf_x3d
+from sklearn.metrics import roc_auc_score
+
+from vadpipe.ablation.runs import ATS, At, Run, RunRecord
+from vadpipe.evaluation.bootstrap import drawn, interval_of
+from vadpipe.evaluation.metrics import auc_and_ap, pooled
+from vadpipe.evaluation.ranking import Ranking
+from vadpipe.head.bags import TrainingSet
+from vadpipe.head.folds import deal, others
+from vadpipe.head.methods import CBCG, METHODS, find_method, settings_of
+from vadpipe.head.selection import Selection
+from vadpipe.head.settings import HeadSettings
+from vadpipe.head.train import Training
+from vadpipe.learning import bag_means, check_steps, snippet_scores
+from vadpipe.resuming import code_digest
+
+HELD_OUT = 8
+"""One of so many parts of the training videos picks the step."""
+
+FIGURES = ("frame AUC", "AP")
+
+Figures = dict[At, NDArray[np.float64]]
+"""At each step AUC and AP on the videos as they are and then on each resample, (1 + R, 2)."""
+
+
+def main() -> None:
+    """Train what is not there yet, and print the table."""
+    names = [method.name for method in METHODS]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--methods", nargs="+", choices=names, default=names)
+    parser.add_argument("--steps", action="append", default=[], help="of all methods, or NAME=N; repeatable")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--to", type=Path, help="write the table here as well")
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    videos = load_ucf_x3d(options.data / "ucf_x3d")
+    runs: dict[str, list[Run]] = {}
+    for name in options.methods:
+        settings = with_steps(settings_of(name), options.steps)
+        runs[name] = [run_of(videos, settings, seed, options.work / "runs") for seed in range(options.seeds)]
+    text = table(videos, runs, options.resamples)
+    print(text)
+    if options.to is not None:
+        options.to.write_text(text)
+
+
+def with_steps(settings: HeadSettings, given: Sequence[str]) -> HeadSettings:
+    """Return the settings with the steps that ``--steps`` asks for; NAME=N counts more than N."""
+    of_all = [text for text in given if "=" not in text]
+    own = [text.partition("=")[2] for text in given if text.partition("=")[0] == settings.method]
+    own = [text for text in own if text]
+    for text in (*of_all, *own):
+        settings = HeadSettings.model_validate({**settings.model_dump(), "steps": text})
+    return settings
+
+
+def run_of(videos: Videos, settings: HeadSettings, seed: int, folder: Path) -> Run:
+    """Return a training's run; it is done where its file is not there."""
+    code = b"".join(Path(file).read_bytes() for file in (__file__, protocols.__file__))
+    parts = [
+        code_digest(),
+        hashlib.sha256(code).hexdigest(),
+        settings.model_dump(mode="json"),
+        sorted(videos.digests.items()),
+        seed,
+        torch.get_num_threads(),
+    ]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    file = folder / f"{settings.method}-{seed}-{key[:24]}.safetensors"
+    run = Run.find(file, key)
+    if run is None:
+        run = measured(videos, settings, seed, key)
+        run.save(file)
+    last = run.record.steps["last"]
+    print(f"{settings.method}, seed {seed}: AUC {run.record.test_auc[last]:.3f} at step {last}", flush=True)
+    return run
+
+
+def measured(videos: Videos, settings: HeadSettings, seed: int, key: str) -> Run:
+    """Train, and score the test videos at every check; nothing about them reaches the training."""
+    test = tuple(videos.samples)
+    data = TrainingSet([bag for name, bag in videos.bags.items() if name not in test], settings.segments)
+    folds = deal(data.bags, HELD_OUT, seed)
+    held_out, rows = folds[0], others(folds, 0)
+    settings = settings.for_videos(len(rows))
+    training, selection = Training(data, rows, settings, seed=seed), Selection()
+    history, scores = [], {}
+    for step in check_steps(settings):
+        done, began_s = training.step, time.process_time()
+        training.advance(step)
+        step_s = (time.process_time() - began_s) / (step - done)
+        means = bag_means(training.head, data, held_out, lambda scores: scores)
+        auc = float(roc_auc_score([data.bags[row].label for row in held_out], means))
+        selection.see(step, auc, [])
+        scores[step] = [snippet_scores(training.head, videos.bags[name]) for name in test]
+        history.append({"step": step, "auc": auc, "step_s": step_s})
+    aucs: dict[int, float] = {}
+    for step, of_step in scores.items():
+        judged = [videos.samples[name].judged(own) for name, own in zip(test, of_step, strict=True)]
+        aucs[step] = auc_and_ap(*pooled(judged))[0] or 0.0
+    steps: dict[At, int] = {
+        "selected": selection.best[0],
+        "last": max(scores),
+        "best-on-test": max(aucs, key=lambda step: (aucs[step], -step)),
+    }
+    record = RunRecord(
+        key=key,
+        settings=settings,
+        fold=0,
+        seed=seed,
+        videos=test,
+        n_snippets=tuple(videos.bags[name].values.shape[1] for name in test),
+        threshold=0.5,
+        steps=steps,
+        test_auc=aucs,
+        history=history,
+    )
+    return Run(record, {at: scores[step] for at, step in steps.items()})
+
+
+def table(videos: Videos, runs: Mapping[str, Sequence[Run]], resamples: int) -> str:
+    """Return what the methods reached, and CBCG's difference to each, as tables in Markdown."""
+    everything = [
+        videos.samples[name].judged(np.zeros(videos.bags[name].values.shape[1], np.float32))
+        for name in videos.samples
+    ]
+    weights = np.concatenate([np.ones((1, len(everything)), np.int64), drawn(everything, resamples, seed=0)])
+    figures = {name: [figures_of(videos, run, weights) for run in own] for name, own in runs.items()}
+    n_seeds = len(next(iter(runs.values())))
+    columns = [f"{figure}, {at}" for at in ATS for figure in FIGURES]
+    head = ["method", "steps", "s a step", *columns]
+    lines = [f"{len(everything)} test videos, {n_seeds} seeds.", "", _line(head), _line(["---"] * len(head))]
+    for name, own in runs.items():
+        seconds = [check["step_s"] for run in own for check in run.record.history]
+        cells = [_spread([seed[at][0, which] for seed in figures[name]]) for at in ATS for which in (0, 1)]
+        steps = own[0].record.settings.steps
+        lines.append(
+            _line([find_method(name).title, str(steps), f"{statistics.median(seconds):.2f}", *cells])
+        )
+    lines += ["", "`best-on-test` has seen the answers: it is to be compared with published figures alone."]
+    if CBCG in runs and len(runs) > 1:
+        columns = [f"{figure}, {at}" for at in ATS[:2] for figure in FIGURES]
+        head = [f"{find_method(CBCG).title} less", *columns]
+        lines += ["", _line(head), _line(["---"] * len(head))]
+        for name in runs:
+            if name != CBCG:
+                cells = [
+                    _difference(figures[CBCG], figures[name], at, which) for at in ATS[:2] for which in (0, 1)
+                ]
+                lines.append(_line([find_method(name).title, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def figures_of(videos: Videos, run: Run, weights: NDArray[np.int64]) -> Figures:
+    """Return AUC and AP where video v counts ``weights[r, v]`` times."""
+    found: Figures = {}
+    for at in ATS:
+        judged = [
+            videos.samples[name].judged(own)
+            for name, own in zip(run.record.videos, run.scores[at], strict=True)
+        ]
+        ranking = Ranking(judged, [True] * len(judged))
+        found[at] = np.array([ranking.auc_and_ap(row) for row in weights])
+    return found
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _difference(ours: Sequence[Figures], theirs: Sequence[Figures], at: At, which: int) -> str:
+    """Return the mean difference over seeds, and its interval where videos were drawn."""
+    pairs = zip(ours, theirs, strict=True)
+    gains = np.mean([own[at][:, which] - other[at][:, which] for own, other in pairs], axis=0)
+    interval = interval_of(gains[1:])
+    limits = "" if interval.low is None else f" ({interval.low:+.3f} to {interval.high:+.3f})"
+    return f"{gains[0]:+.3f}{limits}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

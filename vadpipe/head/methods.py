@@ -1,0 +1,155 @@
+"""Methods: CBCG and the published detectors to compare it with, each with its published settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from vadpipe.errors import UsageError
+from vadpipe.head.settings import HeadSettings
+
+Value = bool | int | float | str
+
+CBCG = "cbcg"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to learn a head.
+
+    Attributes:
+        name: as ``vadpipe fit --method`` takes it.
+        title: as papers write it.
+        paper: where it is from.
+        changes: its published settings, where they differ from the defaults, which are CBCG's.
+    """
+
+    name: str
+    title: str
+    paper: str
+    changes: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_PUBLISHED: Mapping[str, Value] = MappingProxyType(
+    {
+        "clustering": False,
+        "guided": False,
+        "context": "none",
+        "feature_dropout": 0.0,
+        "view_sampling": "all",
+        "view_join": "mean",
+        "smoothing": 0.0,
+        "warmup": 0.0,
+        "optimiser": "adam",
+        "clip_norm": 0.0,
+        "top_k_at_least": 1,
+    }
+)
+"""What all published methods have in common: a plain mean of the crops' scores, as the network gives them."""
+
+
+def _published(name: str, title: str, paper: str, **changes: Value) -> Method:
+    return Method(name, title, paper, MappingProxyType({"method": name, **_PUBLISHED, **changes}))
+
+
+METHODS = (
+    Method(CBCG, "CBCG", "Cao et al., ICME 2023, arXiv 2212.08506"),
+    _published(
+        "deepmil",
+        "DeepMIL",
+        "Sultani et al., CVPR 2018, arXiv 1801.04264",
+        hidden=512,
+        dropout=0.6,
+        segments=32,
+        top_k_divisor=1_000_000,  # the highest segment alone
+        smoothness=8e-5,
+        sparsity=8e-5,
+        steps=1500,
+        batch_bags=30,
+        learning_rate=5e-5,
+        weight_decay=1e-3,
+    ),
+    _published(
+        "rtfm",
+        "RTFM",
+        "Tian et al., ICCV 2021, arXiv 2101.10030",
+        hidden=512,
+        dropout=0.7,
+        segments=32,
+        top_k_at_least=3,
+        smoothness=8e-4,
+        sparsity=8e-3,
+        steps=15_000,
+        batch_bags=32,
+        learning_rate=1e-3,
+        weight_decay=5e-3,
+    ),
+    _published(
+        "ur-dmu",
+        "UR-DMU",
+        "Zhou et al., AAAI 2023, arXiv 2302.05160",
+        hidden=512,
+        dropout=0.5,
+        segments=200,
+        smoothness=0.0,
+        sparsity=0.0,
+        steps=3000,
+        batch_bags=64,
+        learning_rate=1e-4,
+        weight_decay=5e-5,
+    ),
+    _published(
+        "bn-wvad",
+        "BN-WVAD",
+        "Zhou et al., TCSVT 2024, arXiv 2311.15367",
+        hidden=512,
+        dropout=0.0,
+        segments=200,
+        smoothness=0.0,
+        sparsity=0.0,
+        steps=1000,
+        batch_bags=64,
+        learning_rate=1e-4,
+        weight_decay=5e-5,
+        clip_norm=1.0,
+    ),
+    _published(
+        "mgfn",
+        "MGFN",
+        "Chen et al., AAAI 2023, arXiv 2211.15098",
+        hidden=64,
+        dropout=0.7,
+        segments=32,
+        top_k_at_least=3,
+        smoothness=8e-4,
+        sparsity=8e-3,
+        steps=50_000,
+        batch_bags=16,
+        learning_rate=1e-3,
+        weight_decay=5e-4,
+    ),
+)
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name. Raises UsageError where there is none."""
+    for method in METHODS:
+        if method.name == name:
+            return method
+    raise UsageError(
+        f"there is no method {name!r}",
+        next_step=f"Choose one of: {', '.join(method.name for method in METHODS)}.",
+    )
+
+
+def settings_of(name: str) -> HeadSettings:
+    """Return the settings that a method was published with; of CBCG the defaults.
+
+    Args:
+        name: of :data:`METHODS`.
+
+    Raises:
+        UsageError: where there is none of that name.
+    """
+    return HeadSettings.model_validate(dict(find_method(name).changes))

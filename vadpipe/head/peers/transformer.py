@@ -1,0 +1,104 @@
+"""The global and local self-attention of UR-DMU (arXiv 2302.05160), which BN-WVAD took over.
+
+Each head attends to a video twice: globally, by the softmax of scaled dot products, and locally, by weights
+that fall off with the distance of two segments in time and are the same whatever the segments show. So
+every segment depends on all of its video.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vadpipe.head.peers.parts import Convolution
+
+N_HEADS = 4
+N_BLOCKS = 2
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Return softmax attention (N, heads, T, W) to the real segments, which mask (N, T) marks."""
+    seen = None if bool(mask.all()) else mask[:, None, None]
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+
+
+class GlobalLocalAttention(nn.Module):
+    """Both attentions, side by side, brought back to the width that came in.
+
+    Args:
+        width: of a segment.
+        dropout: share of the numbers that come out that are dropped in training.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.width = max(1, width // N_HEADS)  # of a head
+        inner = N_HEADS * self.width
+        self.project = nn.Linear(width, 4 * inner, bias=False)
+        self.merge = nn.Sequential(nn.Linear(2 * inner, width), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return (N, T, W) of segments x (N, T, W); mask (N, T) is True on real ones."""
+        n_bags, length, _ = x.shape
+        parts = self.project(x).reshape(n_bags, length, 4, N_HEADS, self.width)
+        query, key, value, near = parts.permute(2, 0, 3, 1, 4)
+        whole = attend(query, key, value, mask)
+        both = torch.cat([whole, _around(near, mask)], dim=-1)
+        merged: Tensor = self.merge(both.transpose(1, 2).reshape(n_bags, length, -1))
+        return merged
+
+
+def _around(value: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments."""
+    places = torch.arange(mask.shape[1], device=mask.device, dtype=value.dtype)
+    weights = torch.exp(-(places[:, None] - places[None]).abs() / math.e)
+    real = mask.to(value.dtype)
+    total = (real @ weights).clamp_min(1e-12)  # far beyond the end of a short bag nothing is near
+    return weights @ (value * real[:, None, :, None]) / total[:, None, :, None]
+
+
+class _Block(nn.Module):
+    """Attention and a small network, each behind a layer normalisation and beside what came in."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(width)
+        self.attention = GlobalLocalAttention(width, dropout)
+        self.network = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.attention(self.before_attention(x), mask)
+        out: Tensor = x + self.network(x)
+        return out
+
+
+class Enhancer(nn.Module):
+    """A temporal convolution and two blocks of attention: features in, features of width W out.
+
+    Args:
+        n_features: D.
+        width: W, 512 as published.
+        dropout: share of numbers dropped in training behind attention and network.
+    """
+
+    def __init__(self, n_features: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = Convolution(n_features, width, 3)
+        self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(N_BLOCKS))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return (N, T, W) of features x (N, T, D); mask (N, T) is True on real segments."""
+        x = torch.relu(self.embedding(x, mask))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
