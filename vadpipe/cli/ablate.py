@@ -12,7 +12,6 @@ from vadpipe.errors import printable
 
 if TYPE_CHECKING:
     from vadpipe.ablation.results import FailedRun
-    from vadpipe.cli.head_settings import head_settings
 
 
 def ablate(
@@ -55,6 +54,7 @@ def ablate(
     from vadpipe.ablation.ablating import ablate as ablate_head
     from vadpipe.ablation.rows import parse_row
     from vadpipe.ablation.table import print_ablation
+    from vadpipe.cli.head_settings import head_settings
     from vadpipe.terminal import RunProgress
 
     with RunProgress("ablating", quiet=quiet) as progress:
