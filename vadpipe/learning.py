@@ -18,6 +18,7 @@ from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.folds import can_judge, deal, others
 from vadpipe.head.head import Head
+from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.scaling import fit_scale, log_odds
 from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
@@ -260,9 +261,7 @@ def bag_means(
 
 def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:
     """Return the score of each snippet of a whole video, (S,) float32."""
-    x = torch.from_numpy(bag.values)[None].to(head.device)
-    scores: NDArray[np.float32] = head.score(x)[0].cpu().numpy()
-    return scores
+    return PiecewiseScoring(head, bag.values.transpose(1, 0, 2), np.arange(bag.values.shape[1])).scores()
 
 
 def _threshold(

@@ -150,14 +150,10 @@ def test_context_is_dropped_like_the_segments_themselves_and_pooled_before_that(
 @pytest.mark.parametrize("join", ["max", "mean"])
 def test_a_part_of_a_video_with_the_context_of_all_is_scored_like_the_whole(join):
     head, x = make_head(context="pooled", view_join=join), torch.randn(1, 3, 20, D)
-    pieces = [torch.arange(20)[None] // 7 == piece for piece in range(3)]
-    context = head.context_of(x, pieces[0])
-    for piece in pieces[1:]:
-        context = context.joined(head.context_of(x, piece))
-    part = head.score(x[:, :, 4:15], context=context)[:, 1:-1]  # but for the convolution at the ends
+    part = head.score(x[:, :, 4:15], context=head.context_of(x))[:, 1:-1]  # but for the ends' convolution
     torch.testing.assert_close(part, head.score(x)[:, 5:14])
     assert (part - head.score(x[:, :, 4:15])[:, 1:-1]).abs().max() > 1e-4
-    assert make_head(context="none").context_of(x, pieces[0]) is None
+    assert make_head(context="none").context_of(x) is None
 
 
 def test_centring_takes_a_random_share_of_each_bags_own_mean_out_in_training_only():

@@ -12,9 +12,11 @@ from test_features import make_features, make_recipe
 from test_threshold import make_calibration
 
 from vadpipe.errors import FeatureError
+from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg
-from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead, joined
+from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead
+from vadpipe.head.pieces import joined
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -252,6 +254,19 @@ def test_a_long_video_is_scored_piece_by_piece_like_a_whole(monkeypatch, smoothi
     for at_once in (1, 7, 96):
         monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", at_once)
         np.testing.assert_allclose(head.snippet_scores(features), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_frames", [100, 1600])
+def test_the_context_of_a_video_is_that_of_its_squeezed_bag(n_frames):
+    """As in training, however long it is."""
+    head, features = make_head(context="pooled", segments=8), make_features(n_frames)
+    bag = squeeze(features.values.transpose(1, 0, 2), 8)
+    context = head.network.context_of(torch.from_numpy(bag)[None])
+    x = torch.from_numpy(features.values.transpose(1, 0, 2))[None]
+    expected = head.network.score(x, context=context)[0]
+    np.testing.assert_allclose(head.snippet_scores(features), expected, atol=1e-6)
+    if n_frames > 100:
+        assert (head.network.score(x)[0] - expected).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.7, 3.0])

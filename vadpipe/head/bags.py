@@ -55,16 +55,20 @@ class Batch:
     labels: Tensor
 
 
+def edges_of(n_snippets: int, segments: int) -> NDArray[np.int64]:
+    """Return where each segment of a bag begins, and the end, (T + 1,): a snippet each where they are few."""
+    return np.linspace(0, n_snippets, min(n_snippets, segments) + 1).astype(np.int64)
+
+
 def squeeze(values: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
     """Return at most ``segments`` segments (C, T, D): means over equal stretches of the snippets.
 
     A shorter bag stays as it is: repeating its snippets, as is common, would show the head in
     training neighbourhoods that no video has when it is scored.
     """
-    n_snippets = values.shape[1]
-    if n_snippets <= segments:
+    if values.shape[1] <= segments:
         return values
-    edges = np.linspace(0, n_snippets, segments + 1).astype(np.int64)
+    edges = edges_of(values.shape[1], segments)
     sums = np.add.reduceat(values, edges[:-1], axis=1)
     return (sums / np.diff(edges)[None, :, None]).astype(np.float32)
 

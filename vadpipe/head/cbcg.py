@@ -92,9 +92,9 @@ class Cbcg(Head):
         return self.embedding.reach
 
     @torch.inference_mode()
-    def context_of(self, x: Tensor, chosen: Tensor) -> Context | None:
-        """Return the context of some segments where the settings ask for it; see :meth:`Head.context_of`."""
-        return self.embedding.context_of(x, chosen) if self.embedding.with_context else None
+    def context_of(self, x: Tensor) -> Context | None:
+        """Return the context of videos where the settings ask for it; see :meth:`Head.context_of`."""
+        return self.embedding.context_of(x) if self.embedding.with_context else None
 
     def remember(self, loss: Loss) -> None:
         """Take the clusters of a batch into the memory."""

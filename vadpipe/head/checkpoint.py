@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
-from torch import Tensor
 
 from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features import Features, Recipe
 from vadpipe.head.building import build_head
-from vadpipe.head.context import Context
 from vadpipe.head.head import Head
 from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.settings import HeadSettings
@@ -123,20 +121,24 @@ class TrainedHead:
         Raises:
             FeatureError: where the features were made by another recipe.
         """
-        if self.joins_by_max:
-            return joined(self.view_scores(features))
-        return self._in_pieces(features, lambda *piece: self.network.score(*piece)[:, None], 1)[:, 0]
+        pieces = self._pieces(features)
+        scores = np.full(len(features.lost), np.nan, dtype=np.float32)
+        scores[pieces.kept] = pieces.scores()
+        return scores
 
     def view_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet in each view by itself, (S, C) float32 in [0, 1].
 
-        Of a head that joins views by their maximum, :func:`joined` gives its scores from these, without
-        running it again. A snippet that could not be decoded has NaN in all of them.
+        Of a head that joins views by their maximum, :func:`vadpipe.head.pieces.joined` gives its scores from
+        these, without running it again. A snippet that could not be decoded has NaN in all of them.
 
         Raises:
             FeatureError: where the features were made by another recipe.
         """
-        return self._in_pieces(features, self.network.score_views, features.recipe.crops)
+        pieces = self._pieces(features)
+        scores = np.full((len(features.lost), features.recipe.crops), np.nan, dtype=np.float32)
+        scores[pieces.kept] = pieces.view_scores()
+        return scores
 
     @property
     def joins_by_max(self) -> bool:
@@ -161,18 +163,6 @@ class TrainedHead:
                     file=file,
                     next_step=f"Choose of those that it knows: {', '.join(known)}.",
                 )
-
-    def _in_pieces(
-        self,
-        features: Features,
-        score: Callable[[Tensor, Tensor | None, Context | None], Tensor],
-        n_columns: int,
-    ) -> NDArray[np.float32]:
-        """Return (S, n_columns), NaN where a snippet could not be decoded."""
-        pieces = self._pieces(features)
-        scores = np.full((len(features.lost), n_columns), np.nan, dtype=np.float32)
-        scores[pieces.kept] = pieces.scores(score, n_columns)
-        return scores
 
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what score a snippet would have with other features in its place, (V,) float32.
@@ -236,12 +226,6 @@ class TrainedHead:
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise FeatureError("is not a head of vadpipe, or is damaged", file=path) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
-
-
-def joined(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the highest score of each snippet, (S,), of those of its views (S, C); NaN where it has none."""
-    highest: NDArray[np.float32] = view_scores.max(axis=1)
-    return highest
 
 
 def _record(text: str, path: Path) -> HeadRecord:

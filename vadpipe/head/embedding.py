@@ -55,7 +55,7 @@ class Embedding(nn.Module):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments.
-            context: of the whole videos; None where x is all of them.
+            context: of the whole videos; None where x is their bags.
         """
         f = self._embed(x, mask)
         if self.with_context:
@@ -63,9 +63,10 @@ class Embedding(nn.Module):
         embedded: Tensor = self.dropout(f)
         return embedded
 
-    def context_of(self, x: Tensor, chosen: Tensor) -> Context:
-        """Return the context of some segments, chosen (N, T) bool, of features x (N, C, T, D)."""
-        return Context.pooled(self._embed(x, torch.ones_like(chosen)), chosen)
+    def context_of(self, x: Tensor) -> Context:
+        """Return the context of whole videos, squeezed to their bags x (N, C, T, D)."""
+        mask = torch.ones(len(x), x.shape[2], dtype=torch.bool, device=x.device)
+        return Context.pooled(self._embed(x, mask), mask)
 
     def _embed(self, x: Tensor, mask: Tensor) -> Tensor:
         n, n_views = x.shape[:2]

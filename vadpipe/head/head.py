@@ -39,7 +39,7 @@ class Head(nn.Module, ABC):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments.
-            context: of the whole videos, of which x may be a part; None where x is all of them.
+            context: of the whole videos; None where x is their bags, as in training.
         """
 
     @abstractmethod
@@ -62,12 +62,11 @@ class Head(nn.Module, ABC):
         That is before the smoothing, and with the context as it is.
         """
 
-    def context_of(self, x: Tensor, chosen: Tensor) -> Context | None:  # noqa: ARG002
-        """Return what some segments add to what every segment sees of its video; None where that is nothing.
+    def context_of(self, x: Tensor) -> Context | None:  # noqa: ARG002
+        """Return what every segment sees of its video besides those in reach; None where that is nothing.
 
         Args:
-            x: (N, C, T, D), features of a part of the video.
-            chosen: (N, T) bool, the segments among them; those in reach of them have to be there too.
+            x: (N, C, T, D), the bags of whole videos, squeezed as in training.
         """
         return None
 
@@ -95,7 +94,7 @@ class Head(nn.Module, ABC):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments; all by default.
-            context: of the whole videos, where x is a part of them.
+            context: of the whole videos, see :meth:`context_of`; None where x is their bags.
         """
         if self.settings.view_join == "max":
             return self.score_views(x, mask, context).amax(dim=1)

@@ -23,7 +23,8 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.videos import Video, named_video
 from vadpipe.features import Features
-from vadpipe.head.checkpoint import TrainedHead, joined
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.pieces import joined
 from vadpipe.scoring.places import view_places
 from vadpipe.views import are_named
 from vadpipe.weights import SHIPPED_HEAD
