@@ -51,8 +51,8 @@ def test_what_it_learned_from_is_not_called_unseen(capsys):
     [
         (
             {"method": "balanced"},
-            "12 false alarms in 120.0 min of normal video (6 an hour were asked for); lowered, as no abnormal "
-            "video reached the one for that",
+            "12 false alarms in 120.0 min of normal video; lowered, as no abnormal video reached the one found "
+            "on normal videos",
         ),
         (
             {"method": "quantile"},

@@ -139,7 +139,7 @@ def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interr
     assert (found.threshold.method, found.last_threshold.method) == ("balanced", "balanced")
     said = [message for message in caplog.messages if "it was lowered to" in message]
     assert len(said) == 1
-    assert f"it was lowered to {found.threshold.threshold:.3f}, by which " in said[0]
+    assert f"it was lowered to {found.threshold.threshold:.3f}, at which " in said[0]
 
 
 def interrupt(*_):

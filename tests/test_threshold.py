@@ -191,6 +191,23 @@ def test_heads_that_judge_what_they_learned_from_are_warned_of(caplog):
         ) != unseen
 
 
+def test_a_second_threshold_is_told_from_the_first(caplog):
+    found = calibrate(
+        [normal([0.1] * 9), normal([0.9] * 9)], [abnormal([0.5])], per_hour=6, quantile=0.75, unseen=False
+    )
+    caplog.clear()
+    warn_of(found, "at the last step, ")
+    assert [message[:60] for message in caplog.messages] == [
+        "at the last step, no abnormal training video reached the thr"
+    ]
+
+
+def test_normal_videos_of_no_length_have_no_share_in_alarm():
+    still = replace(normal([0.5])[0], end_s=0.0)
+    found = calibrate([(still, np.float32([0.5]))], [FOUND], per_hour=6, quantile=0.95, unseen=True)
+    assert (found.hours, found.alarm_share) == (0, 0)
+
+
 def warnings_of(found, caplog) -> str:
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
@@ -266,8 +283,8 @@ def test_nine_and_nine_clips_of_which_none_would_be_found(caplog):
     assert (found.n_abnormal_flagged, found.n_normal_flagged) == (8, 1)
     assert found.alarm_share == pytest.approx(94 / (9 * 188))
     assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold that keeps to 6 false alarms an hour; it was lowered "
-        "to 0.400, by which 8 of 9 abnormal videos are found and 1 of 9 normal videos raise an alarm"
+        "no unseen abnormal video reached the threshold that was found on normal videos; it was lowered "
+        "to 0.400, at which 8 of 9 abnormal videos are found and 1 of 9 normal videos raise an alarm"
     )
 
 
@@ -287,8 +304,8 @@ def test_the_warning_says_what_the_threshold_was_and_what_judged_it(caplog, unse
     said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen), caplog)
     kind = "unseen abnormal" if unseen else "abnormal training"
     assert said.splitlines()[-1] == (
-        f"no {kind} video reached the threshold that 75% of normal snippets lie below; it was lowered to 0.500, "
-        "by which 1 of 1 abnormal videos are found and 1 of 2 normal videos raise an alarm"
+        f"no {kind} video reached the threshold that was found on normal videos; it was lowered to 0.500, "
+        "at which 1 of 1 abnormal videos are found and 1 of 2 normal videos raise an alarm"
     )
     assert len(said.splitlines()) == 2 - unseen
 
@@ -301,7 +318,7 @@ def test_where_lowering_it_would_tell_nothing_apart_it_stays(caplog, scores):
     assert (found.method, found.n_abnormal_flagged) == ("quantile", 0)
     assert found.threshold == pytest.approx(0.88)
     assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold that 95% of normal snippets lie below, and no lower one "
+        "no unseen abnormal video reached the threshold that was found on normal videos, and no lower one "
         "finds a larger share of the abnormal videos than of the normal ones: the head cannot tell them apart; "
         "check the labels, or train on more videos"
     )

@@ -20,7 +20,7 @@ from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.labels import Label, csv_labels, folder_labels, joined_groups
-from vadpipe.learning import Check, learn
+from vadpipe.learning import Check, Learned, learn
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def fit(
         )
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
-    write_text(target / "metrics.json", json.dumps(_metrics(result, seed), indent=2) + "\n")
+    write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")
     (target / STATE_NAME).unlink(missing_ok=True)
     return result
 
@@ -212,11 +212,12 @@ def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
         )
 
 
-def _metrics(result: Fit, seed: int) -> dict[str, object]:
+def _metrics(result: Fit, learned: Learned, seed: int) -> dict[str, object]:
     return {
         "seed": seed,
         "step": result.step,
         "calibration": result.threshold.model_dump(),
+        "last_calibration": learned.last_threshold.model_dump(),
         "videos": {video: int(label.abnormal) for video, label in sorted(result.labels.items())},
         "unused": result.unused,
         "history": [asdict(check) for check in result.history],

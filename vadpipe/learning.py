@@ -135,6 +135,8 @@ def learn(
         watched=watched,
     )
     warn_of(result.threshold)
+    if result.step != settings.steps:
+        warn_of(result.last_threshold, "at the last step, ")
     _warn_of_collapse(result.selected, result.step)
     return result
 

@@ -205,10 +205,10 @@ def _how_found(found: Calibration) -> str:
     footage = f"{found.hours * 60:.1f} min of normal video" + (
         "" if found.unseen else " that it learned from"
     )
-    if found.method != "quantile":
-        text = f"{found.alarms} false alarms in {footage} ({found.per_hour:g} an hour were asked for)"
-        return text + (
-            "; lowered, as no abnormal video reached the one for that" if found.method == "balanced" else ""
-        )
-    text = f"{found.quantile:.0%} of normal snippets lie below it; {found.alarms} false alarms in {footage}"
+    alarms = f"{found.alarms} false alarms in {footage}"
+    if found.method == "rate":
+        return f"{alarms} ({found.per_hour:g} an hour were asked for)"
+    if found.method == "balanced":
+        return f"{alarms}; lowered, as no abnormal video reached the one found on normal videos"
+    text = f"{100 * found.quantile:g}% of normal snippets lie below it; {alarms}"
     return text + (", too little to tell an hourly rate" if found.per_hour * found.hours < 1 else "")

@@ -67,6 +67,7 @@ def calibrate(
         if balanced is not None:
             threshold, method = balanced, "balanced"
     events = _events(curves, threshold)
+    raised_s = sum(event.length_s for own in events for event in own)
     return Calibration(
         threshold=threshold,
         method=method,
@@ -79,24 +80,24 @@ def calibrate(
         n_normal_flagged=sum(map(bool, events)),
         n_abnormal=len(abnormals),
         n_abnormal_flagged=sum(map(bool, _events(abnormal_curves, threshold))),
-        alarm_share=sum(event.length_s for own in events for event in own) / duration_s,
+        alarm_share=raised_s / duration_s if duration_s else 0.0,
     )
 
 
-def warn_of(found: Calibration) -> None:
-    """Warn of a threshold that does not say what one would expect of it."""
-    if not found.unseen:
+def warn_of(found: Calibration, which: str = "") -> None:
+    """Warn of a threshold that does not say what one would expect of it.
+
+    Args:
+        found: the threshold.
+        which: words that tell it from another one, such as ``"at the last step, "``.
+    """
+    if not found.unseen and not which:
         log.warning("the threshold comes from videos that the head learned from: too few to leave any out")
-    missed = (
-        f"no {'unseen abnormal' if found.unseen else 'abnormal training'} video reached the threshold that "
-    )
-    if found.per_hour * found.hours < 1:
-        missed += f"{found.quantile:.0%} of normal snippets lie below"
-    else:
-        missed += f"keeps to {found.per_hour:g} false alarms an hour"
+    kind = "unseen abnormal" if found.unseen else "abnormal training"
+    missed = f"{which}no {kind} video reached the threshold that was found on normal videos"
     if found.method == "balanced":
         log.warning(
-            "%s; it was lowered to %.3f, by which %d of %d abnormal videos are found and %d of %d normal "
+            "%s; it was lowered to %.3f, at which %d of %d abnormal videos are found and %d of %d normal "
             "videos raise an alarm",
             missed, found.threshold, found.n_abnormal_flagged, found.n_abnormal, found.n_normal_flagged,
             found.n_normal,

@@ -13,7 +13,7 @@ class Embedding(nn.Module):
 
     Args:
         mean, std: (D,) of the normal training snippets; part of the checkpoint, so that a video is
-            judged against what was normal in training and not against itself.
+            judged against what was normal in training.
         hidden: H.
         dropout: share of channels dropped in training.
         feature_dropout: share of the features' numbers dropped in training.

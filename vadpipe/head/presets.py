@@ -31,7 +31,7 @@ PRESETS = (
     Preset(
         "baseline",
         "a plain multiple-instance head, for comparison",
-        MappingProxyType({"clustering": False, "guided": False}),
+        MappingProxyType({"clustering": False, "guided": False, "context": "none"}),
     ),
     Preset(
         "literal",
