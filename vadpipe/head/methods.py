@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vadpipe.errors import UsageError
-from vadpipe.head.settings import HeadSettings
-
-Value = bool | int | float | str
+from vadpipe.head.settings import HeadSettings, Value
 
 CBCG = "cbcg"
 
