@@ -18,6 +18,11 @@ from vadpipe.head.peers.parts import Convolution
 N_HEADS = 4
 N_BLOCKS = 2
 
+NEAR = 285
+"""Segments to each side beyond which ``exp(-distance / e)`` is 0 in float32."""
+
+AT_ONCE = 1024
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """Return softmax attention (N, heads, T, W) to the real segments, which mask (N, T) marks."""
@@ -52,12 +57,21 @@ class GlobalLocalAttention(nn.Module):
 
 
 def _around(value: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments."""
-    places = torch.arange(mask.shape[1], device=mask.device, dtype=value.dtype)
-    weights = torch.exp(-(places[:, None] - places[None]).abs() / math.e)
-    real = mask.to(value.dtype)
-    total = (real @ weights).clamp_min(1e-12)  # far beyond the end of a short bag nothing is near
-    return weights @ (value * real[:, None, :, None]) / total[:, None, :, None]
+    """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments.
+
+    It is computed for :data:`AT_ONCE` segments at a time, so that no memory grows with the square of T.
+    """
+    length, real = mask.shape[1], mask.to(value.dtype)
+    value = value * real[:, None, :, None]
+    places = torch.arange(length, device=mask.device, dtype=value.dtype)
+    means = []
+    for start in range(0, length, AT_ONCE):
+        near = slice(max(0, start - NEAR), start + AT_ONCE + NEAR)
+        distances = (places[start : start + AT_ONCE, None] - places[None, near]).abs()
+        weights = torch.exp(-distances / math.e)
+        total = (real[:, near] @ weights.T).clamp_min(1e-12)  # nothing is near far beyond a short bag's end
+        means.append(weights @ value[:, :, near] / total[:, None, :, None])
+    return torch.cat(means, dim=2)
 
 
 class _Block(nn.Module):
