@@ -85,6 +85,12 @@ def test_a_row_of_an_unknown_method_is_refused():
         parse_row("x: method=sultani").settings(BASE)
 
 
+def test_a_row_of_a_method_that_does_not_read_a_setting_is_refused():
+    message = r"^row 'x': RTFM does not read the setting context, which is one of CBCG\nLeave it out; docs"
+    with pytest.raises(UsageError, match=message):
+        parse_row("x: method=rtfm steps=3 context=pooled").settings(BASE)
+
+
 def test_a_row_with_the_settings_of_another_is_left_out_and_told():
     chosen = choose_rows(BASE)
     twins = {name for name in ("g = 0", "g = 0.25", "g = 1") if settings_of(name) == BASE}

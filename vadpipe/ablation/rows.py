@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vadpipe.atomic import fitting_name
 from vadpipe.errors import UsageError
-from vadpipe.head.methods import METHODS, settings_of
+from vadpipe.head.methods import METHODS, check_read, settings_of
 from vadpipe.head.settings import HeadSettings, Value, refusal
 
 PROTOCOL = ("folds", "checks", "false_alarms_per_hour", "normal_quantile")
@@ -57,16 +57,21 @@ class Row:
                 what depends on that is left open.
 
         Raises:
-            UsageError: where one is unknown or out of range.
+            UsageError: where one is unknown, out of range or not read by the method that the row names.
         """
         start, method = base, str(self.changes.get("method", base.method))
-        if method != base.method and method in {known.name for known in METHODS}:
+        known = method in {one.name for one in METHODS}
+        if method != base.method and known:
             start = settings_of(method).model_copy(update={name: getattr(base, name) for name in PROTOCOL})
         try:
+            if "method" in self.changes and known:
+                check_read(method, self.changes)
             settings = HeadSettings.model_validate(start.model_dump() | dict(self.changes))
         except ValidationError as error:
             reason, next_step = refusal(error.errors()[0])
             raise UsageError(f"row {self.name!r}: {reason}", next_step=next_step) from error
+        except UsageError as error:
+            raise UsageError(f"row {self.name!r}: {error.reason}", next_step=error.next_step) from error
         return settings if n_videos is None else settings.for_videos(n_videos)
 
 
