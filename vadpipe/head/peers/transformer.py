@@ -1,8 +1,8 @@
-"""The global and local self-attention of UR-DMU (arXiv 2302.05160), which BN-WVAD took over.
+"""The global and local self-attention of UR-DMU (arXiv 2302.05160), which BN-WVAD shares.
 
-Each head attends to a video twice: globally, by the softmax of scaled dot products, and locally, by weights
-that fall off with the distance of two segments in time and are the same whatever the segments show. So
-every segment depends on all of its video.
+Each attention head has two branches: global attention, by the softmax of scaled dot products, and local
+attention, by weights that decay with the temporal distance of two segments, whatever their content. So each
+segment depends on the whole video.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
 
 
 class GlobalLocalAttention(nn.Module):
-    """Both attentions, side by side, brought back to the width that came in.
+    """Both attentions, concatenated and projected back to the input width.
 
     Args:
         width: of a segment.
-        dropout: share of the numbers that come out that are dropped in training.
+        dropout: share of the output that is dropped in training.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -75,7 +75,7 @@ def _around(value: Tensor, mask: Tensor) -> Tensor:
 
 
 class _Block(nn.Module):
-    """Attention and a small network, each behind a layer normalisation and beside what came in."""
+    """Pre-norm attention and feed-forward network, each with a residual connection."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Enhancer(nn.Module):
     Args:
         n_features: D.
         width: W, 512 as published.
-        dropout: share of numbers dropped in training behind attention and network.
+        dropout: in training, of the outputs of attention and feed-forward network.
     """
 
     def __init__(self, n_features: int, width: int, dropout: float) -> None:
