@@ -13,8 +13,8 @@ class Convolution(nn.Module):
     """A convolution along time; beyond the ends of a bag everything is zero.
 
     Args:
-        n_in: width of the segments that come in.
-        n_out: width of those that go out.
+        n_in: input channels.
+        n_out: output channels.
         kernel_size: odd.
         dilation: step between the segments that are seen.
         bias: whether to add one.

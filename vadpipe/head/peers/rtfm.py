@@ -44,7 +44,7 @@ MARGIN_WEIGHT = 1e-4
 
 
 class Seen(NamedTuple):
-    """What a network with magnitudes says of bags: scores and magnitudes (N, T), means over views."""
+    """Outputs of the network: scores and magnitudes (N, T), averaged over views."""
 
     scores: Tensor
     magnitudes: Tensor
@@ -117,7 +117,7 @@ class Rtfm(Head):
 
 
 class _NonLocal(nn.Module):
-    """The dot-product form of a non-local block (Wang et al., arXiv 1711.07971), beside what came in.
+    """The dot-product form of a non-local block (Wang et al., arXiv 1711.07971), with a residual connection.
 
     ``(query key') value / T`` is taken as ``query (key' value) / T``: no memory grows with the square of T.
     """

@@ -104,8 +104,8 @@ class UrDmu(Head):
         if self.training:
             noise = torch.randn_like(mean) * torch.exp(log_variance / 2)
             drawn = torch.where(noisy[:, None, None], mean + noise, mean)
-        beside = torch.cat([segments, drawn + abnormal], dim=-1)
-        scores = torch.sigmoid(self.classifier(beside).squeeze(-1))
+        read = torch.cat([segments, drawn + abnormal], dim=-1)
+        scores = torch.sigmoid(self.classifier(read).squeeze(-1))
         return Seen(segments, scores, known_normal, known_abnormal, drawn, abnormal, mean, log_variance)
 
     def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:  # noqa: ARG002
