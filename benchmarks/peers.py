@@ -12,7 +12,8 @@ Figures are of frames, means over seeds, in brackets the lowest and highest seed
 processor time, the median over the stretches between two checks. CBCG less each peer: the same seeds and
 steps, with the 95 % interval over test videos, which are drawn with replacement for both alike.
 
-DATA is the folder of the collections. A training that is done is a file below WORK, and is not done again.
+DATA is the folder of the collections. A finished training is a file below WORK, and is not done again; one
+that was interrupted starts anew.
 """
 
 from __future__ import annotations
@@ -64,7 +65,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--methods", nargs="+", choices=names, default=names)
-    parser.add_argument("--steps", action="append", default=[], help="of all methods, or NAME=N; repeatable")
+    parser.add_argument(
+        "--steps",
+        type=steps_option,
+        action="append",
+        default=[],
+        metavar="N|NAME=N",
+        help="of all methods, or of one; repeatable",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resamples", type=int, default=1000)
@@ -85,12 +93,21 @@ def main() -> None:
 
 def with_steps(settings: HeadSettings, given: Sequence[str]) -> HeadSettings:
     """Return the settings with the steps that ``--steps`` asks for; NAME=N counts more than N."""
-    of_all = [text for text in given if "=" not in text]
-    own = [text.partition("=")[2] for text in given if text.partition("=")[0] == settings.method]
-    own = [text for text in own if text]
-    for text in (*of_all, *own):
-        settings = HeadSettings.model_validate({**settings.model_dump(), "steps": text})
+    pairs = [text.rpartition("=") for text in given]
+    for name, equals, steps in sorted(pairs, key=lambda pair: bool(pair[1])):
+        if name == settings.method or not equals:
+            settings = HeadSettings.model_validate({**settings.model_dump(), "steps": steps})
     return settings
+
+
+def steps_option(text: str) -> str:
+    """Return N or NAME=N as it is. Raises ArgumentTypeError where there is no such method or number."""
+    name, equals, steps = text.rpartition("=")
+    if equals and name not in {method.name for method in METHODS}:
+        raise argparse.ArgumentTypeError(f"there is no method {name!r}")
+    if not steps.isdecimal() or int(steps) < 1:
+        raise argparse.ArgumentTypeError(f"{steps!r} is no number of steps")
+    return text
 
 
 def run_of(videos: Videos, settings: HeadSettings, seed: int, folder: Path) -> Run:

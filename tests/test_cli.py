@@ -262,7 +262,7 @@ def test_every_method_is_told_in_the_help_and_can_be_chosen(method):
         ),
         (
             ["--method", "rtfm", "--set", "method=mgfn"],
-            "error: --method is rtfm, and --set says method=mgfn\nLeave out one of them.",
+            "error: --method is rtfm, and --set says method=mgfn\nLeave out --set method=mgfn.",
         ),
         (
             ["--set", "method=rtfm"],
@@ -273,6 +273,11 @@ def test_every_method_is_told_in_the_help_and_can_be_chosen(method):
             ["--settings", "mgfn.json", "--preset", "baseline"],
             "error: the preset baseline is one of CBCG, not of MGFN",
         ),
+        (
+            ["--method", "rtfm", "--set", "steps=3", "--set", "context=pooled"],
+            "error: RTFM does not read the setting context, which is one of CBCG\n"
+            "Leave it out; docs/peers.md lists the settings that RTFM reads.",
+        ),
     ],
 )
 def test_methods_that_contradict_each_other(tmp_path, arguments, message):
@@ -281,14 +286,63 @@ def test_methods_that_contradict_each_other(tmp_path, arguments, message):
     assert not (tmp_path / "never").exists()
 
 
+METHOD_NAMES = "Choose one of: cbcg, deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
+
+
+@pytest.mark.parametrize(
+    ("written", "options", "message"),
+    [
+        ('{"method": "mgfn"}', {"assignments": ["guided=true"]},
+         "MGFN does not read the setting guided, which is one of CBCG\n"
+         "Leave it out; docs/peers.md lists the settings that MGFN reads."),
+        ('{"context": "pooled"}', {"method": "rtfm"},
+         "FILE: holds settings of the method cbcg, and --method is rtfm\nLeave out --method, or --settings."),
+        ('{"method": "foo"}', {}, f"FILE: there is no method 'foo'\n{METHOD_NAMES}"),
+        ('{"method": 5}', {"method": "rtfm"}, f"FILE: there is no method 5\n{METHOD_NAMES}"),
+        ('{"method": ["rtfm"]}', {"ablating": True}, f"FILE: there is no method ['rtfm']\n{METHOD_NAMES}"),
+        ('{"method": "mgfn"}', {"assignments": ["method=rtfm"]},
+         "--set method=rtfm would keep the settings of MGFN\nLeave out --settings, and use --method rtfm."),
+        ('{"method": "mgfn"}', {"assignments": ["method=rtfm"], "ablating": True},
+         "FILE: holds settings of the method mgfn, and the rows are variants of CBCG\n"
+         "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'."),
+        ('{"steps": 5}', {"assignments": ["method=rtfm"]},
+         "--set method=rtfm would keep the settings of CBCG\nUse --method rtfm."),
+        (None, {"assignments": ["method=rtfm"], "preset": "literal"},
+         "--set method=rtfm would keep the settings of CBCG\nLeave out --preset, and use --method rtfm."),
+        ('{"margin": 0}', {"assignments": ["method=rtfm"], "preset": "literal"},
+         "--set method=rtfm would keep the settings of CBCG\n"
+         "Leave out --settings and --preset, and use --method rtfm."),
+    ],
+)  # fmt: skip
+def test_which_method_is_meant_is_told_with_a_step_that_helps(tmp_path, written, options, message):
+    file = None if written is None else tmp_path / "s.json"
+    if file is not None:
+        file.write_text(written)
+    given = {"preset": "default", "assignments": None} | options
+    with pytest.raises(UsageError) as caught:
+        head_settings(file=file, **given)
+    assert str(caught.value) == message.replace("FILE", str(file))
+
+
+@pytest.mark.parametrize("written", ["[" * 100_000, "[]", "{", '"steps"', ""])
+def test_a_settings_file_that_holds_none(tmp_path, written):
+    (tmp_path / "s.json").write_text(written)
+    with pytest.raises(UsageError, match=r"s\.json: is not a JSON file of settings: "):
+        head_settings("default", tmp_path / "s.json", None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "method=rtfm"], "error: --set method=rtfm would keep the settings of CBCG\nGive it a row"),
+        (
+            ["--set", "method=rtfm"],
+            "error: --set method=rtfm would keep the settings of CBCG\n"
+            "Leave it out, and give it a row: --row 'RTFM: method=rtfm'.",
+        ),
         (
             ["--settings", "mgfn.json"],
             "error: mgfn.json: holds settings of the method mgfn, and the rows are variants of CBCG\n"
-            "Give it a row of its own: --row 'MGFN: method=mgfn'.",
+            "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'.",
         ),
     ],
 )

@@ -4,10 +4,12 @@
 features of one video, and its curve.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from vadpipe.curve import spread
 from vadpipe.extract.settings import ExtractSettings
@@ -25,6 +27,12 @@ def test_an_old_head_scores_old_features_as_it_did(kind):
     head = TrainedHead.load(MADE / f"{kind}.head.safetensors")
     scores = spread(head.snippet_scores(features), features.spans, features.n_frames)
     np.testing.assert_allclose(scores, np.load(MADE / f"{kind}.scores.npy"), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["whole", "crops"])
+def test_an_old_head_says_its_schema(kind):
+    with safe_open(MADE / f"{kind}.head.safetensors", framework="np") as file:
+        assert json.loads(file.metadata()["vadpipe.head"])["schema_version"] == 3
 
 
 @pytest.mark.parametrize(

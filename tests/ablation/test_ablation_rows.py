@@ -61,9 +61,34 @@ def test_a_row_of_another_method_begins_with_its_published_settings(base):
     assert parse_row("ours: method=cbcg margin=0").settings(base) == base.model_copy(update={"margin": 0.0})
 
 
+def test_rows_of_all_methods_are_calibrated_alike():
+    protocol = {"folds": 3, "checks": 7, "false_alarms_per_hour": 2.0, "normal_quantile": 0.9}
+    row = parse_row("UR-DMU: method=ur-dmu steps=20")
+    expected = published("ur-dmu").model_copy(update=protocol | {"steps": 20})
+    assert row.settings(HeadSettings(**protocol, hidden=9)) == expected
+    own = parse_row("UR-DMU: method=ur-dmu checks=9").settings(HeadSettings(**protocol))
+    assert own == published("ur-dmu").model_copy(update=protocol | {"checks": 9})
+
+
+@pytest.mark.parametrize(("n_videos", "twin"), [(199, "no context"), (200, "context")])
+def test_the_row_that_says_what_is_decided_by_the_number_of_videos_is_not_run(n_videos, twin):
+    """Whoever leaves it open, the base or a row."""
+    asks = parse_row("asks: context=auto")
+    chosen = choose_rows(BASE.for_videos(n_videos), [asks], n_videos=n_videos)
+    assert chosen.same[twin] == chosen.same["asks"] == "+ guided score"
+    assert len({"context", "no context"} & set(chosen.same)) == 1
+    assert {row.settings(BASE, n_videos).context for row in chosen.rows} == {"pooled", "none"}
+
+
 def test_a_row_of_an_unknown_method_is_refused():
     with pytest.raises(UsageError, match="row 'x': method: Input should be 'cbcg', 'deepmil', "):
         parse_row("x: method=sultani").settings(BASE)
+
+
+def test_a_row_of_a_method_that_does_not_read_a_setting_is_refused():
+    message = r"^row 'x': RTFM does not read the setting context, which is one of CBCG\nLeave it out; docs"
+    with pytest.raises(UsageError, match=message):
+        parse_row("x: method=rtfm steps=3 context=pooled").settings(BASE)
 
 
 def test_a_row_with_the_settings_of_another_is_left_out_and_told():

@@ -157,9 +157,54 @@ def test_a_setting_that_is_not_known_is_of_a_newer_vadpipe(tmp_path, schema):
     save_file(load_file(tmp_path / "now"), tmp_path / "other", metadata={"vadpipe.head": json.dumps(record)})
     with pytest.raises(
         FeatureError,
-        match=r"other: was made by a newer vadpipe \(it has the setting attention\)\nUpdate vadpipe, or",
+        match=r"other: was made by a newer vadpipe \(it has settings\.attention\)\nUpdate vadpipe, or",
     ):
         TrainedHead.load(tmp_path / "other")
+
+
+def with_record(folder, change):
+    """Write a head whose record is changed, and return its file."""
+    make_head().save(folder / "now")
+    record = record_of(folder / "now")
+    change(record)
+    metadata = {"vadpipe.head": json.dumps(record)}
+    save_file(load_file(folder / "now"), folder / "other", metadata=metadata)
+    return folder / "other"
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "how"),
+    [
+        ("settings", "method", "later", "its settings.method is 'later'"),
+        ("settings", "context", "recurrent", "its settings.context is 'recurrent'"),
+        ("calibration", "method", "bayes", "its calibration.method is 'bayes'"),
+        ("calibration", "n_scenes", 3, "it has calibration.n_scenes"),
+        (None, "trained_on", "UCF-Crime", "it has trained_on"),
+    ],
+)
+def test_what_is_not_known_is_of_a_newer_vadpipe(tmp_path, place, name, value, how):
+    file = with_record(tmp_path, lambda record: (record[place] if place else record).update({name: value}))
+    with pytest.raises(FeatureError) as caught:
+        TrainedHead.load(file)
+    assert str(caught.value) == (
+        f"{file}: was made by a newer vadpipe ({how})\nUpdate vadpipe, or train it again with 'vadpipe fit'."
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("schema_version"),
+        lambda record: record.update(schema_version="4"),
+        lambda record: record.update(schema_version=4.0),
+        lambda record: record.update(schema_version=True),
+        lambda record: record.pop("step"),
+        lambda record: record["settings"].update(steps=0),
+    ],
+)
+def test_a_record_that_is_damaged_is_not_called_newer(tmp_path, change):
+    with pytest.raises(FeatureError, match="other: is not a head of vadpipe, or is damaged"):
+        TrainedHead.load(with_record(tmp_path, change))
 
 
 def test_a_head_of_before_there_were_methods_is_of_cbcg(tmp_path):

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from vadpipe.atomic import fitting_name
 from vadpipe.errors import UsageError
-from vadpipe.head.methods import METHODS, settings_of
-from vadpipe.head.settings import HeadSettings, refusal
+from vadpipe.head.methods import METHODS, check_read, settings_of
+from vadpipe.head.settings import HeadSettings, Value, refusal
 
-Value = bool | int | float | str
+PROTOCOL = ("folds", "checks", "false_alarms_per_hour", "normal_quantile")
+"""Settings of how a step and a threshold are picked; rows of all methods take them from the base."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,34 @@ class Row:
         """The name of its folder: ``"+ batch clustering"`` becomes ``"batch-clustering"``."""
         return fitting_name(re.sub(r"[^\w.]+", "-", self.name.lower()).strip("-."), "")
 
-    def settings(self, base: HeadSettings) -> HeadSettings:
+    def settings(self, base: HeadSettings, n_videos: int | None = None) -> HeadSettings:
         """Return the base with this row's changes.
 
-        A row of another method than the base's has that method's published settings in place of the base.
+        A row of another method than the base's has that method's published settings in place of the base's,
+        but for those of :data:`PROTOCOL`: all rows are calibrated alike.
 
-        Raises UsageError where one is unknown or out of range.
+        Args:
+            base: of the full method.
+            n_videos: how many videos a head learns from, see :meth:`HeadSettings.for_videos`; without it
+                what depends on that is left open.
+
+        Raises:
+            UsageError: where one is unknown, out of range or not read by the method that the row names.
         """
         start, method = base, str(self.changes.get("method", base.method))
-        if method != base.method and method in {known.name for known in METHODS}:
-            start = settings_of(method)
+        known = method in {one.name for one in METHODS}
+        if method != base.method and known:
+            start = settings_of(method).model_copy(update={name: getattr(base, name) for name in PROTOCOL})
         try:
-            return HeadSettings.model_validate(start.model_dump() | dict(self.changes))
+            if "method" in self.changes and known:
+                check_read(method, self.changes)
+            settings = HeadSettings.model_validate(start.model_dump() | dict(self.changes))
         except ValidationError as error:
             reason, next_step = refusal(error.errors()[0])
             raise UsageError(f"row {self.name!r}: {reason}", next_step=next_step) from error
+        except UsageError as error:
+            raise UsageError(f"row {self.name!r}: {error.reason}", next_step=error.next_step) from error
+        return settings if n_videos is None else settings.for_videos(n_videos)
 
 
 BASELINE = "mil"
@@ -119,13 +133,19 @@ class Chosen:
     same: dict[str, str]
 
 
-def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str] | None = None) -> Chosen:
+def choose_rows(
+    base: HeadSettings,
+    own: Iterable[Row] = (),
+    names: Sequence[str] | None = None,
+    n_videos: int | None = None,
+) -> Chosen:
     """Return the rows to run: the known ones and the user's, or those that are named.
 
     Args:
         base: the full method.
         own: rows besides :data:`ROWS`.
         names: which of all these to run, in this order; all by default.
+        n_videos: how many videos a head learns from, see :meth:`Row.settings`.
 
     Raises:
         UsageError: where a name is unknown, two rows share a name or a folder, or a setting is off.
@@ -147,7 +167,7 @@ def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str
     same: dict[str, str] = {}
     first: dict[HeadSettings, str] = {}
     for name in dict.fromkeys(known if names is None else names):
-        other = first.setdefault(known[name].settings(base), name)
+        other = first.setdefault(known[name].settings(base, n_videos), name)
         if other == name:
             rows.append(known[name])
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vadpipe.errors import UsageError
-from vadpipe.head.methods import CBCG, find_method
+from vadpipe.head.methods import CBCG, CBCG_ONLY, METHODS, check_read, find_method
 from vadpipe.head.presets import find_preset
 from vadpipe.head.settings import HeadSettings, refusal
 
@@ -26,7 +26,8 @@ def head_settings(
 
     Without a method it is the file's, or CBCG. An ablation is one of CBCG.
 
-    Raises UsageError where one is unknown or out of range, or two of them name different methods.
+    Raises UsageError where one is unknown, out of range or not read by the method, or two of them name
+    different methods.
     """
     read = _settings_in(file)
     given = _assigned(assignments)
@@ -58,7 +59,7 @@ def _settings_in(file: Path | None) -> dict[str, object]:
         read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(read, dict):
             raise ValueError("it holds no names")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
     return read
 
@@ -84,34 +85,56 @@ def _method_changes(
     ablating: bool,
 ) -> Mapping[str, object]:
     """Return the published settings of the method that is meant. Raises UsageError where that is unclear."""
-    named = read.get("method")
-    if method is not None and named not in (None, find_method(method).name):
+    of_file = _method_of(file, read)
+    if method is not None and of_file not in (None, find_method(method).name):
         raise UsageError(
-            f"holds settings of the method {named}, and --method is {method}",
+            f"holds settings of the method {of_file}, and --method is {method}",
             file=file,
             next_step="Leave out --method, or --settings.",
         )
-    meant = str(method or named or CBCG)
-    if "method" in given and given["method"] != meant:
-        other = given["method"]
-        if method is not None:
-            raise UsageError(
-                f"--method is {method}, and --set says method={other}", next_step="Leave out one of them."
-            )
-        row = f"Give it a row of its own: --row '{find_method(other).title}: method={other}'."
-        raise UsageError(
-            f"--set method={other} would keep the settings of {find_method(meant).title}",
-            next_step=row if ablating else f"Use --method {other}.",
-        )
+    meant = method or of_file or CBCG
+    title = find_method(meant).title
     if ablating and meant != CBCG:
         raise UsageError(
             f"holds settings of the method {meant}, and the rows are variants of {find_method(CBCG).title}",
             file=file,
-            next_step=f"Give it a row of its own: --row '{find_method(meant).title}: method={meant}'.",
+            next_step=f"Leave out --settings, and give it a row: --row '{title}: method={meant}'.",
+        )
+    other = given.get("method", meant)
+    if other != meant and method is not None:
+        raise UsageError(
+            f"--method is {method}, and --set says method={other}",
+            next_step=f"Leave out --set method={other}.",
+        )
+    if other != meant:
+        row = f"Leave it out, and give it a row: --row '{find_method(other).title}: method={other}'."
+        blocking = ["--settings"] * (of_file not in (None, other))
+        blocking += ["--preset"] * (preset != "default" and other != CBCG)
+        without = f"Leave out {' and '.join(blocking)}, and use" if blocking else "Use"
+        raise UsageError(
+            f"--set method={other} would keep the settings of {title}",
+            next_step=row if ablating else f"{without} --method {other}.",
         )
     if meant != CBCG and preset != "default":
         raise UsageError(
-            f"the preset {preset} is one of {find_method(CBCG).title}, not of {find_method(meant).title}",
+            f"the preset {preset} is one of {find_method(CBCG).title}, not of {title}",
             next_step="Leave out --preset; a method has its published settings.",
         )
+    check_read(meant, given)
     return find_method(meant).changes
+
+
+def _method_of(file: Path | None, read: Mapping[str, object]) -> str | None:
+    """Return the method of which a settings file holds settings; None where they may be of any.
+
+    Raises UsageError where it names one that there is not.
+    """
+    named = read.get("method")
+    if named is None:
+        return CBCG if any(name in CBCG_ONLY for name in read) else None
+    names = [method.name for method in METHODS]
+    if named not in names:
+        raise UsageError(
+            f"there is no method {named!r}", file=file, next_step=f"Choose one of: {', '.join(names)}."
+        )
+    return str(named)

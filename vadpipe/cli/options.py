@@ -69,7 +69,7 @@ Bootstrap = Annotated[
 Method = Annotated[
     str | None,
     typer.Option(
-        help="cbcg (vadpipe's own), or a published one to compare with: deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
+        help="cbcg, or another published method to compare with: deepmil, rtfm, ur-dmu, bn-wvad or mgfn."
     ),
 ]
 Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
@@ -237,24 +237,30 @@ def _record(text: str, path: Path) -> HeadRecord:
     """
     known = json.loads(text)
     schema = known.get("schema_version") if isinstance(known, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
+    if type(schema) is not int:
+        raise ValueError("it has no schema")
+    if schema > SCHEMA:
         raise _newer(f"schema {schema}, this one reads {' and '.join(map(str, _READ))}", path)
-    if isinstance(schema, int) and schema not in _READ:
+    if schema not in _READ:
         raise FeatureError(
             f"has schema {schema}, this vadpipe reads {' and '.join(map(str, _READ))}",
             file=path,
             next_step="Train it again with 'vadpipe fit'.",
         )
-    if isinstance(known, dict) and isinstance(settings := known.get("settings"), dict):
-        unknown = [name for name in settings if name not in HeadSettings.model_fields]
-        if unknown:
-            raise _newer(f"it has the setting {unknown[0]}", path)
-        if settings.get("method", "cbcg") == "cbcg":
-            for name, value in _BEFORE.items():
-                settings.setdefault(name, value)
-    if schema in _READ:
-        known["schema_version"] = SCHEMA
-    return HeadRecord.model_validate(known)
+    settings = known.get("settings")
+    if isinstance(settings, dict) and settings.get("method", "cbcg") == "cbcg":
+        for name, value in _BEFORE.items():
+            settings.setdefault(name, value)
+    try:
+        return HeadRecord.model_validate({**known, "schema_version": SCHEMA})
+    except ValidationError as error:
+        for mistake in error.errors():
+            where = ".".join(map(str, mistake["loc"]))
+            if mistake["type"] == "extra_forbidden":
+                raise _newer(f"it has {where}", path) from error
+            if mistake["type"] == "literal_error":
+                raise _newer(f"its {where} is {mistake['input']!r}", path) from error
+        raise
 
 
 def _newer(how: str, path: Path) -> FeatureError:

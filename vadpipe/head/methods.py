@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vadpipe.errors import UsageError
-from vadpipe.head.settings import HeadSettings
-
-Value = bool | int | float | str
+from vadpipe.head.settings import HeadSettings, Value
 
 CBCG = "cbcg"
+
+CBCG_ONLY = (
+    "clustering",
+    "memory",
+    "guided",
+    "second_head",
+    "cluster_gradient",
+    "cluster_dim",
+    "feature_dropout",
+    "context",
+    "centring",
+    "temperature",
+    "margin",
+    "cluster_weight",
+    "score_mix",
+    "queue_batches",
+    "queue_decay",
+    "ema_decay",
+    "warmup",
+    "whole_bag_weight",
+)
+"""Settings that CBCG reads and no other method."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +41,11 @@ class Method:
     Attributes:
         name: as ``vadpipe fit --method`` takes it.
         title: as papers write it.
-        paper: where it is from.
         changes: its published settings, where they differ from the defaults, which are CBCG's.
     """
 
     name: str
     title: str
-    paper: str
     changes: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -49,16 +67,15 @@ _PUBLISHED: Mapping[str, Value] = MappingProxyType(
 """What all published methods have in common: a plain mean of the crops' scores, as the network gives them."""
 
 
-def _published(name: str, title: str, paper: str, **changes: Value) -> Method:
-    return Method(name, title, paper, MappingProxyType({"method": name, **_PUBLISHED, **changes}))
+def _published(name: str, title: str, **changes: Value) -> Method:
+    return Method(name, title, MappingProxyType({"method": name, **_PUBLISHED, **changes}))
 
 
 METHODS = (
-    Method(CBCG, "CBCG", "Cao et al., ICME 2023, arXiv 2212.08506"),
+    Method(CBCG, "CBCG"),
     _published(
         "deepmil",
         "DeepMIL",
-        "Sultani et al., CVPR 2018, arXiv 1801.04264",
         hidden=512,
         dropout=0.6,
         segments=32,
@@ -73,7 +90,6 @@ METHODS = (
     _published(
         "rtfm",
         "RTFM",
-        "Tian et al., ICCV 2021, arXiv 2101.10030",
         hidden=512,
         dropout=0.7,
         segments=32,
@@ -88,7 +104,6 @@ METHODS = (
     _published(
         "ur-dmu",
         "UR-DMU",
-        "Zhou et al., AAAI 2023, arXiv 2302.05160",
         hidden=512,
         dropout=0.5,
         segments=200,
@@ -102,7 +117,6 @@ METHODS = (
     _published(
         "bn-wvad",
         "BN-WVAD",
-        "Zhou et al., TCSVT 2024, arXiv 2311.15367",
         hidden=512,
         dropout=0.0,
         segments=200,
@@ -117,7 +131,6 @@ METHODS = (
     _published(
         "mgfn",
         "MGFN",
-        "Chen et al., AAAI 2023, arXiv 2211.15098",
         hidden=64,
         dropout=0.7,
         segments=32,
@@ -141,6 +154,17 @@ def find_method(name: str) -> Method:
         f"there is no method {name!r}",
         next_step=f"Choose one of: {', '.join(method.name for method in METHODS)}.",
     )
+
+
+def check_read(name: str, given: Iterable[str]) -> None:
+    """Raise UsageError where one of the settings that were given means nothing to the method of that name."""
+    title = find_method(name).title
+    unread = [] if name == CBCG else [setting for setting in given if setting in CBCG_ONLY]
+    if unread:
+        raise UsageError(
+            f"{title} does not read the setting {unread[0]}, which is one of {find_method(CBCG).title}",
+            next_step=f"Leave it out; docs/peers.md lists the settings that {title} reads.",
+        )
 
 
 def settings_of(name: str) -> HeadSettings:

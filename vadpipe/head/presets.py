@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vadpipe.errors import UsageError
-
-Value = bool | int | float | str
+from vadpipe.head.settings import Value
 
 
 @dataclass(frozen=True)

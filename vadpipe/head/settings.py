@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
 
+Value = bool | int | float | str
+"""Of a setting."""
+
 CONTEXT_FROM = 200
 """Training videos from which on a head sees its video's context by default: fewer teach it their scenes."""
 

@@ -13,6 +13,7 @@ from test_threshold import make_calibration
 
 from vadpipe.head.bags import Batch, TrainingSet
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
+from vadpipe.head.methods import CBCG_ONLY
 from vadpipe.head.train import Training
 from vadpipe.learning import bag_means, learn
 
@@ -139,6 +140,41 @@ def assert_same(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
+
+
+ODD = {
+    "clustering": True,
+    "memory": "ema",
+    "guided": True,
+    "second_head": True,
+    "cluster_gradient": 0.5,
+    "cluster_dim": 7,
+    "feature_dropout": 0.4,
+    "context": "pooled",
+    "centring": 0.5,
+    "temperature": 9.0,
+    "margin": 0.9,
+    "cluster_weight": 5.0,
+    "score_mix": 0.1,
+    "queue_batches": 2,
+    "queue_decay": 0.5,
+    "ema_decay": 0.5,
+    "warmup": 0.9,
+    "whole_bag_weight": 3.0,
+}
+"""Of each setting that CBCG alone reads another value than a published method has."""
+
+
+@every_peer
+def test_the_settings_of_cbcg_alone_change_nothing(method):
+    assert ODD.keys() == set(CBCG_ONLY)
+    assert all(getattr(small(method), name) != value for name, value in ODD.items())
+    one, other = (training_of(make_bags(4), method, **changes) for changes in ({}, ODD))
+    one.advance(2)
+    other.advance(2)
+    assert_same(one.snapshot(), other.snapshot())
+    x = torch.randn(2, 2, 9, D)
+    assert torch.equal(one.head.eval().score(x), other.head.eval().score(x))
 
 
 @every_peer

@@ -10,7 +10,7 @@ from made_bags import D
 from peering import made_batch, small_head
 from torch import nn
 
-from vadpipe.head.peers.rtfm import longest
+from vadpipe.head.peers.parts import longest
 
 K = {"rtfm": (16, 3), "mgfn": (16, 3), "ur-dmu": (16, 1)}
 
@@ -114,7 +114,7 @@ def test_mgfn():
     head, batch = small_head("mgfn").train(), made_batch()
     labels = batch.labels.tolist()
     seen = head(batch.features, batch.mask)
-    scores, lengths, sums = (by_bag(part, batch) for part in (seen.scores, seen.lengths, seen.sums))
+    scores, lengths, sums = (by_bag(part, batch) for part in (seen.scores, seen.norms, seen.sums))
     entropy, magnitudes = 0.0, []
     for own, long, total, label in zip(scores, lengths, sums, labels, strict=True):
         chosen = top(long, k_of("mgfn", len(own)))

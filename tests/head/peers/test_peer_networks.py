@@ -7,9 +7,11 @@ import pytest
 import torch
 from made_bags import D
 from peering import small_head
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vadpipe.head.building import build_head
 from vadpipe.head.methods import settings_of
+from vadpipe.head.peers import transformer
 from vadpipe.head.peers.parts import BatchNorm, Convolution
 from vadpipe.head.peers.transformer import GlobalLocalAttention
 
@@ -105,6 +107,55 @@ def test_attention_is_global_by_likeness_and_local_by_distance():
             parts.append(sum(w * v for w, v in zip(nearness, near, strict=False)) / sum(nearness))
         expected = numbers(out.weight) @ np.concatenate(parts) + numbers(out.bias)
         np.testing.assert_allclose(found[at], expected, atol=1e-5)
+
+
+def around_by_matrix(value, mask):
+    """The mean by nearness, all distances at once."""
+    places = torch.arange(mask.shape[1], dtype=torch.float64)
+    weights = torch.exp(-(places[:, None] - places[None]).abs() / math.e) * mask[:, None]
+    return (weights[:, None] @ value.double() / weights.sum(-1)[:, None, :, None]).float()
+
+
+@pytest.mark.parametrize("at_once", [1, 64, 1024])
+def test_what_is_near_is_seen_the_same_however_many_are_computed_at_once(monkeypatch, at_once):
+    monkeypatch.setattr(transformer, "AT_ONCE", at_once)
+    torch.manual_seed(0)
+    for length in (1, 2, 63, 700):
+        value = torch.randn(2, 4, length, 3)
+        mask = torch.arange(length)[None] < torch.tensor([[length], [max(1, length - 20)]])
+        found, expected = transformer._around(value, mask), around_by_matrix(value, mask)
+        real = mask[:, None, :, None].expand_as(found)
+        torch.testing.assert_close(found[real], expected[real], rtol=0, atol=1e-6)
+
+
+def test_beyond_what_is_near_nothing_weighs():
+    distances = torch.tensor([transformer.NEAR - 15.0, transformer.NEAR + 1.0])
+    far, beyond = torch.exp(-distances / math.e).tolist()
+    assert far > beyond == 0
+
+
+class Largest(TorchDispatchMode):
+    """Of all tensors that are made while it is on, the numbers of the largest."""
+
+    n_numbers = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        made = function(*arguments, **(options or {}))
+        for part in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(part, torch.Tensor):
+                self.n_numbers = max(self.n_numbers, part.numel())
+        return made
+
+
+@pytest.mark.parametrize("method", ["rtfm", "ur-dmu", "bn-wvad", "mgfn"])
+def test_no_memory_grows_with_the_square_of_the_length(method):
+    head, sizes = small_head(method).eval(), []
+    for length in (4000, 8000):
+        with Largest() as largest:
+            head.score(torch.randn(1, 1, length, D))
+        sizes.append(largest.n_numbers)
+    assert sizes[1] <= 2 * sizes[0]
+    assert sizes[1] < 8000**2 / 4
 
 
 def by_hand(convolution, x):

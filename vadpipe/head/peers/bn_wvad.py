@@ -1,14 +1,15 @@
-"""BN-WVAD: abnormal segments are those far from the running mean of batch normalisation.
+"""BN-WVAD: abnormal segments are outliers of the running statistics of batch normalisation.
 
 Zhou et al., "BatchNorm-based Weakly Supervised Video Anomaly Detection", TCSVT 2024, arXiv 2311.15367.
 
-Two normalised layers follow UR-DMU's attention. How far a segment is from their running mean, in units of
-their running deviation (the paper's DFM, a Mahalanobis distance), picks segments of abnormal bags, by bag
-and over the batch; a triplet pulls the farthest segments of normal bags to the mean and pushes those away.
-A classifier learns from normal bags alone that their scores are 0. A segment's score is the classifier's,
-times the sum of both distances. What differs: the running deviation has the layer's own epsilon added;
-every picked segment of a normal bag meets every one of an abnormal bag, not one partner; and as scores are
-to be in [0, 1], ``p / (1 + p)`` is taken of the product p, which keeps their order.
+Two batch-normalised layers follow UR-DMU's attention. The Mahalanobis distance of a segment from their
+running mean (the paper's DFM, with running variances) selects segments of abnormal bags, per bag and across
+the batch; a triplet loss pulls the most distant segments of normal bags towards the mean and pushes the
+selected ones away. The classifier is trained on normal bags alone, to score 0. A segment's score is the
+classifier's, multiplied by the sum of both distances. Differences: the running variance has the layer's
+epsilon added; every selected segment of a normal bag is paired with every one of an abnormal bag, not one
+with one; and as scores have to be in [0, 1], the product p becomes ``p / (1 + p)``, which preserves the
+order.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ from vadpipe.head.peers.transformer import Enhancer
 from vadpipe.head.settings import HeadSettings
 
 RATIOS = (16, 32)
-"""The width of the attention over those of the two normalised layers."""
+"""Of the width of the attention to the widths of the two normalised layers."""
 
 LAYER_WEIGHTS = (5.0, 20.0)
 OF_A_BAG, OF_THE_BATCH = 0.1, 0.2
-"""Shares of the segments that are picked of each abnormal bag, and of all of them together."""
+"""Shares of segments that are selected: of each abnormal bag, and of all abnormal bags together."""
 
 MARGIN = 1.0
 
 
 class Seen(NamedTuple):
-    """What the network says of bags.
+    """Outputs of the network.
 
     Attributes:
-        scores: (N, T) of the classifier, the mean over views.
-        layers: of each normalised layer (N, C, T, W), as it is before its normalisation.
+        scores: (N, T) of the classifier, averaged over views.
+        layers: the input (N, C, T, W) of each batch normalisation.
     """
 
     scores: Tensor
@@ -73,7 +74,7 @@ class BnWvad(Head):
         self.classifier = Convolution(widths[-1], 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Seen:
-        """Look at features x (N, C, T, D); mask (N, T) is True on real segments."""
+        """Run the network on features x (N, C, T, D); mask (N, T) is True on real segments."""
         n_bags, n_views = x.shape[:2]
         x, mask = views_as_bags(x, mask)
         seen, layers = self.enhancer(x, mask), []
@@ -94,7 +95,7 @@ class BnWvad(Head):
         return product / (1 + product)
 
     def loss(self, batch: Batch, *, warm: bool) -> Loss:  # noqa: ARG002
-        """Return the normal bags' scores, and a triplet for each normalised layer."""
+        """Return the L2 norm of normal bags' scores, and a triplet loss for each normalised layer."""
         seen, abnormal = self(batch.features, batch.mask), batch.labels.bool()
         check_finite(seen.scores)
         calm = torch.linalg.vector_norm((seen.scores * batch.mask)[~abnormal], dim=1)
@@ -115,12 +116,12 @@ class BnWvad(Head):
 
 
 def _from_mean(x: Tensor, norm: nn.Module) -> Tensor:
-    """Return how far x (..., W) is from a normalisation's running mean, (...), in running deviations."""
+    """Return the Mahalanobis distance (...) of x (..., W) from a batch normalisation's running mean."""
     assert isinstance(norm, BatchNorm)
     known = norm.layer
     assert known.running_mean is not None
     assert known.running_var is not None
-    mean, variance = known.running_mean.clone(), known.running_var.clone()  # the next batch changes them
+    mean, variance = known.running_mean.clone(), known.running_var.clone()  # the next batch updates them
     return ((x - mean).square() / (variance + known.eps)).sum(-1).clamp_min(1e-12).sqrt()
 
 

@@ -1,10 +1,11 @@
-"""DeepMIL: a ranking between the highest segments of an abnormal and of a normal video.
+"""DeepMIL: a ranking loss between the highest-scoring segments of abnormal and normal videos.
 
 Sultani, Chen and Shah, "Real-world Anomaly Detection in Surveillance Videos", CVPR 2018, arXiv 1801.04264.
 
-Three linear layers of 512, 32 and 1 units score a segment by itself. As in the paper a feature is put to
-length 1 first; it is the segment's here, and the paper's are the clips' within. What differs: Adam, as
-later works use, where the paper has Adagrad with a rate of .001; weight decay is the optimiser's.
+Three linear layers (512, 32, 1) score each segment independently. Features are L2-normalised first, as in the
+paper, but per segment, where the paper normalises the features of the clips within it. The optimiser and the
+schedule are those of later works' code (Adam at 5e-5, 30 rounds of 50 steps); the paper has Adagrad at 1e-3.
+Weight decay is the optimiser's.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class DeepMil(Head):
 
     Args:
         n_features: D.
-        settings: ``hidden`` is the width of the first layer; a sixteenth of it is that of the second.
+        settings: ``hidden`` is the width of the first layer; the second is a sixteenth as wide.
     """
 
     def __init__(self, n_features: int, settings: HeadSettings) -> None:
@@ -46,18 +47,18 @@ class DeepMil(Head):
         return torch.sigmoid(self.layers(F.normalize(x, dim=-1)).squeeze(-1)).mean(1)
 
     def loss(self, batch: Batch, *, warm: bool) -> Loss:  # noqa: ARG002
-        """Return the hinge ranking loss of the bags' highest scores, with smoothness and sparsity."""
+        """Return the ranking loss of the bags' highest scores, with smoothness and sparsity."""
         scores = self.segment_scores(batch.features, batch.mask, None)
         check_finite(scores)
         ranking = ranking_loss(scores, batch.mask, batch.labels)
-        smooth, sparse = regularisers(scores, batch.mask, batch.labels)
+        smooth, sparse = smooth_and_sparse(scores, batch.mask, batch.labels)
         total = ranking + self.settings.smoothness * smooth + self.settings.sparsity * sparse
         zero = total.detach() * 0
         return Loss(total, ranking.detach(), zero, zero)
 
     @property
     def reach(self) -> int:
-        """0: a segment is scored by itself."""
+        """0: each segment is scored independently."""
         return 0
 
 
@@ -73,8 +74,8 @@ def ranking_loss(scores: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
     return mean_or_zero(torch.relu(1 - highest[abnormal][:, None] + highest[~abnormal][None]))
 
 
-def regularisers(scores: Tensor, mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the squared steps of an abnormal bag's scores, and their sum: the means over such bags."""
+def smooth_and_sparse(scores: Tensor, mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return temporal smoothness and sparsity: means over abnormal bags, of sums over segments."""
     abnormal = labels.bool()
     s, real = scores[abnormal], mask[abnormal]
     steps = (s[:, 1:] - s[:, :-1]) * (real[:, 1:] & real[:, :-1])

@@ -1,15 +1,15 @@
-"""MGFN: a glance at the whole video, then a focus on neighbours, with magnitudes that tell classes apart.
+"""MGFN: a glance at the whole video, a focus on neighbouring segments, and a contrast of feature magnitudes.
 
 Chen et al., "MGFN: Magnitude-Contrastive Glance-and-Focus Network for Weakly-Supervised Video Anomaly
 Detection", AAAI 2023, arXiv 2211.15098.
 
-The length of a segment's features is amplified: it enters beside them through a convolution of its own.
-Three stages follow, of three glance blocks (self-attention over the video) and three and two focus blocks
-(self-attentional convolution over five segments). The k segments with the longest learned features stand
-for a bag. As in the authors' code these are ranked by their Euclidean lengths, of which selection leaves
-out 70 % at random in training, while the contrast is of sums of absolute values. What differs: it is taken
-of a bag's mean over its k, as the paper defines it, and over all pairs of bags, not between halves of a
-batch; smoothness and sparsity are of abnormal bags.
+The L2 norm of each segment's features is embedded by a convolution of its own and added, scaled, to the
+embedded features. Three stages follow: three glance blocks (self-attention over the video), then three and
+two focus blocks (self-attentional convolution over five segments). The k segments with the largest
+magnitudes represent a bag. As in the authors' code, selection ranks by L2 norm and excludes a random 70 %
+of segments in training, while the contrastive loss takes L1 norms. Differences: the contrast is of the mean
+over a bag's k segments, as the paper defines it, and of all pairs of bags, not between halves of a batch;
+smoothness and sparsity are taken over abnormal bags.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from vadpipe.head.peers.parts import (
     BatchNorm,
     Convolution,
     check_finite,
+    longest,
+    mean_of_chosen,
     mean_of_views,
     mean_or_zero,
     views_as_bags,
 )
-from vadpipe.head.peers.rtfm import longest, mean_of_chosen
 from vadpipe.head.peers.transformer import attend
 from vadpipe.head.settings import HeadSettings
 
 WIDTHS = (1, 2, 16)
-"""Of the stages, over the first."""
+"""Of the stages, in multiples of the first."""
 
 DEPTHS = (3, 3, 2)
 AMPLIFICATION = 0.1
@@ -48,20 +49,20 @@ EXPANSION = 4
 MARGIN = 200.0
 CONTRAST_WEIGHT = 1e-3
 APART_WEIGHT = 1e-3
-"""Of bags of two classes against bags of one."""
+"""Of pairs of different classes, relative to pairs of one class."""
 
 
 class Seen(NamedTuple):
-    """What the network says of bags, (N, T) each, means over views.
+    """Outputs of the network, (N, T) each, averaged over views.
 
     Attributes:
         scores: in [0, 1].
-        lengths: Euclidean, of the learned features.
-        sums: of their absolute values.
+        norms: L2 norms of the learned features.
+        sums: their L1 norms.
     """
 
     scores: Tensor
-    lengths: Tensor
+    norms: Tensor
     sums: Tensor
 
 
@@ -90,11 +91,11 @@ class Mgfn(Head):
         self.classifier = nn.Linear(widths[-1], 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Seen:
-        """Look at features x (N, C, T, D); mask (N, T) is True on real segments."""
+        """Run the network on features x (N, C, T, D); mask (N, T) is True on real segments."""
         n_bags = len(x)
         x, mask = views_as_bags(x, mask)
-        lengths = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        x = self.embedding(x, mask) + AMPLIFICATION * self.magnitude(lengths, mask)
+        norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        x = self.embedding(x, mask) + AMPLIFICATION * self.magnitude(norms, mask)
         for stage, blocks in enumerate(self.stages):
             if stage:
                 x = self.widening[stage - 1](x)
@@ -103,8 +104,8 @@ class Mgfn(Head):
                 x = block(x, mask)
         x = self.norm(x)
         scores = torch.sigmoid(self.classifier(x).squeeze(-1))
-        lengths, sums = (torch.linalg.vector_norm(x, power, dim=-1) for power in (2, 1))
-        return Seen(*(mean_of_views(part, n_bags) for part in (scores, lengths, sums)))
+        norms, sums = (torch.linalg.vector_norm(x, power, dim=-1) for power in (2, 1))
+        return Seen(*(mean_of_views(part, n_bags) for part in (scores, norms, sums)))
 
     def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:  # noqa: ARG002
         """Return the scores (N, T), the mean over views; see :meth:`Head.segment_scores`."""
@@ -114,7 +115,7 @@ class Mgfn(Head):
     def loss(self, batch: Batch, *, warm: bool) -> Loss:  # noqa: ARG002
         """Return cross entropy, contrast of magnitudes, smoothness and sparsity."""
         seen = self(batch.features, batch.mask)
-        chosen = longest(seen.lengths, batch.mask, self)
+        chosen = longest(seen.norms, batch.mask, self)
         video = mean_of_chosen(seen.scores, chosen)
         check_finite(video)
         cross_entropy = F.binary_cross_entropy(video, batch.labels)
@@ -130,7 +131,7 @@ class Mgfn(Head):
 
 
 class _Block(nn.Module):
-    """A convolution as a shortcut, a glance or a focus, and a small network, each beside what came in."""
+    """A convolution, a glance or a focus, and a feed-forward network, each with a residual connection."""
 
     def __init__(self, width: int, head_width: int, *, glances: bool) -> None:
         super().__init__()
@@ -169,7 +170,7 @@ class _Glance(nn.Module):
 
 
 class _Focus(nn.Module):
-    """A convolution over five segments whose weights all channels of a head share."""
+    """A convolution over five segments whose weights are shared by the channels of a head."""
 
     def __init__(self, width: int, head_width: int) -> None:
         super().__init__()
@@ -188,7 +189,9 @@ class _Focus(nn.Module):
 
 
 def contrast_loss(magnitudes: Tensor, labels: Tensor) -> Tensor:
-    """Return how far bags of one class are apart, and how near those of two, squared: means over pairs.
+    """Return the contrastive loss: squared distances within a class, squared hinges between classes.
+
+    Both are means over pairs of bags.
 
     Args:
         magnitudes: (N,) of the bags.

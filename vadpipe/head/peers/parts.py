@@ -1,17 +1,20 @@
-"""Layers over time that know which segments are real, and what the losses of several methods share."""
+"""Temporal layers that respect the padding mask, and what the losses of several methods share."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vadpipe.head.head import Head
 
 
 class Convolution(nn.Module):
     """A convolution along time; beyond the ends of a bag everything is zero.
 
     Args:
-        n_in: width of the segments that come in.
-        n_out: width of those that go out.
+        n_in: input channels.
+        n_out: output channels.
         kernel_size: odd.
         dilation: step between the segments that are seen.
         bias: whether to add one.
@@ -59,6 +62,23 @@ def mean_of_views(y: Tensor, n_bags: int) -> Tensor:
 def mean_or_zero(x: Tensor) -> Tensor:
     """Return the mean of all numbers, 0 where there are none."""
     return x.mean() if x.numel() else x.sum()
+
+
+def longest(magnitudes: Tensor, mask: Tensor, head: Head) -> Tensor:
+    """Return (N, T) bool: the k segments of the largest magnitude of each bag, in training of a random part.
+
+    Args:
+        magnitudes: (N, T).
+        mask: (N, T) bool, True on real segments.
+        head: its settings give k and the share of segments that training leaves out.
+    """
+    kept = F.dropout(torch.ones_like(magnitudes), head.settings.dropout, head.training)
+    return head.settings.top_k.mask(magnitudes.detach() * kept, mask)
+
+
+def mean_of_chosen(numbers: Tensor, chosen: Tensor) -> Tensor:
+    """Return the mean (N,) of numbers (N, T) over those that are chosen, (N, T) bool."""
+    return (numbers * chosen).sum(1) / chosen.sum(1)
 
 
 def check_finite(scores: Tensor) -> None:

@@ -1,15 +1,16 @@
-"""RTFM: abnormal segments are those whose learned features are long.
+"""RTFM: abnormal segments are those whose learned features have a large magnitude.
 
 Tian et al., "Weakly-supervised Video Anomaly Detection with Robust Temporal Feature Magnitude Learning",
 ICCV 2021, arXiv 2101.10030.
 
-Three dilated convolutions (1, 2, 4) and a non-local block see short and long ranges; a further convolution
-brings them together, and the features that came in are added. The k segments with the longest features
-stand for a bag: their scores for the cross entropy, their lengths for the margin. Batch normalisation, and
-the 70 % of segments that selection leaves out at random in training, are told by the authors' code alone.
-So is the square of the margin's part, without which its weight of .0001 would mean nothing. What differs:
-every abnormal bag meets every normal one in it, not one partner; and a bag's length is the mean of its k,
-as in the paper, where the code takes that of their mean feature.
+Three dilated convolutions (1, 2, 4) and a non-local block capture short-range and long-range dependencies;
+a further convolution fuses them, and the input features are added. The k segments with the largest
+magnitudes represent a bag: the cross entropy takes their scores, the margin loss their magnitudes. Three
+details come from the authors' code and are not in the paper: batch normalisation, the random 70 % of
+segments that are excluded from the selection in training, and the square of the margin term, without which
+its weight of 1e-4 would have no effect. Differences: the margin loss pairs every abnormal bag with every
+normal one, not one with one; and a bag's magnitude is the mean magnitude of its k segments, as in the
+paper, where the code takes the magnitude of their mean feature.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from vadpipe.head.peers.parts import (
     BatchNorm,
     Convolution,
     check_finite,
+    longest,
+    mean_of_chosen,
     mean_of_views,
     mean_or_zero,
     views_as_bags,
@@ -41,7 +44,7 @@ MARGIN_WEIGHT = 1e-4
 
 
 class Seen(NamedTuple):
-    """What a network with magnitudes says of bags: scores and magnitudes (N, T), means over views."""
+    """Outputs of the network: scores and magnitudes (N, T), averaged over views."""
 
     scores: Tensor
     magnitudes: Tensor
@@ -114,7 +117,7 @@ class Rtfm(Head):
 
 
 class _NonLocal(nn.Module):
-    """The dot-product form of a non-local block (Wang et al., arXiv 1711.07971), beside what came in.
+    """The dot-product form of a non-local block (Wang et al., arXiv 1711.07971), with a residual connection.
 
     ``(query key') value / T`` is taken as ``query (key' value) / T``: no memory grows with the square of T.
     """
@@ -132,17 +135,6 @@ class _NonLocal(nn.Module):
         seen = query @ (key.transpose(1, 2) @ value) / mask.sum(1)[:, None, None]
         out: Tensor = x + self.norm(self.back(seen, mask), mask)
         return out
-
-
-def longest(magnitudes: Tensor, mask: Tensor, head: Head) -> Tensor:
-    """Return (N, T) bool: the k longest segments of each bag, in training of a random part of them."""
-    kept = F.dropout(torch.ones_like(magnitudes), head.settings.dropout, head.training)
-    return head.settings.top_k.mask(magnitudes.detach() * kept, mask)
-
-
-def mean_of_chosen(numbers: Tensor, chosen: Tensor) -> Tensor:
-    """Return the mean (N,) of numbers (N, T) over those that are chosen, (N, T) bool."""
-    return (numbers * chosen).sum(1) / chosen.sum(1)
 
 
 def margin_loss(magnitudes: Tensor, labels: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""The global and local self-attention of UR-DMU (arXiv 2302.05160), which BN-WVAD took over.
+"""The global and local self-attention of UR-DMU (arXiv 2302.05160), which BN-WVAD shares.
 
-Each head attends to a video twice: globally, by the softmax of scaled dot products, and locally, by weights
-that fall off with the distance of two segments in time and are the same whatever the segments show. So
-every segment depends on all of its video.
+Each attention head has two branches: global attention, by the softmax of scaled dot products, and local
+attention, by weights that decay with the temporal distance of two segments, whatever their content. So each
+segment depends on the whole video.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from vadpipe.head.peers.parts import Convolution
 N_HEADS = 4
 N_BLOCKS = 2
 
+NEAR = 285
+"""Segments to each side beyond which ``exp(-distance / e)`` is 0 in float32."""
+
+AT_ONCE = 1024
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """Return softmax attention (N, heads, T, W) to the real segments, which mask (N, T) marks."""
@@ -26,11 +31,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
 
 
 class GlobalLocalAttention(nn.Module):
-    """Both attentions, side by side, brought back to the width that came in.
+    """Both attentions, concatenated and projected back to the input width.
 
     Args:
         width: of a segment.
-        dropout: share of the numbers that come out that are dropped in training.
+        dropout: share of the output that is dropped in training.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -52,16 +57,25 @@ class GlobalLocalAttention(nn.Module):
 
 
 def _around(value: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments."""
-    places = torch.arange(mask.shape[1], device=mask.device, dtype=value.dtype)
-    weights = torch.exp(-(places[:, None] - places[None]).abs() / math.e)
-    real = mask.to(value.dtype)
-    total = (real @ weights).clamp_min(1e-12)  # far beyond the end of a short bag nothing is near
-    return weights @ (value * real[:, None, :, None]) / total[:, None, :, None]
+    """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments.
+
+    It is computed for :data:`AT_ONCE` segments at a time, so that no memory grows with the square of T.
+    """
+    length, real = mask.shape[1], mask.to(value.dtype)
+    value = value * real[:, None, :, None]
+    places = torch.arange(length, device=mask.device, dtype=value.dtype)
+    means = []
+    for start in range(0, length, AT_ONCE):
+        near = slice(max(0, start - NEAR), start + AT_ONCE + NEAR)
+        distances = (places[start : start + AT_ONCE, None] - places[None, near]).abs()
+        weights = torch.exp(-distances / math.e)
+        total = (real[:, near] @ weights.T).clamp_min(1e-12)  # nothing is near far beyond a short bag's end
+        means.append(weights @ value[:, :, near] / total[:, None, :, None])
+    return torch.cat(means, dim=2)
 
 
 class _Block(nn.Module):
-    """Attention and a small network, each behind a layer normalisation and beside what came in."""
+    """Pre-norm attention and feed-forward network, each with a residual connection."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -88,7 +102,7 @@ class Enhancer(nn.Module):
     Args:
         n_features: D.
         width: W, 512 as published.
-        dropout: share of numbers dropped in training behind attention and network.
+        dropout: in training, of the outputs of attention and feed-forward network.
     """
 
     def __init__(self, n_features: int, width: int, dropout: float) -> None:

@@ -1,13 +1,13 @@
-"""UR-DMU: two memories, of what is normal and of what is not, and the uncertainty of the normal.
+"""UR-DMU: a memory of normal and a memory of abnormal prototypes, and the uncertainty of normal features.
 
 Zhou, Yu and Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
 Detection", AAAI 2023, arXiv 2302.05160.
 
-A segment asks both memories how much of it they know; what they answer is encoded and put beside it for the
-classifier. What the normal memory answers to a normal video is drawn from a normal distribution in
-training. The losses and their weights are the paper's; the divergence is summed over time and averaged over
-channels, as in the authors' code. What differs: every normal bag meets every abnormal one in the triplet
-and the distance, not one partner.
+Each segment queries both memories; their read-outs are encoded and concatenated with the segment's features
+for the classifier. In training, the normal memory's read-out for normal videos is sampled from a learned
+Gaussian. The losses and their weights are the paper's; the KL divergence is summed over time and averaged
+over channels, as in the authors' code. Differences: triplet and distance losses pair every normal bag with
+every abnormal one, not one with one.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ TRIPLET_MARGIN = 1.0
 DISTANCE_MARGIN = 100.0
 
 _N_BEST = N_SLOTS // 16 + 1
-"""Slots that say how well a segment is known."""
+"""Slots, the most similar ones, whose mean similarity says how well a segment is known."""
 
 
 class Memory(nn.Module):
-    """Slots of prototypes.
+    """A memory: slots that hold learned prototypes.
 
     Args:
         width: of a segment and of a slot.
@@ -51,21 +51,21 @@ class Memory(nn.Module):
         self.slots = nn.Parameter(torch.empty(N_SLOTS, width).uniform_(-1, 1) / math.sqrt(width))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how well each segment of x (N, T, W) is known, (N, T), and the answer to it (N, T, W)."""
+        """Return how well each segment of x (N, T, W) is known, (N, T), and its read-out (N, T, W)."""
         likeness = torch.sigmoid(x @ self.slots.T / math.sqrt(x.shape[-1]))
         return likeness.topk(_N_BEST, dim=-1).values.mean(-1), likeness @ self.slots
 
 
 class Seen(NamedTuple):
-    """What the network says of B bags, each view one of its own.
+    """Outputs of the network for B bags, each view one of its own.
 
     Attributes:
-        segments: (B, T, W), behind the attention.
+        segments: (B, T, W), the output of the attention.
         scores: (B, T).
         known_normal, known_abnormal: (B, T), how well each memory knows a segment.
-        normal: (B, T, W), the encoded answer of the normal memory, with its noise.
+        normal: (B, T, W), the encoded read-out of the normal memory, with its noise.
         abnormal: (B, T, W), that of the abnormal one.
-        mean, log_variance: (B, T, W), of the distribution of the normal answer.
+        mean, log_variance: (B, T, W), of the Gaussian of the normal read-out.
     """
 
     segments: Tensor
@@ -95,7 +95,7 @@ class UrDmu(Head):
         self.classifier = nn.Sequential(nn.Linear(2 * width, narrow), nn.ReLU(), nn.Linear(narrow, 1))
 
     def forward(self, x: Tensor, mask: Tensor, noisy: Tensor) -> Seen:
-        """Look at bags x (B, T, D), with noise in the normal answer of those that noisy (B,) bool marks."""
+        """Run the network on bags x (B, T, D); noisy (B,) bool marks whose normal read-out is sampled."""
         segments = self.enhancer(x, mask)
         known_normal, normal = self.normal_memory(segments)
         known_abnormal, abnormal = self.abnormal_memory(segments)
@@ -104,8 +104,8 @@ class UrDmu(Head):
         if self.training:
             noise = torch.randn_like(mean) * torch.exp(log_variance / 2)
             drawn = torch.where(noisy[:, None, None], mean + noise, mean)
-        beside = torch.cat([segments, drawn + abnormal], dim=-1)
-        scores = torch.sigmoid(self.classifier(beside).squeeze(-1))
+        read = torch.cat([segments, drawn + abnormal], dim=-1)
+        scores = torch.sigmoid(self.classifier(read).squeeze(-1))
         return Seen(segments, scores, known_normal, known_abnormal, drawn, abnormal, mean, log_variance)
 
     def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:  # noqa: ARG002
@@ -139,7 +139,7 @@ class UrDmu(Head):
         return
 
     def _memory_loss(self, seen: Seen, batch: Batch) -> Tensor:
-        """Return the cross entropies of what the memories have to know, and have not to."""
+        """Return the cross entropies of what each memory should and should not know."""
         abnormal, mask = batch.labels.bool(), batch.mask
         known_normal = mean_of_views(seen.known_normal, len(mask))
         known_abnormal = mean_of_views(seen.known_abnormal, len(mask))
@@ -174,17 +174,17 @@ class UrDmu(Head):
 
 
 def _towards_1(known: Tensor) -> Tensor:
-    """Return the cross entropy of numbers in [0, 1] that are to be 1; 0 where there are none."""
+    """Return the cross entropy of probabilities whose target is 1; 0 where there are none."""
     return mean_or_zero(-known.clamp_min(1e-6).log())
 
 
 def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-    """Return the triplet loss of vectors put to length 1, the mean over each anchor with each pair.
+    """Return the triplet loss of L2-normalised vectors, the mean over every anchor with every pair.
 
     Args:
         anchors: (A, W), of normal bags.
-        positives: (P, W), what looks normal in each abnormal bag.
-        negatives: (P, W), what does not.
+        positives: (P, W), the segments of each abnormal bag that look normal.
+        negatives: (P, W), those that look abnormal.
     """
     a, p, n = (F.normalize(part, dim=-1) for part in (anchors, positives, negatives))
     near = torch.linalg.vector_norm(a[:, None] - p[None], dim=-1)
@@ -193,7 +193,7 @@ def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tenso
 
 
 def divergence(mean: Tensor, log_variance: Tensor, mask: Tensor) -> Tensor:
-    """Return the divergence from N(0, 1), summed over real segments and averaged over bags and channels.
+    """Return the KL divergence from N(0, 1), summed over real segments, averaged over bags and channels.
 
     Args:
         mean: (B, T, W).
