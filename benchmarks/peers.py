@@ -138,7 +138,6 @@ def measured(videos: Videos, settings: HeadSettings, seed: int, key: str) -> Run
     data = TrainingSet([bag for name, bag in videos.bags.items() if name not in test], settings.segments)
     folds = deal(data.bags, HELD_OUT, seed)
     held_out, rows = folds[0], others(folds, 0)
-    settings = settings.for_videos(len(rows))
     training, selection = Training(data, rows, settings, seed=seed), Selection()
     history, scores = [], {}
     for step in check_steps(settings):

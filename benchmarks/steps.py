@@ -99,7 +99,6 @@ def look(at: Look) -> Found:
     """Return the figures of one training, which is done where its file is not there."""
     protocol, source, settings, steps, split, work = at
     videos = videos_of(*source)
-    settings = settings.for_videos(len(split.train))
     used = [(name, videos.digests[name]) for name in (*split.train, *split.test)]
     parts = [code_digest(), settings.model_dump(mode="json"), steps, used, split.seed, split.test]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()

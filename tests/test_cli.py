@@ -176,7 +176,7 @@ def test_a_preset_is_changed_by_a_file_and_the_file_by_set(workplace, tmp_path):
     expected = HeadSettings.model_validate({**literal, **file, "steps": 3, "optimiser": "sgd"})
     written = HeadSettings.model_validate_json((tmp_path / "head/settings.json").read_text())
     assert written == expected
-    assert TrainedHead.load(tmp_path / "head").record.settings == expected.for_videos(16)
+    assert TrainedHead.load(tmp_path / "head").record.settings == expected
 
 
 CONTRADICTION = "settings: second_head is the control without clusters: set clustering to false"

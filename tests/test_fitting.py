@@ -54,7 +54,7 @@ def test_the_bare_call_reads_features_and_writes_head(folder):
     assert 0 <= result.auc <= 1
     assert result.auc == {check.step: check.auc for check in result.history}[result.step]
     head = TrainedHead.load(result.head)
-    assert head.record.settings == QUICK.for_videos(16)
+    assert head.record.settings == QUICK
     assert head.record.calibration == result.threshold
     assert head.record.step == result.step
     scores = head.snippet_scores(make_fight())

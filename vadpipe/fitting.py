@@ -123,9 +123,7 @@ def fit(
         (result.last, learned.last, settings.steps, learned.last_threshold),
         (result.head, learned.selected, learned.step, learned.threshold),
     ):
-        record = HeadRecord(
-            settings=network.settings, recipe=recipe, calibration=threshold, seed=seed, step=step
-        )
+        record = HeadRecord(settings=settings, recipe=recipe, calibration=threshold, seed=seed, step=step)
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")

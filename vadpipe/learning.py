@@ -111,7 +111,7 @@ def learn(
         on_check: called at each check of step 1.
         state: file in which an interrupted training is kept; it is the caller's to remove.
     """
-    device, settings = device or torch.device("cpu"), settings.for_videos(len(bags))
+    device = device or torch.device("cpu")
     data = TrainingSet(bags, settings.segments, device)
     resume = Resume(
         state, key=f"{code_digest()} {data.digest} {seed} {device.type} {settings.model_dump_json()}"

@@ -70,16 +70,6 @@ def test_rows_of_all_methods_are_calibrated_alike():
     assert own == published("ur-dmu").model_copy(update=protocol | {"checks": 9})
 
 
-@pytest.mark.parametrize(("n_videos", "twin"), [(199, "no context"), (200, "context")])
-def test_the_row_that_says_what_is_decided_by_the_number_of_videos_is_not_run(n_videos, twin):
-    """Whoever leaves it open, the base or a row."""
-    asks = parse_row("asks: context=auto")
-    chosen = choose_rows(BASE.for_videos(n_videos), [asks], n_videos=n_videos)
-    assert chosen.same[twin] == chosen.same["asks"] == "+ guided score"
-    assert len({"context", "no context"} & set(chosen.same)) == 1
-    assert {row.settings(BASE, n_videos).context for row in chosen.rows} == {"pooled", "none"}
-
-
 def test_a_row_of_an_unknown_method_is_refused():
     with pytest.raises(UsageError, match="row 'x': method: Input should be 'cbcg', 'deepmil', "):
         parse_row("x: method=sultani").settings(BASE)

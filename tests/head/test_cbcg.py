@@ -9,7 +9,7 @@ from vadpipe.head.batch_clusters import Clusters, abnormal_probability
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score, teacher
-from vadpipe.head.settings import CONTEXT_FROM, HeadSettings
+from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 
 D = 6
@@ -154,36 +154,6 @@ def test_a_part_of_a_video_with_the_context_of_all_is_scored_like_the_whole(join
     torch.testing.assert_close(part, head.score(x)[:, 5:14])
     assert (part - head.score(x[:, :, 4:15])[:, 1:-1]).abs().max() > 1e-4
     assert make_head(context="none").context_of(x) is None
-
-
-def test_centring_takes_a_random_share_of_each_bags_own_mean_out_in_training_only():
-    torch.manual_seed(2)
-    embedding = Embedding(torch.zeros(D), torch.ones(D), hidden=4, dropout=0.0, centring=0.8)
-    x, mask = torch.randn(40, 12, D) + 3, torch.arange(12)[None] < torch.full((40, 1), 12)
-    mask[::2, 5:] = False
-    given = dropped(embedding.train(), x, mask)
-    shares = []
-    for bag, seen, real in zip(x, given, mask, strict=True):
-        own = bag[real].mean(0)
-        share = ((bag[real] - seen[real]) / own).flatten()  # the same everywhere
-        torch.testing.assert_close(share, share[:1].expand_as(share), atol=1e-4, rtol=1e-4)
-        shares.append(float(share[0]))
-        assert (seen[~real] == 0).all()
-    assert 0 <= min(shares) < 0.15
-    assert 0.65 < max(shares) <= 0.8
-    torch.testing.assert_close(dropped(embedding.eval(), x, mask), x * mask[..., None])
-
-
-def test_the_number_of_videos_decides_whether_context_is_seen():
-    settings = HeadSettings()
-    assert [settings.for_videos(n).context for n in (1, CONTEXT_FROM - 1, CONTEXT_FROM)] == [
-        "none",
-        "none",
-        "pooled",
-    ]
-    for context in ("none", "pooled"):
-        fixed = HeadSettings(context=context)
-        assert fixed.for_videos(1) == fixed.for_videos(10_000) == fixed
 
 
 def test_a_head_drops_as_many_features_as_its_settings_say():

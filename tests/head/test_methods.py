@@ -44,12 +44,6 @@ def test_published_settings(name, published):
     assert (settings.optimiser, settings.smoothing, settings.view_join) == ("adam", 0, "mean")
 
 
-def test_only_cbcg_has_a_context():
-    for method in METHODS:
-        changed = settings_of(method.name).model_copy(update={"context": "auto"}).for_videos(1000)
-        assert changed.context == ("pooled" if method.name == "cbcg" else "none")
-
-
 def test_an_unknown_method_is_refused_with_the_names():
     with pytest.raises(
         UsageError, match=r"there is no method 'sultani'\nChoose one of: cbcg, deepmil, rtfm, "

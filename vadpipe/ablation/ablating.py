@@ -90,9 +90,7 @@ def ablate(
         rows: which rows to run, by name, of :data:`vadpipe.ablation.rows.ROWS` and ``own_rows``; all by
             default.
         own_rows: further rows.
-        settings: of the full method, from which each row differs. What they leave open is decided by the
-            videos of the smallest training, once for all rows, folds and seeds: else a fold of a few videos
-            more could be of another method.
+        settings: of the full method, from which each row differs.
         backbone: use only the features of this backbone.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
             ``"any"`` compares the frames that both have.
@@ -114,17 +112,14 @@ def ablate(
         raise UsageError(
             f"bootstrap {bootstrap} is negative", next_step="Use 0 for no intervals over scenes."
         )
-    base, own_rows, target = settings or HeadSettings(), list(own_rows), Path(output)
-    choose_rows(base, own_rows, rows)  # what is wrong with them is told before anything is loaded
+    base, target = settings or HeadSettings(), Path(output)
+    chosen = choose_rows(base, own_rows, rows)
+    for name, other in chosen.same.items():
+        log.info("row %r has the settings of %r and is not run", name, other)
     place = str(choose_device(device))
     data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
     decks = [deal(data.truths, folds, deck) for deck in range(partitions)]
-    n_learned = min(len(data.truths) - len(fold) for folds_of in decks for fold in folds_of)
-    base = base.for_videos(n_learned)
-    chosen = choose_rows(base, own_rows, rows, n_learned)
-    for name, other in chosen.same.items():
-        log.info("row %r has the settings of %r and is not run", name, other)
-    plan = Plan(Path(truth), base, chosen.rows, chosen.same, decks, n_learned, seeds, bootstrap, place)
+    plan = Plan(Path(truth), base, chosen.rows, chosen.same, decks, seeds, bootstrap, place)
     check_writable(target)
 
     jobs = jobs_of(plan, data, target / "runs")
@@ -153,7 +148,7 @@ def jobs_of(plan: Plan, data: Data, folder: Path) -> list[Job]:
     jobs = []
     for seed in range(plan.n_seeds):
         for row in plan.rows:
-            settings = plan.settings(row)
+            settings = row.settings(plan.base)
             for fold, test in enumerate(plan.folds(seed)):
                 key = key_of(data, settings, test, seed, plan.device)
                 file = folder / row.folder / f"fold{fold}-seed{seed}.safetensors"

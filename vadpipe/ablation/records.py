@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import vadpipe
-from vadpipe.ablation.results import Ablation, Plan
+from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import Row
 from vadpipe.atomic import write_text
 from vadpipe.evaluation.bootstrap import LEVEL
+from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 1
 
@@ -58,7 +59,7 @@ def record(result: Ablation) -> dict[str, object]:
             "level": LEVEL,
             "device": plan.device,
         },
-        "rows": [_row(row, plan) for row in plan.rows],
+        "rows": [_row(row, plan.base) for row in plan.rows],
         "same_settings": plan.same,
         "test_videos": plan.decks,
         "groups": {truth.video: truth.group for truth in data.truths},
@@ -86,7 +87,7 @@ def record(result: Ablation) -> dict[str, object]:
     }
 
 
-def _row(row: Row, plan: Plan) -> dict[str, object]:
-    ours, full = plan.settings(row).model_dump(mode="json"), plan.base.model_dump(mode="json")
+def _row(row: Row, base: HeadSettings) -> dict[str, object]:
+    ours, full = row.settings(base).model_dump(mode="json"), base.model_dump(mode="json")
     changes = {name: value for name, value in ours.items() if value != full[name]}
     return {"name": row.name, "tells": row.tells, "folder": row.folder, "changes": changes}

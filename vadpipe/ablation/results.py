@@ -27,12 +27,10 @@ class Plan:
 
     Attributes:
         truth: the CSV.
-        base: settings of the full method, with nothing left open.
+        base: settings of the full method.
         rows: the variants, no two with the same settings.
         same: rows left out since their settings are those of another, and that other's name.
         decks: for each way of dealing the test videos of each fold; seed s takes way s modulo their number.
-        n_learned: videos of the smallest training; they decide what settings leave open, for all rows, folds
-            and seeds alike.
         n_seeds: seeds are 0 to n_seeds - 1.
         resamples: of the intervals over scenes.
         device: where heads are trained.
@@ -43,7 +41,6 @@ class Plan:
     rows: list[Row]
     same: dict[str, str]
     decks: list[list[list[str]]] = field(repr=False)
-    n_learned: int
     n_seeds: int
     resamples: int
     device: str
@@ -52,10 +49,6 @@ class Plan:
     def n_folds(self) -> int:
         """How many folds there are."""
         return len(self.decks[0])
-
-    def settings(self, row: Row) -> HeadSettings:
-        """Return the settings of a row, with nothing left open."""
-        return row.settings(self.base, self.n_learned)
 
     def folds(self, seed: int) -> list[list[str]]:
         """Return the test videos of each fold for that seed."""

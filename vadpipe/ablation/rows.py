@@ -45,16 +45,11 @@ class Row:
         """The name of its folder: ``"+ batch clustering"`` becomes ``"batch-clustering"``."""
         return fitting_name(re.sub(r"[^\w.]+", "-", self.name.lower()).strip("-."), "")
 
-    def settings(self, base: HeadSettings, n_videos: int | None = None) -> HeadSettings:
+    def settings(self, base: HeadSettings) -> HeadSettings:
         """Return the base with this row's changes.
 
         A row of another method than the base's has that method's published settings in place of the base's,
         but for those of :data:`PROTOCOL`: all rows are calibrated alike.
-
-        Args:
-            base: of the full method.
-            n_videos: how many videos a head learns from, see :meth:`HeadSettings.for_videos`; without it
-                what depends on that is left open.
 
         Raises:
             UsageError: where one is unknown, out of range or not read by the method that the row names.
@@ -66,13 +61,12 @@ class Row:
         try:
             if "method" in self.changes and known:
                 check_read(method, self.changes)
-            settings = HeadSettings.model_validate(start.model_dump() | dict(self.changes))
+            return HeadSettings.model_validate(start.model_dump() | dict(self.changes))
         except ValidationError as error:
             reason, next_step = refusal(error.errors()[0])
             raise UsageError(f"row {self.name!r}: {reason}", next_step=next_step) from error
         except UsageError as error:
             raise UsageError(f"row {self.name!r}: {error.reason}", next_step=error.next_step) from error
-        return settings if n_videos is None else settings.for_videos(n_videos)
 
 
 BASELINE = "mil"
@@ -104,7 +98,6 @@ ROWS = (
     Row("g = 0.25", "a quarter of it does", {**_FULL, "cluster_gradient": 0.25}),
     Row("g = 1", "all of it does", {**_FULL, "cluster_gradient": 1.0}),
     Row("context", "the whole video beside each segment", {**_FULL, "context": "pooled"}),
-    Row("no context", "a segment sees its neighbours alone", {**_FULL, "context": "none"}),
 )
 
 
@@ -133,19 +126,13 @@ class Chosen:
     same: dict[str, str]
 
 
-def choose_rows(
-    base: HeadSettings,
-    own: Iterable[Row] = (),
-    names: Sequence[str] | None = None,
-    n_videos: int | None = None,
-) -> Chosen:
+def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str] | None = None) -> Chosen:
     """Return the rows to run: the known ones and the user's, or those that are named.
 
     Args:
         base: the full method.
         own: rows besides :data:`ROWS`.
         names: which of all these to run, in this order; all by default.
-        n_videos: how many videos a head learns from, see :meth:`Row.settings`.
 
     Raises:
         UsageError: where a name is unknown, two rows share a name or a folder, or a setting is off.
@@ -167,7 +154,7 @@ def choose_rows(
     same: dict[str, str] = {}
     first: dict[HeadSettings, str] = {}
     for name in dict.fromkeys(known if names is None else names):
-        other = first.setdefault(known[name].settings(base, n_videos), name)
+        other = first.setdefault(known[name].settings(base), name)
         if other == name:
             rows.append(known[name])
         else:

@@ -30,8 +30,7 @@ def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
     Args:
         mean: (D,) of the features of normal training snippets.
         std: (D,), their deviation; both are CBCG's, the published networks take features as they are.
-        settings: the method, its switches and sizes, with nothing left open
-            (:meth:`HeadSettings.for_videos`).
+        settings: the method, its switches and sizes.
     """
     if settings.method == "cbcg":
         return Cbcg(mean, std, settings)

@@ -54,7 +54,6 @@ class Cbcg(Head):
             settings.dropout,
             settings.feature_dropout,
             with_context=settings.context == "pooled",
-            centring=settings.centring,
         )
         seen = self.embedding.width
         self.classifier = Classifier(seen, width, settings.dropout)

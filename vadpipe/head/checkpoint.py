@@ -32,7 +32,7 @@ _READ = (3, SCHEMA)
 """Schemas that are read; 3 is of before there were methods, when every head was CBCG's."""
 
 
-_BEFORE = {"view_sampling": "all", "view_join": "mean", "context": "none", "centring": 0.0}
+_BEFORE = {"view_sampling": "all", "view_join": "mean"}
 """What CBCG's heads did before there were these settings, which their records therefore lack."""
 
 

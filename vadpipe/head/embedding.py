@@ -18,7 +18,6 @@ class Embedding(nn.Module):
         dropout: share of channels dropped in training.
         feature_dropout: share of the features' numbers dropped in training.
         with_context: put the mean and the maximum of the embedded bag beside each segment.
-        centring: share of a bag's own mean that is taken out of its features in training at most.
 
     Attributes:
         width: channels of f, H or, with context, 3 H.
@@ -38,7 +37,6 @@ class Embedding(nn.Module):
         feature_dropout: float = 0.0,
         *,
         with_context: bool = False,
-        centring: float = 0.0,
     ) -> None:
         super().__init__()
         self.register_buffer("mean", mean.clone())
@@ -46,7 +44,7 @@ class Embedding(nn.Module):
         self.conv = nn.Conv1d(len(mean), hidden, kernel_size=2 * self.reach + 1, padding=self.reach)
         self.feature_dropout = nn.Dropout(feature_dropout)
         self.dropout = nn.Dropout(dropout)
-        self.with_context, self.centring = with_context, centring
+        self.with_context = with_context
         self.width = 3 * hidden if with_context else hidden
 
     def forward(self, x: Tensor, mask: Tensor, context: Context | None = None) -> Tensor:
@@ -72,25 +70,7 @@ class Embedding(nn.Module):
         n, n_views = x.shape[:2]
         real = mask.repeat_interleave(n_views, dim=0)
         x = (x.flatten(0, 1) - self.mean) / self.std
-        if self.training and self.centring:
-            x = partly_centred(x, real, self.centring)
         # What lies beyond the end of a bag must look to the convolution like its own zero padding.
         x = self.feature_dropout(x * real.unsqueeze(-1))
         f = torch.relu(self.conv(x.transpose(1, 2))).transpose(1, 2)
         return f.reshape(n, n_views, *f.shape[1:])
-
-
-def partly_centred(x: Tensor, mask: Tensor, most: float) -> Tensor:
-    """Return bags with a random share, 0 to ``most``, of their own mean over time taken out.
-
-    What is the same all through a video is its scene. A head that sees the same bag with more and with less
-    of it learns to judge by what changes, and still may use the scene where it tells something.
-
-    Args:
-        x: (B, T, D), standardised features.
-        mask: (B, T) bool, True on real segments.
-        most: share.
-    """
-    real = mask.unsqueeze(-1)
-    mean = (x * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp_min(1)
-    return x - most * torch.rand(len(x), 1, 1, device=x.device) * mean

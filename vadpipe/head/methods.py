@@ -20,7 +20,6 @@ CBCG_ONLY = (
     "cluster_dim",
     "feature_dropout",
     "context",
-    "centring",
     "temperature",
     "margin",
     "cluster_weight",

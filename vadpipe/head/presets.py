@@ -30,7 +30,7 @@ PRESETS = (
     Preset(
         "baseline",
         "a plain multiple-instance head, for comparison",
-        MappingProxyType({"clustering": False, "guided": False, "context": "none"}),
+        MappingProxyType({"clustering": False, "guided": False}),
     ),
     Preset(
         "literal",
@@ -44,7 +44,6 @@ PRESETS = (
                 "steps": 200,
                 "top_k_at_least": 3,
                 "feature_dropout": 0.0,
-                "context": "none",
                 "smoothing": 0.0,
             }
         ),

@@ -17,9 +17,6 @@ MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
 Value = bool | int | float | str
 """Of a setting."""
 
-CONTEXT_FROM = 200
-"""Training videos from which on a head sees its video's context by default: fewer teach it their scenes."""
-
 
 class HeadSettings(BaseModel):
     """Settings of a head. Unknown names are refused.
@@ -46,9 +43,7 @@ class HeadSettings(BaseModel):
         dropout: share of channels dropped in training (0.7 in RTFM).
         feature_dropout: share of the features' numbers dropped in training.
         context: ``"pooled"`` puts the mean and the maximum of the embedded bag beside each segment;
-            ``"none"`` does not; ``"auto"`` does in trainings of :data:`CONTEXT_FROM` videos or more.
-        centring: share of a bag's own mean that is taken out of its features in training at most; how much
-            is drawn anew in each step. 0 takes out none.
+            ``"none"`` does not.
         temperature: tau of the cluster assignment.
         margin: cosine of the two centroids below which separation costs nothing.
         cluster_weight: lambda, weight of the clustering loss.
@@ -98,8 +93,7 @@ class HeadSettings(BaseModel):
     dropout: float = Field(0.7, ge=0, lt=1)
     feature_dropout: float = Field(0.3, ge=0, lt=1)
 
-    context: Literal["auto", "none", "pooled"] = "auto"
-    centring: float = Field(0.0, ge=0, le=1)
+    context: Literal["none", "pooled"] = "none"
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)
@@ -136,14 +130,6 @@ class HeadSettings(BaseModel):
     def top_k(self) -> TopK:
         """How many segments stand for a bag."""
         return TopK(self.top_k_divisor, self.top_k_at_least)
-
-    def for_videos(self, n_videos: int) -> Self:
-        """Return the settings for a training of so many videos: what is left open is decided."""
-        if self.method != "cbcg":  # only CBCG has a context
-            return self.model_copy(update={"context": "none"})
-        if self.context != "auto":
-            return self
-        return self.model_copy(update={"context": "pooled" if n_videos >= CONTEXT_FROM else "none"})
 
     @model_validator(mode="after")
     def _switches_agree(self) -> Self:

@@ -151,7 +151,6 @@ ODD = {
     "cluster_dim": 7,
     "feature_dropout": 0.4,
     "context": "pooled",
-    "centring": 0.5,
     "temperature": 9.0,
     "margin": 0.9,
     "cluster_weight": 5.0,
