@@ -127,10 +127,8 @@ def _figures(compared: Mapping[str, Compared], step: int | None) -> str:
         cells = []
         for of_step in found.figures.values():
             values = of_step[max(of_step) if step is None else step]
-            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(2, np.nan)
-            cells.append(
-                " / ".join(f"{m:.3f} ({s:.3f})" for m, s in zip(values.mean(0), spread, strict=True))
-            )
+            spread = [f" ({s:.3f})" for s in values.std(axis=0, ddof=1)] if len(values) > 1 else ["", ""]
+            cells.append(" / ".join(f"{m:.3f}{s}" for m, s in zip(values.mean(axis=0), spread, strict=True)))
         lines.append([condition, *cells])
     return _markdown(lines)
 
