@@ -49,6 +49,7 @@ _ALL = (
     Setting("left and right, windows, 12.5 fps, loss of whole bags", _TWO_VIEWS, _WHOLE_BAGS),
     Setting("left and right, windows, 12.5 fps", _TWO_VIEWS),
     Setting("left and right, 12.5 fps: the defaults"),
+    Setting("the defaults, 100 steps", head=HeadSettings(steps=100)),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}
