@@ -38,18 +38,19 @@ class Setting:
 _ISOLATED = ExtractSettings(view="whole", window=16, target_fps="all")
 _WINDOWS = replace(_ISOLATED, window=64)
 _TWO_VIEWS = replace(_WINDOWS, target_fps=12.5, view="left,right")
-_WHOLE_BAGS = HeadSettings(whole_bag_weight=1)
+_150_STEPS = HeadSettings(steps=150)
+_WHOLE_BAGS = HeadSettings(whole_bag_weight=1, steps=150)
 
 _ALL = (
     Setting("isolated snippets, loss of whole bags", _ISOLATED, _WHOLE_BAGS),
-    Setting("isolated snippets", _ISOLATED),
-    Setting("windows", _WINDOWS),
-    Setting("windows, float32", replace(_WINDOWS, precision="float32")),
-    Setting("isolated snippets, 12.5 fps", replace(_ISOLATED, target_fps=12.5)),
+    Setting("isolated snippets", _ISOLATED, _150_STEPS),
+    Setting("windows", _WINDOWS, _150_STEPS),
+    Setting("windows, float32", replace(_WINDOWS, precision="float32"), _150_STEPS),
+    Setting("isolated snippets, 12.5 fps", replace(_ISOLATED, target_fps=12.5), _150_STEPS),
     Setting("left and right, windows, 12.5 fps, loss of whole bags", _TWO_VIEWS, _WHOLE_BAGS),
-    Setting("left and right, windows, 12.5 fps", _TWO_VIEWS),
+    Setting("left and right, windows, 12.5 fps", _TWO_VIEWS, _150_STEPS),
+    Setting("left and right, 12.5 fps, 150 steps", head=_150_STEPS),
     Setting("left and right, 12.5 fps: the defaults"),
-    Setting("the defaults, 100 steps", head=HeadSettings(steps=100)),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}

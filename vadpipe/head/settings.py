@@ -114,7 +114,7 @@ class HeadSettings(BaseModel):
     whole_bag_weight: float = Field(0.0, ge=0)
     smoothing: float = Field(0.7, ge=0, le=100)
 
-    steps: int = Field(150, ge=1)
+    steps: int = Field(100, ge=1)
     batch_bags: int = Field(16, ge=1)
     optimiser: Literal["adam", "sgd"] = "sgd"
     learning_rate: float = Field(2e-2, gt=0)
