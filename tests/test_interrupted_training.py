@@ -20,7 +20,7 @@ from test_fitting import write_features
 
 import vadpipe
 import vadpipe.atomic
-import vadpipe.head.train
+import vadpipe.head.cbcg
 import vadpipe.learning
 from vadpipe.errors import OutputError
 from vadpipe.fitting import STATE_NAME, fit
@@ -100,7 +100,7 @@ def test_what_is_done_is_not_done_again(features, at_every_check, tmp_path):
 def test_interrupted_within_a_step(features, uninterrupted, monkeypatch, tmp_path, call, every_s):
     """Of the 3 x 14 steps the first 28 are of the folds; of those of all videos, one is before the last."""
     monkeypatch.setattr(vadpipe.learning, "Resume", functools.partial(Resume, every_s=every_s))
-    real, calls = vadpipe.head.train.batch_loss, []
+    real, calls = vadpipe.head.cbcg.batch_loss, []
 
     def batch_loss(*arguments, **options):
         calls.append(1)
@@ -108,7 +108,7 @@ def test_interrupted_within_a_step(features, uninterrupted, monkeypatch, tmp_pat
             raise StopError
         return real(*arguments, **options)
 
-    monkeypatch.setattr("vadpipe.head.train.batch_loss", batch_loss)
+    monkeypatch.setattr("vadpipe.head.cbcg.batch_loss", batch_loss)
     with pytest.raises(StopError):
         fit(features, output=tmp_path / "head", settings=QUICK, seed=1)
     fit(features, output=tmp_path / "head", settings=QUICK, seed=1)
@@ -119,13 +119,13 @@ def test_interrupted_within_a_step(features, uninterrupted, monkeypatch, tmp_pat
 
 KILLED = """
 import functools, os, signal, sys, torch
-import vadpipe.learning, vadpipe.head.train
+import vadpipe.learning, vadpipe.head.cbcg
 from vadpipe.fitting import fit
 from vadpipe.head.settings import HeadSettings
 from vadpipe.resuming import Resume
 
 vadpipe.learning.Resume = functools.partial(Resume, every_s=0)
-real = vadpipe.head.train.batch_loss
+real = vadpipe.head.cbcg.batch_loss
 left = 0
 
 def batch_loss(*arguments, **options):
@@ -135,7 +135,7 @@ def batch_loss(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments, **options)
 
-vadpipe.head.train.batch_loss = batch_loss
+vadpipe.head.cbcg.batch_loss = batch_loss
 torch.set_num_threads(1)
 torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()  # what it imports at first, the children have then
 features, output, settings, *counts = sys.argv[1:]
@@ -198,13 +198,13 @@ def test_where_no_step_is_picked_it_goes_on_too(at_every_check, tmp_path):
 @pytest.fixture
 def steps_done(monkeypatch):
     """What grows by one with every training step."""
-    real, steps = vadpipe.head.train.batch_loss, []
+    real, steps = vadpipe.head.cbcg.batch_loss, []
 
     def batch_loss(*arguments, **options):
         steps.append(1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("vadpipe.head.train.batch_loss", batch_loss)
+    monkeypatch.setattr("vadpipe.head.cbcg.batch_loss", batch_loss)
     return steps
 
 

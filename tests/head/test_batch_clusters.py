@@ -162,7 +162,7 @@ def test_every_term_passes_its_gradient_on(crossing):
 
 
 def test_the_branch_itself_learns_even_when_cut_off():
-    branch = ClusteringBranch(16, 8, 0.0)
+    branch = ClusteringBranch(16, 16, 8, 0.0)
     branch(torch.randn(2, 3, 16)).sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in branch.parameters())
 
