@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.head import Head
+from vadpipe.head.methods import CBCG
 from vadpipe.head.peers.bn_wvad import BnWvad
 from vadpipe.head.peers.deepmil import DeepMil
 from vadpipe.head.peers.mgfn import Mgfn
@@ -32,6 +33,6 @@ def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
         std: (D,), their deviation; both are CBCG's, the published networks take features as they are.
         settings: the method, its switches and sizes.
     """
-    if settings.method == "cbcg":
+    if settings.method == CBCG:
         return Cbcg(mean, std, settings)
     return _PEERS[settings.method](len(mean), settings)

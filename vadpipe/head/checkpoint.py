@@ -20,6 +20,7 @@ from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features import Features, Recipe
 from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
+from vadpipe.head.methods import CBCG
 from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.settings import HeadSettings
 
@@ -248,7 +249,7 @@ def _record(text: str, path: Path) -> HeadRecord:
             next_step="Train it again with 'vadpipe fit'.",
         )
     settings = known.get("settings")
-    if isinstance(settings, dict) and settings.get("method", "cbcg") == "cbcg":
+    if isinstance(settings, dict) and settings.get("method", CBCG) == CBCG:
         for name, value in _BEFORE.items():
             settings.setdefault(name, value)
     try:

@@ -52,7 +52,6 @@ _PUBLISHED: Mapping[str, Value] = MappingProxyType(
     {
         "clustering": False,
         "guided": False,
-        "context": "none",
         "feature_dropout": 0.0,
         "view_sampling": "all",
         "view_join": "mean",

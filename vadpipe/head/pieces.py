@@ -59,13 +59,12 @@ class PiecewiseScoring:
         """
         first, x = self._near(place, place + 1)
         bag, scores = self._bag(), np.empty(len(variants), np.float32)
-        edges = edges_of(len(self.kept), self.head.settings.segments)
+        edges, before = self._edges, self.values[self.kept[place]]
         segment = int(np.searchsorted(edges, place, side="right")) - 1
-        length, before = edges[segment + 1] - edges[segment], self.values[self.kept[place]]
         for index, variant in enumerate(variants):
             x[0, :, place - first] = torch.from_numpy(variant)
             if bag is not None:
-                bag[:, segment] += (variant - before) / length
+                bag[:, segment] += (variant - before) / (edges[segment + 1] - edges[segment])
                 before = variant
             scores[index] = self.head.score(x, None, self._context(bag))[0, place - first].item()
         return scores
@@ -103,12 +102,17 @@ class PiecewiseScoring:
         x = torch.from_numpy(self.values[near]).transpose(0, 1)[None]
         return first, x.to(self.head.device)
 
+    @property
+    def _edges(self) -> NDArray[np.int64]:
+        """The places at which the segments of the video's bag begin, and K."""
+        return edges_of(len(self.kept), self.head.settings.segments)
+
     def _bag(self) -> NDArray[np.float32] | None:
         """Return the video's bag (C, T, D), squeezed as in training; None where no score depends on it."""
         if self.head.settings.context != "pooled" or not len(self.kept):
             return None
-        edges = edges_of(len(self.kept), self.head.settings.segments).tolist()
-        means = [self.values[self.kept[start:stop]].mean(axis=0) for start, stop in pairwise(edges)]
+        pairs = pairwise(self._edges.tolist())
+        means = [self.values[self.kept[start:stop]].mean(axis=0) for start, stop in pairs]
         return np.stack(means, axis=1)
 
     def _context(self, bag: NDArray[np.float32] | None) -> Context | None:
