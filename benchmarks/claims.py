@@ -35,13 +35,13 @@ from numpy.typing import NDArray
 from protocols import Videos, load_ucf_x3d
 
 from vadpipe.ablation.rows import BASELINE, CONTROL, ROWS
-from vadpipe.atomic import write_bytes
 from vadpipe.cli.head_settings import head_settings
+from vadpipe.files.atomic import write_bytes
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Training
-from vadpipe.learning import snippet_scores
-from vadpipe.resuming import code_digest
+from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.loop import Training
+from vadpipe.training.resume import code_digest
 
 LOOKS = (50, 100)
 """Steps besides the last at which the test videos are scored."""

@@ -35,9 +35,9 @@ from settings_compared import SETTINGS, Setting
 from verdict import Tested, table, tested
 
 import vadpipe
-from vadpipe.ablation import measuring
+from vadpipe.ablation import fold_run as measuring
 from vadpipe.ablation.runs import Job, Run
-from vadpipe.resuming import code_digest
+from vadpipe.training.resume import code_digest
 
 REFERENCE = "isolated snippets, loss of whole bags"
 

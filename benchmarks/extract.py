@@ -41,16 +41,16 @@ import numpy as np
 from made import random_weights
 
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.decode.frame import Frame, Reading
-from vadpipe.extract.decode.sources import DECODERS
-from vadpipe.extract.decode.timeline import Timeline, read_timeline
 from vadpipe.extract.engines.engine import usable_cores
 from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.videos import named_video
-from vadpipe.extract.views import ViewCropper
-from vadpipe.sampling import SNIPPET_FRAMES
+from vadpipe.extract.video.decoders import DECODERS
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.extract.video.frame import Frame, Reading
+from vadpipe.extract.video.timeline import Timeline, read_timeline
+from vadpipe.extract.view_crops import ViewCropper
+from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.weights import cache
 
 
@@ -186,7 +186,7 @@ def plain_loop(video: Path, backbone: str, weights: Path) -> float:
     from torch.nn import functional as F
 
     from vadpipe.extract.backbones.records import find_backbone
-    from vadpipe.extract.decode.by_decord import import_decord
+    from vadpipe.extract.video.decord_decoder import import_decord
 
     record = find_backbone(backbone)
     network = record.build().eval()

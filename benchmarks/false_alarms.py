@@ -29,7 +29,7 @@ from footage import SIZES, in_order, join, recordings
 from scipy.stats import chi2
 from settings_compared import Setting
 
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
 from vadpipe.scoring.scorer import Scorer
 
 HEAD = ["footage", "videos", "minutes", "events", "an hour (95 %)", "time in alarm"]

@@ -19,8 +19,8 @@ import av
 import numpy as np
 
 from vadpipe import datasets
-from vadpipe.atomic import atomic_path
-from vadpipe.truth import Truth, write_truth
+from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.files.atomic import atomic_path
 
 FPS = 25
 SIZES = {"fight_surv": (320, 240), "vioperu": (640, 360)}

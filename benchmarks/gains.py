@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.ablation.comparing import t_interval
+from vadpipe.ablation.comparison import t_interval
 from vadpipe.ablation.data import Sample
 from vadpipe.ablation.rows import BASELINE, CONTROL
 from vadpipe.evaluation.bootstrap import drawn, interval_of

@@ -34,10 +34,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vadpipe.features import Features, Recipe, Source
+from vadpipe.features.file import Features, Recipe, Source
 from vadpipe.head.bags import Bag, TrainingSet, balanced_rows
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Training
+from vadpipe.training.loop import Training
 
 N_EACH, SEGMENTS, DIM = 16, 32, 1024
 UCF_CRIME = 800, 810  # normal and abnormal training videos
@@ -249,7 +249,7 @@ def write_videos(folder: Path, n_videos: int, minutes: int) -> int:
 
 def fit_here(folder: Path) -> float:
     """Fit in this process; return the peak of its own memory in MB."""
-    from vadpipe.fitting import fit
+    from vadpipe.training.fit import fit
 
     peak_mb, done = 0.0, threading.Event()
 

@@ -58,7 +58,7 @@ def extract_here(video: Path, weights: Path, backbone: str, stride: int) -> dict
     """Extract in this process and return what it took."""
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.settings import ExtractSettings
-    from vadpipe.features import read_header
+    from vadpipe.features.file import read_header
 
     known = None if weights == Path() else weights
     settings = ExtractSettings(backbone=backbone, stride=stride, weights=known)

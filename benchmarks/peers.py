@@ -41,13 +41,13 @@ from vadpipe.evaluation.bootstrap import drawn, interval_of
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.evaluation.ranking import Ranking
 from vadpipe.head.bags import TrainingSet
-from vadpipe.head.folds import deal, others
 from vadpipe.head.methods import CBCG, METHODS, find_method, settings_of
-from vadpipe.head.selection import Selection
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Training
-from vadpipe.learning import bag_means, check_steps, snippet_scores
-from vadpipe.resuming import code_digest
+from vadpipe.training.cross_validation import bag_means, check_steps, snippet_scores
+from vadpipe.training.folds import deal, others
+from vadpipe.training.loop import Training
+from vadpipe.training.resume import code_digest
+from vadpipe.training.step_selection import Selection
 
 HELD_OUT = 8
 """One of so many parts of the training videos picks the step."""

@@ -12,9 +12,9 @@ import numpy as np
 
 from vadpipe import datasets
 from vadpipe.ablation.data import Sample, load_data
-from vadpipe.ablation.dealing import deal
+from vadpipe.ablation.folds import deal
+from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.head.bags import Bag
-from vadpipe.truth import Truth, read_truth
 
 N_FOLDS = 4
 _UCF_FPS = 30.0

@@ -20,8 +20,8 @@ import numpy as np
 from made import encode_minute, repeat
 from playwright.sync_api import Page, sync_playwright
 
-from vadpipe.curve import Curve
-from vadpipe.render.report import IndexEntry, write_index, write_report
+from vadpipe.curves.curve import Curve
+from vadpipe.output.report import IndexEntry, write_index, write_report
 
 _SLIDE = """async () => {
     const slider = document.querySelector("#slider");

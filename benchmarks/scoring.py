@@ -83,7 +83,7 @@ def fit_head(folder: Path, minute: Path, weights: Path | None) -> Path:
 
 def score_here(video: Path, head: Path, weights: Path, threshold: float) -> dict[str, float]:
     """Score in this process with every output there is, and return what it took."""
-    from vadpipe.render.formats import FORMATS
+    from vadpipe.output.formats import FORMATS
 
     known = None if weights == Path() else weights
     outputs = vadpipe.Outputs(

@@ -30,12 +30,12 @@ from settings_compared import SETTINGS
 from verdict import figures_of
 
 from vadpipe.ablation.rows import Row, parse_row
-from vadpipe.atomic import write_text
+from vadpipe.files.atomic import write_text
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.settings import HeadSettings
-from vadpipe.head.train import Training
-from vadpipe.learning import snippet_scores
-from vadpipe.resuming import code_digest
+from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.loop import Training
+from vadpipe.training.resume import code_digest
 
 FEATURES = SETTINGS["left and right, 12.5 fps: the defaults"].folder
 Found = dict[int, dict[str, float]]

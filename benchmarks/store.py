@@ -23,8 +23,8 @@ from made import encode_minute, random_weights
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import find_videos, named_video
-from vadpipe.sampling import SNIPPET_FRAMES
+from vadpipe.extract.video.discovery import find_videos, named_video
+from vadpipe.features.sampling import SNIPPET_FRAMES
 
 
 def main() -> None:

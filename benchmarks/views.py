@@ -21,12 +21,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.views import ViewCropper
-from vadpipe.features import Features
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.view_crops import ViewCropper
+from vadpipe.features.file import Features
 from vadpipe.scoring.scorer import Scorer
 
 PAIRS = (("whole", "whole,centre"), ("left,right", "whole,left,right"))

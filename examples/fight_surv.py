@@ -30,7 +30,7 @@ from pathlib import Path
 import av
 
 import vadpipe
-from vadpipe.truth import Truth, read_truth, write_truth
+from vadpipe.evaluation.truth import Truth, read_truth, write_truth
 
 Row = dict[str, str]
 

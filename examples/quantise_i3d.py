@@ -29,12 +29,12 @@ from openvino import opset1
 
 from vadpipe.extract.backbones.loading import load_network
 from vadpipe.extract.backbones.records import find_backbone
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.pooling import positions
-from vadpipe.extract.videos import find_videos
-from vadpipe.sampling import SNIPPET_FRAMES
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.sampling import SNIPPET_FRAMES
 
 N_SNIPPETS = 40
 BACKBONE = find_backbone("i3d")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.extract.decode.frame import Frame
-from vadpipe.extract.decode.timeline import Timeline
-from vadpipe.features import lost_snippets
-from vadpipe.sampling import Sampling
+from vadpipe.extract.video.frame import Frame
+from vadpipe.extract.video.timeline import Timeline
+from vadpipe.features.file import lost_snippets
+from vadpipe.features.sampling import Sampling
 
 
 def _all_of(frame: NDArray[np.uint8]) -> Sequence[NDArray[np.uint8]]:

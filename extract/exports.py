@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.atomic import atomic_path
 from vadpipe.errors import UsageError
-from vadpipe.features import Features
+from vadpipe.features.file import Features
+from vadpipe.files.atomic import atomic_path
 
 FORMATS = ("safetensors", "npy")
 

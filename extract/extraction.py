@@ -10,18 +10,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.atomic import check_writable
 from vadpipe.errors import InputError, OutputError, printable
-from vadpipe.extract.claims import Claim
-from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of, write_run
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, Stored
-from vadpipe.extract.videos import Failure, Video, find_videos
-from vadpipe.features import Source, read_header
+from vadpipe.extract.video.container import sniff
+from vadpipe.extract.video.discovery import Failure, Video, find_videos
+from vadpipe.features.file import Source, read_header
+from vadpipe.files.atomic import check_writable
+from vadpipe.files.locks import Claim
 
 log = logging.getLogger(__name__)
 

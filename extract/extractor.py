@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.device import choose_device
 from vadpipe.errors import DecodeError, InputError, printable
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.decode.container import sniff
-from vadpipe.extract.decode.image_folder import list_images, missing_numbers
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.sources import DECODERS, choose_decoders
-from vadpipe.extract.decode.timeline import Timeline
-from vadpipe.extract.rows import rows_of_snippets, rows_of_windows
+from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.snippet_rows import rows_of_snippets, rows_of_windows
 from vadpipe.extract.store import FeatureStore, content_digest
-from vadpipe.extract.videos import Video, named_video
-from vadpipe.extract.views import ViewCropper
-from vadpipe.features import Features, Source
+from vadpipe.extract.video.container import sniff
+from vadpipe.extract.video.decoders import DECODERS, choose_decoders
+from vadpipe.extract.video.discovery import Video, named_video
+from vadpipe.extract.video.image_folder import list_images, missing_numbers
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.timeline import Timeline
+from vadpipe.extract.view_crops import ViewCropper
+from vadpipe.features.file import Features, Source
 from vadpipe.weights import cache
 
 if TYPE_CHECKING:  # a run in which everything is done already never loads torch

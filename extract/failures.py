@@ -7,14 +7,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.videos import Video
+from vadpipe.extract.video.discovery import Video
 
 
 class PastFailure(BaseModel):
     """Why a video could not be used.
 
     Attributes:
-        video, place, n_bytes, modified_ns: which file it was, as in :class:`vadpipe.features.Source`.
+        video, place, n_bytes, modified_ns: which file it was, as in :class:`vadpipe.features.file.Source`.
         asked: what was asked of it that may have made the difference: decoder, device, limits, versions.
         kind, reason, next_step: the error.
     """

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import vadpipe
-from vadpipe.atomic import write_text
 from vadpipe.errors import OutputError
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.videos import Failure, named_video
-from vadpipe.features import Source
+from vadpipe.extract.video.discovery import Failure, named_video
+from vadpipe.features.file import Source
+from vadpipe.files.atomic import write_text
 
 log = logging.getLogger(__name__)
 

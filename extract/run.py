@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from vadpipe.errors import FeatureError, InputError
-from vadpipe.extract.videos import Failure, Video
+from vadpipe.extract.video.discovery import Failure, Video
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def run_over(
     """Begin and finish the work of each video, in order, and return what could not be used.
 
     Args:
-        videos: what :func:`vadpipe.extract.videos.find_videos` found.
+        videos: what :func:`vadpipe.extract.video.discovery.find_videos` found.
         begin: starts what can go on by itself; returns None where there is nothing to do.
         finish: ends it. An InputError, FeatureError or MemoryError of either ends this video only.
         look_ahead: begin the next video before this one is finished.

@@ -10,14 +10,14 @@ from typing import Literal
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.sources import choose_decoders
-from vadpipe.extract.decode.timeline import ASSUMED_FPS
 from vadpipe.extract.engines.engine import PRECISIONS, check_engine, choose_precision
-from vadpipe.features import Recipe
-from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-from vadpipe.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
+from vadpipe.extract.video.decoders import choose_decoders
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.timeline import ASSUMED_FPS
+from vadpipe.features.file import Recipe
+from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
+from vadpipe.features.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
 
 WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
 """Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
@@ -29,15 +29,15 @@ class ExtractSettings:
 
     Attributes:
         backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
-        view: what the backbone sees of a frame: names of :data:`vadpipe.views.VIEWS`, with commas or one by
+        view: what the backbone sees of a frame: names of :data:`vadpipe.features.views.VIEWS`, with commas or one by
             one; the backbone's own where it is None. Kept with commas and in their order; those of five or
             ten crops are kept as ``crops``.
-        crops: 5 or 10 for the views :data:`vadpipe.views.CROP_VIEWS`; 1 for those that ``view`` names.
+        crops: 5 or 10 for the views :data:`vadpipe.features.views.CROP_VIEWS`; 1 for those that ``view`` names.
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
-            half; :data:`vadpipe.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
+            half; :data:`vadpipe.features.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
-            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.windows`.
-        target_fps: one frame in k is taken, for a rate near this, see :class:`vadpipe.sampling.Sampling`;
+            runs over time and a snippet is the mean of its part, see :mod:`vadpipe.features.windows`.
+        target_fps: one frame in k is taken, for a rate near this, see :class:`vadpipe.features.sampling.Sampling`;
             ``"all"`` takes every frame. The backbone's own where it is None.
         fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
         assume_fps: frames a second of videos that carry no times: raw streams and image sequences.

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vadpipe.atomic import fitting_name, move, write_text
 from vadpipe.errors import FeatureError, InputError, OutputError
-from vadpipe.extract.claims import Claim
-from vadpipe.extract.decode.image_folder import image_digest
 from vadpipe.extract.failures import PastFailure
-from vadpipe.extract.videos import Video, located, text
-from vadpipe.features import SUFFIX, FeatureHeader, Features, Source, read_header
+from vadpipe.extract.video.discovery import Video, located, text
+from vadpipe.extract.video.image_folder import image_digest
+from vadpipe.features.file import SUFFIX, FeatureHeader, Features, Source, read_header
+from vadpipe.files.atomic import fitting_name, move, write_text
+from vadpipe.files.locks import Claim
 
 FAILED_SUFFIX = ".failed.json"
 _UNFINISHED = ".part-"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import counter_frame, read_counter
 
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.sources import DECODERS
+from vadpipe.extract.video.decoders import DECODERS
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
 
 
 def _why_not(name: str) -> str | None:

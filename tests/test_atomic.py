@@ -5,8 +5,8 @@ import stat
 import pytest
 from privileges import permissions_hold
 
-from vadpipe.atomic import atomic_path, check_writable, fitting_name, write_text
 from vadpipe.errors import OutputError
+from vadpipe.files.atomic import atomic_path, check_writable, fitting_name, write_text
 
 
 def test_target_appears_only_at_the_end(tmp_path):

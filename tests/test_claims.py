@@ -11,9 +11,9 @@ from surroundings import ROOT
 
 from vadpipe.ablation.data import Sample
 from vadpipe.evaluation.bootstrap import drawn
+from vadpipe.evaluation.truth import Truth
 from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
-from vadpipe.truth import Truth
 
 TRUE = {f"n{number:03d}": 0 for number in range(286)} | {f"a{number:03d}": 1 for number in range(342)}
 

@@ -11,8 +11,8 @@ from surroundings import ROOT
 
 from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import Run, RunRecord
+from vadpipe.evaluation.truth import Truth
 from vadpipe.head.settings import HeadSettings
-from vadpipe.truth import Truth
 
 
 @pytest.fixture(autouse=True)

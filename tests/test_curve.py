@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curve import Curve, leading_places, spread
+from vadpipe.curves.curve import Curve, leading_places, spread
+from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError
-from vadpipe.events import EventRule
-from vadpipe.sampling import Sampling
-from vadpipe.views import Place
+from vadpipe.features.sampling import Sampling
+from vadpipe.features.views import Place
 
 NAN = float("nan")
 

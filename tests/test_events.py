@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vadpipe.curves.events import EventRule, at_or_above, find_events, runs_of
 from vadpipe.errors import UsageError
-from vadpipe.events import EventRule, at_or_above, find_events, runs_of
 
 NAN = np.nan
 SCORES = st.lists(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0, NAN]), min_size=1, max_size=40)

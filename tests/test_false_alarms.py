@@ -10,7 +10,7 @@ from conftest import write_video
 from surroundings import ROOT
 
 import vadpipe
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
 
 
 @pytest.fixture(autouse=True)

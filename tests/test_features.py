@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from vadpipe.errors import FeatureError
-from vadpipe.features import SCHEMA, Features, Recipe, Source, read_header
+from vadpipe.features.file import SCHEMA, Features, Recipe, Source, read_header
 
 
 def make_recipe(**changes) -> Recipe:

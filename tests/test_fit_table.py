@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from test_threshold import make_calibration
 
-from vadpipe.fitting import Fit
-from vadpipe.labels import Label
-from vadpipe.learning import Check
-from vadpipe.terminal import print_fit
+from vadpipe.cli.terminal import print_fit
+from vadpipe.training.cross_validation import Check
+from vadpipe.training.fit import Fit
+from vadpipe.training.labels import Label
 
 FOUND = make_calibration(0.5)
 

@@ -12,11 +12,11 @@ from safetensors.numpy import save_file
 from test_features import make_features
 
 from vadpipe.errors import FeatureError, OutputError, UsageError
-from vadpipe.features import Features
-from vadpipe.fitting import bag_of, fit, load_features
+from vadpipe.features.file import Features
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
+from vadpipe.training.fit import bag_of, fit, load_features
 
 QUICK = HeadSettings(
     hidden=8,

@@ -19,13 +19,13 @@ from made_bags import SMALL, make_bags
 from test_fitting import write_features
 
 import vadpipe
-import vadpipe.atomic
+import vadpipe.files.atomic
 import vadpipe.head.cbcg
-import vadpipe.learning
+import vadpipe.training.cross_validation
 from vadpipe.errors import OutputError
-from vadpipe.fitting import STATE_NAME, fit
-from vadpipe.learning import learn
-from vadpipe.resuming import Resume
+from vadpipe.training.cross_validation import learn
+from vadpipe.training.fit import STATE_NAME, fit
+from vadpipe.training.resume import Resume
 
 QUICK = SMALL.model_copy(update={"steps": 14, "checks": 7, "queue_batches": 4, "folds": 2, "segments": 4})
 FILES = ("head.safetensors", "last.safetensors", "metrics.json", "settings.json")
@@ -38,7 +38,7 @@ class StopError(Exception):
 @pytest.fixture
 def at_every_check(monkeypatch):
     """Write the state whenever there is a new one."""
-    monkeypatch.setattr(vadpipe.learning, "Resume", functools.partial(Resume, every_s=0))
+    monkeypatch.setattr(vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=0))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_what_is_done_is_not_done_again(features, at_every_check, tmp_path):
 @pytest.mark.parametrize("every_s", [0, 1e9])
 def test_interrupted_within_a_step(features, uninterrupted, monkeypatch, tmp_path, call, every_s):
     """Of the 3 x 14 steps the first 28 are of the folds; of those of all videos, one is before the last."""
-    monkeypatch.setattr(vadpipe.learning, "Resume", functools.partial(Resume, every_s=every_s))
+    monkeypatch.setattr(
+        vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=every_s)
+    )
     real, calls = vadpipe.head.cbcg.batch_loss, []
 
     def batch_loss(*arguments, **options):
@@ -119,12 +121,12 @@ def test_interrupted_within_a_step(features, uninterrupted, monkeypatch, tmp_pat
 
 KILLED = """
 import functools, os, signal, sys, torch
-import vadpipe.learning, vadpipe.head.cbcg
-from vadpipe.fitting import fit
+import vadpipe.training.cross_validation, vadpipe.head.cbcg
+from vadpipe.training.fit import fit
 from vadpipe.head.settings import HeadSettings
-from vadpipe.resuming import Resume
+from vadpipe.training.resume import Resume
 
-vadpipe.learning.Resume = functools.partial(Resume, every_s=0)
+vadpipe.training.cross_validation.Resume = functools.partial(Resume, every_s=0)
 real = vadpipe.head.cbcg.batch_loss
 left = 0
 
@@ -211,14 +213,14 @@ def steps_done(monkeypatch):
 @pytest.fixture
 def full_disk_at(monkeypatch):
     """Return what lets the writing of a file of that name fail, until it is called with None."""
-    real, full = vadpipe.atomic._publish, [None]
+    real, full = vadpipe.files.atomic._publish, [None]
 
     def publish(temporary, target):
         if target.name == full[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(temporary, target)
 
-    monkeypatch.setattr("vadpipe.atomic._publish", publish)
+    monkeypatch.setattr("vadpipe.files.atomic._publish", publish)
     return lambda name: full.__setitem__(0, name)
 
 
@@ -228,7 +230,9 @@ def test_a_disk_that_is_full_at_the_end_loses_no_training(
     features, uninterrupted, monkeypatch, full_disk_at, steps_done, tmp_path, name, every_s, again
 ):
     """At most the training on all videos is done again, where it took less time than lies between two writings."""
-    monkeypatch.setattr(vadpipe.learning, "Resume", functools.partial(Resume, every_s=every_s))
+    monkeypatch.setattr(
+        vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=every_s)
+    )
     for _ in range(2):  # a second time too
         full_disk_at(name)
         steps_done.clear()
@@ -313,7 +317,7 @@ def test_a_state_of_another_seed_or_settings_is_not_used(features, left, caplog)
 
 
 def test_a_state_of_other_code_is_not_used(features, uninterrupted, left, caplog, monkeypatch):
-    monkeypatch.setattr("vadpipe.learning.code_digest", lambda: "of other code")
+    monkeypatch.setattr("vadpipe.training.cross_validation.code_digest", lambda: "of other code")
     seen = []
     with caplog.at_level(logging.INFO, logger="vadpipe"):
         fit(features, output=left, settings=QUICK, seed=1, on_check=lambda check: seen.append(check.step))
@@ -358,7 +362,7 @@ def test_it_gives_back_what_was_put(tmp_path):
 
 def test_it_is_written_when_it_is_time(tmp_path, monkeypatch):
     now_s = 100.0
-    monkeypatch.setattr("vadpipe.resuming.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("vadpipe.training.resume.time.monotonic", lambda: now_s)
     resume = Resume(tmp_path / "state", "key", every_s=20)
     written = []
     for step, now_s in enumerate((100, 119, 120, 121, 139, 141, 190)):  # noqa: B007

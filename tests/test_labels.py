@@ -3,7 +3,7 @@
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.labels import csv_labels, folder_labels, joined_groups
+from vadpipe.training.labels import csv_labels, folder_labels, joined_groups
 
 
 @pytest.mark.parametrize(

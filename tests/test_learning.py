@@ -14,12 +14,12 @@ from made_bags import SMALL, D, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
 from vadpipe.head.bags import TrainingSet, squeeze
-from vadpipe.head.folds import deal, others
-from vadpipe.head.scaling import fit_scale
-from vadpipe.head.selection import TOLERANCE, WINDOW, Selection
-from vadpipe.head.train import Training
-from vadpipe.learning import check_steps, learn, snippet_scores
-from vadpipe.threshold import calibrate
+from vadpipe.head.platt_scaling import fit_scale
+from vadpipe.training.calibration import calibrate
+from vadpipe.training.cross_validation import check_steps, learn, snippet_scores
+from vadpipe.training.folds import deal, others
+from vadpipe.training.loop import Training
+from vadpipe.training.step_selection import TOLERANCE, WINDOW, Selection
 
 QUICK = SMALL.model_copy(update={"steps": 24, "checks": 8, "segments": 12})
 
@@ -131,7 +131,7 @@ def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interr
     settings, state = SMALL.model_copy(update={"folds": 2, "steps": 16, "checks": 2}), tmp_path / "state"
     if interrupted:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("vadpipe.learning._train_on_all", interrupt)
+            patch.setattr("vadpipe.training.cross_validation._train_on_all", interrupt)
             learn(odd_one_out(), settings, state=state)
         assert state.exists()
     with caplog.at_level(logging.WARNING, logger="vadpipe"):

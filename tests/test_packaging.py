@@ -67,7 +67,7 @@ def test_importing_vadpipe_loads_no_torch():
 
 def test_decord_does_not_pull_in_the_cuda_libraries_that_break_torch():
     code = (
-        "from vadpipe.extract.decode.by_decord import import_decord\n"
+        "from vadpipe.extract.video.decord_decoder import import_decord\n"
         "import_decord()\n"
         "import torch\n"
         "assert (torch.ones(64, 64) @ torch.ones(64, 64)).sum() == 64**3\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from vadpipe.cli.terminal import VideoLines
 from vadpipe.errors import InputError
 from vadpipe.extract.run import run_over
-from vadpipe.extract.videos import Video
-from vadpipe.terminal import VideoLines
+from vadpipe.extract.video.discovery import Video
 
 
 class Nothing:

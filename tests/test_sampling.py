@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curve import spread
-from vadpipe.sampling import SNIPPET_FRAMES, Sampling
+from vadpipe.curves.curve import spread
+from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
 
 ROUNDING_S = 1e-6
 

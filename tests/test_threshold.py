@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_features import make_features, make_recipe
 
-from vadpipe.curve import spread
-from vadpipe.events import find_events
-from vadpipe.features import Features
-from vadpipe.fitting import bag_of
+from vadpipe.curves.curve import spread
+from vadpipe.curves.events import find_events
+from vadpipe.features.file import Features
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import Calibration
-from vadpipe.threshold import calibrate, warn_of
+from vadpipe.training.calibration import calibrate, warn_of
+from vadpipe.training.fit import bag_of
 
 ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 

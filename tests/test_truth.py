@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vadpipe.errors import OutputError, UsageError
-from vadpipe.truth import Truth, read_truth, write_truth
+from vadpipe.evaluation.truth import Truth, read_truth, write_truth
 
 
 def written(tmp_path, text):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from vadpipe.curve import spread
+from vadpipe.curves.curve import spread
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.features import Features
+from vadpipe.features.file import Features
+from vadpipe.features.views import CROP_VIEWS
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.views import CROP_VIEWS
 from vadpipe.weights import SHIPPED_HEAD
 
 MADE = Path(__file__).with_name("version_0_1")

@@ -6,7 +6,16 @@ import random
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.views import CROP_VIEWS, PARTS, VIEWS, only_whole, parse_views, part_of, text_of, views_of
+from vadpipe.features.views import (
+    CROP_VIEWS,
+    PARTS,
+    VIEWS,
+    only_whole,
+    parse_views,
+    part_of,
+    text_of,
+    views_of,
+)
 
 
 def test_every_part_can_be_mirrored_and_the_order_is_that_of_the_fields_crops():

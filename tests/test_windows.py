@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vadpipe.sampling import SNIPPET_FRAMES, Sampling
-from vadpipe.windows import OVERLAP, Windows
+from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
+from vadpipe.features.windows import OVERLAP, Windows
 
 LENGTHS = st.integers(1, 500) | st.sampled_from([16, 48, 63, 64, 65, 111, 112, 113, 160])
 

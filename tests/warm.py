@@ -15,14 +15,6 @@ import matplotlib.figure  # noqa: F401
 import openvino  # noqa: F401
 import torch._dynamo  # noqa: F401  the optimizers import it at their first step
 
-import vadpipe.ablation.ablating
-import vadpipe.cli
-import vadpipe.extract.backbones.loading
-import vadpipe.extract.engines.by_openvino
-import vadpipe.extract.extraction
-import vadpipe.fitting
-import vadpipe.scoring.run  # noqa: F401
-
 
 def serve(requests) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes in between

@@ -15,54 +15,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vadpipe.ablation.ablating import ablate
+    from vadpipe.ablation.ablate import ablate
     from vadpipe.ablation.results import Ablation
-    from vadpipe.curve import Curve
+    from vadpipe.curves.curve import Curve
+    from vadpipe.curves.events import Event, EventRule
+    from vadpipe.curves.explanation import Explanation
     from vadpipe.errors import VadpipeError
-    from vadpipe.evaluation.evaluating import evaluate
+    from vadpipe.evaluation.evaluate import evaluate
     from vadpipe.evaluation.results import Evaluation
-    from vadpipe.events import Event, EventRule
-    from vadpipe.explanation import Explanation
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.record import Extraction
     from vadpipe.extract.settings import ExtractSettings
-    from vadpipe.features import Features
-    from vadpipe.fitting import Fit, fit
+    from vadpipe.features.file import Features
     from vadpipe.head.settings import HeadSettings
-    from vadpipe.published.importing import Imported, import_features
+    from vadpipe.published.import_features import Imported, import_features
     from vadpipe.published.settings import ImportSettings
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import Scoring, score_videos
     from vadpipe.scoring.scorer import Scorer, score
+    from vadpipe.training.fit import Fit, fit
 
 __version__ = "0.1.0"
 
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Ablation": "vadpipe.ablation.results",
-    "Curve": "vadpipe.curve",
+    "Curve": "vadpipe.curves.curve",
     "Evaluation": "vadpipe.evaluation.results",
-    "Event": "vadpipe.events",
-    "EventRule": "vadpipe.events",
-    "Explanation": "vadpipe.explanation",
+    "Event": "vadpipe.curves.events",
+    "EventRule": "vadpipe.curves.events",
+    "Explanation": "vadpipe.curves.explanation",
     "ExtractSettings": "vadpipe.extract.settings",
     "Extraction": "vadpipe.extract.record",
     "Extractor": "vadpipe.extract.extractor",
-    "Features": "vadpipe.features",
-    "Fit": "vadpipe.fitting",
+    "Features": "vadpipe.features.file",
+    "Fit": "vadpipe.training.fit",
     "HeadSettings": "vadpipe.head.settings",
     "ImportSettings": "vadpipe.published.settings",
-    "Imported": "vadpipe.published.importing",
+    "Imported": "vadpipe.published.import_features",
     "Outputs": "vadpipe.scoring.outputs",
     "Scorer": "vadpipe.scoring.scorer",
     "Scoring": "vadpipe.scoring.run",
     "VadpipeError": "vadpipe.errors",
-    "ablate": "vadpipe.ablation.ablating",
-    "evaluate": "vadpipe.evaluation.evaluating",
+    "ablate": "vadpipe.ablation.ablate",
+    "evaluate": "vadpipe.evaluation.evaluate",
     "extract_features": "vadpipe.extract.extraction",
-    "fit": "vadpipe.fitting",
-    "import_features": "vadpipe.published.importing",
+    "fit": "vadpipe.training.fit",
+    "import_features": "vadpipe.published.import_features",
     "score": "vadpipe.scoring.scorer",
     "score_videos": "vadpipe.scoring.run",
 }

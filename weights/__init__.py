@@ -4,7 +4,7 @@
 :mod:`~vadpipe.weights.registry` names each set, :mod:`~vadpipe.weights.download` and
 :mod:`~vadpipe.weights.package_index` fetch, :mod:`~vadpipe.weights.convert`,
 :mod:`~vadpipe.weights.numpy_pickle` and :mod:`~vadpipe.weights.i3d_kinetics` read and convert, and
-:mod:`~vadpipe.weights.layout`, :mod:`~vadpipe.weights.pins` and :mod:`~vadpipe.weights.locking` keep the
+:mod:`~vadpipe.weights.layout`, :mod:`~vadpipe.weights.pins` and :mod:`~vadpipe.weights.cache_lock` keep the
 cache folder. The default head lies in this folder, beside its model card.
 """
 

@@ -23,11 +23,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.atomic import check_writable, write_bytes
 from vadpipe.errors import WeightsError
+from vadpipe.files.atomic import check_writable, write_bytes
 from vadpipe.weights import convert, download, layout, package_index, pins
+from vadpipe.weights.cache_lock import alone, set_aside
 from vadpipe.weights.layout import digest, folder
-from vadpipe.weights.locking import alone, set_aside
 from vadpipe.weights.registry import PackagedWeights, UrlWeights, Weights
 
 __all__ = ["Ready", "digest", "folder", "known_digest", "known_size", "location", "ready"]

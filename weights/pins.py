@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vadpipe.atomic import write_text
 from vadpipe.errors import WeightsError
+from vadpipe.files.atomic import write_text
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

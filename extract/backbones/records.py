@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vadpipe.errors import UsageError
-from vadpipe.sampling import SNIPPET_FRAMES
+from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.weights import I3D_INT8, registry
 
 if TYPE_CHECKING:  # the records are read without loading torch

@@ -117,10 +117,10 @@ def build_engine(
         half: whether a GPU may compute in float16.
     """
     if name == "openvino":
-        from vadpipe.extract.engines.by_openvino import OpenVINOEngine
+        from vadpipe.extract.engines.openvino_engine import OpenVINOEngine
 
         return OpenVINOEngine(load, clip_shape, key, quantised)
-    from vadpipe.extract.engines.by_torch import CudaEngine, TorchEngine
+    from vadpipe.extract.engines.torch_engine import CudaEngine, TorchEngine
 
     if device.type == "cpu":
         return TorchEngine(load())

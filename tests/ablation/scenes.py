@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from test_features import make_features
 
+from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.head.settings import HeadSettings
-from vadpipe.truth import Truth, write_truth
 
 QUICK = HeadSettings(hidden=4, cluster_dim=2, steps=6, checks=3, batch_bags=2, learning_rate=1e-2, folds=2)
 N_SNIPPETS = 5

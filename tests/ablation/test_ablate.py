@@ -14,12 +14,12 @@ from waiting import has_ended, wait_until
 
 import vadpipe
 from vadpipe.ablation import worker, workers
-from vadpipe.ablation.ablating import ablate
+from vadpipe.ablation.ablate import ablate
 from vadpipe.ablation.data import load_data
 from vadpipe.ablation.rows import parse_row
 from vadpipe.ablation.runs import ATS, Run
 from vadpipe.errors import OutputError, UsageError
-from vadpipe.learning import learn
+from vadpipe.training.cross_validation import learn
 
 TWO = ["mil", "second head"]
 IMPOSSIBLE = parse_row(f"impossible: hidden={10**15}")  # no machine has so much memory
@@ -358,7 +358,7 @@ def test_the_command_ends_with_3_where_a_video_is_missing(copied, command_line, 
 INTERRUPTED = """
 import itertools, os, signal, threading
 import psutil
-from vadpipe import terminal
+from vadpipe.cli import terminal
 from vadpipe.ablation import workers
 from vadpipe.cli import main
 

@@ -9,8 +9,8 @@ from test_features import make_features
 
 from vadpipe.ablation.data import load_data
 from vadpipe.errors import FeatureError, InputError, UsageError
-from vadpipe.features import Features
-from vadpipe.truth import Truth, read_truth, write_truth
+from vadpipe.evaluation.truth import Truth, read_truth, write_truth
+from vadpipe.features.file import Features
 
 
 @pytest.fixture

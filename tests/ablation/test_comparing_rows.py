@@ -10,10 +10,10 @@ from scenes import QUICK, write_scenes
 from scipy.stats import ttest_1samp, ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from vadpipe.ablation.comparing import Comparison, Measured, mean_over, t_interval
+from vadpipe.ablation.comparison import Comparison, Measured, mean_over, t_interval
 from vadpipe.ablation.data import load_data
-from vadpipe.ablation.dealing import deal
-from vadpipe.ablation.figures import FIGURES
+from vadpipe.ablation.folds import deal
+from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.runs import ATS, Job, Run, RunRecord
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import drawn

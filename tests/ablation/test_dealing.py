@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import make_truth
 
-from vadpipe.ablation.dealing import deal
+from vadpipe.ablation.folds import deal
 from vadpipe.errors import UsageError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from test_features import make_features
 
-from vadpipe.published.importing import import_features
+from vadpipe.published.import_features import import_features
 from vadpipe.published.settings import ImportSettings
 
 UCF_CRIME = {

@@ -6,10 +6,10 @@ from small_sets import XD_VIOLENCE, features, lists, ped2
 
 from vadpipe.datasets import get, write_labels
 from vadpipe.errors import InputError, UsageError
-from vadpipe.fitting import fit
+from vadpipe.evaluation.truth import read_truth
 from vadpipe.head.settings import HeadSettings
-from vadpipe.labels import csv_labels
-from vadpipe.truth import read_truth
+from vadpipe.training.fit import fit
+from vadpipe.training.labels import csv_labels
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, checks=2, folds=2)
 

@@ -10,9 +10,9 @@ from small_sets import extracted, ped2, ped2_folders
 from vadpipe.datasets import Totals, check, write_labels
 from vadpipe.datasets.ped2 import PED2
 from vadpipe.errors import UsageError
-from vadpipe.extract.videos import find_videos
-from vadpipe.labels import csv_labels
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.training.labels import csv_labels
 
 CLIPS = {
     "Train/Train001": (4, None),

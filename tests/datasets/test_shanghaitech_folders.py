@@ -9,9 +9,9 @@ from small_sets import extracted, shanghaitech
 import vadpipe
 from vadpipe.datasets import check, write_labels
 from vadpipe.datasets.shanghaitech import SHANGHAITECH
-from vadpipe.extract.videos import find_videos
+from vadpipe.evaluation.truth import Truth, read_truth
+from vadpipe.extract.video.discovery import find_videos
 from vadpipe.head.settings import HeadSettings
-from vadpipe.truth import Truth, read_truth
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, checks=2, folds=2)
 MASK = [0] * 10 + [1] * 10

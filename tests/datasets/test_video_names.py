@@ -2,7 +2,7 @@
 
 import pytest
 
-from vadpipe.names import Names, bare, match
+from vadpipe.extract.video.names import Names, bare, match
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from vadpipe.datasets import Totals
 from vadpipe.datasets.dataset import cut_truth
 from vadpipe.datasets.xd_violence import XD_VIOLENCE
 from vadpipe.errors import UsageError
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
 
 
 def read(folder, cut=False, **changes):

@@ -9,10 +9,10 @@ from test_features import make_features, make_recipe
 from test_threshold import make_calibration
 
 from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.truth import Truth
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.truth import Truth
 
 FPS = 4
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from judging import FPS, judged_videos, make_judged, scored_frames
 
+from vadpipe.curves.events import find_events
 from vadpipe.evaluation.alarms import IOUS, Tally, tally
-from vadpipe.events import find_events
 
 # An event each: found well, found in part, missed; and two alarms for nothing.
 WATCHED = make_judged(

@@ -5,8 +5,8 @@ import pytest
 from judging import make_head, write_features
 
 from vadpipe.errors import FeatureError
-from vadpipe.evaluation.comparing import Mismatch, judge
-from vadpipe.truth import Truth
+from vadpipe.evaluation.frame_scores import Mismatch, judge
+from vadpipe.evaluation.truth import Truth
 
 SCORES = [0.2, 0.8, 0.4, 0.6]  # 64 frames
 

@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import vadpipe
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.evaluation.breakdown import VideoMetrics, by_video
-from vadpipe.evaluation.pictures import chosen_videos
-from vadpipe.truth import Truth, write_truth
+from vadpipe.evaluation.plots import chosen_videos
+from vadpipe.evaluation.truth import Truth, write_truth
 
 VIDEOS = {
     "test/Abuse/Abuse028_x264.mp4": ([0.1, 0.9, 0.7, 0.3], Truth("Abuse028_x264", 64, ((16, 40),), "Abuse")),

@@ -10,7 +10,7 @@ from judging import judged_videos, make_judged, scored_frames, slow_ap, slow_auc
 
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.metrics import Judged, frame_metrics
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
 
 
 @given(judged_videos())

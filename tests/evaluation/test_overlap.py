@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.evaluation.overlap import n_matched, overlaps
+from vadpipe.evaluation.event_overlap import n_matched, overlaps
 
 
 @st.composite

@@ -12,7 +12,7 @@ from test_fitting import QUICK
 
 import vadpipe
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.truth import Truth, write_truth
+from vadpipe.evaluation.truth import Truth, write_truth
 
 N_FRAMES = 40
 

@@ -12,8 +12,8 @@ import json, os, random, shutil, signal, sys, time, traceback
 from pathlib import Path
 import numpy as np
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import find_videos
-from vadpipe.features import Features, Recipe, Source
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.features.file import Features, Recipe, Source
 
 os.fsync = lambda descriptor: None  # what it is for is no part of this, and it takes most of the time
 

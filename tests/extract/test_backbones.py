@@ -13,9 +13,9 @@ from vadpipe.errors import UsageError, WeightsError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D, _MaxPool, _Unit, same_padding
 from vadpipe.extract.backbones.loading import ClipNetwork, load_network
 from vadpipe.extract.backbones.records import BACKBONES, find_backbone
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
 
 KINETICS_CLASSES = R3D_18_Weights.KINETICS400_V1.meta["categories"]
 X3D_S = BACKBONES["x3d_s"]

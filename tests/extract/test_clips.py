@@ -6,10 +6,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.decode.frame import Frame
-from vadpipe.extract.decode.timeline import Timeline
-from vadpipe.features import lost_snippets
-from vadpipe.sampling import Sampling
+from vadpipe.extract.video.frame import Frame
+from vadpipe.extract.video.timeline import Timeline
+from vadpipe.features.file import lost_snippets
+from vadpipe.features.sampling import Sampling
 
 
 def timeline(times_s, end_s):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from vadpipe.errors import DecodeError
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.sources import DECODERS
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.videos import named_video
-from vadpipe.sampling import Sampling
+from vadpipe.extract.video.decoders import DECODERS
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.sampling import Sampling
 
 CLIPS = [
     "fight_surv/fight/fi034.mp4",  # 640x360

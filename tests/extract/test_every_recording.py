@@ -12,8 +12,8 @@ from media_factories import encode, joined, pictures, stream
 
 from vadpipe.errors import InputError
 from vadpipe.extract.extraction import extract_features
-from vadpipe.extract.videos import find_videos
-from vadpipe.features import Features, read_header
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.features.file import Features, read_header
 
 
 def test_the_assumed_rate_is_kept_and_told_once(tmp_path, tiny, caplog):

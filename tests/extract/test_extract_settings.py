@@ -5,11 +5,11 @@ import pickle
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.extract.decode.frame import Size
 from vadpipe.extract.settings import ExtractSettings
+from vadpipe.extract.video.frame import Size
+from vadpipe.features.sampling import Sampling
+from vadpipe.features.views import CROP_VIEWS
 from vadpipe.published.settings import ImportSettings
-from vadpipe.sampling import Sampling
-from vadpipe.views import CROP_VIEWS
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,15 @@ from media import flip_bytes, textured_frame
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.backbones.loading import load_network
 from vadpipe.extract.backbones.records import find_backbone
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.exports import npy_beside
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.videos import named_video
-from vadpipe.features import Features
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.file import Features
 
 
 @pytest.fixture

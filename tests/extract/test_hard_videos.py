@@ -6,13 +6,13 @@ import pytest
 from conftest import counter_frame, write_video
 
 from vadpipe.errors import DecodeError, InputError, UsageError, WeightsError
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extraction import extract_features
-from vadpipe.extract.planning import plan_extraction
-from vadpipe.extract.videos import find_videos
-from vadpipe.features import Features
+from vadpipe.extract.plan import plan_extraction
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.file import Features
 from vadpipe.scoring.scorer import Scorer
 
 

@@ -17,7 +17,7 @@ from vadpipe.extract.engines.engine import build_engine, choose_precision
 from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.features import Features
+from vadpipe.features.file import Features
 from vadpipe.weights import I3D_INT8
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'vadpipe[cpu]')")

@@ -11,13 +11,13 @@ from waiting import has_ended, wait_until
 
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.store import feature_files
-from vadpipe.features import Features
+from vadpipe.features.file import Features
 
 # Python tells audit hooks of every step that changes a file system, before it is done. A process that dies at
 # the first of them, at the second, and so on has died everywhere.
 KILLING = """
 import safetensors.numpy
-import vadpipe.features
+import vadpipe.features.file
 
 folder, before = Path(sys.argv[1]), sys.argv[2]
 STEPS = {"os.mkdir", "os.rename", "os.link", "os.remove", "os.chmod", "fcntl.flock", "halfway"}
@@ -30,7 +30,7 @@ def write_in_two_steps(arrays, path, metadata):  # safetensors writes behind the
         sys.audit("halfway")
         file.write(content[len(content) // 2 :])
 
-vadpipe.features.save_file = write_in_two_steps
+vadpipe.features.file.save_file = write_in_two_steps
 
 def work_until(step, told, output, videos):
     n_steps = 0
@@ -58,7 +58,7 @@ def prepare(output):
     elif before == "shorter names":
         work(output, [named_video(video.path) for video in videos])
 
-from vadpipe.extract.videos import named_video
+from vadpipe.extract.video.discovery import named_video
 videos, _ = find_videos([folder / "one/v", folder / "two/v"])
 prepare(folder / "whole")
 run(folder / "whole", videos)

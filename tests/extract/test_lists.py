@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.extract.videos import find_videos
+from vadpipe.extract.video.discovery import find_videos
 
 
 @pytest.fixture(autouse=True)

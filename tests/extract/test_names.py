@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from conftest import write_video
 
-from vadpipe.atomic import fitting_name
 from vadpipe.errors import OutputError
 from vadpipe.extract.extraction import extract_features
-from vadpipe.features import Features
-from vadpipe.fitting import load_features
+from vadpipe.features.file import Features
+from vadpipe.files.atomic import fitting_name
+from vadpipe.training.fit import load_features
 
 NAMES = [
     "clip.mp4",

@@ -6,11 +6,11 @@ import os
 import pytest
 from conftest import write_video
 
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extraction import extract_features
-from vadpipe.extract.planning import plan_extraction
-from vadpipe.features import Features
+from vadpipe.extract.plan import plan_extraction
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.file import Features
 
 
 @pytest.fixture

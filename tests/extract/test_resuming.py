@@ -9,11 +9,11 @@ from conftest import write_video
 from safetensors.numpy import load_file
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extraction import extract_features
-from vadpipe.features import Features
-from vadpipe.fitting import load_features
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.file import Features
+from vadpipe.training.fit import load_features
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_processes_that_write_videos_of_one_name_at_once_lose_none(tmp_path, loc
 
 RENAMING = """
 folder, n_rounds = Path(sys.argv[1]), int(sys.argv[2])
-from vadpipe.extract.videos import named_video
+from vadpipe.extract.video.discovery import named_video
 videos, _ = find_videos([folder / "v"])
 
 def rename(output, go):
@@ -178,7 +178,7 @@ HOLDING = """
 import sys
 from pathlib import Path
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import named_video
+from vadpipe.extract.video.discovery import named_video
 claim = FeatureStore(Path(sys.argv[1])).claim(named_video(sys.argv[2]))
 assert claim.take(wait=False)
 print("taken", flush=True)

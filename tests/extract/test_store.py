@@ -3,9 +3,9 @@
 import pytest
 from forking import run_forking
 
-from vadpipe.atomic import move
 from vadpipe.errors import OutputError
-from vadpipe.extract.claims import Claim
+from vadpipe.files.atomic import move
+from vadpipe.files.locks import Claim
 
 READING = """
 import vadpipe.extract.store as module

@@ -14,13 +14,13 @@ from media import cut_inside, flip_bytes, packets_of
 
 from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extractor import Extractor
-from vadpipe.extract.rows import Runs
 from vadpipe.extract.settings import WINDOWS, ExtractSettings
-from vadpipe.extract.videos import named_video
-from vadpipe.features import Features, lost_snippets
-from vadpipe.sampling import Sampling
+from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.extract.video.process import Decoding
+from vadpipe.features.file import Features, lost_snippets
+from vadpipe.features.sampling import Sampling
 
 POSITION = 8
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vadpipe.errors import InputError, UsageError
-from vadpipe.extract.videos import find_videos, named_video
+from vadpipe.extract.video.discovery import find_videos, named_video
 
 
 @pytest.fixture

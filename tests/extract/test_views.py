@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import ten_crop
 
-from vadpipe.extract.views import ViewCropper, box_of
-from vadpipe.views import CROP_VIEWS, PARTS, VIEWS
+from vadpipe.extract.view_crops import ViewCropper, box_of
+from vadpipe.features.views import CROP_VIEWS, PARTS, VIEWS
 
 SIDE = 224
 SIZES = {"landscape": (256, 342), "wide": (256, 612), "upright": (342, 256), "square": (256, 256)}
@@ -131,7 +131,7 @@ def test_every_processor_gives_the_same_picture():
     """Whichever instructions torch may use; what it does where there are none of them is the oracle."""
     program = (
         "import hashlib, numpy as np\n"
-        "from vadpipe.extract.views import ViewCropper\n"
+        "from vadpipe.extract.view_crops import ViewCropper\n"
         "frame = np.random.default_rng(0).integers(0, 256, (256, 342, 3), dtype=np.uint8)\n"
         "print(hashlib.sha256(np.stack(ViewCropper(['whole', 'left'], 224)(frame))).hexdigest())\n"
     )

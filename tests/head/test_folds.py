@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_bags import bag_of_values
 
-from vadpipe.head.folds import MIN_GROUPS_TO_JUDGE, can_judge, deal, others
+from vadpipe.training.folds import MIN_GROUPS_TO_JUDGE, can_judge, deal, others
 
 
 def bags_of(pairs):

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.head.scaling import fit_scale, log_odds, on_scale
+from vadpipe.head.platt_scaling import fit_scale, log_odds, on_scale
 
 
 def sure_scores(n=200, seed=0):

@@ -14,7 +14,7 @@ from vadpipe.head.bags import TrainingSet
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.loss import Loss
 from vadpipe.head.objective import batch_loss
-from vadpipe.head.train import Training
+from vadpipe.training.loop import Training
 
 SWITCHES = [
     {"clustering": False, "guided": False},

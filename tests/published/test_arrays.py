@@ -210,7 +210,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
 
 
 def test_more_than_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("vadpipe.published.checking.MAX_BYTES", 2**10)
+    monkeypatch.setattr("vadpipe.published.array_checks.MAX_BYTES", 2**10)
     monkeypatch.setattr("vadpipe.published.tables.MAX_TEXT_BYTES", 2**10)
     np.save(tmp_path / "a.npy", np.zeros((10, 100)))
     np.savez_compressed(tmp_path / "a.npz", np.zeros((10, 100)))

@@ -5,7 +5,7 @@ import pytest
 from test_importing import array, only_error, run, save
 
 from vadpipe.errors import UsageError
-from vadpipe.features import Features
+from vadpipe.features.file import Features
 
 
 @pytest.fixture

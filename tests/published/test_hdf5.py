@@ -12,7 +12,7 @@ import pytest
 from vadpipe.errors import FeatureError
 from vadpipe.published import hdf5
 from vadpipe.published.containers import Containers
-from vadpipe.published.hdf5 import Hdf5Process
+from vadpipe.published.hdf5_process import Hdf5Process
 
 RNG = np.random.default_rng(0)
 

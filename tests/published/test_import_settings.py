@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curve import spread
+from vadpipe.curves.curve import spread
 from vadpipe.errors import FeatureError, UsageError
+from vadpipe.features.sampling import Sampling
 from vadpipe.published.settings import ImportSettings
-from vadpipe.sampling import Sampling
 
 
 def rows_of_extractors(n_frames, stride):

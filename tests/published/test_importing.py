@@ -9,15 +9,15 @@ import typer
 from typer.testing import CliRunner
 
 from vadpipe.cli.features import features as features_command
-from vadpipe.curve import spread
+from vadpipe.curves.curve import spread
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features import Features
-from vadpipe.fitting import fit, load_features
+from vadpipe.features.file import Features
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.published.importing import import_features
+from vadpipe.published.import_features import import_features
 from vadpipe.published.settings import ImportSettings
 from vadpipe.published.videos import Published
+from vadpipe.training.fit import fit, load_features
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, checks=2, folds=2, learning_rate=1e-2)
 

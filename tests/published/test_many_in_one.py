@@ -10,11 +10,11 @@ import torch
 from test_importing import array, only_error, run, save
 
 from vadpipe.errors import FeatureError
-from vadpipe.features import Features
-from vadpipe.labels import folder_labels
+from vadpipe.features.file import Features
 from vadpipe.published import containers
 from vadpipe.published.axes import in_order
 from vadpipe.published.videos import Published
+from vadpipe.training.labels import folder_labels
 
 
 @pytest.fixture(autouse=True)

@@ -158,7 +158,7 @@ def test_a_size_beyond_the_file_is_refused_before_memory_is_taken(containers):
 
 
 def test_more_than_the_limit(containers, monkeypatch):
-    monkeypatch.setattr("vadpipe.published.checking.MAX_BYTES", 2**10)
+    monkeypatch.setattr("vadpipe.published.array_checks.MAX_BYTES", 2**10)
     for zipped in (True, False):
         assert "above the limit of" in fails(
             torch.zeros(100, 100), containers, _use_new_zipfile_serialization=zipped

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from waiting import LONG_S
 
-from vadpipe.curve import Curve
-from vadpipe.events import DEFAULT_RULE
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import DEFAULT_RULE
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -10,10 +10,10 @@ import psutil
 from conftest import counter_frame, read_counter
 from waiting import LONG_S
 
-from vadpipe.curve import Curve
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
+from vadpipe.curves.curve import Curve
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
 
 RATE = 48_000
 BEEP_S = 0.1

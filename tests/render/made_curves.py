@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from vadpipe.curve import Curve
-from vadpipe.events import EventRule
-from vadpipe.explanation import Explanation, SnippetScore
-from vadpipe.views import Place
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule
+from vadpipe.curves.explanation import Explanation, SnippetScore
+from vadpipe.features.views import Place
 
 RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
 

@@ -14,12 +14,12 @@ from made_curves import FILES, HOSTILE, NO_TEXT, event_curve, placed, without_ev
 
 import vadpipe
 from vadpipe.errors import InputError
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.render import cvat
-from vadpipe.render.cvat import write_cvat
-from vadpipe.render.fiftyone import write_fiftyone
-from vadpipe.render.label_studio import LABELING_CONFIG, write_label_studio
-from vadpipe.views import Place
+from vadpipe.extract.video.limits import Limits
+from vadpipe.features.views import Place
+from vadpipe.output import cvat
+from vadpipe.output.cvat import write_cvat
+from vadpipe.output.fiftyone import write_fiftyone
+from vadpipe.output.label_studio import LABELING_CONFIG, write_label_studio
 
 VIDEO = "clip.mp4"
 

@@ -10,16 +10,16 @@ from hypothesis import given
 from made_curves import HOSTILE, curves, event_curve, explained, placed, without_events
 
 import vadpipe
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError, OutputError
-from vadpipe.events import EventRule
-from vadpipe.render.document import read_document, schema, write_document
-from vadpipe.views import Place
+from vadpipe.features.views import Place
+from vadpipe.output.json_document import read_document, schema, write_document
 
 PUBLISHED = ROOT / "docs" / "scores.schema.json"
 REWRITE = (
     "the schema has changed: raise schema_version where readers would notice, and write it again with\n"
-    "python -c 'import json; from vadpipe.render.document import schema; "
+    "python -c 'import json; from vadpipe.output.json_document import schema; "
     f"print(json.dumps(schema(), indent=2))' > {PUBLISHED.relative_to(ROOT)}"
 )
 

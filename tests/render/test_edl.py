@@ -7,9 +7,9 @@ import opentimelineio as otio
 import pytest
 from made_curves import HOSTILE, RATES, event_curve, without_events
 
-from vadpipe.curve import Curve
-from vadpipe.events import EventRule
-from vadpipe.render.edl import frames_timecode, nominal_rate, write_edl
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule
+from vadpipe.output.edl import frames_timecode, nominal_rate, write_edl
 
 
 def clips(path, rate):

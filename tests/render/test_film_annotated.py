@@ -29,8 +29,8 @@ from made_curves import placed
 from PIL import Image, ImageDraw, ImageFont
 
 from vadpipe.errors import InputError, UsageError
-from vadpipe.render.film.annotated import annotate
-from vadpipe.views import Place
+from vadpipe.features.views import Place
+from vadpipe.output.video_export.annotated import annotate
 
 HOURS_MS = 3_600_000
 VIDEOS = {

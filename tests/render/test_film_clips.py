@@ -21,7 +21,7 @@ from film_making import (
 )  # fmt: skip
 
 from vadpipe.errors import UsageError
-from vadpipe.render.film.clips import cut_clips
+from vadpipe.output.video_export.clips import cut_clips
 
 
 def packets_of(path):

@@ -11,18 +11,18 @@ from film_making import children_left, curve_of, files_in, write_film
 from privileges import permissions_hold
 
 from vadpipe.errors import DecodeError, InputError, OutputError
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.render.film import process
-from vadpipe.render.film.annotated import annotate
-from vadpipe.render.film.clips import cut_clips
-from vadpipe.render.film.job import Clip, FilmJob
-from vadpipe.render.film.process import Filming
+from vadpipe.extract.video.limits import Limits
+from vadpipe.output.video_export import process
+from vadpipe.output.video_export.annotated import annotate
+from vadpipe.output.video_export.clips import cut_clips
+from vadpipe.output.video_export.job import Clip, FilmJob
+from vadpipe.output.video_export.process import Filming
 
 _FAULTY = """
 import os, signal, sys, time
-from vadpipe.extract.decode.wire import PROGRESS, Kind, send, send_json
-from vadpipe.render.film import child, source, strip
-from vadpipe.render.film.job import FilmJob
+from vadpipe.extract.video.wire_format import PROGRESS, Kind, send, send_json
+from vadpipe.output.video_export import child, source, strip
+from vadpipe.output.video_export.job import FilmJob
 
 real = source.Source.frames
 
@@ -103,7 +103,7 @@ def test_a_process_that_was_taken_over_is_not_believed(tmp_path, make, monkeypat
     faulty(
         monkeypatch,
         tmp_path,
-        f"from vadpipe.extract.decode.wire import PROGRESS, Kind, send\n{talk}\nimport time; time.sleep(1000)",
+        f"from vadpipe.extract.video.wire_format import PROGRESS, Kind, send\n{talk}\nimport time; time.sleep(1000)",
         whole=True,
     )
     with pytest.raises(DecodeError, match=r"a\.avi: the process that .* sent "):

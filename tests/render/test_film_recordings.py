@@ -10,11 +10,11 @@ import pytest
 from film_making import beeps_in, children_left, counters, curve_of, files_in, shown, write_film
 from media_factories import encode, joined, pictures
 
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.render.film.annotated import annotate
-from vadpipe.render.film.clips import cut_clips
-from vadpipe.render.report import write_report
-from vadpipe.render.report.page import MAX_EMBEDDED_BYTES
+from vadpipe.extract.video.limits import Limits
+from vadpipe.output.report import write_report
+from vadpipe.output.report.page import MAX_EMBEDDED_BYTES
+from vadpipe.output.video_export.annotated import annotate
+from vadpipe.output.video_export.clips import cut_clips
 
 
 def joined_streams(tmp_path, options=None):
@@ -151,7 +151,7 @@ def test_a_report_may_refer_to_the_copy_beside_it(tmp_path, sequence):
 
 
 def test_a_large_copy_is_referred_to(tmp_path, sequence, monkeypatch):
-    monkeypatch.setattr("vadpipe.render.report.page.MAX_EMBEDDED_BYTES", 1000)
+    monkeypatch.setattr("vadpipe.output.report.page.MAX_EMBEDDED_BYTES", 1000)
     assert MAX_EMBEDDED_BYTES > 1000
     assert len(write_report(curve_of(sequence), tmp_path / "out/r.html", video=sequence)) == 2
     assert files_in(tmp_path / "out") == ["r.html", "r.preview.mp4"]

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from made_curves import FILES, HOSTILE, RATES, curves, event_curve, explained, placed
 
 from vadpipe.errors import OutputError, UsageError
-from vadpipe.render import cvat
-from vadpipe.render.document import schema
-from vadpipe.render.edl import nominal_rate
-from vadpipe.render.formats import FORMATS, parse_formats, write_formats
+from vadpipe.output import cvat
+from vadpipe.output.edl import nominal_rate
+from vadpipe.output.formats import FORMATS, parse_formats, write_formats
+from vadpipe.output.json_document import schema
 
 SUFFIXES = (
     ".scores.csv", ".events.csv", ".scores.json", ".scores.npy", ".times_s.npy", ".events.srt", ".events.vtt",

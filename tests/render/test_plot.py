@@ -7,11 +7,11 @@ from made_curves import placed
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vadpipe.curve import Curve
-from vadpipe.events import EventRule
-from vadpipe.render.clock import clock
-from vadpipe.render.plot import draw_curve, plot_curve
-from vadpipe.views import Place
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule
+from vadpipe.features.views import Place
+from vadpipe.output.plot import draw_curve, plot_curve
+from vadpipe.output.timecode import clock
 
 
 def make_curve(n_frames=100, video="videos/clip.mp4", threshold=0.5):

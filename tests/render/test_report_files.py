@@ -12,12 +12,12 @@ import pytest
 from browsing import peaks_curve
 from conftest import write_video
 
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.errors import InputError, OutputError
-from vadpipe.explanation import Explanation, SnippetScore
-from vadpipe.render.report import IndexEntry, write_index, write_report
-from vadpipe.render.report import page as page_module
-from vadpipe.render.report.stills import MAX_THUMBNAILS, heat_png
+from vadpipe.output.report import IndexEntry, write_index, write_report
+from vadpipe.output.report import page as page_module
+from vadpipe.output.report.stills import MAX_THUMBNAILS, heat_png
 
 VOID = {"meta", "link", "input", "img", "br"}
 HOSTILE = "</script><!--<script><img src=x onerror=alert(1)>\"'&{{7*7}}.mp4"
@@ -173,7 +173,7 @@ def test_the_highest_events_have_stills(tmp_path, clip, monkeypatch):
     peaks = [(start, start + 2, 0.6 + start / 1000) for start in range(0, 100, 4)]
     curve = peaks_curve(np.arange(100) / 25, 4.0, peaks=peaks).at(0.5, peaks_rule())
     assert len(curve.events) == 25 <= MAX_THUMBNAILS
-    monkeypatch.setattr("vadpipe.render.report.stills.MAX_THUMBNAILS", 3)
+    monkeypatch.setattr("vadpipe.output.report.stills.MAX_THUMBNAILS", 3)
     stills = report(tmp_path, curve, clip).data["stills"]
     assert {int(frame) for frame in stills} == {event.peak_frame for event in curve.events[-3:]}
     for still in stills.values():
@@ -181,7 +181,7 @@ def test_the_highest_events_have_stills(tmp_path, clip, monkeypatch):
 
 
 def peaks_rule():
-    from vadpipe.events import EventRule
+    from vadpipe.curves.events import EventRule
 
     return EventRule(merge_gap_s=0.0)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from browsing import browser, opened, until  # noqa: F401
 
-from vadpipe.render.report import IndexEntry, write_index
-from vadpipe.render.report.stills import jpeg
+from vadpipe.output.report import IndexEntry, write_index
+from vadpipe.output.report.stills import jpeg
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' & \u202e.mp4"
 

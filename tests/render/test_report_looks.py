@@ -7,9 +7,9 @@ import pytest
 from browsing import browser, opened, peaks_curve, until, wait_for_video  # noqa: F401
 from conftest import write_video
 
-from vadpipe.curve import Curve
-from vadpipe.events import EventRule, find_events
-from vadpipe.render.report import write_report
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule, find_events
+from vadpipe.output.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_events_are_those_of_python_to_the_last_bit(browser, small):  # noqa: F8
                 """([data, thresholds, rules]) => {
                     const { scores, edges } = new vadpipe.frames.Frames(data);
                     return rules.map((rule) => thresholds.map((threshold) =>
-                        vadpipe.events.findEvents(scores, edges, threshold, rule)));
+                        vadpipe.curves.events.findEvents(scores, edges, threshold, rule)));
                 }""",
                 [as_data(scores, times_s, end_s), thresholds, [vars(rule) for rule in RULES]],
             )

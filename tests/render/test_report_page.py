@@ -10,10 +10,10 @@ from conftest import N_BITS, write_video
 from made_curves import placed
 from waiting import wait_until
 
-from vadpipe.curve import Curve
-from vadpipe.extract.decode.timeline import read_timeline
-from vadpipe.render.report import write_report
-from vadpipe.views import Place
+from vadpipe.curves.curve import Curve
+from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.features.views import Place
+from vadpipe.output.report import write_report
 
 # Frame times in thousandths of a second: as uneven as a phone's.
 UNEVEN = np.cumsum([0, *np.random.default_rng(1).choice([20, 33, 40, 100, 250], 119)]).tolist()

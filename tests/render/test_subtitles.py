@@ -6,8 +6,8 @@ import pysubs2
 import pytest
 from made_curves import HOSTILE, event_curve, without_events
 
-from vadpipe.curve import Curve
-from vadpipe.render.subtitles import write_srt, write_vtt
+from vadpipe.curves.curve import Curve
+from vadpipe.output.subtitles import write_srt, write_vtt
 
 WRITERS = {"srt": write_srt, "vtt": write_vtt}
 FFMPEG_NAMES = {"srt": "srt", "vtt": "webvtt"}

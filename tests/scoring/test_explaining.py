@@ -10,12 +10,12 @@ from media import textured_frame
 import vadpipe
 from vadpipe.errors import InputError
 from vadpipe.extract.extractor import Extractor
-from vadpipe.extract.pictures import read_frames
-from vadpipe.extract.rows import Runs
-from vadpipe.extract.videos import named_video
-from vadpipe.extract.views import ViewCropper
+from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.stills import read_frames
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.extract.view_crops import ViewCropper
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.scoring.explaining import CELLS, explain
+from vadpipe.scoring.explain import CELLS, explain
 from vadpipe.scoring.scorer import Scorer
 
 

@@ -16,11 +16,11 @@ from conftest import write_video
 import vadpipe
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import OutputError, UsageError, WeightsError
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.videos import find_videos
-from vadpipe.render.formats import FORMATS
+from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.extract.video.limits import Limits
+from vadpipe.output.formats import FORMATS
 from vadpipe.scoring.outputs import INDEX_NAME, Places
-from vadpipe.truth import Truth, write_truth
 
 
 def test_a_clip_never_takes_the_place_of_a_video_of_the_run(tmp_path):
@@ -292,7 +292,7 @@ def test_data_is_there_though_reasons_cannot_be_found(x3d_head, x3d_weights, tmp
 
 def test_limits_hold_for_stills_too(x3d_head, x3d_weights, tmp_path, monkeypatch):
     seen = []
-    for place in ("vadpipe.render.plot", "vadpipe.render.report.stills", "vadpipe.scoring.run"):
+    for place in ("vadpipe.output.plot", "vadpipe.output.report.stills", "vadpipe.scoring.run"):
         real = importlib.import_module(place).read_stills
 
         def noted(*args, real=real, **options):

@@ -15,12 +15,12 @@ from test_scoring import features_of as extracted
 from test_threshold import make_calibration
 
 import vadpipe
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
+from vadpipe.features.views import CROP_VIEWS, Place
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.scoring.places import view_places
-from vadpipe.views import CROP_VIEWS, Place
+from vadpipe.scoring.view_places import view_places
 
 
 def features_of(view, size, crops=None, **changes):
@@ -61,8 +61,8 @@ def test_left_and_right_are_the_two_ends_of_the_long_side(size, boxes):
 
 def test_boxes_are_what_the_backbone_is_shown():
     """Of frames whose pixels say where they lie, cut as extraction cuts them."""
-    from vadpipe.extract.decode.timeline import scaled_to
-    from vadpipe.extract.views import ViewCropper
+    from vadpipe.extract.video.timeline import scaled_to
+    from vadpipe.extract.view_crops import ViewCropper
 
     for size in ((640, 360), (360, 640), (353, 288)):
         width, height = scaled_to(256, *size)

@@ -14,9 +14,9 @@ from test_fitting import QUICK
 import vadpipe
 from vadpipe import ExtractSettings, Outputs
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
-from vadpipe.extract.pictures import read_stills
-from vadpipe.extract.videos import named_video
-from vadpipe.features import Features
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.features.file import Features
 
 
 @pytest.mark.parametrize("n_frames", [1, 15, 16, 17, 40])

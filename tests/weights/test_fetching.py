@@ -25,7 +25,8 @@ from published import (
 from waiting import LONG_S
 
 from vadpipe.errors import OutputError, WeightsError
-from vadpipe.weights import cache, download, layout, locking, registry
+from vadpipe.weights import cache, download, layout, registry
+from vadpipe.weights import cache_lock as locking
 
 
 @pytest.fixture(autouse=True)

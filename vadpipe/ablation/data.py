@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curve import spread
+from vadpipe.curves.curve import spread
 from vadpipe.errors import FeatureError, InputError
-from vadpipe.evaluation.comparing import Lengths, aligned
+from vadpipe.evaluation.frame_scores import Lengths, aligned
 from vadpipe.evaluation.metrics import Judged
-from vadpipe.features import Features, Recipe
-from vadpipe.fitting import bag_of, load_features
+from vadpipe.evaluation.truth import Truth, read_truth
+from vadpipe.extract.video.names import match
+from vadpipe.features.file import Features, Recipe
 from vadpipe.head.bags import Bag
-from vadpipe.labels import joined_groups
-from vadpipe.names import match
-from vadpipe.truth import Truth, read_truth
+from vadpipe.training.fit import bag_of, load_features
+from vadpipe.training.labels import joined_groups
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import vadpipe
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import Row
-from vadpipe.atomic import write_text
 from vadpipe.evaluation.bootstrap import LEVEL
+from vadpipe.files.atomic import write_text
 from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 1

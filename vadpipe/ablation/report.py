@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vadpipe.ablation.figures import FIGURES
+from vadpipe.ablation.formatting import NOTHING, counts, over_scenes, over_seeds, shown, signed
+from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import REFERENCES, Row
 from vadpipe.ablation.runs import ATS, At
-from vadpipe.ablation.wording import NOTHING, counts, over_scenes, over_seeds, shown, signed
-from vadpipe.atomic import write_text
+from vadpipe.files.atomic import write_text
 
 IN_PAIRS = ("auc", "auc_mixed")
 """Figures whose differences are shown; the others are in ``ablation.json``."""

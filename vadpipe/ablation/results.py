@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vadpipe.ablation.comparing import Difference, Measured, Summary
+from vadpipe.ablation.comparison import Difference, Measured, Summary
 from vadpipe.ablation.data import Data
 from vadpipe.ablation.rows import Row
 from vadpipe.ablation.runs import At, Job

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from vadpipe.atomic import fitting_name
 from vadpipe.errors import UsageError
+from vadpipe.files.atomic import fitting_name
 from vadpipe.head.methods import METHODS, check_read, settings_of
 from vadpipe.head.settings import HeadSettings, Value, refusal
 

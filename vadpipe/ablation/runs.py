@@ -18,9 +18,9 @@ from safetensors.numpy import save as serialise
 
 import vadpipe
 from vadpipe.ablation.data import Data
-from vadpipe.atomic import write_bytes
+from vadpipe.files.atomic import write_bytes
 from vadpipe.head.settings import HeadSettings
-from vadpipe.resuming import code_digest
+from vadpipe.training.resume import code_digest
 
 SCHEMA = 1
 _HEADER_KEY = "vadpipe.ablation.run"

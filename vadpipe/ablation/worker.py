@@ -16,10 +16,10 @@ from multiprocessing.connection import Connection
 import torch
 
 from vadpipe.ablation.data import Data
-from vadpipe.ablation.measuring import measure
+from vadpipe.ablation.fold_run import measure
 from vadpipe.ablation.runs import Job
 from vadpipe.errors import VadpipeError
-from vadpipe.extract.decode.child import die_with_parent
+from vadpipe.extract.video.child import die_with_parent
 from vadpipe.head.bags import Bag
 
 

@@ -51,11 +51,11 @@ def ablate(
 ) -> None:
     """Train and test variants of the method on labelled videos, and compare them in pairs."""
     options.set_up(verbose, quiet)
-    from vadpipe.ablation.ablating import ablate as ablate_head
+    from vadpipe.ablation.ablate import ablate as ablate_head
     from vadpipe.ablation.rows import parse_row
-    from vadpipe.ablation.table import print_ablation
+    from vadpipe.ablation.terminal_table import print_ablation
     from vadpipe.cli.head_settings import head_settings
-    from vadpipe.terminal import RunProgress
+    from vadpipe.cli.terminal import RunProgress
 
     with RunProgress("ablating", quiet=quiet) as progress:
         result = ablate_head(

@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Compare the scores of test videos with the truth about their frames."""
     options.set_up(verbose, quiet)
-    from vadpipe.evaluation.evaluating import evaluate as evaluate_head
+    from vadpipe.evaluation.evaluate import evaluate as evaluate_head
     from vadpipe.evaluation.table import print_evaluation
 
     result = evaluate_head(

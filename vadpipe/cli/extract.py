@@ -12,7 +12,7 @@ from vadpipe.cli import options
 from vadpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from vadpipe.extract.planning import Planned
+    from vadpipe.extract.plan import Planned
 
 
 def extract(
@@ -78,7 +78,7 @@ def extract(
     folder = output or features or Path("features")
     from vadpipe.extract.backbones.records import DEFAULT
     from vadpipe.extract.extraction import extract_features
-    from vadpipe.extract.planning import plan_extraction
+    from vadpipe.extract.plan import plan_extraction
     from vadpipe.extract.settings import ExtractSettings
 
     settings = ExtractSettings(

@@ -63,7 +63,7 @@ def import_(
     each. What is imported already is skipped.
     """
     options.set_up(verbose, quiet)
-    from vadpipe.published.importing import import_features
+    from vadpipe.published.import_features import import_features
     from vadpipe.published.settings import ImportSettings
 
     if crops != "auto" and not crops.isdecimal():

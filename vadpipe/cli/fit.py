@@ -35,8 +35,8 @@ def fit(
     """Train a head on features and video-level labels."""
     options.set_up(verbose, quiet)
     from vadpipe.cli.head_settings import head_settings
-    from vadpipe.fitting import fit as fit_head
-    from vadpipe.terminal import StepProgress, print_fit
+    from vadpipe.cli.terminal import StepProgress, print_fit
+    from vadpipe.training.fit import fit as fit_head
 
     chosen = head_settings(preset, settings, assign, method=method)
     with StepProgress("fitting", total=chosen.steps, quiet=quiet) as progress:

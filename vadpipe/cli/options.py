@@ -16,9 +16,9 @@ import typer
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
 
 if TYPE_CHECKING:
-    from vadpipe.extract.decode.limits import Limits
-    from vadpipe.extract.videos import Failure
-    from vadpipe.terminal import VideoLines, VideoProgress
+    from vadpipe.cli.terminal import VideoLines, VideoProgress
+    from vadpipe.extract.video.discovery import Failure
+    from vadpipe.extract.video.limits import Limits
 
 Videos = Annotated[
     list[str],
@@ -134,7 +134,7 @@ def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
 
 def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | VideoLines:
     """Return what shows how far a run over videos is."""
-    from vadpipe.terminal import VideoLines, VideoProgress
+    from vadpipe.cli.terminal import VideoLines, VideoProgress
 
     if progress in ("plain", "json") and not quiet:
         return VideoLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
@@ -143,7 +143,7 @@ def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | Vid
 
 def limits_of(assignments: list[str] | None) -> Limits:
     """Return the limits that ``--limit`` asks for. Raises UsageError where one is off."""
-    from vadpipe.extract.decode.limits import Limits
+    from vadpipe.extract.video.limits import Limits
 
     return Limits.parse(assignments or ())
 

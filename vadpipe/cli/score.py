@@ -92,8 +92,8 @@ def score(
 ) -> None:
     """Write one anomaly score for every frame of a video, its events, and what else is asked for."""
     options.set_up(verbose, quiet, progress)
-    from vadpipe.events import EventRule
-    from vadpipe.render.formats import parse_formats
+    from vadpipe.curves.events import EventRule
+    from vadpipe.output.formats import parse_formats
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import score_videos
     from vadpipe.scoring.scorer import Scorer
@@ -143,7 +143,7 @@ def score(
 
 def _tell(scored: Scored, quiet: bool) -> None:
     """Print what was found in a video, and the files that were written for it."""
-    from vadpipe.render.numbers import short_score
+    from vadpipe.output.number_text import short_score
 
     curve = scored.curve
     peaks = curve.peaks(1)

@@ -6,19 +6,19 @@
 >>> datasets.write_labels(ucf_crime, "annotations/", ".", features="features")  # doctest: +SKIP
 
 :mod:`~vadpipe.datasets.dataset` says what a recipe is; there is one file for each. They take the annotation
-files as they were published, and :mod:`~vadpipe.datasets.reading` holds what they share.
-:mod:`~vadpipe.datasets.checking` compares them with a folder, :mod:`~vadpipe.datasets.writing` makes the
+files as they were published, and :mod:`~vadpipe.datasets.parsing` holds what they share.
+:mod:`~vadpipe.datasets.annotation_check` compares them with a folder, :mod:`~vadpipe.datasets.csv_export` makes the
 CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is part of vadpipe.
 """
 
 from __future__ import annotations
 
-from vadpipe.datasets.checking import Check, check
+from vadpipe.datasets.annotation_check import Check, check
+from vadpipe.datasets.csv_export import Written, write_labels
 from vadpipe.datasets.dataset import Contents, Dataset, Totals, TrainingVideo
 from vadpipe.datasets.ped2 import PED2
 from vadpipe.datasets.shanghaitech import SHANGHAITECH
 from vadpipe.datasets.ucf_crime import UCF_CRIME
-from vadpipe.datasets.writing import Written, write_labels
 from vadpipe.datasets.xd_violence import XD_VIOLENCE
 from vadpipe.errors import UsageError
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from vadpipe.errors import UsageError, printable
-from vadpipe.sampling import SNIPPET_FRAMES
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
+from vadpipe.features.sampling import SNIPPET_FRAMES
 
 
 @dataclass(frozen=True)

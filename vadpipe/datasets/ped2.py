@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import reading
+from vadpipe.datasets import parsing as reading
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
 from vadpipe.datasets.ped2_folders import read_folders
 from vadpipe.errors import UsageError
+from vadpipe.evaluation.truth import Truth
 from vadpipe.published.frame_counts import MAX_FRAMES
-from vadpipe.truth import Truth
 
 N_SPLITS = 10
 N_ABNORMAL, N_NORMAL = 6, 4

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import reading
+from vadpipe.datasets import parsing as reading
 from vadpipe.datasets.dataset import shortlist
 from vadpipe.errors import InputError, UsageError
-from vadpipe.extract.decode.image_folder import list_images
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
+from vadpipe.extract.video.image_folder import list_images
 
 _BEGIN = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
 _ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[([^\[\]]*)\]\s*;?")

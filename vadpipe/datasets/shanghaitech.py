@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import reading
+from vadpipe.datasets import parsing as reading
 from vadpipe.datasets.dataset import (
     AnnotationFile,
     Contents,
@@ -34,11 +34,11 @@ from vadpipe.datasets.dataset import (
     TrainingVideo,
     shortlist,
 )
-from vadpipe.datasets.reading import Marks
+from vadpipe.datasets.parsing import Marks
 from vadpipe.errors import UsageError
-from vadpipe.names import bare, match
-from vadpipe.sampling import SNIPPET_FRAMES
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
+from vadpipe.extract.video.names import bare, match
+from vadpipe.features.sampling import SNIPPET_FRAMES
 
 _TRAIN, _TEST, _MASKS = "SH_Train.txt", "SH_Test.txt", "test_frame_mask"
 _JSON = "shanghaitech_ground_truth.testing.json"

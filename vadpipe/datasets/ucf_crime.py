@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from vadpipe.datasets import reading
+from vadpipe.datasets import parsing as reading
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
-from vadpipe.names import bare
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
+from vadpipe.extract.video.names import bare
 
 NORMAL = "Normal"
 CLASSES = (

@@ -12,11 +12,11 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from vadpipe.datasets import reading
+from vadpipe.datasets import parsing as reading
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
-from vadpipe.names import bare
+from vadpipe.evaluation.truth import Truth
+from vadpipe.extract.video.names import bare
 from vadpipe.published.frame_counts import read_frame_counts
-from vadpipe.truth import Truth
 
 CLASSES = {
     "B1": "fighting",

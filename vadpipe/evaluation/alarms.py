@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.curves.events import at_or_above, find_events
+from vadpipe.evaluation.event_overlap import n_matched, overlaps
 from vadpipe.evaluation.metrics import Judged
-from vadpipe.evaluation.overlap import n_matched, overlaps
-from vadpipe.events import at_or_above, find_events
 
 IOUS = (0.1, 0.3, 0.5)
 """An event is found where one of the curve overlaps it at least so far."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vadpipe.curves.events import Event, at_or_above, find_events
 from vadpipe.evaluation.metrics import Judged, auc_and_ap, pooled
 from vadpipe.evaluation.ranking import Ranking
-from vadpipe.events import Event, at_or_above, find_events
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from vadpipe.errors import UsageError
-from vadpipe.truth import Truth
+from vadpipe.evaluation.truth import Truth
 
 
 @dataclass(frozen=True)

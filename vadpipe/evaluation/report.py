@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import vadpipe
-from vadpipe.atomic import write_text
+from vadpipe.curves.events import MERGE_GAP_S
 from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.bootstrap import LEVEL
-from vadpipe.evaluation.comparing import TOLERATED_FRAMES
+from vadpipe.evaluation.frame_scores import TOLERATED_FRAMES
 from vadpipe.evaluation.results import Evaluation
-from vadpipe.events import MERGE_GAP_S
+from vadpipe.files.atomic import write_text
 
 SCHEMA = 1
 

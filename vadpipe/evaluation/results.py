@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vadpipe.evaluation.bootstrap import Interval
 from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
-from vadpipe.evaluation.comparing import Lengths, Mismatch
+from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, Judged
-from vadpipe.extract.videos import Failure
+from vadpipe.extract.video.discovery import Failure
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Settings:
     Attributes:
         head: the head file.
         features: folder of the feature files.
-        views: those that were asked for, in the order of :data:`vadpipe.views.VIEWS`; None for all that the
+        views: those that were asked for, in the order of :data:`vadpipe.features.views.VIEWS`; None for all that the
             features hold.
         truth: the CSV.
         threshold: what alarms and events are counted at; None takes the head's own.
-        lengths: see :func:`vadpipe.evaluation.comparing.judge`.
+        lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
         seed: of the resamples.
     """
@@ -64,7 +64,7 @@ class Evaluation:
         judged: the curves and the truth that was compared with them, in the truth's order.
         settings: what was asked for.
         threshold: what alarms and events were counted at.
-        views: what was scored, as :attr:`vadpipe.features.Recipe.views` names them.
+        views: what was scored, as :attr:`vadpipe.features.file.Recipe.views` names them.
         failed: feature files that could not be used, and why.
         missing: videos of the truth that have no features.
         ambiguous: videos of the truth that fit several feature files or share one, and these.

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.results import Evaluation, Figure
-from vadpipe.views import are_named
+from vadpipe.features.views import are_named
 
 _FRAMES = {
     "auc": "frame ROC-AUC",

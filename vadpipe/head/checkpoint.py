@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
-from vadpipe.atomic import write_bytes
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features import Features, Recipe
+from vadpipe.features.file import Features, Recipe
+from vadpipe.files.atomic import write_bytes
 from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
 from vadpipe.head.methods import CBCG
@@ -38,7 +38,7 @@ _BEFORE = {"view_sampling": "all", "view_join": "mean"}
 
 
 class Calibration(BaseModel):
-    """A threshold and how it was found, see :func:`vadpipe.threshold.calibrate`.
+    """A threshold and how it was found, see :func:`vadpipe.training.calibration.calibrate`.
 
     Attributes:
         threshold: a frame whose score reaches it is called abnormal.
@@ -150,7 +150,7 @@ class TrainedHead:
         """Check that the head was trained on views that it is to score by.
 
         Args:
-            views: names of :data:`vadpipe.views.VIEWS`.
+            views: names of :data:`vadpipe.features.views.VIEWS`.
             file: the head's, for the message.
 
         Raises:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vadpipe.head.bags import Batch
 from vadpipe.head.context import Context
 from vadpipe.head.loss import Loss
-from vadpipe.head.scaling import log_odds, on_scale
+from vadpipe.head.platt_scaling import log_odds, on_scale
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 
@@ -26,7 +26,7 @@ class Head(nn.Module, ABC):
 
     def __init__(self, settings: HeadSettings) -> None:
         super().__init__()
-        # slope and offset of the scores' log odds, see vadpipe.head.scaling; learned last
+        # slope and offset of the scores' log odds, see vadpipe.head.platt_scaling; learned last
         self.register_buffer("scale", torch.tensor([1.0, 0.0], dtype=torch.float64))
         self.settings = settings
 

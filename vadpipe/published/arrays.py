@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
-from vadpipe.published.checking import AGAIN, as_float32
+from vadpipe.published.array_checks import AGAIN, as_float32
 from vadpipe.published.npy import NPY, pickled, read_npy, read_npz
 from vadpipe.published.tables import read_table
 

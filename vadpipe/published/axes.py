@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
-from vadpipe.views import CROPS
+from vadpipe.features.views import CROPS
 
 LAYOUTS = ("auto", "td", "tcd", "ctd")
 """The order of a file's axes: T rows, C crops, D numbers of a feature. ``auto`` recognises it."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
-from vadpipe.extract.videos import located
-from vadpipe.published.hdf5 import HDF5, Hdf5Process, Listing
+from vadpipe.extract.video.discovery import located
+from vadpipe.published.hdf5_process import HDF5, Hdf5Process, Listing
 from vadpipe.published.members import Address, spelled
 from vadpipe.published.torch_files import LEGACY, TorchFile
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import FeatureError, UsageError, printable
-from vadpipe.extract.videos import Failure, Video, in_folder, located, named_video
+from vadpipe.extract.video.discovery import Failure, Video, in_folder, located, named_video
+from vadpipe.features.views import CROPS
 from vadpipe.published.arrays import SUFFIXES
 from vadpipe.published.containers import Containers
-from vadpipe.published.hdf5 import Listing
+from vadpipe.published.hdf5_process import Listing
 from vadpipe.published.members import spelled, videos_in
 from vadpipe.published.videos import Part, Published
-from vadpipe.views import CROPS
 
 _CROP = re.compile(r"(?P<name>.+)__(?P<number>[0-9])", re.DOTALL)
 

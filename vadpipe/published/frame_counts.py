@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.names import Names
+from vadpipe.extract.video.names import Names
 
 MAX_FRAMES = 20_000_000
 """Of one video: more than a week of 30 frames a second."""
@@ -18,7 +18,7 @@ _LINE = re.compile(r"(?P<name>.*\S)(?:\s*[@,;]\s*|\s+)(?P<frames>\d+)")
 class FrameCounts:
     """The frames of each video that a list names.
 
-    A video is found whatever its suffix and folders, see :mod:`vadpipe.names`: ``Abuse028`` is
+    A video is found whatever its suffix and folders, see :mod:`vadpipe.extract.video.names`: ``Abuse028`` is
     ``Abuse028_x264_i3d``, and the ``Normal003`` of UCF-Crime's list is its ``Normal_Videos_003_x264``.
 
     Args:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vadpipe.errors import FeatureError
-from vadpipe.extract.decode.child import die_with_parent
-from vadpipe.extract.decode.limits import confine_this_process
-from vadpipe.published.checking import AGAIN
+from vadpipe.extract.video.child import die_with_parent
+from vadpipe.extract.video.limits import confine_this_process
+from vadpipe.published.array_checks import AGAIN
 
 if TYPE_CHECKING:
-    from vadpipe.published.hdf5_reading import Hdf5File
+    from vadpipe.published.hdf5_file import Hdf5File
 
 
 class _Server:
@@ -58,7 +58,7 @@ class _Server:
         return {"shape": shape, "dtype": dtype.str}, pieces
 
     def _open(self, path: str, state: object) -> Hdf5File:
-        from vadpipe.published.hdf5_reading import Hdf5File
+        from vadpipe.published.hdf5_file import Hdf5File
 
         if self._file is None or self._opened != (path, state):
             if self._file is not None:
@@ -77,7 +77,7 @@ def main() -> None:
     parent = Connection(int(sys.argv[1]))
     # Before the process is confined: its libraries are opened here. Where they are not, each answer says so.
     with suppress(ImportError):
-        import vadpipe.published.hdf5_reading  # noqa: F401
+        import vadpipe.published.hdf5_file  # noqa: F401
     confine_this_process(int(sys.argv[2]))
     server = _Server(parent)
     while True:
@@ -97,7 +97,7 @@ def _failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         reason = f"needs more than the {int(sys.argv[2]) / 2**30:.1f} GiB of memory that it may have"
         return {"reason": reason, "next_step": "Save it in smaller chunks, or without compression."}
-    from vadpipe.published.hdf5_reading import damage
+    from vadpipe.published.hdf5_file import damage
 
     return {"reason": damage(error), "next_step": AGAIN}
 

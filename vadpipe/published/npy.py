@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
-from vadpipe.published.checking import AGAIN, AS_NUMBERS, check_bytes, cut_short, needed_bytes
+from vadpipe.published.array_checks import AGAIN, AS_NUMBERS, check_bytes, cut_short, needed_bytes
 
 NPY = npy.MAGIC_PREFIX
 """How a file in numpy's own format begins."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features import IMPORTED, Recipe
+from vadpipe.features.file import IMPORTED, Recipe
+from vadpipe.features.sampling import SNIPPET_FRAMES
+from vadpipe.features.views import CROPS
 from vadpipe.published.axes import LAYOUTS
-from vadpipe.sampling import SNIPPET_FRAMES
-from vadpipe.views import CROPS
 
 ROWS = ("stride", "even")
 """Which frames a row speaks for: from its stride on, or its part of the whole video."""
@@ -24,7 +24,7 @@ class ImportSettings:
 
     Attributes:
         backbone: what made them, in the user's words: ``"i3d_r50"``. Features are comparable where it is the
-            same; feature files name it with :data:`vadpipe.features.IMPORTED` before it.
+            same; feature files name it with :data:`vadpipe.features.file.IMPORTED` before it.
         crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a video by
             itself, whatever its name.
         layout: order of the axes, one of :data:`vadpipe.published.axes.LAYOUTS`. One of a file that holds

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError
-from vadpipe.published.checking import AS_NUMBERS
+from vadpipe.published.array_checks import AS_NUMBERS
 
 MAX_TEXT_BYTES = 2**30
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, printable
-from vadpipe.published import checking
-from vadpipe.published.checking import AGAIN, check_bytes, cut_short, needed_bytes
+from vadpipe.published import array_checks as checking
+from vadpipe.published.array_checks import AGAIN, check_bytes, cut_short, needed_bytes
 from vadpipe.published.members import Address, spelled
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import InputError
-from vadpipe.extract.videos import Video, located
+from vadpipe.extract.video.discovery import Video, located
+from vadpipe.published.array_checks import as_float32
 from vadpipe.published.arrays import read_array
-from vadpipe.published.checking import as_float32
 from vadpipe.published.containers import Containers, labelled
 from vadpipe.published.members import Address
 
@@ -93,7 +93,7 @@ class Published(Video):
     Attributes:
         path: what its files have in common: without the suffix of an array, and without a crop's number; of
             one in a file that holds many, that file without its suffix as a folder. No file has to lie there.
-        name: as :class:`vadpipe.extract.videos.Video` has it, of that path: ``feats/fight/a.mp4`` of
+        name: as :class:`vadpipe.extract.video.discovery.Video` has it, of that path: ``feats/fight/a.mp4`` of
             ``feats/fight/a.mp4.npy``, ``feats/SHT_I3D/01_0014`` of ``01_0014`` in ``feats/SHT_I3D.h5``.
         parts: the array of all crops, or one a crop in the order of their numbers.
     """

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vadpipe.atomic import check_writable, fitting_name
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import UsageError
-from vadpipe.explanation import Explanation
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.videos import Video, located
-from vadpipe.render.film.annotated import SUFFIXES, annotate
-from vadpipe.render.film.clips import cut_clips
-from vadpipe.render.formats import FORMATS
-from vadpipe.scoring.stems import result_stems
+from vadpipe.extract.video.discovery import Video, located
+from vadpipe.extract.video.limits import Limits
+from vadpipe.files.atomic import check_writable, fitting_name
+from vadpipe.output.formats import FORMATS
+from vadpipe.output.video_export.annotated import SUFFIXES, annotate
+from vadpipe.output.video_export.clips import cut_clips
+from vadpipe.scoring.output_names import result_stems
 
 CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
 INDEX_NAME = "vadpipe-reports.html"
@@ -35,7 +35,7 @@ class Outputs:
     """What to write of each scored video.
 
     Attributes:
-        formats: of the curve and its events, keys of :data:`vadpipe.render.formats.FORMATS`.
+        formats: of the curve and its events, keys of :data:`vadpipe.output.formats.FORMATS`.
         plot: ``"png"`` or ``"svg"``: a picture ``NAME.png``; None for none.
         report: a page ``NAME.report.html`` with the video and its curve, and an index of several.
         embed: whether the page holds the video itself; None where it has at most 20 MB.
@@ -175,12 +175,12 @@ def write_pictures(
     """
     path, written = video.path, list[Path]()
     if outputs.plot is not None:
-        from vadpipe.render.plot import plot_curve
+        from vadpipe.output.plot import plot_curve
 
         written.append(places.file(video, f".{outputs.plot}"))
         plot_curve(curve, written[-1], video=path, truth_s=truth_s, limits=limits)
     if outputs.report:
-        from vadpipe.render.report.page import write_report
+        from vadpipe.output.report.page import write_report
 
         written += write_report(
             curve, places.file(video, ".report.html"), video=path, embed=outputs.embed, truth=truth_s,

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vadpipe.curve import Curve
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import InputError, WeightsError, printable
-from vadpipe.explanation import Explanation
-from vadpipe.extract.decode.limits import Limits
+from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.extraction import TOLERATED_SHARE
-from vadpipe.extract.pictures import read_stills
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
-from vadpipe.extract.videos import Failure, Video, find_videos
-from vadpipe.features import Features
-from vadpipe.names import match
-from vadpipe.render.formats import write_formats
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.discovery import Failure, Video, find_videos
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.names import match
+from vadpipe.features.file import Features
+from vadpipe.output.formats import write_formats
 from vadpipe.scoring.outputs import Outputs, Places, write_pictures
 from vadpipe.scoring.scorer import Begun, Scorer
-from vadpipe.truth import Truth, read_truth
 
 _THUMBNAIL_PX = 72  # the short side
 
 if TYPE_CHECKING:
-    from vadpipe.render.report.index import IndexEntry
+    from vadpipe.output.report.index import IndexEntry
 
 log = logging.getLogger(__name__)
 
@@ -86,11 +86,11 @@ def score_videos(
 
     Args:
         inputs: files, folders (searched recursively), patterns and lists, see
-            :func:`vadpipe.extract.videos.find_videos`.
+            :func:`vadpipe.extract.video.discovery.find_videos`.
         scorer: the head.
         output: folder for the results; beside each video by default.
         outputs: what to write.
-        truth: a CSV of what is known, see :func:`vadpipe.truth.read_truth`, to be shown beside the scores.
+        truth: a CSV of what is known, see :func:`vadpipe.evaluation.truth.read_truth`, to be shown beside the scores.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
@@ -153,7 +153,7 @@ def score_videos(
         )
     )
     if entries:
-        from vadpipe.render.report.index import write_index
+        from vadpipe.output.report.index import write_index
 
         write_index(entries, places.index)
         result = replace(result, index=places.index)
@@ -189,7 +189,7 @@ def _stretches(truth: Truth | None, curve: Curve) -> list[tuple[float, float]]:
 def _explain(
     scorer: Scorer, features: Features, curve: Curve, video: Video, report: Reporter | None
 ) -> Sequence[Explanation]:
-    from vadpipe.scoring.explaining import explain
+    from vadpipe.scoring.explain import explain
 
     try:
         return explain(scorer, features, curve, video.path, on_progress=report)
@@ -200,7 +200,7 @@ def _explain(
 
 def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> IndexEntry:
     """Return what the page of all reports says of a video."""
-    from vadpipe.render.report.index import IndexEntry
+    from vadpipe.output.report.index import IndexEntry
 
     peaks = curve.peaks(1)
     return IndexEntry(
@@ -214,7 +214,7 @@ def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> In
 
 
 def _thumbnail(video: Path, curve: Curve, frame: int, limits: Limits) -> bytes | None:
-    from vadpipe.render.report.stills import jpeg
+    from vadpipe.output.report.stills import jpeg
 
     try:
         time_s = float(curve.times_s[frame])

@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curve import Curve, leading_places, spread
+from vadpipe.curves.curve import Curve, leading_places, spread
+from vadpipe.curves.events import DEFAULT_RULE, EventRule
+from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
-from vadpipe.events import DEFAULT_RULE, EventRule
-from vadpipe.explanation import Explanation
-from vadpipe.extract.decode.container import sniff
 from vadpipe.extract.extraction import warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.videos import Video, named_video
-from vadpipe.features import Features
+from vadpipe.extract.video.container import sniff
+from vadpipe.extract.video.discovery import Video, named_video
+from vadpipe.features.file import Features
+from vadpipe.features.views import are_named
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.pieces import joined
-from vadpipe.scoring.places import view_places
-from vadpipe.views import are_named
+from vadpipe.scoring.view_places import view_places
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Scorer:
     Args:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
-        view: only these of the views that the head was trained on, see :data:`vadpipe.views.VIEWS`; all of
+        view: only these of the views that the head was trained on, see :data:`vadpipe.features.views.VIEWS`; all of
             them where it is None. The head says whether a score is their maximum or their mean.
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
@@ -66,7 +66,7 @@ class Scorer:
         device: str = "auto",
         **options: object,
     ) -> None:
-        from vadpipe.device import choose_device
+        from vadpipe.extract.engines.device import choose_device
 
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f"threshold {threshold} is out of range", next_step="Scores lie in [0, 1].")
@@ -118,7 +118,7 @@ class Scorer:
         Raises:
             InputError, FeatureError, WeightsError: as :meth:`score` does.
         """
-        from vadpipe.scoring.explaining import explain
+        from vadpipe.scoring.explain import explain
 
         begun = self.begin(named_video(video))
         try:

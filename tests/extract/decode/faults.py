@@ -11,13 +11,15 @@ from types import SimpleNamespace
 import psutil
 from waiting import LONG_S
 
-from vadpipe.extract.decode import process, watched
+from vadpipe.extract.video import process
+from vadpipe.extract.video import sandboxed_process as watched
 
 _DECODER = """
 import ctypes, itertools, os, signal, sys, time
 import numpy as np
-from vadpipe.extract.decode import child, sources
-from vadpipe.extract.decode.frame import Frame
+from vadpipe.extract.video import child
+from vadpipe.extract.video import decoders as sources
+from vadpipe.extract.video.frame import Frame
 
 def frames(reading):
     width, height = reading.size_px
@@ -35,7 +37,7 @@ child.main()
 
 _TALKER = """
 import json, os, struct, sys, time
-from vadpipe.extract.decode.wire import FRAME, HEADER, Kind, send, send_json
+from vadpipe.extract.video.wire_format import FRAME, HEADER, Kind, send, send_json
 
 def timeline(**changes):
     record = dict(

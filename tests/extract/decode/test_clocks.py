@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from media import counters, decode, player
 from media_factories import joined, stream
 
-from vadpipe.extract.decode.timestamps import NO_STAMP, mend
-from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.timestamps import NO_STAMP, mend
 
 SECOND = 90_000  # of a transport stream's clock
 WRAPS_AT = 1 << 33

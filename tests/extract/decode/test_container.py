@@ -12,7 +12,7 @@ from media_factories import encode
 from PIL import Image
 
 from vadpipe.errors import InputError
-from vadpipe.extract.decode.container import SUFFIXES, sniff
+from vadpipe.extract.video.container import SUFFIXES, sniff
 
 
 def begins(folder, content):

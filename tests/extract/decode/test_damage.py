@@ -22,13 +22,13 @@ from media import (
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.decode.by_pyav import _HEALED_S
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
 from vadpipe.extract.extractor import Extractor
-from vadpipe.features import Features
-from vadpipe.sampling import Sampling
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.pyav_decoder import _HEALED_S
+from vadpipe.features.file import Features
+from vadpipe.features.sampling import Sampling
 
 N, GROUP = 96, 12
 VIDEOS = {

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from media import WHY_NOT, decode
 
 from vadpipe.errors import DecodeError, UsageError
-from vadpipe.extract.decode.container import FAMILIES
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.sources import DECODERS, choose_decoders
-from vadpipe.extract.decode.timeline import Timeline, read_timeline
-from vadpipe.sampling import Sampling
+from vadpipe.extract.video.container import FAMILIES
+from vadpipe.extract.video.decoders import DECODERS, choose_decoders
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.timeline import Timeline, read_timeline
+from vadpipe.features.sampling import Sampling
 
 
 def test_decoders_have_versions():
@@ -89,7 +89,7 @@ def test_decord_on_a_gpu_that_it_is_not_built_for_says_so(tmp_path):
 
 
 def test_a_decoding_process_loads_neither_torch_nor_pydantic():
-    code = "import sys, vadpipe.extract.decode.child; print([n for n in ('torch', 'pydantic') if n in sys.modules])"
+    code = "import sys, vadpipe.extract.video.child; print([n for n in ('torch', 'pydantic') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

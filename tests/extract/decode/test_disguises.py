@@ -10,8 +10,8 @@ from media import BACKENDS, counters, decode
 from watching import listening, watched
 
 from vadpipe.errors import InputError
-from vadpipe.extract.decode import container as door
-from vadpipe.extract.decode.timeline import read_timeline
+from vadpipe.extract.video import container as door
+from vadpipe.extract.video.timeline import read_timeline
 
 MPD = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"

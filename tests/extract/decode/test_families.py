@@ -16,10 +16,10 @@ from media import counted_elsewhere, counters, decode, flip_bytes, textured_fram
 from media_factories import N_FRAMES, dhav, encode, raw_packets, stream
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode.container import FAMILIES, sniff
-from vadpipe.extract.decode.opening import open_container, read_packets
-from vadpipe.extract.decode.timeline import read_timeline
-from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.container import FAMILIES, sniff
+from vadpipe.extract.video.demuxing import open_container, read_packets
+from vadpipe.extract.video.timeline import read_timeline
 
 FILES = {
     "MPEG-2 in MPEG-PS": ("a.mpg", dict(codec="mpeg2video", muxer="mpeg", bf="2", g="12", sound="mp2")),

@@ -17,13 +17,14 @@ from media import decode
 from waiting import has_ended, wait_until
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode import process, watched
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.sources import choose_decoders
 from vadpipe.extract.extractor import Extractor
+from vadpipe.extract.video import process
+from vadpipe.extract.video import sandboxed_process as watched
+from vadpipe.extract.video.decoders import choose_decoders
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
 
 FAULTS = {
     "SIGSEGV": ("os.kill(os.getpid(), signal.SIGSEGV)", r"crashed \(SIGSEGV\)"),
@@ -168,8 +169,8 @@ def test_extraction_goes_on_with_the_next_decoder_when_one_crashes(tmp_path, tin
     chosen, _ = choose_decoders("auto", "cpu", "mp4")
     first, second = (decoder for decoder, _ in chosen)
     faulty_decoder(monkeypatch, tmp_path, "os.abort()", decoder=first)
-    from vadpipe.extract.decode.sources import DECODERS
-    from vadpipe.features import Features
+    from vadpipe.extract.video.decoders import DECODERS
+    from vadpipe.features.file import Features
 
     extract = Extractor(tiny(engine="torch", device="cpu"))
     features = Features.load(extract(video, tmp_path / "features"))
@@ -182,9 +183,9 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
     parent_program = textwrap.dedent(f"""
         import time
         from pathlib import Path
-        from vadpipe.extract.decode import process
-        from vadpipe.extract.decode.frame import Size
-        from vadpipe.extract.decode.job import Job
+        from vadpipe.extract.video import process
+        from vadpipe.extract.video.frame import Size
+        from vadpipe.extract.video.job import Job
 
         process.PROGRAM = {process.PROGRAM!r}
         decoding = process.Decoding(Path({str(video)!r}), Job(Size(120, square=False), decoder="decord"))

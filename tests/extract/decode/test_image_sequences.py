@@ -13,11 +13,11 @@ from media_factories import N_PICTURES, pictures
 from PIL import Image
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode.image_folder import image_digest, image_state, list_images, missing_numbers
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.timeline import read_timeline
-from vadpipe.extract.pictures import read_stills
-from vadpipe.extract.videos import find_videos, named_video
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.discovery import find_videos, named_video
+from vadpipe.extract.video.image_folder import image_digest, image_state, list_images, missing_numbers
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.timeline import read_timeline
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp", ".tif"])

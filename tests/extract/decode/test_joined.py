@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from media import counted_elsewhere, counters, decode
 from media_factories import joined, stream
 
-from vadpipe.extract.decode import ogg, programs
-from vadpipe.extract.decode.matroska import recordings
-from vadpipe.extract.decode.programs import appended_programs
-from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video import ogg, programs
+from vadpipe.extract.video.matroska import recordings
+from vadpipe.extract.video.programs import appended_programs
 
 
 def renumbered(path, video_pid, map_pid):

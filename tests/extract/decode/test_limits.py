@@ -12,7 +12,7 @@ from conftest import ROOT, write_video
 from media import decode
 
 from vadpipe.errors import InputError, UsageError
-from vadpipe.extract.decode.limits import Limits
+from vadpipe.extract.video.limits import Limits
 
 
 def test_limits_are_changed_by_name():
@@ -54,9 +54,9 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from vadpipe.errors import InputError
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
 try:
     with Decoding(Path(sys.argv[1]), Job(Size(120, square=False), decoder=sys.argv[2])) as decoding:
         print(len(list(decoding.frames())), "frames")

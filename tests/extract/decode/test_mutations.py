@@ -9,13 +9,13 @@ from conftest import write_video
 from media_factories import dhav, encode, pictures, raw_packets
 
 from vadpipe.errors import InputError
-from vadpipe.extract.decode.container import FAMILIES, sniff
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.image_folder import IMAGE_SUFFIXES
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.container import FAMILIES, sniff
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.image_folder import IMAGE_SUFFIXES
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
 
 SEEDS = {
     "mp4": ("a.mp4", {"options": {"g": "8"}}),

@@ -9,9 +9,9 @@ from media import decode, textured_frame
 from test_pictures import turn
 
 from vadpipe.errors import DecodeError
-from vadpipe.extract.decode import process
 from vadpipe.extract.extractor import Extractor
-from vadpipe.features import Features
+from vadpipe.extract.video import process
+from vadpipe.features.file import Features
 
 SIDES = [16, 24, 32, 48, 64, 96, 144]  # each but 64 has padded rows on some processor
 
@@ -19,7 +19,8 @@ SIDES = [16, 24, 32, 48, 64, 96, 144]  # each but 64 has padded rows on some pro
 _DECORD = """
 import sys
 import numpy as np
-from vadpipe.extract.decode import by_decord, child
+from vadpipe.extract.video import child
+from vadpipe.extract.video import decord_decoder as by_decord
 
 class Pixels:
     def __init__(self, array):

@@ -10,10 +10,10 @@ import pytest
 from conftest import counter_frame, read_counter, write_video
 from media import BACKENDS, decode, player
 
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.timeline import read_timeline
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.timeline import read_timeline
 
 UNIT = 0x10000
 MATRICES = {  # of the track header, as telephones write them, for a picture of 160 x 120

@@ -7,11 +7,11 @@ from faults import faulty_talker
 from media import cut_inside, cut_without_reencoding, flip_bytes, player, textured_frame
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.stills import read_stills as decode_stills
-from vadpipe.extract.decode.timeline import read_timeline
-from vadpipe.extract.pictures import read_stills
+from vadpipe.extract.stills import read_stills
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.stills import read_stills as decode_stills
+from vadpipe.extract.video.timeline import read_timeline
 
 VIDEOS = {
     "mp4": ("a.mp4", {"options": {"g": "12", "bf": "3"}}),

@@ -8,12 +8,12 @@ from conftest import write_video
 from faults import faulty_talker, left_of, taking_turns
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.decode import watched
-from vadpipe.extract.decode.frame import Size
-from vadpipe.extract.decode.job import Job
-from vadpipe.extract.decode.limits import Limits
-from vadpipe.extract.decode.process import Decoding
-from vadpipe.extract.decode.wire import MAX_MESSAGE_BYTES, Kind, parse_header
+from vadpipe.extract.video import sandboxed_process as watched
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.wire_format import MAX_MESSAGE_BYTES, Kind, parse_header
 
 SENTENCES = {
     "garbage": ("os.write(1, bytes(range(256)) * 9)", "sent (a message of|.* is not a valid Kind)"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.extract.decode.wire import FRAME, HEADER, Kind, parse_header, send, send_json
+from vadpipe.extract.video.wire_format import FRAME, HEADER, Kind, parse_header, send, send_json
 
 
 def received(speak):

@@ -14,8 +14,8 @@ from test_threshold import make_calibration
 from vadpipe.head.bags import Batch, TrainingSet
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.methods import CBCG_ONLY
-from vadpipe.head.train import Training
-from vadpipe.learning import bag_means, learn
+from vadpipe.training.cross_validation import bag_means, learn
+from vadpipe.training.loop import Training
 
 every_peer = pytest.mark.parametrize("method", PEERS)
 

@@ -1,0 +1,155 @@
+"""OpenVINO: the same network, converted once and compiled for this CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.errors import OutputError, WeightsError
+from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.files.atomic import write_bytes
+from vadpipe.weights import cache
+
+if TYPE_CHECKING:
+    import openvino
+
+    from vadpipe.extract.backbones.loading import ClipNetwork
+
+log = logging.getLogger(__name__)
+
+
+class OpenVINOEngine:
+    """On the CPU, one clip a call and one thread a call; float32, or int8 by a quantised network.
+
+    Args:
+        load: loads the backbone; called only where it has not been converted before.
+        clip_shape: (T, H, W) of each clip.
+        key: names the conversion in the cache: the backbone and the digest of its weights.
+        quantised: the same backbone in int8, converted for any shape, which is taken instead.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], ClipNetwork],
+        clip_shape: tuple[int, int, int],
+        key: str,
+        quantised: Path | None = None,
+    ) -> None:
+        import openvino
+
+        version = metadata.version("openvino")
+        precision = "float32" if quantised is None else "int8"
+        self.name = f"openvino {version} {precision} on cpu"
+        self.workers = usable_cores()
+        self.batch = 1
+        core = openvino.Core()
+        if quantised is None:
+            model = _converted(
+                core, load, (1, *clip_shape, 3), f"{key}-{'x'.join(map(str, clip_shape))}-{version}"
+            )
+        else:
+            model = _read_quantised(core, quantised)
+            model.reshape((1, *clip_shape, 3))
+        self._compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "f32",  # newer processors would choose bfloat16, and miss 1e-4
+                "NUM_STREAMS": self.workers,
+                "INFERENCE_NUM_THREADS": self.workers,
+                "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while another is idle
+            },
+        )
+        self._of_thread = threading.local()
+        # The first array that crosses into the library loads numpy there, under a lock that is held while
+        # Python may change threads; two first arrays at once then wait for each other for ever.
+        for kind in (np.uint8, np.float32):
+            openvino.Tensor(np.zeros(1, dtype=kind), shared_memory=True).data.copy()
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features or maps of a clip (1, T, H, W, 3)."""
+        request = getattr(self._of_thread, "request", None)
+        if request is None:
+            request = self._of_thread.request = self._compiled.create_infer_request()
+        request.infer({0: clips}, share_inputs=True)
+        features: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
+        return features
+
+
+def _converted(
+    core: openvino.Core, load: Callable[[], ClipNetwork], shape: tuple[int, ...], name: str
+) -> openvino.Model:
+    """Return a network from the cache, converted and kept there where it is not yet."""
+    folder = cache.folder() / "openvino" / name
+    model = _read(core, folder)
+    if model is None:
+        model = _convert(load(), shape)
+        _keep(model, folder)
+        # As the next process gets it: of one that was not written, other last bits may come.
+        model = _read(core, folder) or model
+    return model
+
+
+def _convert(network: ClipNetwork, shape: tuple[int, ...]) -> openvino.Model:
+    import openvino
+    import torch
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of sizes that it takes as constants, which they are
+        return openvino.convert_model(
+            network, example_input=torch.zeros(shape, dtype=torch.uint8), input=[shape]
+        )
+
+
+def _keep(model: openvino.Model, folder: Path) -> None:
+    """Write a converted model to the cache; its digest comes last, and without it nothing is read."""
+    import openvino
+
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            made = Path(temporary, "model.xml")
+            openvino.save_model(model, made, compress_to_fp16=False)
+            parts = [made.read_bytes(), made.with_suffix(".bin").read_bytes()]
+        for name, content in zip(("model.xml", "model.bin"), parts, strict=True):
+            write_bytes(folder / name, content)
+        write_bytes(folder / "sha256", _digest(*parts).encode())
+    except (OSError, OutputError) as error:  # it is converted again next time
+        log.info("the converted backbone is not kept: %s", error)
+
+
+def _read(core: openvino.Core, folder: Path) -> openvino.Model | None:
+    try:
+        parts = [(folder / name).read_bytes() for name in ("model.xml", "model.bin")]
+        if (folder / "sha256").read_text() != _digest(*parts):
+            log.warning("%s: the converted backbone is damaged and made anew", folder)
+            return None
+        return core.read_model(folder / "model.xml")
+    except (OSError, RuntimeError):
+        return None
+
+
+def _read_quantised(core: openvino.Core, file: Path) -> openvino.Model:
+    try:
+        return core.read_model(file)
+    except RuntimeError as error:
+        step = "Install vadpipe again, or use --precision float32."
+        raise WeightsError(
+            "OpenVINO cannot read the quantised backbone", file=file, next_step=step
+        ) from error
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

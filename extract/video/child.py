@@ -1,0 +1,117 @@
+"""The process that decodes one video and can be lost: ``python -m vadpipe.extract.video.child JOB``.
+
+It writes the video's timeline and then its frames to standard output (see
+:mod:`vadpipe.extract.video.wire_format`), or the error that kept it from that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+import numpy as np
+
+from vadpipe.errors import InputError, OutputError
+from vadpipe.extract.video.decoders import DECODERS
+from vadpipe.extract.video.frame import Frame, Reading
+from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.limits import Limits, confine_this_process
+from vadpipe.extract.video.stills import read_stills
+from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.wire_format import FRAME, Kind, send, send_json
+
+_SIGN_OF_LIFE_S = 1.0
+
+
+def main() -> None:
+    """Do the job that the first argument describes."""
+    die_with_parent()
+    job = Job.from_json(sys.argv[1])
+    report(lambda output: run(job, output), job.limits)
+
+
+def report(work: Callable[[int], None], limits: Limits) -> NoReturn:
+    """Do the work of this process, tell the other end what kept it from being done, and end.
+
+    Args:
+        work: takes the descriptor that messages are written to.
+        limits: those that the work holds to.
+    """
+    output = os.dup(sys.stdout.fileno())
+    readers = select.poll()
+    readers.register(output, 0)
+    if readers.poll(0):  # it was gone before its end could be told
+        os._exit(1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with frames
+    try:
+        work(output)
+    except BrokenPipeError:  # nobody listens any more
+        os._exit(1)
+    except (InputError, OutputError) as error:
+        content = {"kind": type(error).__name__, "reason": error.reason, "next_step": error.next_step}
+        send_json(output, Kind.FAILED, content)
+    except MemoryError:
+        reason = f"needs more than the {limits.memory_bytes / 2**30:.1f} GiB of memory that it may have"
+        step = "Raise it with --limit memory_bytes=NUMBER where you trust the file."
+        send_json(output, Kind.FAILED, {"kind": "InputError", "reason": reason, "next_step": step})
+    os._exit(0)  # decoders can hang or crash while they are taken down
+
+
+def run(job: Job, output: int) -> None:
+    """Send the timeline of the job's video, then the frames that it asks for."""
+    # Imported before the process is confined: its libraries are opened here.
+    frames_of = DECODERS[job.decoder].frames()
+    if stat.S_ISDIR(os.fstat(job.descriptor).st_mode):
+        import vadpipe.extract.video.image_frames  # noqa: F401
+    confine_this_process(job.limits.memory_bytes if job.device == "cpu" else None)
+    alive = sign_of_life(output)
+    path = f"/dev/fd/{job.descriptor}"  # the video's name never reaches a decoder
+    timeline = read_timeline(path, job.limits, alive, assume_fps=job.assume_fps)
+    send_json(output, Kind.TIMELINE, timeline.to_record())
+    send(output, Kind.TIMES, np.ascontiguousarray(timeline.times_s).data)
+    if job.stills_s is not None:
+        _send_frames(output, read_stills(path, timeline, job.stills_s, job.size, job.limits, alive))
+        send(output, Kind.DONE)
+    else:
+        wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
+        wanted[job.sampling.seen(timeline.times_s, timeline.end_s).ravel()] = True
+        reading = Reading(path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive)
+        _send_frames(output, frames_of(reading))
+        send(output, Kind.DONE, np.packbits(reading.decoded).data)
+
+
+def _send_frames(output: int, frames: Iterable[Frame]) -> None:
+    for number, pixels in frames:
+        height, width = pixels.shape[:2]
+        send(output, Kind.FRAME, FRAME.pack(number, height, width), np.ascontiguousarray(pixels).data)
+
+
+def sign_of_life(output: int) -> Callable[[], None]:
+    """Return what says, once a second at most, that work goes on."""
+    last_s = time.monotonic()
+
+    def alive() -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s > _SIGN_OF_LIFE_S:
+            last_s = now_s
+            send(output, Kind.ALIVE)
+
+    return alive
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone, however that ended."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    main()

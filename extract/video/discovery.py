@@ -1,0 +1,225 @@
+"""From what the user names (files, folders, patterns) to the list of videos to read."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vadpipe.errors import InputError, UsageError, VadpipeError, printable
+from vadpipe.extract.video.container import SUFFIXES, names_address, no_such_file
+from vadpipe.extract.video.image_folder import image_state, is_image_sequence, list_images
+from vadpipe.extract.video.lists import names_list, read_list
+
+_PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|preview\.mp4|event-\d{3,}\.(mp4|mkv))$")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Video:
+    r"""A video that was asked for.
+
+    Attributes:
+        path: where it is.
+        name: its path below the folder that was given, that folder's name included, with ``/``.
+            ``vadpipe extract videos/`` gives ``videos/fight/a.mp4``; naming the file alone gives
+            ``fight/a.mp4``. Labels come from these folders, and feature files are laid out by them.
+            Bytes that are no UTF-8 are written as ``\xff``.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def stem(self) -> str:
+        """What its results are called: the file's name without suffix, or the name of an image sequence."""
+        return self.path.name if os.path.isdir(self.path) else self.path.stem  # noqa: PTH112
+
+    @property
+    def place(self) -> str:
+        """Digest of the absolute path: knows a file however it was named, and reveals no path."""
+        return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
+
+    def state(self) -> tuple[int, int]:
+        """Return its size in bytes and the time of its last change in ns.
+
+        Of an image sequence it is the size of all pictures, and a number that changes with any of them.
+
+        Raises:
+            InputError: where it is gone.
+        """
+        if os.path.isdir(self.path):  # noqa: PTH112
+            return image_state(self.path)
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=self.path) from error
+        return stat.st_size, stat.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video, or something named as one, that could not be used, and why."""
+
+    path: Path
+    error: VadpipeError
+
+
+def named_video(path: str | os.PathLike[str]) -> Video:
+    """Return the video of a file that is named outright: it carries the name of its folder."""
+    absolute = located(path)
+    return Video(Path(path), text("/".join(absolute.parts[-2:]).lstrip("/")))
+
+
+def find_videos(
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> tuple[list[Video], list[Failure]]:
+    """Expand files, folders (recursively), patterns and lists, in the order given, each video once.
+
+    A folder of numbered pictures and nothing else is a video, see
+    :mod:`vadpipe.extract.video.image_folder`; its pictures are never videos of their own.
+
+    A folder is searched for files with a video's suffix, in sorted order, links followed; hidden ones are
+    left out and, with a warning, what ``score`` made (``NAME.annotated.mp4``, ``NAME.event-001.mp4``). A
+    file that is named outright is taken whatever its name, and may turn out to be missing when it is opened.
+    A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text ``@list.txt`` names a
+    list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.video.lists`.
+
+    Returns:
+        The videos, and what was named but cannot be used (an empty folder, a pattern without match).
+
+    Raises:
+        UsageError: for an empty name, that would mean the current folder; for a list that cannot be read.
+    """
+    videos: dict[Path, Video] = {}
+    failures: list[Failure] = []
+    # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
+    for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
+        if names_address(path):
+            what = no_such_file(path)
+            failures.append(Failure(Path(what.file or path), what))  # without the password
+            continue
+        unreadable: list[OSError] = []
+        found, reason = _expand(path, unreadable)
+        found = _without_products(path, found)
+        for error in unreadable:
+            reason = f"cannot be searched: {error.strerror}"
+            failures.append(Failure(Path(error.filename), InputError(reason, file=error.filename)))
+        if not found and not unreadable:
+            suffixes = " ".join(sorted(SUFFIXES))
+            hint = f"Looked for folders of numbered pictures and files ending in {suffixes}."
+            failures.append(Failure(path, InputError(reason, file=path, next_step=hint)))
+        for video in found:
+            videos.setdefault(located(video.path), video)
+    return list(videos.values()), failures
+
+
+def _listed(inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]) -> Iterator[Path]:
+    """Yield what was given, each list replaced by what it names."""
+    for given in inputs:
+        if not os.fspath(given):
+            raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
+        if not names_list(given):
+            yield Path(given)
+            continue
+        listed = read_list(os.fspath(given))
+        if not listed:
+            failures.append(Failure(Path(given), InputError("the list names no video", file=given)))
+        yield from listed
+
+
+def _without_products(path: Path, found: list[Video]) -> list[Video]:
+    """Leave out what ``score`` made of the videos of a folder: its own pictures would be scored again."""
+    if not os.path.isdir(path):  # noqa: PTH112
+        return found
+    kept = [video for video in found if not _PRODUCT.search(video.path.name)]
+    if len(kept) < len(found):
+        example = next(video.path for video in found if _PRODUCT.search(video.path.name))
+        log.warning(
+            "%s: left out %d videos that vadpipe made, such as %s; name those that you want",
+            printable(path), len(found) - len(kept), printable(example.name),
+        )  # fmt: skip
+    return kept
+
+
+def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
+    """Return the videos that a name stands for, and what to say where there is none."""
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
+        return list(_in_folder(path, unreadable)), "holds no video"
+    if not os.path.lexists(path) and glob.has_magic(str(path)):
+        # Path.glob refuses absolute patterns.
+        matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
+        found = [
+            _in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
+        ]
+        return [video for videos in found for video in videos], "matches no video"
+    return [named_video(path)], ""
+
+
+def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
+    """Yield the videos below a folder, or the folder itself where it is an image sequence."""
+    try:
+        list_images(folder)
+    except InputError:
+        yield from in_folder(folder, unreadable, SUFFIXES, image_sequences=True)
+    else:
+        # As "." it has no name, and no place beside it.
+        yield named_video(folder if folder.name not in ("", "..") else located(folder))
+        below = in_folder(folder, unreadable, SUFFIXES, image_sequences=True)
+        yield from (video for video in below if located(video.path) != located(folder))
+
+
+def in_folder(
+    folder: Path, unreadable: list[OSError], suffixes: Collection[str], *, image_sequences: bool = False
+) -> Iterator[Video]:
+    """Yield the files below a folder with one of the suffixes; what cannot be searched is noted.
+
+    Where ``image_sequences`` are wanted, so are the folders that are some.
+    """
+    root = located(folder).name
+    entered: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=unreadable.append, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:  # a link that leads back
+            folders.clear()
+            continue
+        entered.add(real)
+        # Links last: a folder is found under its own name first.
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")),
+            key=lambda name: (Path(place, name).is_symlink(), name),
+        )
+        if image_sequences and is_image_sequence(Path(place), files):
+            below = Path(place).relative_to(folder).parts
+            yield Video(Path(place), text("/".join(part for part in (root, *below) if part)))
+            continue
+        for name in sorted(files):
+            path = Path(place, name)
+            if path.suffix.lower() in suffixes and not name.startswith("."):
+                below = path.relative_to(folder).parts
+                yield Video(path, text("/".join(part for part in (root, *below) if part)))
+
+
+def located(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without ``..``.
+
+    Links are left as they are, since a label may lie in a link's name; only where ``..`` follows, they
+    have to be resolved to know what it means.
+    """
+    given = Path(path)
+    if ".." not in given.parts:
+        return Path(os.path.abspath(given))  # noqa: PTH100
+    if given.name == "..":
+        return Path(os.path.realpath(given))
+    return Path(os.path.realpath(given.parent)) / given.name
+
+
+def text(name: str) -> str:
+    """Return a file's name as text that can be written anywhere."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

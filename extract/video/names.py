@@ -1,0 +1,152 @@
+"""The rule by which a video is known, though lists, videos and features spell its name differently.
+
+A video's *bare* name is the last part of its path without what says how it was encoded or what was made of
+it: a video's suffix, :data:`TAILS` and the number of a crop. ``Abuse/Abuse028_x264.mp4`` and
+``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, which
+all are ``Normal003``. Two names mean the same video where their bare names are equal, unless both end in the
+number of a crop and these differ. Where names are equal as written, or but for a video's suffix, only these
+count.
+
+Folders tell apart what has one bare name: they count from the innermost outwards as far as both names have
+them, and of several candidates those that agree in the most folders are meant.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from vadpipe.extract.video.container import SUFFIXES
+
+TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
+"""Ends of names that say how a video was encoded or what was made of it, not which one it is."""
+
+_NAMED = 3
+_CROP = re.compile(r"__\d$")
+
+
+class Names:
+    """Names of videos, to be found by other spellings.
+
+    Args:
+        names: with ``/``; the same name twice is two candidates.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._known: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for name in names:
+            folders, last = _parted(name)
+            self._known.setdefault(bare(last), []).append((folders, name))
+
+    def find(self, name: str) -> list[str]:
+        """Return the names that mean the same video: none, one, or several between which nothing decides."""
+        folders, last = _parted(name)
+        agreed = [
+            (_likeness(last, _parted(known)[1]), min(len(others), len(folders)), known)
+            for others, known in self._known.get(bare(last), [])
+            if all(a == b for a, b in zip(reversed(others), reversed(folders), strict=False))
+        ]
+        best = max((fit[:2] for fit in agreed if fit[0]), default=None)
+        return [known for likeness, depth, known in agreed if (likeness, depth) == best]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which of the names that are wanted are there.
+
+    Attributes:
+        found: the name that is there, by the one that is wanted, in the order of these.
+        missing: wanted, and not there.
+        ambiguous: for each wanted name that fits several, or one that others fit too, what it fits.
+        superfluous: there, and wanted by none.
+        elsewhere: those of ``found`` that lie in other folders than the wanted name says.
+    """
+
+    found: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    ambiguous: dict[str, list[str]] = field(default_factory=dict)
+    superfluous: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def tell(self, log: logging.Logger) -> None:
+        """Warn of the videos of a truth that have no features, or not clearly theirs."""
+        tell(log, "videos of the truth without features", self.missing)
+        tell(log, "videos of the truth with several feature files, or that share one", [*self.ambiguous])
+        moved = [f"{name} -> {self.found[name]}" for name in self.elsewhere]
+        tell(log, "videos of the truth found in another folder", moved)
+
+
+def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
+    """Find many names among many others.
+
+    Data sets name each video once, and people keep them in folders of their own. So a wanted name that fits
+    none with its folders is looked for without them, unless folders are all that tells it from another wanted
+    name.
+
+    Args:
+        wanted: names that a data set lists.
+        there: names of the videos or features that are at hand.
+    """
+    there, wanted = list(there), list(dict.fromkeys(wanted))
+    names = Names(there)
+    candidates = {name: names.find(name) for name in wanted}
+    shared = Counter(bare(_parted(name)[1]) for name in wanted)
+    lasts = {name: _parted(name)[1] for name, fits in candidates.items() if not fits}
+    elsewhere = {name: names.find(last) for name, last in lasts.items() if shared[bare(last)] == 1}
+    candidates |= elsewhere
+    claims = Counter(known for fits in candidates.values() for known in {*fits})
+    result = Match()
+    for name, fits in candidates.items():
+        if not fits:
+            result.missing.append(name)
+        elif len(fits) > 1 or claims[fits[0]] > 1:
+            result.ambiguous[name] = fits
+        else:
+            result.found[name] = fits[0]
+            if name in elsewhere:
+                result.elsewhere.append(name)
+    result.superfluous.extend(name for name in dict.fromkeys(there) if not claims[name])
+    return result
+
+
+def tell(log: logging.Logger, what: str, names: Sequence[str]) -> None:
+    """Warn of some names, how many they are and the first of them; of none, say nothing."""
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)
+
+
+def bare(name: str) -> str:
+    """Return the part of a name without folders that says which video it is."""
+    shorter = _CROP.sub("", name)
+    for tail in (*SUFFIXES, *TAILS):
+        if shorter.lower().endswith(tail) and len(shorter) > len(tail):
+            shorter = shorter[: -len(tail)]
+    if shorter != name:
+        return bare(shorter)
+    return re.sub(r"^Normal_Videos_?(?=\d)", "Normal", name)
+
+
+def _likeness(one: str, other: str) -> int:
+    """Return how much alike two names of one bare name are; 0 where they are different crops."""
+    stems = [_without_suffix(name) for name in (one, other)]
+    if stems[0] == stems[1]:
+        return 3 if one == other != stems[0] else 2  # beside a.mp4 and a.avi, a may be either
+    crops = {crop[0] for stem in stems if (crop := _CROP.search(stem))}
+    return 0 if len(crops) > 1 else 1
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _parted(name: str) -> tuple[tuple[str, ...], str]:
+    *folders, last = PurePosixPath(name).parts or ("",)
+    return tuple(folders), last

@@ -1,0 +1,212 @@
+"""Ablate the method: features of labelled videos in; what each of its parts is worth out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from vadpipe.ablation.comparison import Comparison, Measured
+from vadpipe.ablation.data import Data, load_data
+from vadpipe.ablation.folds import deal
+from vadpipe.ablation.plot import plot_differences
+from vadpipe.ablation.records import write_csv, write_json
+from vadpipe.ablation.report import write_report
+from vadpipe.ablation.results import Ablation, FailedRun, Plan
+from vadpipe.ablation.rows import Row, choose_rows
+from vadpipe.ablation.runs import Job, Run, key_of
+from vadpipe.ablation.worker import Task
+from vadpipe.ablation.workers import do_all
+from vadpipe.errors import UsageError, VadpipeError
+from vadpipe.evaluation.frame_scores import Lengths
+from vadpipe.extract.engines.device import choose_device
+from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.files.atomic import check_writable
+from vadpipe.head.settings import HeadSettings
+
+log = logging.getLogger(__name__)
+
+_WRITERS = {
+    "ablation.md": write_report,
+    "ablation.csv": write_csv,
+    "ablation.json": write_json,
+    "ablation.png": plot_differences,
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an ablation is.
+
+    Attributes:
+        n_done, n_jobs: runs that are done or have failed, and how many there are in all.
+        job: the one that has just ended; None at the beginning.
+        auc: its frame ROC-AUC at the selected step; None where it failed.
+    """
+
+    n_done: int
+    n_jobs: int
+    job: Job | None = None
+    auc: float | None = None
+
+
+def ablate(
+    features: str | os.PathLike[str] = "features",
+    *,
+    truth: str | os.PathLike[str],
+    output: str | os.PathLike[str] = "ablation",
+    folds: int = 4,
+    seeds: int = 5,
+    partitions: int = 1,
+    rows: Sequence[str] | None = None,
+    own_rows: Iterable[Row] = (),
+    settings: HeadSettings | None = None,
+    backbone: str | None = None,
+    lengths: Lengths = "near",
+    bootstrap: int = 1000,
+    workers: int | None = None,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+    on_failure: Callable[[FailedRun], None] | None = None,
+) -> Ablation:
+    """Train and test variants of the method over scene-disjoint folds and seeds, and compare them in pairs.
+
+    For each row, fold and seed a head learns from the video-level labels of the other folds and scores
+    the fold's videos; the truth about frames only judges. Each run leaves a file below ``output/runs``, by
+    which it is not done again while its settings, videos, folds and code stay the same. ``ablation.md``,
+    ``.csv``, ``.json`` and ``.png`` are written in the end.
+
+    Args:
+        features: folder that ``extract`` wrote.
+        truth: CSV ``video,frames,anomalies[,class][,group]``; a video with any anomaly is abnormal,
+            and videos of one group are never parted.
+        output: folder for the results.
+        folds: into how many parts the videos are dealt.
+        seeds: trainings of each row and fold, with seeds from 0 up.
+        partitions: in how many ways the videos are dealt; seed s takes way s modulo this.
+        rows: which rows to run, by name, of :data:`vadpipe.ablation.rows.ROWS` and ``own_rows``; all by
+            default.
+        own_rows: further rows.
+        settings: of the full method, from which each row differs.
+        backbone: use only the features of this backbone.
+        lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
+            ``"any"`` compares the frames that both have.
+        bootstrap: resamples of the intervals over scenes; 0 for none.
+        workers: processes, each with one thread; as many as there are usable processors by default.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        on_progress: called at the beginning and after each run.
+        on_failure: called at once for each run that could not be done.
+
+    Raises:
+        UsageError: where an argument, a row or the truth is off, or the videos cannot be dealt.
+        FeatureError: where features are missing, broken, of several recipes, or of another length.
+        InputError: where no video of the truth has features.
+        OutputError: where results cannot be written.
+    """
+    workers = usable_cores() if workers is None else workers
+    _check(lengths, partitions, seeds=seeds, workers=workers)
+    if bootstrap < 0:
+        raise UsageError(
+            f"bootstrap {bootstrap} is negative", next_step="Use 0 for no intervals over scenes."
+        )
+    base, target = settings or HeadSettings(), Path(output)
+    chosen = choose_rows(base, own_rows, rows)
+    for name, other in chosen.same.items():
+        log.info("row %r has the settings of %r and is not run", name, other)
+    place = str(choose_device(device))
+    data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
+    decks = [deal(data.truths, folds, deck) for deck in range(partitions)]
+    plan = Plan(Path(truth), base, chosen.rows, chosen.same, decks, seeds, bootstrap, place)
+    check_writable(target)
+
+    jobs = jobs_of(plan, data, target / "runs")
+    done = {job: run for job in jobs if (run := Run.find(job.file, job.key)) is not None}
+    n_kept = len(done)
+    failed = _do(jobs, done, plan, data, workers, on_progress, on_failure)
+    measured = [Measured.of(job, done[job], data) for job in jobs if job in done]
+    shape = plan.n_seeds, plan.n_folds
+    log.info("figures of %d runs, and %d resamples for their intervals", len(measured), bootstrap)
+    comparison = Comparison(measured, data, shape, resamples=bootstrap)
+    result = Ablation(
+        plan=plan,
+        data=data,
+        measured=measured,
+        n_kept=n_kept,
+        failed=failed,
+        summaries=comparison.summaries(),
+        differences=comparison.differences(),
+        files=[],
+    )
+    return _write(result, target) if measured else result
+
+
+def jobs_of(plan: Plan, data: Data, folder: Path) -> list[Job]:
+    """Return all runs, seed by seed, so that whatever interrupts them leaves whole seeds behind."""
+    jobs = []
+    for seed in range(plan.n_seeds):
+        for row in plan.rows:
+            settings = row.settings(plan.base)
+            for fold, test in enumerate(plan.folds(seed)):
+                key = key_of(data, settings, test, seed, plan.device)
+                file = folder / row.folder / f"fold{fold}-seed{seed}.safetensors"
+                jobs.append(Job(row.name, fold, seed, settings, tuple(test), key, file))
+    return jobs
+
+
+def _do(
+    jobs: Sequence[Job],
+    done: dict[Job, Run],
+    plan: Plan,
+    data: Data,
+    workers: int,
+    on_progress: Callable[[Progress], None] | None,
+    on_failure: Callable[[FailedRun], None] | None,
+) -> list[FailedRun]:
+    """Do the runs that are not done, add them to ``done``, and return those that failed."""
+    failed: list[FailedRun] = []
+
+    def tell(job: Job | None = None, auc: float | None = None) -> None:
+        if on_progress is not None:
+            on_progress(Progress(len(done) + len(failed), len(jobs), job, auc))
+
+    def ended(job: Job, error: VadpipeError | None) -> None:
+        run = None if error else Run.find(job.file, job.key)
+        if run is None:
+            failed.append(FailedRun(job, error or VadpipeError("its file is gone", file=job.file)))
+            if on_failure is not None:
+                on_failure(failed[-1])
+            tell(job)
+            return
+        done[job] = run
+        auc = run.record.test_auc[run.record.steps["selected"]]
+        log.info("%s: frame ROC-AUC %.3f at step %d", job, auc, run.record.steps["selected"])
+        tell(job, auc)
+
+    tell()
+    task = Task(data, plan.device, log.isEnabledFor(logging.DEBUG))
+    do_all([job for job in jobs if job not in done], task, workers, ended)
+    return failed
+
+
+def _write(result: Ablation, folder: Path) -> Ablation:
+    names = [name for name in _WRITERS if name != "ablation.png" or result.differences]
+    result = replace(result, files=[folder / name for name in names])
+    for file in result.files:
+        _WRITERS[file.name](result, file)
+    return result
+
+
+def _check(lengths: str, partitions: int, **counts: int) -> None:
+    for name, count in {"partitions": partitions, **counts}.items():
+        if count < 1:
+            raise UsageError(f"{count} {name} are too few", next_step=f"Use 1 or more {name}.")
+    if partitions > counts["seeds"]:
+        raise UsageError(
+            f"{partitions} partitions need as many seeds, and there are {counts['seeds']}",
+            next_step="Use fewer --partitions, or more --seeds.",
+        )
+    if lengths not in get_args(Lengths):
+        raise UsageError(f"lengths are 'near' or 'any', not {lengths!r}")

@@ -1,0 +1,80 @@
+"""Folds: each video is tested once, by a head that has seen no video of its group."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from vadpipe.errors import UsageError
+from vadpipe.evaluation.truth import Truth
+
+Kind = tuple[bool, bool]
+
+
+def deal(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[list[str]]:
+    """Deal videos into folds; groups stay whole, and each kind of group is spread evenly.
+
+    A group's kind is whether it has anomalous frames, normal ones, or both. Within a kind the groups are
+    shuffled and then dealt, the largest first, each to the fold that has the fewest videos of that kind
+    (of several: the fewest videos). So single videos go round the folds.
+
+    Args:
+        truths: V videos; one without a group is a group by itself.
+        n_folds: 2 or more.
+        deck: which shuffle; the same number deals the same folds.
+
+    Returns:
+        The names of the videos of each fold, in the order of ``truths``.
+
+    Raises:
+        UsageError: where a fold would have no anomalous or no normal frame to test, or its complement no
+            abnormal or no normal video to learn from.
+    """
+    if n_folds < 2:
+        raise UsageError(f"{n_folds} folds leave nothing to learn from", next_step="Use 2 folds or more.")
+    groups: dict[str, list[Truth]] = {}
+    for truth in truths:
+        groups.setdefault(truth.group or truth.video, []).append(truth)
+    by_kind: dict[Kind, list[str]] = {}
+    for name in sorted(groups):
+        by_kind.setdefault(_kind(groups[name]), []).append(name)
+    fold_of: dict[str, int] = {}
+    in_total = [0] * n_folds
+    rng = random.Random(deck)
+    for kind in sorted(by_kind):
+        names, of_kind = by_kind[kind], [0] * n_folds
+        rng.shuffle(names)
+        for name in sorted(names, key=lambda name: -len(groups[name])):
+            fold = min(range(n_folds), key=lambda index: (of_kind[index], in_total[index], index))
+            fold_of[name] = fold
+            of_kind[fold] += len(groups[name])
+            in_total[fold] += len(groups[name])
+    folds = [
+        [truth for truth in truths if fold_of[truth.group or truth.video] == at] for at in range(n_folds)
+    ]
+    _check(folds, {kind: len(names) for kind, names in by_kind.items()})
+    return [[truth.video for truth in fold] for fold in folds]
+
+
+def _kind(group: Sequence[Truth]) -> Kind:
+    """Return whether the group has anomalous frames, and whether it has normal ones."""
+    return any(truth.abnormal for truth in group), any(not truth.frames().all() for truth in group)
+
+
+def _check(folds: Sequence[Sequence[Truth]], n_groups: dict[Kind, int]) -> None:
+    for at, fold in enumerate(folds):
+        rest = [truth for other in folds if other is not fold for truth in other]
+        lacks = {
+            "anomalous frames to test": _kind(fold)[0],
+            "normal frames to test": _kind(fold)[1],
+            "abnormal videos to learn from": any(truth.abnormal for truth in rest),
+            "normal videos to learn from": not all(truth.abnormal for truth in rest),
+        }
+        for what, there in lacks.items():
+            if not there:
+                n_anomalous = sum(count for (anomalous, _), count in n_groups.items() if anomalous)
+                raise UsageError(
+                    f"fold {at + 1} of {len(folds)} would have no {what}: of {sum(n_groups.values())} "
+                    f"groups, {n_anomalous} have anomalies",
+                    next_step="Use fewer folds (--folds), or a truth with more groups of that kind.",
+                )

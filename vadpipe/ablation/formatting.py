@@ -1,0 +1,60 @@
+"""How figures, intervals and counts are written, in every report alike."""
+
+from __future__ import annotations
+
+from vadpipe.ablation.comparison import Difference, Summary
+from vadpipe.ablation.results import Ablation
+
+NOTHING = "-"
+
+
+def number(value: float | None) -> str:
+    """Return ``0.837``; figures of 10 and more have one digit."""
+    if value is None:
+        return NOTHING
+    return f"{value:.3f}" if abs(value) < 9.9995 else f"{value:.1f}"
+
+
+def signed(value: float | None) -> str:
+    """Return ``+0.009``, with a real minus sign."""
+    if value is None:
+        return NOTHING
+    digits = 3 if abs(value) < 9.9995 else 1
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def shown(summary: Summary | None) -> str:
+    """Return ``0.837 (0.008)``: the mean, and the deviation over seeds where there are several."""
+    if summary is None or summary.mean is None:
+        return NOTHING
+    return number(summary.mean) + (f" ({number(summary.deviation)})" if summary.deviation is not None else "")
+
+
+def over_seeds(difference: Difference | None) -> str:
+    """Return ``−0.006 to +0.025``."""
+    if difference is None or difference.over_seeds is None:
+        return NOTHING
+    return " to ".join(map(signed, difference.over_seeds))
+
+
+def over_scenes(difference: Difference | None) -> str:
+    """Return ``−0.006 to +0.025``, and how many resamples did not have the figure."""
+    scenes = None if difference is None else difference.over_scenes
+    if scenes is None or scenes.low is None:
+        return NOTHING
+    undefined = f" ({scenes.n_undefined} undefined)" if scenes.n_undefined else ""
+    return f"{signed(scenes.low)} to {signed(scenes.high)}{undefined}"
+
+
+def counts(result: Ablation) -> str:
+    """Return how many videos, groups, folds and seeds there are, in a sentence."""
+    plan, truths = result.plan, result.data.truths
+    n_abnormal = sum(truth.abnormal for truth in truths)
+    n_mixed = sum(truth.abnormal and not truth.frames().all() for truth in truths)
+    n_groups = len({truth.group for truth in truths})
+    dealt = f", dealt in {len(plan.decks)} ways" if len(plan.decks) > 1 else ""
+    return (
+        f"{len(truths)} videos ({len(truths) - n_abnormal} normal, {n_abnormal} abnormal, {n_mixed} of these "
+        f"with normal frames too) in {n_groups} groups; {plan.n_folds} folds that part no group{dealt}; "
+        f"{plan.n_seeds} seed{'s' if plan.n_seeds > 1 else ''}; {len(result.measured)} runs"
+    )

@@ -1,0 +1,214 @@
+"""What the command line shows a person: bars while it works, and the table after fitting."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vadpipe.errors import printable
+from vadpipe.output.timecode import clock
+
+if TYPE_CHECKING:
+    from vadpipe.ablation.ablate import Progress as RunReport
+    from vadpipe.extract.run import Progress as VideoReport
+    from vadpipe.head.checkpoint import Calibration
+    from vadpipe.training.cross_validation import Check
+    from vadpipe.training.fit import Fit
+
+
+class _Bar:
+    """A bar that is drawn only on a terminal, and cleared when the work ends."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TextColumn("left:"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._what = what
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class VideoProgress(_Bar):
+    """How many videos are done, how far the current one has been read, and the time left for all."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        super().__init__(what, quiet=quiet)
+        self._task = self._progress.add_task(what, total=1.0, state="")
+
+    def __call__(self, report: VideoReport) -> None:
+        """Show a report."""
+        what = report.doing or self._what
+        self._progress.update(
+            self._task,
+            completed=report.share_of_all,
+            description=f"{what} {report.index + 1}/{report.n_videos} {escape(report.video.name)}",
+            state=_read(report),
+        )
+
+
+class VideoLines:
+    """The same as lines on standard error, one now and then: for logs, or as JSON for scripts.
+
+    Args:
+        what: is done with the videos.
+        write: writes a line.
+        as_json: whether each is an object of JSON; else it is text.
+        every_s: seconds between two lines of one video.
+    """
+
+    def __init__(
+        self, what: str, write: Callable[[str], None], *, as_json: bool, every_s: float | None = None
+    ) -> None:
+        self._what, self._write, self._as_json = what, write, as_json
+        self._every_s = (1.0 if as_json else 10.0) if every_s is None else every_s
+        self._began_s = time.monotonic()
+        self._said_s, self._said = -math.inf, (-1, "")
+
+    def __call__(self, report: VideoReport) -> None:
+        """Write a line of a report, where the last one is old enough or was of something else."""
+        now_s, about = time.monotonic(), (report.index, report.doing)
+        if about == self._said and now_s - self._said_s < self._every_s:
+            return
+        self._said_s, self._said = now_s, about
+        share = report.share_of_all
+        left_s = (now_s - self._began_s) * (1 - share) / share if 0 < share < 1 else None
+        self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
+
+    def _json(self, report: VideoReport, left_s: float | None) -> str:
+        return json.dumps(
+            {
+                "kind": "progress",
+                "doing": report.doing or self._what,
+                "video": str(report.video.path),
+                "index": report.index,
+                "n_videos": report.n_videos,
+                "done_s": round(report.done_s, 3),
+                "total_s": round(report.total_s, 3),
+                "share_of_all": round(report.share_of_all, 4),
+                "left_s": None if left_s is None else round(left_s, 1),
+            }
+        )
+
+    def _text(self, report: VideoReport, left_s: float | None) -> str:
+        left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
+        read = f"{_read(report)} ".lstrip()
+        what, place = report.doing or self._what, f"{report.index + 1}/{report.n_videos}"
+        return (
+            f"{what} {place} {printable(report.video.path)}: {read}({report.share_of_all:.0%} of all){left}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+def _read(report: VideoReport) -> str:
+    """Say how much of a video has been read, in its own time, once its length is known."""
+    total_s = report.total_s
+    return f"{clock(report.done_s, total_s)} of {clock(total_s, total_s)}" if total_s else ""
+
+
+class StepProgress(_Bar):
+    """How many training steps are done."""
+
+    def __init__(self, what: str, *, total: int, quiet: bool) -> None:
+        super().__init__(what, quiet=quiet)
+        self._task = self._progress.add_task(what, total=total, state="")
+
+    def __call__(self, check: Check) -> None:
+        """Show a check."""
+        auc = "" if check.auc is None else f", AUC of unseen videos {check.auc:.3f}"
+        self._progress.update(self._task, completed=check.step, state=f"loss {check.mil:.3f}{auc}")
+
+
+class RunProgress(_Bar):
+    """How many runs are done, and how the last one went."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        super().__init__(what, quiet=quiet)
+        self._task = self._progress.add_task(what, total=None, state="")
+
+    def __call__(self, report: RunReport) -> None:
+        """Show a report."""
+        state = "" if report.job is None else escape(str(report.job))
+        if report.auc is not None:
+            state += f": frame ROC-AUC {report.auc:.3f}"
+        self._progress.update(
+            self._task,
+            total=report.n_jobs,
+            completed=report.n_done,
+            description=f"{self._what} {report.n_done}/{report.n_jobs}",
+            state=state,
+        )
+
+
+def print_fit(result: Fit) -> None:
+    """Print what was learned from what, as a short table on standard output."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    kinds = Counter(
+        (label.reason, "abnormal" if label.abnormal else "normal") for label in result.labels.values()
+    )
+    for (reason, kind), count in sorted(kinds.items()):
+        table.add_row(escape(reason), f"{count} videos, {kind}")
+    if result.unused:
+        table.add_row("without a label", f"{len(result.unused)} videos, not used")
+    auc, found = result.auc, result.threshold
+    table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
+    table.add_row(
+        "video-level AUC of unseen videos",
+        "-, too few groups of videos to judge; the last step is taken" if auc is None else f"{auc:.3f}",
+    )
+    table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
+    videos = "unseen {} videos" if found.unseen else "{} training videos"
+    table.add_row(f"{videos.format('abnormal')} found", f"{found.n_abnormal_flagged} of {found.n_abnormal}")
+    table.add_row(
+        f"{videos.format('normal')} with an alarm",
+        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their time",
+    )
+    table.add_row("head", escape(str(result.head)))
+    # In a pipe nothing is cut short: paths and counts are for scripts then.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def _how_found(found: Calibration) -> str:
+    """Say what a threshold keeps to."""
+    footage = f"{found.hours * 60:.1f} min of normal video" + (
+        "" if found.unseen else " that it learned from"
+    )
+    alarms = f"{found.alarms} false alarms in {footage}"
+    if found.method == "rate":
+        return f"{alarms} ({found.per_hour:g} an hour were asked for)"
+    if found.method == "balanced":
+        return f"{alarms}; lowered, as no abnormal video reached the one found on normal videos"
+    text = f"{100 * found.quantile:g}% of normal snippets lie below it; {alarms}"
+    return text + (", too little to tell an hourly rate" if found.per_hour * found.hours < 1 else "")

@@ -1,0 +1,158 @@
+"""Events: the stretches of a curve that lie at or above a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.errors import UsageError
+
+MERGE_GAP_S = 1.0
+"""Stretches less than this apart are one event."""
+
+_ROUNDING_S = 2e-6  # a second made of 24 frames may be a little less than one, also when times are written
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """What makes an event of the frames above a threshold.
+
+    The defaults are those that thresholds are calibrated with (:func:`vadpipe.training.calibration.calibrate`); with
+    others the number of false alarms an hour is another.
+
+    Attributes:
+        hysteresis: an event that reaches the threshold has the frames before and after as well, as far as
+            their scores are not below the threshold less this.
+        merge_gap_s: stretches less than this apart are one event; 0 joins none.
+        min_length_s: an event that is shorter, when all are joined, is none.
+
+    Raises:
+        UsageError: where one of them is below 0 or no number.
+    """
+
+    hysteresis: float = 0.0
+    merge_gap_s: float = MERGE_GAP_S
+    min_length_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value < np.inf:
+                step = "Give 0 or more."
+                raise UsageError(f"{name.replace('_', ' ')} {value} is out of range", next_step=step)
+
+
+DEFAULT_RULE = EventRule()
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stretch of a video in which something abnormal is said to happen.
+
+    Attributes:
+        start, stop: its frames, half-open: [start, stop).
+        start_s, end_s: the time from its first frame's beginning to its last frame's end, half-open.
+        peak: its highest score.
+        peak_frame, peak_s: the frame that shows it, the middle of the first run of that score, and its time.
+        mean: of the scores of its frames, those without one left out.
+    """
+
+    start: int
+    stop: int
+    start_s: float
+    end_s: float
+    peak: float
+    peak_frame: int
+    peak_s: float
+    mean: float
+
+    @property
+    def length_s(self) -> float:
+        """How long it lasts."""
+        return self.end_s - self.start_s
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Return it under the names of the JSON document and the events table, as Python's own numbers."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "start_frame": self.start,
+            "stop_frame": self.stop,
+            "peak": self.peak,
+            "peak_s": self.peak_s,
+            "peak_frame": self.peak_frame,
+            "mean": self.mean,
+        }
+
+
+def find_events(
+    scores: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+    end_s: float,
+    threshold: float,
+    rule: EventRule = DEFAULT_RULE,
+) -> list[Event]:
+    """Return the events of a curve, the first first.
+
+    A run is a stretch of frames that all have a score at or above the threshold less the hysteresis, one of
+    them at or above the threshold itself; runs less than ``merge_gap_s`` apart are one event, which takes in
+    the frames between them. A frame without a score counts as one below: nobody has seen it, so it begins no
+    event and carries none on for longer than any other gap.
+
+    Args:
+        scores: (N,) float32; NaN where a frame has none.
+        times_s: (N,) float64, presentation time of each frame, not decreasing.
+        end_s: when the last frame ends.
+        threshold: on the scale of the scores.
+        rule: hysteresis, gaps that are closed, and the shortest event.
+
+    Raises:
+        UsageError: where scores and times differ in length, or the threshold is no number.
+    """
+    if len(scores) != len(times_s):
+        raise UsageError(f"{len(scores)} scores do not belong to {len(times_s)} frame times")
+    if not np.isfinite(threshold):
+        raise UsageError(f"no events can be found at threshold {threshold}")
+    edges_s = np.append(times_s, end_s)
+    runs = runs_of(at_or_above(scores, threshold - rule.hysteresis))
+    reached = np.append(0, np.cumsum(at_or_above(scores, threshold)))
+    runs = runs[reached[runs[:, 1]] > reached[runs[:, 0]]]
+    if not len(runs):
+        return []
+    # Where the gap between a run and the next is long enough, one event ends and another begins.
+    apart = edges_s[runs[1:, 0]] - edges_s[runs[:-1, 1]] >= rule.merge_gap_s - _ROUNDING_S
+    starts, stops = runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]
+    long_enough = edges_s[stops] - edges_s[starts] >= rule.min_length_s - _ROUNDING_S
+    spans = zip(starts[long_enough].tolist(), stops[long_enough].tolist(), strict=True)
+    return [_event(scores, edges_s, start, stop) for start, stop in spans]
+
+
+def _event(scores: NDArray[np.float32], edges_s: NDArray[np.float64], start: int, stop: int) -> Event:
+    inside = scores[start:stop]
+    peak = np.nanmax(inside)
+    first, last = runs_of(inside == peak)[0]
+    middle = start + int(first + last - 1) // 2
+    return Event(
+        start=start,
+        stop=stop,
+        start_s=float(edges_s[start]),
+        end_s=float(edges_s[stop]),
+        peak=float(peak),
+        peak_frame=middle,
+        peak_s=float(edges_s[middle]),
+        mean=float(np.nanmean(inside, dtype=np.float64)),
+    )
+
+
+def at_or_above(scores: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Return which frames reach the threshold, (N,) bool; one without a score does not.
+
+    The threshold is rounded to the scores' own precision, so that a score reaches itself.
+    """
+    return np.asarray(scores >= scores.dtype.type(threshold))
+
+
+def runs_of(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the longest stretches [start, stop) of true values, (R, 2) int64."""
+    return np.flatnonzero(np.diff(marks, prepend=False, append=False)).reshape(-1, 2)

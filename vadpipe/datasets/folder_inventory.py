@@ -1,0 +1,61 @@
+"""What a folder holds of a data set: its videos, or feature files with their numbers of frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vadpipe.errors import FeatureError, UsageError, VadpipeError
+from vadpipe.extract.store import feature_files
+from vadpipe.extract.video.discovery import find_videos
+from vadpipe.features.file import read_header
+
+
+@dataclass(frozen=True)
+class There:
+    """The videos that a folder holds, or holds features of.
+
+    Attributes:
+        names: of all of them, with ``/``; one of which there are two feature files is there twice.
+        n_frames: of each, where that is known.
+        unusable: what could not be read, and why.
+    """
+
+    names: list[str] = field(default_factory=list)
+    n_frames: dict[str, int] = field(default_factory=dict)
+    unusable: list[VadpipeError] = field(default_factory=list)
+
+
+def videos_in(folder: Path) -> There:
+    """Return the videos below a folder; none is opened.
+
+    Raises:
+        UsageError: where it is no folder.
+    """
+    _check(folder)
+    videos, failures = find_videos(folder)
+    return There([video.name for video in videos], unusable=[failure.error for failure in failures])
+
+
+def features_in(folder: Path) -> There:
+    """Return the videos that the feature files below a folder are about; only their records are read.
+
+    Raises:
+        UsageError: where it is no folder.
+    """
+    _check(folder)
+    there = There()
+    for path in feature_files(folder):
+        try:
+            header = read_header(path)
+        except FeatureError as error:
+            there.unusable.append(error)
+            continue
+        there.names.append(header.source.video)
+        there.n_frames[header.source.video] = header.n_frames
+    return there
+
+
+def _check(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError("is no folder", file=folder, next_step="Check the path.")

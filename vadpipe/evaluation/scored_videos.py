@@ -1,0 +1,187 @@
+"""From a folder of features and a list of truths to the test videos that can be judged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vadpipe.errors import FeatureError, InputError, printable
+from vadpipe.evaluation.frame_scores import Mismatch, judge
+from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.results import Settings
+from vadpipe.evaluation.truth import read_truth
+from vadpipe.extract.store import feature_files
+from vadpipe.extract.video.discovery import Failure
+from vadpipe.extract.video.names import match, tell
+from vadpipe.features.file import Recipe, read_header
+from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
+
+log = logging.getLogger(__name__)
+
+OnFailure = Callable[[Failure], None]
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The test videos that can be judged, and what became of the others.
+
+    The fields are those of :class:`vadpipe.evaluation.results.Evaluation`.
+    """
+
+    judged: list[Judged]
+    views: tuple[str, ...]
+    failed: list[Failure]
+    missing: list[str]
+    ambiguous: dict[str, list[str]]
+    mismatches: list[Mismatch]
+    unused: list[str]
+    foreign: list[Path]
+
+
+def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None = None) -> Collected:
+    """Score every video that the truth names and that has features; one file is in memory at a time.
+
+    Raises:
+        UsageError: where the truth cannot be read.
+        FeatureError: where no features fit the head, or a video is there twice.
+        InputError: where no video of the truth could be judged.
+    """
+    failed: list[Failure] = []
+
+    def fail(file: Path, error: FeatureError) -> None:
+        failed.append(Failure(file, error))
+        if on_failure is not None:
+            on_failure(failed[-1])
+
+    truths = {item.video: item for item in read_truth(settings.truth)}
+    found = _by_video(settings.features, head.record.recipe, settings.views, fail)
+    files = found.files
+    matched = match(truths, files)
+    matched.tell(log)
+    judged: list[Judged] = []
+    mismatches: list[Mismatch] = []
+    for name, video in matched.found.items():
+        try:
+            item, mismatch = judge(files[video], head, truths[name], settings.lengths, settings.views)
+        except FeatureError as error:
+            fail(files[video], error)
+            continue
+        log.info("%s: %d frames compared", name, item.truth.n_frames)
+        judged.append(item)
+        mismatches.extend([mismatch] if mismatch else [])
+    if not judged:
+        raise InputError(
+            f"names no video that could be evaluated, of {len(truths)}",
+            file=settings.truth,
+            next_step="Extract these videos, or name the folder of their features with --features."
+            if len(matched.missing) == len(truths)
+            else None,
+        )
+    tell(log, "videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
+    return Collected(
+        judged=judged,
+        views=found.views,
+        failed=failed,
+        missing=matched.missing,
+        ambiguous=matched.ambiguous,
+        mismatches=mismatches,
+        unused=matched.superfluous,
+        foreign=found.foreign,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The feature file of each video that can be scored, the views of all of these, and the other files."""
+
+    files: dict[str, Path]
+    views: tuple[str, ...]
+    foreign: list[Path]
+
+
+def _by_video(
+    folder: Path,
+    recipe: Recipe,
+    asked: tuple[str, ...] | None,
+    fail: Callable[[Path, FeatureError], None],
+) -> _Found:
+    """Find the features that the head can score in a folder.
+
+    They may hold only some of the head's views, but all the same: as many as any file has. Where views are
+    asked for, they are those that hold all of these; of a video that has several, the one with these alone.
+    """
+    fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
+    foreign: list[Path] = []
+    differences: list[str] = []
+    for path in feature_files(folder):
+        if path.name in (FILE_NAME, LAST_NAME):
+            continue
+        try:
+            header = read_header(path)
+        except FeatureError as error:
+            fail(path, error)
+            continue
+        others = _differences(recipe, header.recipe, asked)
+        if others:
+            foreign.append(path)
+            differences = differences or others
+            continue
+        fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
+    views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
+    chosen = fitting.pop(views, [])
+    exact = {video for video, _ in chosen}
+    for held, found in fitting.items():
+        passed = [item for item in found if asked is None or item[0] in exact]
+        chosen += [item for item in found if item not in passed]
+        foreign += [path for _, path in passed]
+        differences = differences or ([_differing_views(views, held)] if passed else [])
+    files = _one_a_video(chosen)
+    if not files:
+        raise _none_fits(folder, asked, differences[:_NAMED])
+    if asked is not None:
+        log.info("views: %s, of %s", ", ".join(asked), ", ".join(recipe.views))
+    elif views != recipe.views:
+        what = "%s: holds only some of the views that the head was trained on: %s, of %s"
+        log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
+    tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
+    return _Found(files, views, foreign)
+
+
+def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:
+    """Return why a head of a recipe cannot score the views that are asked for of other features."""
+    differences = recipe.differences(other, fewer_views=True)
+    if asked is not None and not {*asked} <= {*other.views}:
+        differences.append(_differing_views(asked, other.views))
+    return differences
+
+
+def _differing_views(wanted: Sequence[str], held: Sequence[str]) -> str:
+    return f"view: {','.join(wanted)} / {','.join(held)}"
+
+
+def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[str]) -> FeatureError:
+    what = "the head" if asked is None else "the head and --view"
+    return FeatureError(
+        f"holds no feature file that fits {what} ({'; '.join(differences)})"
+        if differences
+        else "holds no feature file",
+        file=folder,
+        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
+        "--features.",
+    )
+
+
+def _one_a_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Return the feature file of each video. Raises FeatureError where one has two."""
+    files: dict[str, Path] = {}
+    for video, path in found:
+        first = files.setdefault(video, path)
+        if first != path:
+            raise FeatureError(
+                f"is about the same video as {first}: {video}", file=path, next_step="Delete one of them."
+            )
+    return files

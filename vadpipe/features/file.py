@@ -1,0 +1,391 @@
+"""The feature file: what extraction writes and the head reads, one file a video.
+
+A safetensors file with three arrays and, in its header, the record of how they were made. Nothing
+in it is executable, and it can be mapped into memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from vadpipe.errors import FeatureError
+from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
+from vadpipe.features.views import are_named, fill_short_side, text_of, views_of
+from vadpipe.files.atomic import atomic_path
+
+SCHEMA = 3
+_NAMED_GAPS = 3
+SUFFIX = ".safetensors"
+_HEADER_KEY = "vadpipe.features"
+IMPORTED = "imported:"
+"""Begins the backbone's name of features that were made elsewhere; no backbone here is named so."""
+
+
+class Recipe(BaseModel):
+    """How features were made. Features are comparable only where their recipes agree.
+
+    Attributes:
+        backbone: name in the registry, for example ``"i3d"``; of features that were made elsewhere the name
+            that they were given, after :data:`IMPORTED`.
+        weights_sha256: digest of the published weights file, 64 hexadecimal digits.
+        feature_dim: D.
+        snippet_frames: frames of a snippet.
+        stride_frames: frames from the start of one snippet to the start of the next.
+        clip_frames: how many of a snippet's frames the backbone sees.
+        window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
+            :mod:`vadpipe.features.windows`.
+        fps: frames a second that the video was resampled to, or None.
+        target_fps: one frame in k was taken, for a rate near this; None where all were or by ``fps``.
+        assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
+            Recorded only.
+        even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
+            How many there are is recorded only, whether there are is not.
+        fixed_rows: rows of published features with a stride, in the same way.
+        view: which parts of the frame the backbone sees: names of :data:`vadpipe.features.views.VIEWS` with commas, or
+            ``"crops"`` for five or ten crops. ``"unknown"`` where features were made elsewhere.
+        resize_px: the short side of the frame as it was decoded, from which views are cut; equal to input_px
+            where it is decoded to the size that is seen: as a square for the whole frame alone, and for left
+            and right alone.
+        input_px: side of the square that the backbone sees.
+        crops: how many views of each snippet, C.
+        mean, std: each channel is ``(rgb / 255 - mean) / std``.
+        decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
+            a few grey levels, so a difference here is no mismatch.
+        engine: what ran the backbone, in what precision. Recorded only: in float32 engines agree to 1e-4,
+            and int8 has a cosine of 0.99 to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str
+    weights_sha256: str
+    feature_dim: int
+    snippet_frames: int
+    stride_frames: int
+    clip_frames: int = SNIPPET_FRAMES
+    window_frames: int = SNIPPET_FRAMES
+    fps: float | None = None
+    target_fps: float | None = None
+    assumed_fps: float | None = None
+    even_rows: int | None = Field(None, ge=1)
+    fixed_rows: int | None = Field(None, ge=1)
+    view: str
+    resize_px: int
+    input_px: int
+    crops: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    decoder: str
+    engine: str
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames each row of the features comes from and speaks for."""
+        return Sampling(
+            self.stride_frames,
+            self.fps,
+            self.clip_frames,
+            self.even_rows,
+            self.fixed_rows,
+            self.window_frames,
+            self.target_fps,
+        )
+
+    @property
+    def imported(self) -> bool:
+        """Whether the features were made elsewhere, so that no setting here makes them from a video."""
+        return self.backbone.startswith(IMPORTED)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names of the views along the axis C; ``"0"``, ``"1"``, … where they are not known."""
+        return views_of(self.view, self.crops)
+
+    def of_views(self, views: Sequence[str]) -> Recipe:
+        """Return the recipe of features that hold only some of its views."""
+        return self.model_copy(update={"view": text_of(views), "crops": len(views)})
+
+    def differences(self, other: Recipe, *, fewer_views: bool = False) -> list[str]:
+        """Return ``"name: mine / other's"`` for each field that makes features incomparable.
+
+        Args:
+            other: recipe of the other features.
+            fewer_views: whether the others may hold only some of my views, as a head can score them. Where
+                these show the whole short side it does not matter then whether they were decoded to their
+                size or scaled to it later.
+        """
+        if fewer_views and are_named(other.views) and {*other.views} <= {*self.views}:
+            same = {"view": self.view, "crops": self.crops}
+            other = other.model_copy(
+                update=same | ({"resize_px": self.resize_px} if fill_short_side(other.views) else {})
+            )
+        recorded_only = {"decoder", "engine", "assumed_fps"}
+        for rows in ("even_rows", "fixed_rows"):
+            if None not in (getattr(self, rows), getattr(other, rows)):
+                recorded_only.add(rows)
+        return [
+            f"{name}: {_short(name, getattr(self, name))} / {_short(name, getattr(other, name))}"
+            for name in type(self).model_fields
+            if name not in recorded_only and getattr(self, name) != getattr(other, name)
+        ]
+
+
+class Source(BaseModel):
+    """The video that features came from.
+
+    Attributes:
+        video: its path below the folder that was given, that folder's name included, with ``/``
+            (``videos/fight/a.mp4``). Labels are taken from its folders; no absolute path is kept.
+        place: digest of its absolute path, by which the same file is known however it was named.
+        sha256: digest of its content, by which a copy or a moved folder is known.
+        n_bytes, modified_ns: size and modification time; while both stay, the content is not read again.
+        n_announced: how many frames the container says that a player shows.
+        n_decoded: how many of them could be decoded.
+        gaps: ranges [start, stop) of frames before the last decoded one that could not be.
+        width_px, height_px: of the picture as shown, after rotation; None where it was not recorded, or the
+            features were made elsewhere.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: str
+    place: str
+    sha256: str
+    n_bytes: int
+    modified_ns: int
+    n_announced: int
+    n_decoded: int
+    gaps: tuple[tuple[int, int], ...] = ()
+    width_px: int | None = Field(None, ge=1)
+    height_px: int | None = Field(None, ge=1)
+
+    @property
+    def lost_share(self) -> float:
+        """The share of the announced frames that could not be decoded, in [0, 1]."""
+        return 1 - self.n_decoded / self.n_announced
+
+    @property
+    def partial(self) -> str | None:
+        """What is missing of the video, in words, or None where it is whole."""
+        if self.n_decoded >= self.n_announced:
+            return None
+        n_lost = self.n_announced - self.n_decoded
+        where = [f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps]
+        if len(where) > _NAMED_GAPS:
+            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more stretches"]
+        if n_lost > sum(stop - start for start, stop in self.gaps):
+            where.append("the end")
+        return f"{n_lost} of {self.n_announced} frames could not be decoded (frames: {', '.join(where)})"
+
+
+class FeatureHeader(BaseModel):
+    """The record in a feature file's header, readable without its arrays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int
+    recipe: Recipe
+    source: Source
+    n_frames: int
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one video.
+
+    Attributes:
+        values: (S, C, D) float32, one row a snippet and view; zeros for a snippet that is lost.
+        frame_times_s: (N,) float64, presentation time of each frame, not decreasing, from 0 up.
+        end_s: when the last frame ends.
+        recipe: how the values were made.
+        source: the video that they came from.
+
+    Raises:
+        FeatureError: where shapes, numbers or the record contradict each other.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    frame_times_s: NDArray[np.float64] = field(repr=False)
+    end_s: float
+    recipe: Recipe
+    source: Source
+
+    def __post_init__(self) -> None:
+        if self.frame_times_s.ndim != 1 or self.n_frames == 0:
+            raise FeatureError("holds no frame times", file=self.source.video)
+        shape = self.values.shape
+        n_rows = self.recipe.sampling.n_snippets(self.frame_times_s, self.end_s)
+        expected = (n_rows, self.recipe.crops, self.recipe.feature_dim)
+        if shape != expected:
+            raise FeatureError(
+                f"has features of shape {shape}, but its {self.n_frames} frames need {expected}",
+                file=self.source.video,
+            )
+        fixed = self.recipe.fixed_rows or 1
+        if (fixed - 1) * self.recipe.stride_frames >= self.n_frames:
+            raise FeatureError(
+                f"has {fixed} rows, too many for {self.n_frames} frames", file=self.source.video
+            )
+        if not np.isfinite(self.values).all():
+            raise FeatureError("has features that are not finite numbers", file=self.source.video)
+        if not np.isfinite(self.frame_times_s).all() or (np.diff(self.frame_times_s) < 0).any():
+            raise FeatureError("has frame times that run backwards", file=self.source.video)
+
+    def __repr__(self) -> str:
+        return (
+            f"Features({self.source.video!r}, values={self.values.shape}, n_frames={self.n_frames}, "
+            f"end_s={self.end_s:.2f}, backbone={self.recipe.backbone!r})"
+        )
+
+    @property
+    def n_frames(self) -> int:
+        """N, the frames that a player shows."""
+        return len(self.frame_times_s)
+
+    @cached_property
+    def spans(self) -> NDArray[np.int64]:
+        """(S, 2) int64: the frames [start, stop) that each snippet speaks for."""
+        return self.recipe.sampling.spans(self.frame_times_s, self.end_s)
+
+    @property
+    def snippet_times_s(self) -> NDArray[np.float64]:
+        """(S, 2) float64: the half-open stretch [start, end) that each snippet speaks for."""
+        return np.append(self.frame_times_s, self.end_s)[self.spans]
+
+    @cached_property
+    def lost(self) -> NDArray[np.bool_]:
+        """(S,) bool: snippets of which a frame could not be decoded; neither learned from nor scored."""
+        return lost_snippets(self.recipe.sampling, self.frame_times_s, self.end_s, self.source.gaps)
+
+    def of_views(self, views: Sequence[str]) -> Features:
+        """Return only some of the views of these features, in the order in which they lie here.
+
+        Their values lie in memory as those of features that were extracted with these views alone, so that a
+        head gives them the same scores to the last bit.
+
+        Raises:
+            ValueError: where one is not among them.
+        """
+        columns = sorted(self.recipe.views.index(view) for view in views)
+        kept = [self.recipe.views[column] for column in columns]
+        values = np.ascontiguousarray(self.values[:, columns])  # numpy would keep the views furthest apart
+        return replace(self, values=values, recipe=self.recipe.of_views(kept))
+
+    def save(self, path: Path) -> None:
+        """Write the file atomically. Raises OutputError where that fails."""
+        header = FeatureHeader(
+            schema_version=SCHEMA,
+            recipe=self.recipe,
+            source=self.source,
+            n_frames=self.n_frames,
+            end_s=self.end_s,
+        )
+        arrays: dict[str, NDArray[Any]] = {
+            "features": np.ascontiguousarray(self.values),
+            "frame_times_s": np.ascontiguousarray(self.frame_times_s),
+            "snippet_times_s": np.ascontiguousarray(self.snippet_times_s),
+        }
+        with atomic_path(path) as temporary:
+            try:
+                save_file(arrays, temporary, metadata={_HEADER_KEY: header.model_dump_json()})
+            except SafetensorError as error:  # a full disk, say
+                raise OSError(str(error)) from error
+
+    @classmethod
+    def load(cls, path: Path, *, mapped: bool = False) -> Features:
+        """Read a feature file.
+
+        Args:
+            path: the file.
+            mapped: leave the values in the file, from where they are read when they are needed; so that a
+                whole data set fits into memory.
+
+        Raises:
+            FeatureError: where it is missing, is not one of vadpipe's, or contradicts itself.
+        """
+        header = read_header(path)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return cls(
+                    values=_map(path) if mapped else file.get_tensor("features"),
+                    frame_times_s=file.get_tensor("frame_times_s"),
+                    end_s=float(header.end_s),
+                    recipe=header.recipe,
+                    source=header.source,
+                )
+        except SafetensorError as error:
+            raise _broken(path, str(error)) from error
+        except FeatureError as error:
+            raise FeatureError(error.reason, file=path, next_step=_REDO) from error
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    """Return the values as a view of the file; what is written into it stays in memory.
+
+    By torch, whose maps hold no file open, unlike numpy's: a data set has more files than a process may open.
+    """
+    with safe_open(path, framework="pt") as file:
+        values: NDArray[np.float32] = file.get_tensor("features").numpy()
+    return values
+
+
+def lost_snippets(
+    sampling: Sampling, times_s: NDArray[np.float64], end_s: float, gaps: tuple[tuple[int, int], ...]
+) -> NDArray[np.bool_]:
+    """Return which snippets need a frame of one of the gaps, (S,) bool."""
+    if not gaps:
+        return np.zeros(sampling.n_snippets(times_s, end_s), dtype=np.bool_)
+    missing = np.zeros(len(times_s), dtype=np.bool_)
+    for start, stop in gaps:
+        missing[start:stop] = True
+    return np.asarray(missing[sampling.clips(times_s, end_s)].any(axis=1))
+
+
+_REDO = "Delete it and run 'vadpipe extract' (or 'vadpipe features import') again."
+
+
+def read_header(path: Path) -> FeatureHeader:
+    """Read only the record of a feature file.
+
+    Raises:
+        FeatureError: where it is missing or is not a feature file of this schema.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise FeatureError("no such feature file", file=path) from error
+    except (SafetensorError, OSError) as error:
+        raise _broken(path, str(error)) from error
+    if _HEADER_KEY not in metadata:
+        raise FeatureError("is not a feature file of vadpipe", file=path)
+    try:
+        known = json.loads(metadata[_HEADER_KEY])
+        schema = known.get("schema_version") if isinstance(known, dict) else None
+        if schema != SCHEMA and isinstance(schema, int):  # its other fields may be anything
+            reason = f"has schema {schema}, this vadpipe reads {SCHEMA}"
+            raise FeatureError(reason, file=path, next_step=_REDO)
+        return FeatureHeader.model_validate(known, strict=False)
+    except ValueError as error:
+        raise _broken(path, "its record does not follow the schema") from error
+
+
+def _broken(path: Path, why: str) -> FeatureError:
+    return FeatureError(f"is not a readable feature file: {why}", file=path, next_step=_REDO)
+
+
+def _short(name: str, value: object) -> str:
+    text = str(value)
+    return text[:12] + "…" if len(text) > 20 and name != "view" else text

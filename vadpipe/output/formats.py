@@ -1,0 +1,126 @@
+"""The data formats of ``vadpipe score --format``, and the files of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.explanation import Explanation
+from vadpipe.errors import UsageError
+from vadpipe.extract.video.limits import Limits
+from vadpipe.files.atomic import fitting_name
+from vadpipe.output.cvat import write_cvat
+from vadpipe.output.edl import write_edl
+from vadpipe.output.fiftyone import write_fiftyone
+from vadpipe.output.json_document import write_document
+from vadpipe.output.label_studio import write_label_studio
+from vadpipe.output.subtitles import write_srt, write_vtt
+from vadpipe.output.tables import write_events, write_score_array, write_scores, write_time_array
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A curve and what else a format may ask for.
+
+    Attributes:
+        curve: of the video.
+        video: its file.
+        explanations: of its events.
+        limits: what the video may ask for while it is read again.
+    """
+
+    curve: Curve
+    video: Path
+    explanations: Sequence[Explanation] = ()
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a format.
+
+    Attributes:
+        suffix: of its name. None is a bare ``.srt``, say, which may be the user's own subtitles.
+        write: writes it to a path, atomically.
+    """
+
+    suffix: str
+    write: Callable[[Scored, Path], None]
+
+
+def _part(suffix: str, write: Callable[[Curve, Path], None]) -> Part:
+    return Part(suffix, lambda scored, path: write(scored.curve, path))
+
+
+def _write_json(scored: Scored, path: Path) -> None:
+    write_document(scored.curve, path, scored.explanations)
+
+
+def _write_cvat(scored: Scored, path: Path) -> None:
+    write_cvat(scored.curve, path, scored.video, scored.limits)
+
+
+FORMATS: dict[str, tuple[Part, ...]] = {
+    "csv": (_part(".scores.csv", write_scores), _part(".events.csv", write_events)),
+    "json": (Part(".scores.json", _write_json),),
+    "npy": (_part(".scores.npy", write_score_array), _part(".times_s.npy", write_time_array)),
+    "srt": (_part(".events.srt", write_srt),),
+    "vtt": (_part(".events.vtt", write_vtt),),
+    "edl": (_part(".events.edl", write_edl),),
+    "fiftyone": (_part(".fiftyone.json", write_fiftyone),),
+    "labelstudio": (_part(".labelstudio.json", write_label_studio),),
+    "cvat": (Part(".cvat.xml", _write_cvat),),
+}
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Return the formats that ``"csv,json"`` names, in that order and each once; ``"all"`` is all of them.
+
+    Raises:
+        UsageError: where one is unknown, or none is named.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    choices = f"Choose of: {', '.join(FORMATS)}, {ALL}."
+    if not names:
+        raise UsageError("no format is named", next_step=choices)
+    for name in names:
+        if name not in FORMATS and name != ALL:
+            raise UsageError(f"there is no format {name!r}", next_step=choices)
+    found = (known for name in names for known in (FORMATS if name == ALL else (name,)))
+    return tuple(dict.fromkeys(found))
+
+
+def write_formats(
+    curve: Curve,
+    stem: Path,
+    formats: Sequence[str],
+    *,
+    video: Path,
+    explanations: Sequence[Explanation] = (),
+    limits: Limits | None = None,
+) -> list[Path]:
+    """Write a curve in each format, and return the files in that order.
+
+    Args:
+        curve: what to write.
+        stem: path of the files without their suffixes; a name that is too long for a file is shortened.
+        formats: keys of :data:`FORMATS`.
+        video: the file that the curve belongs to.
+        explanations: of its events, for the formats that have a place for them.
+        limits: what the video may ask for while it is read again.
+
+    Raises:
+        InputError: where a format needs the video, and it cannot be read.
+        OutputError: where a file cannot be written; what was written before stays.
+    """
+    scored = Scored(curve, video, explanations, limits)
+    written: list[Path] = []
+    for part in (part for name in formats for part in FORMATS[name]):
+        path = stem.with_name(fitting_name(stem.name, part.suffix))
+        part.write(scored, path)
+        written.append(path)
+    return written

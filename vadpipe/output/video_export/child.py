@@ -1,0 +1,71 @@
+"""The process that makes films of one video: ``python -m vadpipe.output.video_export.child VIDEO JOB``.
+
+Both are numbers of inherited descriptors: the open video, and a file in memory that holds the job. What it
+writes are files that exist already, and how large they may become is limited.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import av
+import av.subtitles.stream  # PyAV would load it later, with less memory
+
+from vadpipe.errors import DecodeError
+from vadpipe.extract.video.child import die_with_parent, report, sign_of_life
+from vadpipe.extract.video.limits import confine_this_process
+from vadpipe.extract.video.wire_format import PROGRESS, Kind, send
+from vadpipe.output.video_export.annotating import annotate_video
+from vadpipe.output.video_export.cutting import cut_video
+from vadpipe.output.video_export.job import FilmJob
+
+_PROGRESS_S = 0.25
+
+
+def main() -> None:
+    """Do the job that is named by the arguments."""
+    die_with_parent()
+    video, order = (int(argument) for argument in sys.argv[1:3])
+    job = FilmJob.from_descriptor(order)
+    report(lambda output: run(video, job, output), job.limits)
+
+
+def run(video: int, job: FilmJob, output: int) -> None:
+    """Make the films, and tell how far they are."""
+    confine_this_process(job.limits.memory_bytes, job.limits.file_bytes)
+    path = f"/dev/fd/{video}"  # the video's name never reaches a decoder
+    telling = _Telling(output)
+    try:
+        if job.clips:
+            cut_video(path, job, telling)
+        else:
+            annotate_video(path, job, telling)
+    except MemoryError:  # FFmpeg's is one too
+        raise
+    except av.FFmpegError as error:
+        raise DecodeError(
+            f"cannot be made into a film: {error.strerror}",
+            next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may make a video of it that can.",
+        ) from error
+    send(output, Kind.DONE)
+
+
+class _Telling:
+    """What tells the other end that work goes on, and how far it is."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+        self._last_s, self._last = time.monotonic(), -1
+        self.alive = sign_of_life(output)
+
+    def done(self, time_s: float) -> None:
+        """Say that the video is done up to that time, in seconds, now and then."""
+        now_s, milliseconds = time.monotonic(), int(time_s * 1000)
+        if now_s - self._last_s >= _PROGRESS_S and milliseconds > self._last:
+            self._last_s, self._last = now_s, milliseconds
+            send(self._output, Kind.PROGRESS, PROGRESS.pack(milliseconds))
+
+
+if __name__ == "__main__":
+    main()

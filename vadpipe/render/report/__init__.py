@@ -1,6 +1,0 @@
-"""Reports: a page a video that plays it along its curve, and a page that lists many; both work offline."""
-
-from vadpipe.render.report.index import IndexEntry, write_index
-from vadpipe.render.report.page import write_report
-
-__all__ = ["IndexEntry", "write_index", "write_report"]

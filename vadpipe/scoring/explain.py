@@ -1,0 +1,174 @@
+"""Find out why an event was called one, by covering one part of the picture after another.
+
+Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2)
+asks nothing of the backbone but features, so it works for every backbone and engine: a window in all frames
+of a snippet is painted in the snippet's mean colour, and what the score then loses is put down to the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import Event
+from vadpipe.curves.explanation import Explanation, SnippetScore
+from vadpipe.errors import DecodeError
+from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.stills import read_frames, read_stills
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.timeline import ASSUMED_FPS
+from vadpipe.extract.view_crops import Box, ViewCropper, box_of
+from vadpipe.features.file import Features, Recipe
+from vadpipe.features.views import only_whole
+
+if TYPE_CHECKING:
+    from vadpipe.scoring.scorer import Scorer
+
+N_EVENTS = 5
+"""So many events of a video are explained, those with the highest peaks."""
+
+N_SNIPPETS = 3
+"""So many snippets of each are named."""
+
+CELLS = 8
+"""Heat has so many rows and columns; a window covers two by two cells, and moves by one."""
+
+_STILL_PX = 240
+
+
+def explain(
+    scorer: Scorer,
+    features: Features,
+    curve: Curve,
+    video: Path,
+    *,
+    n_events: int = N_EVENTS,
+    on_progress: Callable[[float, float], None] | None = None,
+) -> list[Explanation]:
+    """Return what drove the highest events of a curve, the first event first.
+
+    Each takes 50 runs of the backbone on each view of one snippet, the event's with the highest score; twice
+    as many where two windows show it.
+
+    Args:
+        scorer: that scored the video.
+        features: of the video.
+        curve: that :meth:`Scorer.curve` made of them.
+        video: the file.
+        n_events: at most so many.
+        on_progress: told up to what time events are explained, and when the video ends, in seconds.
+
+    Raises:
+        InputError: where the video cannot be read again.
+    """
+    highest = sorted(curve.events, key=lambda event: -event.peak)[:n_events]
+    chosen = sorted(highest, key=lambda event: event.start)
+    scores = scorer.head.snippet_scores(features)
+    found = []
+    for event in chosen:
+        found.append(_explain(scorer, features, scores, event, video))
+        if on_progress is not None:
+            on_progress(event.end_s, curve.end_s)
+    return found
+
+
+def _explain(
+    scorer: Scorer, features: Features, scores: NDArray[np.float32], event: Event, video: Path
+) -> Explanation:
+    snippets = _snippets(features, scores, event)
+    first = snippets[0]
+    limits, fps = scorer.settings.limits, features.recipe.assumed_fps or ASSUMED_FPS
+    runs = Runs.of(features, first)
+    numbers = np.unique(runs.frames)
+    times_s = features.frame_times_s[numbers].tolist()
+    read = read_frames(video, times_s, _size(features.recipe), limits, assume_fps=fps)
+    clips = np.stack(read)[np.searchsorted(numbers, runs.frames)]
+    of_snippet = np.unique(runs.frames[runs.covered])
+    middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
+    (still,) = read_stills(video, [middle_s], _STILL_PX, limits, assume_fps=fps)
+    if still is None:
+        raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
+    heat, box = _heat(scorer, features, first, runs, clips)
+    return Explanation(
+        event=event,
+        snippets=tuple(_named(features, scores, snippet) for snippet in snippets[:N_SNIPPETS]),
+        heat=heat,
+        box=box,
+        still=still,
+        still_s=middle_s,
+    )
+
+
+def _snippets(features: Features, scores: NDArray[np.float32], event: Event) -> list[int]:
+    """Return the snippets that speak for frames of an event, the highest first."""
+    spans = features.spans
+    inside = (spans[:, 0] < event.stop) & (spans[:, 1] > event.start) & np.isfinite(scores)
+    return sorted(np.flatnonzero(inside).tolist(), key=lambda snippet: -scores[snippet])
+
+
+def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> SnippetScore:
+    start, stop = features.spans[snippet].tolist()
+    start_s, end_s = features.snippet_times_s[snippet].tolist()
+    return SnippetScore(start, stop, start_s, end_s, float(scores[snippet]))
+
+
+def _heat(
+    scorer: Scorer, features: Features, snippet: int, runs: Runs, clips: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
+    """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
+
+    Args:
+        scorer: that scored the video.
+        features: of the video.
+        snippet: which.
+        runs: those of the backbone that its row is made of.
+        clips: (R, T, H, W, 3), the frames of these.
+    """
+    side_px, seen_views = features.recipe.input_px, features.recipe.views
+    height, width = clips.shape[2:4]
+    top, left, bottom, right = _seen(seen_views, height, width, side_px)
+    rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
+    columns = np.linspace(left, right, CELLS + 1).round().astype(int)
+    windows = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
+    colour = clips[runs.covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
+
+    def versions() -> Iterator[NDArray[np.uint8]]:
+        yield from clips
+        for row, column in windows:
+            area = slice(rows[row], rows[row + 2]), slice(columns[column], columns[column + 2])
+            for clip, covered in zip(clips, runs.covered, strict=True):
+                version = clip.copy()
+                version[covered, *area] = colour
+                yield version
+
+    crop_views = ViewCropper(seen_views, side_px)
+    views = (np.stack(view) for version in versions() for view in zip(*map(crop_views, version), strict=True))
+    outputs = scorer.run_backbone(views)
+    outputs = outputs.reshape(len(windows) + 1, len(clips), len(seen_views), *outputs.shape[1:])
+    seen = scorer.head.scores_if(features, snippet, runs.row(outputs))
+    fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
+    for (row, column), score in zip(windows, seen[1:], strict=True):
+        fallen[row : row + 2, column : column + 2] += seen[0] - score
+        covers[row : row + 2, column : column + 2] += 1
+    box = (left / width, top / height, right / width, bottom / height)
+    return (fallen / covers).astype(np.float32), box
+
+
+def _size(recipe: Recipe) -> Size:
+    """Return how large the frames were decoded that features come from.
+
+    Not what is decoded now: kept features may be those of one view among others, scaled from larger frames.
+    """
+    square = only_whole(recipe.views) and recipe.resize_px == recipe.input_px
+    return Size(recipe.resize_px, square=square)
+
+
+def _seen(views: Sequence[str], height: int, width: int, side_px: int) -> Box:
+    """Return the smallest rectangle that holds all that the views show of a frame."""
+    tops, lefts, bottoms, rights = zip(*(box_of(view, height, width, side_px) for view in views), strict=True)
+    return min(tops), min(lefts), max(bottoms), max(rights)

@@ -1,0 +1,51 @@
+"""What the results of each video are called, so that no two write the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vadpipe.errors import UsageError
+from vadpipe.extract.video.discovery import Video, located
+
+
+def result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
+    """Return the path, without suffix, of each video's results; no two are the same.
+
+    Videos that alone have their name get ``NAME``. Others take their suffix where that is enough, and
+    else as many of their folders as it needs.
+    """
+    namesakes: dict[Path, list[Video]] = {}
+    for video in videos:
+        folder = located(video.path).parent if output is None else output
+        namesakes.setdefault(folder / video.stem, []).append(video)
+    stems: dict[Video, Path] = {}
+    for plain, group in namesakes.items():
+        deepest = max(len(located(video.path).parts) for video in group) if output else 1
+        forms = [
+            {
+                video: plain.parent.joinpath(
+                    *_folders(video, depth), video.path.name if with_suffix else video.stem
+                )
+                for video in group
+            }
+            for depth in range(deepest)
+            for with_suffix in (False, True)
+        ]
+        taken = {*stems.values()}
+        free = [form for form in forms if len({*form.values()} - taken) == len(group)]
+        if not free:
+            raise UsageError(
+                f"would write the same results as {forms[-1][group[0]].name}.scores.csv of another video",
+                file=group[0].path,
+                next_step="Score them in two runs with different -o folders.",
+            )
+        stems |= free[0]
+    if output is None:  # shown as the user named them
+        return {video: video.path.parent / stem.name for video, stem in stems.items()}
+    return stems
+
+
+def _folders(video: Video, depth: int) -> Sequence[str]:
+    parents = located(video.path).parts[1:-1]
+    return parents[len(parents) - depth :] if depth else ()

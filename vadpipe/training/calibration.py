@@ -1,0 +1,160 @@
+"""The threshold: how high a score must be for the alarms on normal footage to stay as rare as wanted."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadpipe.curves.curve import spread
+from vadpipe.curves.events import Event, find_events
+from vadpipe.head.bags import Bag
+from vadpipe.head.checkpoint import Calibration
+
+log = logging.getLogger(__name__)
+
+Scored = tuple[Bag, NDArray[np.float32]]
+"""A video and the scores (S,) of its snippets, or of the stretches (K,) of its frames."""
+
+
+def calibrate(
+    normals: Sequence[Scored],
+    abnormals: Sequence[Scored],
+    *,
+    per_hour: float,
+    quantile: float,
+    unseen: bool,
+) -> Calibration:
+    """Return a threshold down to which normal videos raise no more alarms than wanted.
+
+    An alarm is an event (:func:`vadpipe.curves.events.find_events`) of the curve that a user sees, in which a frame
+    has the mean score of the snippets that hold it. From the highest score down, the threshold stops before
+    the first that would raise one alarm too many; so it is a score that some normal frame has.
+
+    It is never below the ``quantile`` of the snippets' scores: a video that is in alarm throughout raises
+    only one. Where there is so little normal footage that even one alarm would be too many, no threshold
+    can be shown to keep the rate, and the quantile alone decides.
+
+    A threshold that no abnormal video reaches is of no use. Then it is the one with the best balanced
+    accuracy over videos, a video being flagged where it raises an event; of several the highest. Where none
+    is better than chance, the threshold stays. :attr:`Calibration.method` says which of them it was, and
+    :func:`warn_of` what a user has to know of it.
+
+    Args:
+        normals: each normal video with the scores (S,) of its snippets.
+        abnormals: the same of the abnormal videos, at least one.
+        per_hour: false alarms that are wanted in an hour of normal footage.
+        quantile: of the normal snippets' scores that the threshold is not below, unless no abnormal video
+            reaches it.
+        unseen: whether the heads that gave the scores had not been trained on these videos.
+    """
+    duration_s = sum(bag.end_s - float(bag.times_s[0]) for bag, _ in normals)
+    hours = duration_s / 3600
+    allowed = math.floor(per_hour * hours)
+    curves = [(bag, _curve(bag, scores)) for bag, scores in normals]
+    abnormal_curves = [(bag, _curve(bag, scores)) for bag, scores in abnormals]
+    floor = float(np.quantile(np.concatenate([scores for _, scores in normals]), quantile))
+    lowest = -math.inf if allowed < 1 else _lowest(curves, allowed)
+    method: Literal["rate", "quantile", "balanced"] = "rate" if lowest >= floor else "quantile"
+    threshold = max(floor, lowest)
+    if not any(_events(abnormal_curves, threshold)):
+        balanced = _balanced(curves, abnormal_curves)
+        if balanced is not None:
+            threshold, method = balanced, "balanced"
+    events = _events(curves, threshold)
+    raised_s = sum(event.length_s for own in events for event in own)
+    return Calibration(
+        threshold=threshold,
+        method=method,
+        per_hour=per_hour,
+        quantile=quantile,
+        hours=hours,
+        alarms=sum(map(len, events)),
+        unseen=unseen,
+        n_normal=len(normals),
+        n_normal_flagged=sum(map(bool, events)),
+        n_abnormal=len(abnormals),
+        n_abnormal_flagged=sum(map(bool, _events(abnormal_curves, threshold))),
+        alarm_share=raised_s / duration_s if duration_s else 0.0,
+    )
+
+
+def warn_of(found: Calibration, which: str = "") -> None:
+    """Warn of a threshold that does not say what one would expect of it.
+
+    Args:
+        found: the threshold.
+        which: words that tell it from another one, such as ``"at the last step, "``.
+    """
+    if not found.unseen and not which:
+        log.warning("the threshold comes from videos that the head learned from: too few to leave any out")
+    kind = "unseen abnormal" if found.unseen else "abnormal training"
+    missed = f"{which}no {kind} video reached the threshold that was found on normal videos"
+    if found.method == "balanced":
+        log.warning(
+            "%s; it was lowered to %.3f, at which %d of %d abnormal videos are found and %d of %d normal "
+            "videos raise an alarm",
+            missed, found.threshold, found.n_abnormal_flagged, found.n_abnormal, found.n_normal_flagged,
+            found.n_normal,
+        )  # fmt: skip
+    elif found.n_abnormal_flagged == 0:
+        log.warning(
+            "%s, and no lower one finds a larger share of the abnormal videos than of the normal ones: the "
+            "head cannot tell them apart; check the labels, or train on more videos",
+            missed,
+        )
+
+
+def _curve(bag: Bag, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the score (K,) of each stretch of frames that the same snippets speak for."""
+    if bag.spans is None:
+        return scores
+    reached = int(bag.spans[-1, 1])  # not the end where the last snippets are lost
+    none = np.full(len(bag.times_s) - reached, np.nan, np.float32)
+    return np.append(spread(scores, bag.spans, reached), none)
+
+
+def _lowest(curves: Sequence[Scored], allowed: int) -> float:
+    """Go down score by score, and count again only in the videos that have a frame of that score.
+
+    Bisecting could end far below: where alarms grow together, a lower threshold raises fewer.
+    """
+    scores = np.concatenate([scores for _, scores in curves])
+    videos = np.repeat(np.arange(len(curves)), [len(scores) for _, scores in curves])
+    videos, scores = videos[np.isfinite(scores)], scores[np.isfinite(scores)]
+    alarms = np.zeros(len(curves), dtype=np.int64)
+    lowest = float(np.nextafter(scores.max(), np.float32(np.inf)))
+    for score, places in groupby(np.argsort(-scores), scores.__getitem__):
+        for video in np.unique(videos[list(places)]):
+            alarms[video] = len(_events([curves[video]], float(score))[0])
+        if alarms.sum() > allowed:
+            break
+        lowest = float(score)
+    return lowest
+
+
+def _balanced(normals: Sequence[Scored], abnormals: Sequence[Scored]) -> float | None:
+    """Return the threshold of the best balanced accuracy; None where none is better than chance.
+
+    A video is flagged where its highest score reaches the threshold, so that lowering it gains only at the
+    highest score of an abnormal video. Shares are compared in whole numbers: rounding would part equal ones.
+    """
+    normal_peaks = np.array([np.nanmax(scores) for _, scores in normals])
+    abnormal_peaks = np.array([np.nanmax(scores) for _, scores in abnormals])
+    best, threshold = 0, None
+    for peak in np.unique(abnormal_peaks)[::-1]:
+        found, false = int(np.sum(abnormal_peaks >= peak)), int(np.sum(normal_peaks >= peak))
+        gain = found * len(normals) - false * len(abnormals)
+        if gain > best:
+            best, threshold = gain, float(peak)
+    return threshold
+
+
+def _events(curves: Sequence[Scored], threshold: float) -> list[list[Event]]:
+    """Return the events of each curve."""
+    return [find_events(scores, bag.times_s, bag.end_s, threshold) for bag, scores in curves]

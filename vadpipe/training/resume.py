@@ -1,0 +1,88 @@
+"""What an interrupted training leaves behind, so that it goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+
+import vadpipe
+from vadpipe.files.atomic import write_bytes
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 20.0
+"""Seconds between two writings; at most so much is done again."""
+
+_DIGEST_BYTES = 32
+_LEARNING = ("sampling", "features", "curve", "events", "fitting", "learning", "threshold")
+
+
+def code_digest() -> str:
+    """Return the sha256 of the code that turns bags into a head: other code starts anew."""
+    package = Path(vadpipe.__file__).parent
+    files = [*sorted((package / "head").rglob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
+    versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
+    return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class Resume:
+    """A file of named parts: tensors, numbers, texts, and lists and dictionaries of these.
+
+    It begins with the sha256 of the rest, so that a damaged one is known.
+
+    Args:
+        path: the file; None keeps nothing.
+        key: says what is trained, on what; a file of another key is not read.
+        every_s: seconds between two writings.
+    """
+
+    def __init__(self, path: Path | None, key: str, every_s: float = EVERY_S) -> None:
+        self._path, self._every_s, self._written = path, every_s, time.monotonic()
+        self._key = hashlib.sha256(key.encode()).hexdigest()
+        self._parts: dict[str, Any] = {} if path is None else self._read(path)
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            written = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            log.warning("%s: cannot be read, the training starts anew (%s)", path, error.strerror)
+            return {}
+        digest, body = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
+            log.warning("%s: is damaged, the training starts anew", path)
+            return {}
+        content = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+        if content["key"] != self._key:
+            log.info("%s: of another training, which is started anew", path)
+            return {}
+        log.info("%s: the training goes on where it was interrupted", path)
+        return dict(content["parts"])
+
+    def get(self, name: str) -> Any:  # noqa: ANN401
+        """Return that part, or None."""
+        return self._parts.get(name)
+
+    def put(self, name: str, part: Any, *, now: bool = False) -> None:  # noqa: ANN401
+        """Keep a part; it is written when it is time, or ``now``. Raises OutputError where that fails."""
+        self._parts[name] = part
+        if self._path is None or (not now and time.monotonic() - self._written < self._every_s):
+            return
+        buffer = io.BytesIO()
+        torch.save({"key": self._key, "parts": self._parts}, buffer)
+        body = buffer.getvalue()
+        write_bytes(self._path, hashlib.sha256(body).digest() + body)
+        self._written = time.monotonic()
+
+    def drop(self, name: str) -> None:
+        """Forget a part that is not needed any more."""
+        self._parts.pop(name, None)
