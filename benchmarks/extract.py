@@ -41,14 +41,15 @@ import numpy as np
 from made import random_weights
 
 from vadpipe.extract.clips import Clips
-from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.video.frame import Frame, Reading
-from vadpipe.extract.video.timeline import Timeline, read_timeline
+from vadpipe.extract.video.timeline import Timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.extract.view_crops import ViewCropper
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.weights import cache

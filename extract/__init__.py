@@ -1,6 +1,7 @@
 """From a video file to one feature vector a snippet.
 
-Follow one video: :mod:`~vadpipe.extract.video.discovery` finds it, :mod:`~vadpipe.extract.store` knows whether it is
+Follow one video: :mod:`~vadpipe.extract.video.discovery` finds it, :mod:`~vadpipe.extract.store` knows
+whether it is
 done, :mod:`~vadpipe.extract.video` gives its frames and their times, :mod:`~vadpipe.extract.clips` cuts them
 into snippets, :mod:`~vadpipe.extract.view_crops` into squares, :mod:`~vadpipe.extract.engines` run one of the
 :mod:`~vadpipe.extract.backbones`, and :mod:`~vadpipe.extract.extractor` holds these together.

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.errors import OutputError
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.discovery import Failure, named_video
@@ -69,7 +69,7 @@ def write_run(
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - took_s)),
         "took_s": round(took_s, 3),
         "snippets_per_s": round(n_snippets / took_s, 3),
-        "vadpipe": vadpipe.__version__,
+        "vadpipe": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": _versions(),

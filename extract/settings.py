@@ -29,16 +29,19 @@ class ExtractSettings:
 
     Attributes:
         backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
-        view: what the backbone sees of a frame: names of :data:`vadpipe.features.views.VIEWS`, with commas or one by
-            one; the backbone's own where it is None. Kept with commas and in their order; those of five or
-            ten crops are kept as ``crops``.
-        crops: 5 or 10 for the views :data:`vadpipe.features.views.CROP_VIEWS`; 1 for those that ``view`` names.
+        view: what the backbone sees of a frame: names of :data:`vadpipe.features.views.VIEWS`, with commas or
+            one by one; the backbone's own where it is None. Kept with commas and in their order; those of
+            five or ten crops are kept as ``crops``.
+        crops: 5 or 10 for the views :data:`vadpipe.features.views.CROP_VIEWS`; 1 for those that ``view``
+            names.
         stride: frames from the start of one snippet to the start of the next. By default snippets overlap by
-            half; :data:`vadpipe.features.sampling.SNIPPET_FRAMES` makes them follow each other, in half the work.
+            half; :data:`vadpipe.features.sampling.SNIPPET_FRAMES` makes them follow each other, in half the
+            work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
             runs over time and a snippet is the mean of its part, see :mod:`vadpipe.features.windows`.
-        target_fps: one frame in k is taken, for a rate near this, see :class:`vadpipe.features.sampling.Sampling`;
-            ``"all"`` takes every frame. The backbone's own where it is None.
+        target_fps: one frame in k is taken, for a rate near this, see
+            :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
+            it is None.
         fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
         assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.

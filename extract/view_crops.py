@@ -1,4 +1,4 @@
-"""From a decoded frame to what the backbone sees of it: a square for each view, see :mod:`vadpipe.features.views`."""
+"""From a decoded frame to what the backbone sees of it: one square crop for each view."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vadpipe._version import __version__
+
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import ablate
     from vadpipe.ablation.results import Ablation
@@ -36,12 +38,10 @@ if TYPE_CHECKING:
     from vadpipe.scoring.scorer import Scorer, score
     from vadpipe.training.fit import Fit, fit
 
-__version__ = "0.1.0"
-
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Ablation": "vadpipe.ablation.results",
-    "Curve": "vadpipe.curves.curve",
+    "Curve": "vadpipe.output",
     "Evaluation": "vadpipe.evaluation.results",
     "Event": "vadpipe.curves.events",
     "EventRule": "vadpipe.curves.events",
@@ -86,6 +86,7 @@ __all__ = [
     "Scorer",
     "Scoring",
     "VadpipeError",
+    "__version__",
     "ablate",
     "evaluate",
     "extract_features",

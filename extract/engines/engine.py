@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -125,8 +124,3 @@ def build_engine(
     if device.type == "cpu":
         return TorchEngine(load())
     return CudaEngine(load(), clip_shape, device, half=half)
-
-
-def usable_cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import OutputError, WeightsError
-from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.files.atomic import write_bytes
 from vadpipe.weights import cache
 

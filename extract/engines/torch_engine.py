@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from vadpipe.extract.backbones.loading import ClipNetwork
-from vadpipe.extract.engines.engine import usable_cores
+from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.pooling import positions
 from vadpipe.features.sampling import SNIPPET_FRAMES
 

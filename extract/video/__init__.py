@@ -5,8 +5,8 @@ Nothing that parses a video runs in the process that asked for it. Follow one fi
 hands it to a child process, where :mod:`~vadpipe.extract.video.child` applies
 :mod:`~vadpipe.extract.video.limits`, reads the :mod:`~vadpipe.extract.video.timeline` (through
 :mod:`~vadpipe.extract.video.demuxing`) and decodes with one of the :mod:`~vadpipe.extract.video.decoders`;
-:mod:`~vadpipe.extract.video.wire_format` is what travels between the two. A child that crashes or hangs costs its
-file and nothing else.
+:mod:`~vadpipe.extract.video.wire_format` is what travels between the two. A child that crashes or hangs costs
+its file and nothing else.
 
 This package imports neither torch nor pydantic, so that a child starts in a quarter of a second.
 """

@@ -24,7 +24,7 @@ from vadpipe.extract.video.frame import Frame, Reading
 from vadpipe.extract.video.job import Job
 from vadpipe.extract.video.limits import Limits, confine_this_process
 from vadpipe.extract.video.stills import read_stills
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.extract.video.wire_format import FRAME, Kind, send, send_json
 
 _SIGN_OF_LIFE_S = 1.0

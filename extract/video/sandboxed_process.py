@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-import vadpipe
+from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.errors import DecodeError, InputError, VadpipeError, printable
 from vadpipe.extract.video.container import open_video
 from vadpipe.extract.video.limits import Limits
@@ -206,7 +206,7 @@ def _signal_name(number: int) -> str:
 
 def _environment() -> dict[str, str]:
     """Return the child's environment: one thread a worker, and the vadpipe that runs here."""
-    root = str(Path(vadpipe.__file__).parent.parent)
+    root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

@@ -11,7 +11,7 @@ from made_curves import placed
 from waiting import wait_until
 
 from vadpipe.curves.curve import Curve
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.features.views import Place
 from vadpipe.output.report import write_report
 

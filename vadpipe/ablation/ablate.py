@@ -22,8 +22,8 @@ from vadpipe.ablation.worker import Task
 from vadpipe.ablation.workers import do_all
 from vadpipe.errors import UsageError, VadpipeError
 from vadpipe.evaluation.frame_scores import Lengths
+from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.device import choose_device
-from vadpipe.extract.engines.engine import usable_cores
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.settings import HeadSettings
 

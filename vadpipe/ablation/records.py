@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import Row
 from vadpipe.evaluation.bootstrap import LEVEL
@@ -47,7 +47,7 @@ def record(result: Ablation) -> dict[str, object]:
     plan, data = result.plan, result.data
     return {
         "schema_version": SCHEMA,
-        "vadpipe": vadpipe.__version__,
+        "vadpipe": __version__,
         "truth": {"file": str(plan.truth), "sha256": hashlib.sha256(plan.truth.read_bytes()).hexdigest()},
         "features": {"folder": str(data.features), "recipe": data.recipe.model_dump(mode="json")},
         "settings": {

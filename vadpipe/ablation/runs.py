@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialise
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.ablation.data import Data
 from vadpipe.files.atomic import write_bytes
 from vadpipe.head.settings import HeadSettings
@@ -124,7 +124,7 @@ def key_of(data: Data, settings: HeadSettings, test: Sequence[str], seed: int, d
     """Return the digest of everything that a run's result depends on, the code that trains included."""
     parts = [
         SCHEMA,
-        vadpipe.__version__,
+        __version__,
         torch.__version__,
         code_digest(),
         hashlib.sha256(Path(__file__).with_name("measuring.py").read_bytes()).hexdigest(),

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import Self
 
-import vadpipe
+from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.ablation.runs import Job
 from vadpipe.ablation.worker import Task
 from vadpipe.errors import OutputError, VadpipeError
@@ -150,7 +149,7 @@ def _died(code: int) -> VadpipeError:
 
 def _environment() -> dict[str, str]:
     """Return the child's environment: one thread a process, and the vadpipe that runs here."""
-    root = str(Path(vadpipe.__file__).parent.parent)
+    root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

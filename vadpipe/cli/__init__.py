@@ -40,7 +40,7 @@ def vadpipe(
 ) -> None:
     """Raw videos in, per-frame anomaly curves out."""
     if version:
-        from vadpipe import __version__
+        from vadpipe._version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.curves.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
+from vadpipe.curves.writers import writer
 from vadpipe.errors import FeatureError
 from vadpipe.features.sampling import mean_interval_s
 from vadpipe.features.views import Place
@@ -142,7 +143,7 @@ class Curve:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second, 1 over :func:`vadpipe.features.sampling.mean_interval_s`; 25 where no time passes."""
+        """Frames a second: 1 over the mean interval between frames; 25 where no time passes."""
         interval_s = mean_interval_s(np.diff(self.times_s, append=self.end_s))
         return 25.0 if interval_s is None else 1 / interval_s
 
@@ -183,27 +184,19 @@ class Curve:
 
     def to_csv(self, path: StrPath) -> None:
         """Write ``frame,time_s,score``, a line a frame; see :func:`vadpipe.output.tables.write_scores`."""
-        from vadpipe.output.tables import write_scores
-
-        write_scores(self, Path(path))
+        writer("scores")(self, Path(path))
 
     def to_events_csv(self, path: StrPath) -> None:
         """Write a line an event; see :func:`vadpipe.output.tables.write_events`."""
-        from vadpipe.output.tables import write_events
-
-        write_events(self, Path(path))
+        writer("events")(self, Path(path))
 
     def to_npy(self, path: StrPath) -> None:
         """Write the scores as an array; see :func:`vadpipe.output.tables.write_score_array`."""
-        from vadpipe.output.tables import write_score_array
-
-        write_score_array(self, Path(path))
+        writer("score_array")(self, Path(path))
 
     def to_json(self, path: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write all of it, versioned; see :func:`vadpipe.output.json_document.write_document`."""
-        from vadpipe.output.json_document import write_document
-
-        write_document(self, Path(path), explanations)
+        writer("json")(self, Path(path), explanations)
 
     @classmethod
     def from_json(cls, path: StrPath) -> Curve:
@@ -212,39 +205,28 @@ class Curve:
         Raises:
             FeatureError: where the file cannot be read, or is no such document.
         """
-        from vadpipe.output.json_document import read_document
-
-        return read_document(Path(path))[0]
+        curve: Curve = writer("from_json")(Path(path))
+        return curve
 
     def to_srt(self, path: StrPath) -> None:
         """Write the events as SubRip subtitles; see :mod:`vadpipe.output.subtitles`."""
-        from vadpipe.output.subtitles import write_srt
-
-        write_srt(self, Path(path))
+        writer("srt")(self, Path(path))
 
     def to_vtt(self, path: StrPath) -> None:
         """Write the events as WebVTT subtitles; see :mod:`vadpipe.output.subtitles`."""
-        from vadpipe.output.subtitles import write_vtt
-
-        write_vtt(self, Path(path))
+        writer("vtt")(self, Path(path))
 
     def to_edl(self, path: StrPath) -> None:
         """Write the events as a CMX 3600 edit decision list; see :mod:`vadpipe.output.edl`."""
-        from vadpipe.output.edl import write_edl
-
-        write_edl(self, Path(path))
+        writer("edl")(self, Path(path))
 
     def to_fiftyone(self, path: StrPath) -> None:
         """Write the events as labels for FiftyOne; see :mod:`vadpipe.output.fiftyone`."""
-        from vadpipe.output.fiftyone import write_fiftyone
-
-        write_fiftyone(self, Path(path))
+        writer("fiftyone")(self, Path(path))
 
     def to_label_studio(self, path: StrPath) -> None:
         """Write the events as a task of Label Studio; see :mod:`vadpipe.output.label_studio`."""
-        from vadpipe.output.label_studio import write_label_studio
-
-        write_label_studio(self, Path(path))
+        writer("label_studio")(self, Path(path))
 
     def to_cvat(self, path: StrPath, video: StrPath) -> None:
         """Write the events as tracks for CVAT; see :func:`vadpipe.output.cvat.write_cvat`.
@@ -252,37 +234,30 @@ class Curve:
         Raises:
             InputError: where the video, whose size is needed, cannot be read.
         """
-        from vadpipe.output.cvat import write_cvat
-
-        write_cvat(self, Path(path), Path(video))
+        writer("cvat")(self, Path(path), Path(video))
 
     def plot(self, axes: Axes | None = None, *, truth_s: Sequence[tuple[float, float]] = ()) -> Axes:
         """Draw it onto axes of matplotlib and return these; see :func:`vadpipe.output.plot.draw_curve`."""
-        from vadpipe.output.plot import draw_curve
-
-        return draw_curve(self, axes, truth_s=truth_s)
+        drawn: Axes = writer("axes")(self, axes, truth_s=truth_s)
+        return drawn
 
     def to_picture(self, path: StrPath, video: StrPath | None = None) -> None:
         """Write a PNG, SVG or PDF, with stills of the video; see :func:`vadpipe.output.plot.plot_curve`."""
-        from vadpipe.output.plot import plot_curve
-
-        plot_curve(self, Path(path), video=None if video is None else Path(video))
+        writer("picture")(self, Path(path), video=None if video is None else Path(video))
 
     def to_report(self, path: StrPath, video: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write an offline page; see :func:`vadpipe.output.report.page.write_report`."""
-        from vadpipe.output.report.page import write_report
-
-        write_report(self, Path(path), video=Path(video), explanations=explanations)
+        writer("report")(self, Path(path), video=Path(video), explanations=explanations)
 
     def to_video(self, path: StrPath, video: StrPath) -> None:
-        """Write the video with the curve under it; see :func:`vadpipe.output.video_export.annotated.annotate`.
+        """Write the video with the curve under it.
+
+        See :func:`vadpipe.output.video_export.annotated.annotate`.
 
         Raises:
             InputError: where the video cannot be read.
         """
-        from vadpipe.output.video_export.annotated import annotate
-
-        annotate(self, Path(video), Path(path))
+        writer("annotated_video")(self, Path(video), Path(path))
 
     def to_clips(self, folder: StrPath, video: StrPath, pad_s: float = 2.0) -> list[Path]:
         """Cut each event out and return the files; see :func:`vadpipe.output.video_export.clips.cut_clips`.
@@ -290,7 +265,5 @@ class Curve:
         Raises:
             InputError: where the video cannot be read.
         """
-        from vadpipe.extract.video.discovery import named_video
-        from vadpipe.output.video_export.clips import cut_clips
-
-        return cut_clips(self, Path(video), Path(folder), named_video(video).stem, pad_s=pad_s)
+        written: list[Path] = writer("clips")(self, Path(video), Path(folder), pad_s=pad_s)
+        return written

@@ -19,8 +19,9 @@ _ROUNDING_S = 2e-6  # a second made of 24 frames may be a little less than one, 
 class EventRule:
     """What makes an event of the frames above a threshold.
 
-    The defaults are those that thresholds are calibrated with (:func:`vadpipe.training.calibration.calibrate`); with
-    others the number of false alarms an hour is another.
+    The defaults are those that thresholds are calibrated with
+    (:func:`vadpipe.training.calibration.calibrate`); with others the number of false alarms an hour is
+    another.
 
     Attributes:
         hysteresis: an event that reaches the threshold has the frames before and after as well, as far as

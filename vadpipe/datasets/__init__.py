@@ -7,8 +7,8 @@
 
 :mod:`~vadpipe.datasets.dataset` says what a recipe is; there is one file for each. They take the annotation
 files as they were published, and :mod:`~vadpipe.datasets.parsing` holds what they share.
-:mod:`~vadpipe.datasets.annotation_check` compares them with a folder, :mod:`~vadpipe.datasets.csv_export` makes the
-CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is part of vadpipe.
+:mod:`~vadpipe.datasets.annotation_check` compares them with a folder, :mod:`~vadpipe.datasets.csv_export`
+makes the CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is part of vadpipe.
 """
 
 from __future__ import annotations

@@ -76,7 +76,9 @@ def keyed(rows: Iterable[tuple[int, str, T]], path: Path, notes: list[str]) -> d
 
 
 def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[str]) -> dict[str, str]:
-    """Return how a file spells each of the names, by :mod:`vadpipe.extract.video.names`; what nobody wants is noted.
+    """Return how a file spells each of the names, and note the names that are not wanted.
+
+    Names are matched by :mod:`vadpipe.extract.video.names`.
 
     Raises:
         UsageError: where one is missing in the file, or fits several of its names.

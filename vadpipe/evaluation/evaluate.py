@@ -49,10 +49,11 @@ def evaluate(
 
     Args:
         features: folder that ``extract`` wrote; files of another recipe than the head's are passed over.
-        truth: CSV ``video,frames,anomalies[,class][,group]``, see :func:`vadpipe.evaluation.truth.read_truth`.
+        truth: CSV ``video,frames,anomalies[,class][,group]``, see
+            :func:`vadpipe.evaluation.truth.read_truth`.
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
-        view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of them
-            where it is None. Features that lack one of them are passed over.
+        view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of
+            them where it is None. Features that lack one of them are passed over.
         output: folder for the results; None writes none.
         threshold: what alarms and events are counted at; the head's own by default.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,

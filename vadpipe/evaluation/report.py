@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.curves.events import MERGE_GAP_S
 from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.bootstrap import LEVEL
@@ -28,7 +28,7 @@ def record(result: Evaluation) -> dict[str, object]:
     settings, counts = result.settings, asdict(result.frames)
     return {
         "schema_version": SCHEMA,
-        "vadpipe": vadpipe.__version__,
+        "vadpipe": __version__,
         "head": {"file": str(settings.head), "sha256": _digest(settings.head)},
         "truth": {"file": str(settings.truth), "sha256": _digest(settings.truth)},
         "features": str(settings.features),

@@ -19,8 +19,8 @@ class Settings:
     Attributes:
         head: the head file.
         features: folder of the feature files.
-        views: those that were asked for, in the order of :data:`vadpipe.features.views.VIEWS`; None for all that the
-            features hold.
+        views: those that were asked for, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
+            that the features hold.
         truth: the CSV.
         threshold: what alarms and events are counted at; None takes the head's own.
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.

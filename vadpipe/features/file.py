@@ -52,8 +52,8 @@ class Recipe(BaseModel):
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
         fixed_rows: rows of published features with a stride, in the same way.
-        view: which parts of the frame the backbone sees: names of :data:`vadpipe.features.views.VIEWS` with commas, or
-            ``"crops"`` for five or ten crops. ``"unknown"`` where features were made elsewhere.
+        view: which parts of the frame the backbone sees: names of :data:`vadpipe.features.views.VIEWS` with
+            commas, or ``"crops"`` for five or ten crops. ``"unknown"`` where features were made elsewhere.
         resize_px: the short side of the frame as it was decoded, from which views are cut; equal to input_px
             where it is decoded to the size that is seen: as a square for the whole frame alone, and for left
             and right alone.

@@ -10,10 +10,11 @@ Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim a file:
 
 Around them: :mod:`~vadpipe.head.bags` and :mod:`~vadpipe.head.bag_score` (multiple instance learning),
 :mod:`~vadpipe.head.embedding`, :mod:`~vadpipe.head.classifier` and :mod:`~vadpipe.head.clustering` (the
-branches), :mod:`~vadpipe.head.network` (all of them), :mod:`~vadpipe.head.objective` (the loss of a
+branches), :mod:`~vadpipe.head.cbcg` (all of them), :mod:`~vadpipe.head.objective` (the loss of a
 batch), :mod:`~vadpipe.training.loop` (the loop) and :mod:`~vadpipe.head.checkpoint` (the file).
 
 By videos that a head has not seen (:mod:`~vadpipe.training.folds`): which step is taken
-(:mod:`~vadpipe.training.step_selection`) and the scale of the scores (:mod:`~vadpipe.head.platt_scaling`); the threshold
-follows in :mod:`vadpipe.training.calibration`, and :mod:`vadpipe.training.cross_validation` puts all of it together.
+(:mod:`~vadpipe.training.step_selection`) and the scale of the scores (:mod:`~vadpipe.head.platt_scaling`);
+the threshold follows in :mod:`vadpipe.training.calibration`, and :mod:`vadpipe.training.cross_validation`
+puts all of it together.
 """

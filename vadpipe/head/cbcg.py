@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from vadpipe.head.bags import Batch
 from vadpipe.head.batch_clusters import abnormal_probability
+from vadpipe.head.branches import Branches
 from vadpipe.head.classifier import Classifier
 from vadpipe.head.clustering import ClusteringBranch, share_gradient
 from vadpipe.head.context import Context
@@ -19,21 +18,6 @@ from vadpipe.head.loss import Loss
 from vadpipe.head.memory import ClusterMemory
 from vadpipe.head.objective import batch_loss
 from vadpipe.head.settings import HeadSettings
-
-
-@dataclass(frozen=True)
-class Branches:
-    """What the head says about a batch.
-
-    Attributes:
-        scores: s (N, T), the classifier's score of each segment, the mean over views.
-        points: z (N, C, T, Z), the clustering branch, or None where it is off.
-        second: (N, T), the control's second head, or None where it is off.
-    """
-
-    scores: Tensor
-    points: Tensor | None
-    second: Tensor | None
 
 
 class Cbcg(Head):

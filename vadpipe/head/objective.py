@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,16 +17,25 @@ from vadpipe.head.batch_clusters import (
     cluster_loss,
     segment_weights,
 )
+from vadpipe.head.branches import Branches
 from vadpipe.head.guidance import guided_score, teacher
 from vadpipe.head.loss import Loss
-from vadpipe.head.memory import mix_memory
+from vadpipe.head.memory import ClusterMemory, mix_memory
 from vadpipe.head.settings import HeadSettings
 
-if TYPE_CHECKING:
-    from vadpipe.head.cbcg import Cbcg
+
+class Network(Protocol):
+    """The network whose loss is taken: :class:`vadpipe.head.cbcg.Cbcg`."""
+
+    settings: HeadSettings
+    memory: ClusterMemory
+
+    def __call__(self, x: Tensor, mask: Tensor) -> Branches:
+        """Run both branches on features x (N, C, T, D); mask (N, T) is True on real segments."""
+        ...
 
 
-def batch_loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
+def batch_loss(head: Network, batch: Batch, *, warm: bool) -> Loss:
     """Return ``BCE(top-k mean of s_g, label) + lambda L_BC + smoothness + sparsity``.
 
     With ``whole_bag_weight`` the same is taken of the bags' means and added, see :func:`whole_bags`.
@@ -56,7 +65,7 @@ def whole_bags(batch: Batch) -> Batch:
     return Batch(means, batch.mask.new_ones(len(batch.labels), 1), batch.labels)
 
 
-def _loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
+def _loss(head: Network, batch: Batch, *, warm: bool) -> Loss:
     """Return the loss of one view of the bags."""
     settings = head.settings
     out = head(batch.features, batch.mask)
@@ -80,7 +89,7 @@ def _loss(head: Cbcg, batch: Batch, *, warm: bool) -> Loss:
 
 
 def _clustering(
-    head: Cbcg, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
+    head: Network, scores: Tensor, z: Tensor, batch: Batch, *, warm: bool
 ) -> tuple[Tensor | None, Tensor, Clusters]:
     """Return p_a (None while a cluster is empty), L_BC, and the batch's own clusters for the memory."""
     settings = head.settings

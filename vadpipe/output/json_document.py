@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import Event, EventRule
 from vadpipe.curves.explanation import Explanation
@@ -57,7 +57,7 @@ def document(curve: Curve, explanations: Sequence[Explanation] = ()) -> ScoresDo
     reasons = {explanation.event: explanation for explanation in explanations}
     return ScoresDocument(
         schema_version=1,
-        vadpipe=vadpipe.__version__,
+        vadpipe=__version__,
         video=text_of(curve.video),
         n_frames=len(curve),
         end_s=microseconds(curve.end_s),

@@ -1,6 +1,7 @@
-"""The records of the JSON document of a scored video, which :mod:`vadpipe.output.json_document` writes and reads.
+"""The records of the JSON document of a scored video.
 
-The text below each field is its description in the schema.
+:mod:`vadpipe.output.json_document` writes and reads them. The text below each field is its
+description in the schema.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-import vadpipe
+from vadpipe._version import __version__
 from vadpipe.curves.curve import Curve
 from vadpipe.files.atomic import write_text
 from vadpipe.output.event_text import LABEL, file_name
@@ -60,7 +60,7 @@ def write_label_studio(curve: Curve, path: Path) -> None:
         },
         "predictions": [
             {
-                "model_version": f"vadpipe {vadpipe.__version__}",
+                "model_version": f"vadpipe {__version__}",
                 "score": max((short_score(event.peak) for event in curve.events), default=0.0),
                 "result": regions,
             }

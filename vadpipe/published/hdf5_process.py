@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import vadpipe
+from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.errors import FeatureError, printable
 from vadpipe.published.array_checks import AGAIN, check_bytes, needed_bytes
 from vadpipe.published.members import Address
@@ -210,7 +210,7 @@ def _said(text: object) -> str:
 
 def _environment() -> dict[str, str]:
     """Return the child's environment: one thread, and the vadpipe that runs here."""
-    root = str(Path(vadpipe.__file__).parent.parent)
+    root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

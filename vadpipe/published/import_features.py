@@ -10,8 +10,8 @@ What such files do not tell is taken by rule, and written down:
   then has N values all the same, as :mod:`vadpipe.features.sampling` promises.
 * **Time.** There are no presentation times: frames are taken to come at an even rate, nominally the 30 a
   second of UCF-Crime.
-* **Recipe.** The backbone's name begins with :data:`vadpipe.features.file.IMPORTED`, so that these features are
-  never taken for vadpipe's own, nor a head that was trained on them used on videos directly.
+* **Recipe.** The backbone's name begins with :data:`vadpipe.features.file.IMPORTED`, so that these features
+  are never taken for vadpipe's own, nor a head that was trained on them used on videos directly.
 """
 
 from __future__ import annotations

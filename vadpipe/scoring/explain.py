@@ -7,9 +7,9 @@ of a snippet is painted in the snippet's mean colour, and what the score then lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import Event
 from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.errors import DecodeError
+from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.snippet_rows import Runs
 from vadpipe.extract.stills import read_frames, read_stills
 from vadpipe.extract.video.frame import Size
@@ -25,9 +26,23 @@ from vadpipe.extract.video.timeline import ASSUMED_FPS
 from vadpipe.extract.view_crops import Box, ViewCropper, box_of
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.views import only_whole
+from vadpipe.head.checkpoint import TrainedHead
 
-if TYPE_CHECKING:
-    from vadpipe.scoring.scorer import Scorer
+
+class HeadAndBackbone(Protocol):
+    """What scored the video: a :class:`vadpipe.scoring.scorer.Scorer`."""
+
+    head: TrainedHead
+
+    @property
+    def settings(self) -> ExtractSettings:
+        """How videos become features."""
+        ...
+
+    def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the features (V, P, D) of clips (T, H, W, 3) uint8 RGB."""
+        ...
+
 
 N_EVENTS = 5
 """So many events of a video are explained, those with the highest peaks."""
@@ -42,7 +57,7 @@ _STILL_PX = 240
 
 
 def explain(
-    scorer: Scorer,
+    scorer: HeadAndBackbone,
     features: Features,
     curve: Curve,
     video: Path,
@@ -78,7 +93,7 @@ def explain(
 
 
 def _explain(
-    scorer: Scorer, features: Features, scores: NDArray[np.float32], event: Event, video: Path
+    scorer: HeadAndBackbone, features: Features, scores: NDArray[np.float32], event: Event, video: Path
 ) -> Explanation:
     snippets = _snippets(features, scores, event)
     first = snippets[0]
@@ -118,7 +133,7 @@ def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> Sni
 
 
 def _heat(
-    scorer: Scorer, features: Features, snippet: int, runs: Runs, clips: NDArray[np.uint8]
+    scorer: HeadAndBackbone, features: Features, snippet: int, runs: Runs, clips: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
     """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
 

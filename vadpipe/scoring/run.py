@@ -24,6 +24,7 @@ from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.names import match
 from vadpipe.features.file import Features
 from vadpipe.output.formats import write_formats
+from vadpipe.scoring.explain import explain
 from vadpipe.scoring.outputs import Outputs, Places, write_pictures
 from vadpipe.scoring.scorer import Begun, Scorer
 
@@ -90,7 +91,8 @@ def score_videos(
         scorer: the head.
         output: folder for the results; beside each video by default.
         outputs: what to write.
-        truth: a CSV of what is known, see :func:`vadpipe.evaluation.truth.read_truth`, to be shown beside the scores.
+        truth: a CSV of what is known, see :func:`vadpipe.evaluation.truth.read_truth`, to be shown beside the
+            scores.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
@@ -189,8 +191,6 @@ def _stretches(truth: Truth | None, curve: Curve) -> list[tuple[float, float]]:
 def _explain(
     scorer: Scorer, features: Features, curve: Curve, video: Video, report: Reporter | None
 ) -> Sequence[Explanation]:
-    from vadpipe.scoring.explain import explain
-
     try:
         return explain(scorer, features, curve, video.path, on_progress=report)
     except (InputError, WeightsError, MemoryError) as error:  # the scores stand without reasons

@@ -26,6 +26,7 @@ from vadpipe.features.file import Features
 from vadpipe.features.views import are_named
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.pieces import joined
+from vadpipe.scoring.explain import explain
 from vadpipe.scoring.view_places import view_places
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -38,8 +39,8 @@ class Scorer:
     Args:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
-        view: only these of the views that the head was trained on, see :data:`vadpipe.features.views.VIEWS`; all of
-            them where it is None. The head says whether a score is their maximum or their mean.
+        view: only these of the views that the head was trained on, see :data:`vadpipe.features.views.VIEWS`;
+            all of them where it is None. The head says whether a score is their maximum or their mean.
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
@@ -118,8 +119,6 @@ class Scorer:
         Raises:
             InputError, FeatureError, WeightsError: as :meth:`score` does.
         """
-        from vadpipe.scoring.explain import explain
-
         begun = self.begin(named_video(video))
         try:
             features = self.features(begun)

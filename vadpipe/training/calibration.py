@@ -32,9 +32,9 @@ def calibrate(
 ) -> Calibration:
     """Return a threshold down to which normal videos raise no more alarms than wanted.
 
-    An alarm is an event (:func:`vadpipe.curves.events.find_events`) of the curve that a user sees, in which a frame
-    has the mean score of the snippets that hold it. From the highest score down, the threshold stops before
-    the first that would raise one alarm too many; so it is a score that some normal frame has.
+    An alarm is an event (:func:`vadpipe.curves.events.find_events`) of the curve that a user sees, in which a
+    frame has the mean score of the snippets that hold it. From the highest score down, the threshold stops
+    before the first that would raise one alarm too many; so it is a score that some normal frame has.
 
     It is never below the ``quantile`` of the snippets' scores: a video that is in alarm throughout raises
     only one. Where there is so little normal footage that even one alarm would be too many, no threshold

@@ -94,7 +94,8 @@ def learn(
        others, all side by side. At every check each video has a score by a head that has not seen it;
        the AUC of these picks the step, see :class:`vadpipe.training.step_selection.Selection`.
     2. The same heads at that step, on the videos that they have not seen: the scale of the scores
-       (:func:`vadpipe.head.platt_scaling.fit_scale`) and the threshold (:func:`vadpipe.training.calibration.calibrate`).
+       (:func:`vadpipe.head.platt_scaling.fit_scale`) and the threshold
+       (:func:`vadpipe.training.calibration.calibrate`).
     3. A head is trained on all bags, up to that step, and on to the end.
 
     With too few groups to judge (:func:`can_judge`) the last step is taken; where no folds can be dealt,

@@ -69,8 +69,9 @@ def fit(
 ) -> Fit:
     """Train a head on feature files and write ``head.safetensors``, settings and metrics.
 
-    What is learned, and what picks the step and the threshold, is told by :func:`vadpipe.training.cross_validation.learn`.
-    An interrupted call goes on where it was when it is made again with the same arguments.
+    What is learned, and what picks the step and the threshold, is told by
+    :func:`vadpipe.training.cross_validation.learn`. An interrupted call goes on where it was when it is made
+    again with the same arguments.
 
     Args:
         features: folder that ``extract`` wrote.

@@ -13,7 +13,7 @@ import numpy as np
 import sklearn
 import torch
 
-import vadpipe
+from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.files.atomic import write_bytes
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _LEARNING = ("sampling", "features", "curve", "events", "fitting", "learning", "
 
 def code_digest() -> str:
     """Return the sha256 of the code that turns bags into a head: other code starts anew."""
-    package = Path(vadpipe.__file__).parent
+    package = PACKAGE_FOLDER
     files = [*sorted((package / "head").rglob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
     versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
     return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()

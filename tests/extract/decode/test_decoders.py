@@ -20,7 +20,8 @@ from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import Job
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
-from vadpipe.extract.video.timeline import Timeline, read_timeline
+from vadpipe.extract.video.timeline import Timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.features.sampling import Sampling
 
 

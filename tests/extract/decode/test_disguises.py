@@ -11,7 +11,7 @@ from watching import listening, watched
 
 from vadpipe.errors import InputError
 from vadpipe.extract.video import container as door
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 MPD = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"

@@ -19,7 +19,7 @@ from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.container import FAMILIES, sniff
 from vadpipe.extract.video.demuxing import open_container, read_packets
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 FILES = {
     "MPEG-2 in MPEG-PS": ("a.mpg", dict(codec="mpeg2video", muxer="mpeg", bf="2", g="12", sound="mp2")),

@@ -13,7 +13,7 @@ from conftest import read_counter, write_video
 from media import BACKENDS, OTHERS, counters, cut_without_reencoding, decode, end_edit_at, player
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 HOURS_MS = 3_600_000
 

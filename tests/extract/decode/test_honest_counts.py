@@ -8,7 +8,7 @@ import pytest
 from conftest import write_video
 from media import BACKENDS, counters, decode, textured_frame
 
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 
 @pytest.mark.parametrize("decoder", BACKENDS)

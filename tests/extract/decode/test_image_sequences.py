@@ -17,7 +17,7 @@ from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.discovery import find_videos, named_video
 from vadpipe.extract.video.image_folder import image_digest, image_state, list_images, missing_numbers
 from vadpipe.extract.video.limits import Limits
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp", ".tif"])

@@ -13,7 +13,7 @@ from media import BACKENDS, decode, player
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import Job
 from vadpipe.extract.video.process import Decoding
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 UNIT = 0x10000
 MATRICES = {  # of the track header, as telephones write them, for a picture of 160 x 120

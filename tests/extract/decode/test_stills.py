@@ -11,7 +11,7 @@ from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.stills import read_stills as decode_stills
-from vadpipe.extract.video.timeline import read_timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 VIDEOS = {
     "mp4": ("a.mp4", {"options": {"g": "12", "bf": "3"}}),

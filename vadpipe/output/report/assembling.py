@@ -16,7 +16,7 @@ import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-import vadpipe
+from vadpipe._version import __version__
 
 
 @cache
@@ -45,7 +45,7 @@ def render(
         policy=content_policy(style, script, media),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        version=vadpipe.__version__,
+        version=__version__,
         **values,
     )
 

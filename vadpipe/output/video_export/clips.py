@@ -41,10 +41,10 @@ def cut_clips(
       hold is encoded as AAC.
 
     Otherwise the clip is exactly what is wanted, to within one tick of the video, encoded as H.264 and shown
-    as :func:`vadpipe.output.video_export.annotated.annotate` shows pictures. That is so where key frames are further
-    apart, where an edit list hides the key frame, of AVI, which has no presentation times, and wherever
-    copying fails. A frame that cannot be decoded is then shown as the picture before it; copied packets are
-    as good or bad as they were.
+    as :func:`vadpipe.output.video_export.annotated.annotate` shows pictures. That is so where key frames are
+    further apart, where an edit list hides the key frame, of AVI, which has no presentation times, and
+    wherever copying fails. A frame that cannot be decoded is then shown as the picture before it; copied
+    packets are as good or bad as they were.
 
     The clips are written together: all or, where anything fails, none. Then those of an earlier run are
     deleted, so that all that are there belong to this curve: the numbers that follow the last one of now

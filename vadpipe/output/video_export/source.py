@@ -20,7 +20,8 @@ from vadpipe.extract.video.demuxing import family_of, open_container
 from vadpipe.extract.video.frame import Reading
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.pyav_decoder import numbered_frames
-from vadpipe.extract.video.timeline import ASSUMED_FPS, Timeline, read_timeline
+from vadpipe.extract.video.timeline import ASSUMED_FPS, Timeline
+from vadpipe.extract.video.timeline_reader import read_timeline
 
 _SAME_S = 2e-3  # times that went through a table or a container are rounded
 ROUNDING_S = 1e-6  # what is nearer than this is the same moment

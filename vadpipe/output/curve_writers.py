@@ -1,0 +1,72 @@
+"""The functions behind the ``to_*`` methods and ``plot`` of a curve, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vadpipe.curves.curve import Curve
+from vadpipe.curves.explanation import Explanation
+from vadpipe.curves.writers import Writer
+from vadpipe.extract.video.discovery import named_video
+from vadpipe.output.cvat import write_cvat
+from vadpipe.output.edl import write_edl
+from vadpipe.output.fiftyone import write_fiftyone
+from vadpipe.output.json_document import read_document, write_document
+from vadpipe.output.label_studio import write_label_studio
+from vadpipe.output.subtitles import write_srt, write_vtt
+from vadpipe.output.tables import write_events, write_score_array, write_scores
+from vadpipe.output.video_export.annotated import annotate
+from vadpipe.output.video_export.clips import cut_clips
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# matplotlib and jinja2 take half a second to load: only who draws or reports waits for them.
+
+
+def _read_curve(path: Path) -> Curve:
+    return read_document(path)[0]
+
+
+def _draw(curve: Curve, axes: Axes | None, *, truth_s: Sequence[tuple[float, float]]) -> Axes:
+    from vadpipe.output.plot import draw_curve
+
+    return draw_curve(curve, axes, truth_s=truth_s)
+
+
+def _plot(curve: Curve, path: Path, *, video: Path | None) -> None:
+    from vadpipe.output.plot import plot_curve
+
+    plot_curve(curve, path, video=video)
+
+
+def _report(curve: Curve, path: Path, *, video: Path, explanations: Sequence[Explanation]) -> None:
+    from vadpipe.output.report.page import write_report
+
+    write_report(curve, path, video=video, explanations=explanations)
+
+
+def _clips(curve: Curve, video: Path, folder: Path, *, pad_s: float) -> list[Path]:
+    return cut_clips(curve, video, folder, named_video(video).stem, pad_s=pad_s)
+
+
+WRITERS: dict[str, Writer] = {
+    "scores": write_scores,
+    "events": write_events,
+    "score_array": write_score_array,
+    "json": write_document,
+    "from_json": _read_curve,
+    "srt": write_srt,
+    "vtt": write_vtt,
+    "edl": write_edl,
+    "fiftyone": write_fiftyone,
+    "label_studio": write_label_studio,
+    "cvat": write_cvat,
+    "axes": _draw,
+    "picture": _plot,
+    "report": _report,
+    "annotated_video": annotate,
+    "clips": _clips,
+}
