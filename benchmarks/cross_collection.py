@@ -36,7 +36,7 @@ from verdict import Tested, table, tested
 
 import vadpipe
 from vadpipe.ablation import fold_run as measuring
-from vadpipe.ablation.runs import Job, Run
+from vadpipe.ablation.runs import AblationJob, Run
 from vadpipe.training.resume import code_digest
 
 REFERENCE = "isolated snippets, loss of whole bags"
@@ -106,7 +106,7 @@ def _extracted(features: Path, truth: Path) -> Videos:
 
 def jobs_of(
     protocol: Protocol, setting: Setting, videos: Videos, options: argparse.Namespace
-) -> dict[Split, Job]:
+) -> dict[Split, AblationJob]:
     """Return the run of each training; its key is of everything that its result depends on."""
     code = b"".join(Path(file).read_bytes() for file in (measuring.__file__, protocols.__file__))
     measured = hashlib.sha256(code).hexdigest()
@@ -116,11 +116,11 @@ def jobs_of(
         parts = [code_digest(), measured, setting.head.model_dump(mode="json"), used, split.seed, split.test]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         file = options.work / "runs" / f"{key[:32]}.safetensors"
-        jobs[split] = Job(setting.name, split.fold, split.seed, setting.head, split.test, key, file)
+        jobs[split] = AblationJob(setting.name, split.fold, split.seed, setting.head, split.test, key, file)
     return jobs
 
 
-def do(source: Source, job: Job, train: tuple[str, ...]) -> Run:
+def do(source: Source, job: AblationJob, train: tuple[str, ...]) -> Run:
     """Return a run, which is done where its file is not there."""
     found = Run.find(job.file, job.key)
     if found is not None:

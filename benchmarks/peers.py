@@ -44,7 +44,7 @@ from vadpipe.head.bags import TrainingSet
 from vadpipe.head.methods import CBCG, METHODS, find_method, settings_of
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.cross_validation import bag_means, check_steps, snippet_scores
-from vadpipe.training.folds import deal, others
+from vadpipe.training.folds import all_but, make_folds
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 from vadpipe.training.step_selection import Selection
@@ -136,8 +136,8 @@ def measured(videos: Videos, settings: HeadSettings, seed: int, key: str) -> Run
     """Train, and score the test videos at every check; nothing about them reaches the training."""
     test = tuple(videos.samples)
     data = TrainingSet([bag for name, bag in videos.bags.items() if name not in test], settings.segments)
-    folds = deal(data.bags, HELD_OUT, seed)
-    held_out, rows = folds[0], others(folds, 0)
+    folds = make_folds(data.bags, HELD_OUT, seed)
+    held_out, rows = folds[0], all_but(folds, 0)
     training, selection = Training(data, rows, settings, seed=seed), Selection()
     history, scores = [], {}
     for step in check_steps(settings):

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from vadpipe.ablation.runs import Run
 from vadpipe.evaluation.bootstrap import drawn, interval_of
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.ranking import Ranking
 
 Figures = dict[str, NDArray[np.float64]]
@@ -65,7 +65,7 @@ def _n_scored(videos: Videos, name: str) -> int:
     return int((~videos.samples[name].lost).sum())
 
 
-def figures_of(judged: Sequence[Judged], weights: NDArray[np.int64], wanted: Sequence[str]) -> Figures:
+def figures_of(judged: Sequence[JudgedVideo], weights: NDArray[np.int64], wanted: Sequence[str]) -> Figures:
     """Return the wanted figures of videos, for each way (W, V) of counting each of them so often."""
     found: Figures = {}
     if {"auc", "ap"} & {*wanted}:
@@ -78,14 +78,14 @@ def figures_of(judged: Sequence[Judged], weights: NDArray[np.int64], wanted: Seq
 
 
 def _ranked(
-    judged: Sequence[Judged], weights: NDArray[np.int64], chosen: Sequence[bool]
+    judged: Sequence[JudgedVideo], weights: NDArray[np.int64], chosen: Sequence[bool]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     ranking = Ranking(judged, chosen)
     auc, ap = np.array([ranking.auc_and_ap(row) for row in weights]).T
     return auc, ap
 
 
-def _within(judged: Sequence[Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+def _within(judged: Sequence[JudgedVideo], weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the mean ROC-AUC of the videos with both kinds of frames, each by itself."""
     mixed = [index for index, video in enumerate(judged) if video.mixed]
     if not mixed:

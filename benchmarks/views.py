@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.view_crops import ViewCropper
 from vadpipe.features.file import Features
@@ -77,7 +77,7 @@ def features_of(extractor: Extractor, video: Path) -> Features:
 
 def decoded(video: Path, settings: ExtractSettings) -> list[NDArray[np.uint8]]:
     """Return the frames from which views are cut."""
-    with Decoding(video, Job(settings.size)) as decoding:
+    with Decoding(video, DecodeJob(settings.size)) as decoding:
         return [frame.pixels for frame in decoding.frames()]
 
 

@@ -32,7 +32,7 @@ from vadpipe.extract.backbones.records import find_backbone
 from vadpipe.extract.pooling import positions
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.sampling import SNIPPET_FRAMES
 
@@ -72,7 +72,7 @@ def main() -> None:
 
 def snippet(video: Path) -> NDArray[np.uint8]:
     """Return 16 frames near the beginning of a video, whole and squeezed, (16, 224, 224, 3) RGB."""
-    with Decoding(video, Job(Size(BACKBONE.input_px, square=True))) as decoding:
+    with Decoding(video, DecodeJob(Size(BACKBONE.input_px, square=True))) as decoding:
         frames = [frame.pixels for frame in islice(decoding.frames(), 2 * SNIPPET_FRAMES)]
     return np.stack(frames[-SNIPPET_FRAMES:])
 

@@ -16,12 +16,12 @@ from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of, write_run
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.store import FeatureStore, Stored
+from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Failure, Video, find_videos
 from vadpipe.features.file import Source, read_header
 from vadpipe.files.atomic import check_writable
-from vadpipe.files.locks import Claim
+from vadpipe.files.locks import VideoLock
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def extract_features(
     extractor.settings.check_here()
     videos, unusable = find_videos(inputs)
     store = FeatureStore(Path(output), places=(video.place for video in videos))
-    work = _Work(extractor, store, retry=retry, tolerate=tolerate, format=format)
+    work = _ExtractionTask(extractor, store, retry=retry, tolerate=tolerate, format=format)
 
     def note(failure: Failure) -> None:
         work.result.failed.append(failure)
@@ -104,7 +104,7 @@ def extract_features(
     return work.result
 
 
-class _Work:
+class _ExtractionTask:
     """What is done with each video of a run."""
 
     def __init__(
@@ -162,7 +162,7 @@ class _Work:
         self.n_snippets += len(features.values)
         self._note(video, path, read_header(path).source)  # under the name that it got
 
-    def _is_known(self, video: Video, stored: Stored | None) -> bool:
+    def _is_known(self, video: Video, stored: StoredVideo | None) -> bool:
         """Return whether a video's features are there and fit.
 
         Raises:
@@ -180,10 +180,10 @@ class _Work:
             raise past
         return False
 
-    def _differences(self, stored: Stored) -> list[str]:
+    def _differences(self, stored: StoredVideo) -> list[str]:
         return self.extractor.settings.differences(stored.header.recipe, self.extractor.weights_sha256)
 
-    def _warn_of_another_recipe(self, video: Video, stored: Stored | None) -> None:
+    def _warn_of_another_recipe(self, video: Video, stored: StoredVideo | None) -> None:
         differences = [] if stored is None else self._differences(stored)
         if differences:
             what = printable(video.path)
@@ -218,7 +218,7 @@ class _Claimed:
     """A video that is being decoded, and the claim on it."""
 
     opened: Opened
-    claim: Claim
+    claim: VideoLock
 
     def close(self) -> None:
         self.opened.close()

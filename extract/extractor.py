@@ -25,7 +25,7 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders
 from vadpipe.extract.video.discovery import Video, named_video
 from vadpipe.extract.video.image_folder import list_images, missing_numbers
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.extract.view_crops import ViewCropper
@@ -264,7 +264,7 @@ class Opened:
         self.state = video.state()
         self._decoders, why = choose_decoders(settings.decoder, device, family, self.state[0])
         log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
-        self._job = Job(
+        self._job = DecodeJob(
             settings.size,
             sampling=settings.sampling,
             limits=settings.limits,

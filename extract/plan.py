@@ -14,7 +14,7 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video, find_videos
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.files.atomic import check_writable
 
@@ -91,7 +91,7 @@ def _planned(
     past = store.past_failure(video, asked_of(settings))
     if past is not None and not retry:
         raise past
-    job = Job(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills_s=())
+    job = DecodeJob(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills_s=())
     with Decoding(video.path, job) as decoding:
         timeline = decoding.timeline
     n_snippets = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)

@@ -13,7 +13,7 @@ from vadpipe.extract.video.discovery import Failure, Video
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """Where a run over videos stands.
 
     Attributes:
@@ -52,7 +52,7 @@ class Progress:
         return (self.n_bytes_before + share * self.n_bytes) / self.n_bytes_total
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[RunProgress], None]
 OnFailure = Callable[[Failure], None]
 
 
@@ -61,7 +61,7 @@ class Reporter:
     """Tells ``on_progress`` how far one video of a run has been read."""
 
     on_progress: OnProgress
-    start: Progress
+    start: RunProgress
 
     def __call__(self, done_s: float, total_s: float) -> None:
         """Report that so many seconds of the video have been read."""
@@ -74,14 +74,14 @@ class Reporter:
         return further
 
 
-class Begun(Protocol):
+class PendingVideo(Protocol):
     """Work that goes on by itself until it is finished or dropped."""
 
     def close(self) -> None:
         """Drop it."""
 
 
-T = TypeVar("T", bound=Begun)
+T = TypeVar("T", bound=PendingVideo)
 
 
 def run_over(
@@ -129,7 +129,7 @@ def run_over(
         report = None
         if on_progress is not None:
             before, after, total = sizes[index], sizes[index + 1], sizes[-1]
-            start = Progress(
+            start = RunProgress(
                 video, index, len(videos), 0.0, 0.0, n_readings=n_readings,
                 n_bytes_before=before, n_bytes=after - before, n_bytes_total=total,
             )  # fmt: skip

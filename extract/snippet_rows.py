@@ -65,7 +65,7 @@ def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: 
 
 
 @dataclass(frozen=True)
-class Runs:
+class BackboneRuns:
     """The runs of the backbone that the row of a snippet is made of: one, or those of the windows around it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Runs:
     snippet: NDArray[np.int64]
 
     @classmethod
-    def of(cls, features: Features, snippet: int) -> Runs:
+    def of(cls, features: Features, snippet: int) -> BackboneRuns:
         """Return the runs of a snippet that could be decoded."""
         sampling, video = features.recipe.sampling, (features.frame_times_s, features.end_s)
         n_samples = sampling.n_samples(*video)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline import ASSUMED_FPS
@@ -32,7 +32,9 @@ def read_stills(
         InputError: where the file itself cannot be read.
     """
     size = Size(short_side_px, square=False)
-    return _frames(path, Job(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps))
+    return _frames(
+        path, DecodeJob(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps)
+    )
 
 
 def read_frames(
@@ -50,7 +52,7 @@ def read_frames(
     Raises:
         InputError: where the file or one of the frames cannot be read.
     """
-    job = Job(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps)
+    job = DecodeJob(size, stills_s=tuple(times_s), limits=limits or Limits(), assume_fps=assume_fps)
     frames = _frames(path, job)
     found = [frame for frame in frames if frame is not None]
     if len(found) < len(frames):
@@ -59,7 +61,7 @@ def read_frames(
     return found
 
 
-def _frames(path: Path, job: Job) -> list[NDArray[np.uint8] | None]:
+def _frames(path: Path, job: DecodeJob) -> list[NDArray[np.uint8] | None]:
     stills: list[NDArray[np.uint8] | None] = [None] * len(job.stills_s or ())
     with Decoding(path, job) as decoding:
         for index, pixels in decoding.frames():

@@ -18,7 +18,7 @@ from vadpipe.extract.video.discovery import Video, located, text
 from vadpipe.extract.video.image_folder import image_digest
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, Source, read_header
 from vadpipe.files.atomic import fitting_name, move, write_text
-from vadpipe.files.locks import Claim
+from vadpipe.files.locks import VideoLock
 
 FAILED_SUFFIX = ".failed.json"
 _UNFINISHED = ".part-"
@@ -26,7 +26,7 @@ _IS_UNFINISHED = re.compile(r"\.part-[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatc
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVideo:
     """A feature file and its record."""
 
     path: Path
@@ -48,15 +48,15 @@ class FeatureStore:
     def __init__(self, folder: Path, places: Iterable[str] = ()) -> None:
         self.folder = folder
         self._places = frozenset(places)
-        self._by_place: dict[str, Stored] = {}
-        self._by_name: dict[str, Stored] = {}
+        self._by_place: dict[str, StoredVideo] = {}
+        self._by_name: dict[str, StoredVideo] = {}
         self._failures: dict[str, tuple[Path, PastFailure]] = {}
         for path in feature_files(folder):
             self._look_at(path)
         for path in folder.rglob(f"*{FAILED_SUFFIX}") if folder.is_dir() else ():
             self._look_at_failure(path)
 
-    def find(self, video: Video) -> Stored | None:
+    def find(self, video: Video) -> StoredVideo | None:
         """Return the features of this very video as it is now, whatever recipe made them.
 
         The same file is known by its place, however it was named; a copied or moved folder by name
@@ -79,7 +79,7 @@ class FeatureStore:
                 return stored
         return None
 
-    def find_anew(self, video: Video) -> Stored | None:
+    def find_anew(self, video: Video) -> StoredVideo | None:
         """As :meth:`find`, but see also what another process has done since the folder was read."""
         for name in [*self._names(video)]:
             known = self._by_name.get(name)
@@ -89,7 +89,7 @@ class FeatureStore:
         self._look_at_failure(self._failure_path(video))
         return self.find(video)
 
-    def claim(self, video: Video) -> Claim:
+    def claim(self, video: Video) -> VideoLock:
         """Return the claim on a video's features, not yet taken.
 
         Raises:
@@ -144,7 +144,7 @@ class FeatureStore:
                 self._failures.pop(video.place)[0].unlink()
         return target
 
-    def refresh(self, stored: Stored, video: Video) -> Stored | None:
+    def refresh(self, stored: StoredVideo, video: Video) -> StoredVideo | None:
         """Bring the record of features that are kept up to date with where their video is now.
 
         A video that was once named alone (``cam1/a.mp4``) and is now found from further up
@@ -210,9 +210,9 @@ class FeatureStore:
         except FeatureError:
             return False  # not there, or broken
 
-    def _look_at(self, path: Path) -> Stored | None:
+    def _look_at(self, path: Path) -> StoredVideo | None:
         try:
-            stored = Stored(path, read_header(path))
+            stored = StoredVideo(path, read_header(path))
         except FeatureError:
             return None  # not there, or broken and made anew
         source: Source = stored.header.source
@@ -228,7 +228,7 @@ class FeatureStore:
         if failure is not None:
             self._failures[failure.place] = path, failure
 
-    def _forget(self, stored: Stored) -> None:
+    def _forget(self, stored: StoredVideo) -> None:
         source = stored.header.source
         for index, key in ((self._by_place, source.place), (self._by_name, source.video)):
             if index.get(key) is stored:
@@ -248,8 +248,8 @@ class FeatureStore:
     def _failure_path(self, video: Video) -> Path:
         return self.path_for(f"{video.name}~{video.place}", FAILED_SUFFIX)
 
-    def _claim(self, name: str) -> Claim:
-        return Claim(self._inside(self.folder / ".locks" / f"{name}.lock"))
+    def _claim(self, name: str) -> VideoLock:
+        return VideoLock(self._inside(self.folder / ".locks" / f"{name}.lock"))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

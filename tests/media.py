@@ -12,7 +12,7 @@ from conftest import counter_frame, read_counter
 
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 
 
@@ -38,7 +38,7 @@ OTHERS = [param for param in BACKENDS if param.values != ("pyav",)]
 
 def decode(path, decoder="pyav", side_px=120, **job):
     """Return the timeline and the frames of a video, decoded in a process of its own."""
-    wanted = Job(Size(side_px, square=False), decoder=decoder, **job)
+    wanted = DecodeJob(Size(side_px, square=False), decoder=decoder, **job)
     with Decoding(Path(path), wanted) as decoding:
         return decoding.timeline, list(decoding.frames())
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.curve import Curve, leading_places, spread
+from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError
 from vadpipe.features.sampling import Sampling
@@ -42,7 +42,7 @@ def test_each_frame_has_the_mean_of_its_snippets(n_frames, stride, fps, lost, se
     spans = Sampling(stride=stride, fps=fps).spans(times_s, end_s)
     scores = rng.random(len(spans), dtype=np.float32)
     scores[rng.integers(0, len(spans), lost)] = NAN
-    curve = spread(scores, spans, n_frames)
+    curve = snippets_to_frames(scores, spans, n_frames)
     assert (curve.shape, curve.dtype) == ((n_frames,), np.float32)
     np.testing.assert_allclose(curve, slow_spread(scores.tolist(), spans.tolist(), n_frames), rtol=1e-6)
 
@@ -115,7 +115,7 @@ def test_places_are_called_what_they_are(place, name):
 
 def test_a_frame_of_lost_snippets_alone_has_no_score():
     overlapping = Sampling(stride=8).spans(np.arange(40) / 25, 1.6)
-    curve = spread(np.array([0.5, NAN, NAN, 0.9], np.float32), overlapping, 40)
+    curve = snippets_to_frames(np.array([0.5, NAN, NAN, 0.9], np.float32), overlapping, 40)
     np.testing.assert_allclose(curve[:16], 0.5)
     assert np.isnan(curve[16:24]).all()
     np.testing.assert_allclose(curve[24:], 0.9)
@@ -125,12 +125,12 @@ def test_a_frame_of_lost_snippets_alone_has_no_score():
 def test_scores_that_are_not_one_for_each_snippet_are_refused(n_scores):
     spans = np.array([[0, 16], [16, 32], [32, 40]])
     with pytest.raises(FeatureError, match=f"{n_scores} scores of 3 snippets cannot cover 40 frames"):
-        spread(np.zeros(n_scores, np.float32), spans, 40)
+        snippets_to_frames(np.zeros(n_scores, np.float32), spans, 40)
 
 
 def test_snippets_that_do_not_reach_the_last_frame_are_refused():
     with pytest.raises(FeatureError, match="2 scores of 2 snippets cannot cover 40 frames"):
-        spread(np.zeros(2, np.float32), np.array([[0, 16], [16, 32]]), 40)
+        snippets_to_frames(np.zeros(2, np.float32), np.array([[0, 16], [16, 32]]), 40)
 
 
 def make_curve(scores, rate=10.0, **fields) -> Curve:

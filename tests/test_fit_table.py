@@ -6,7 +6,7 @@ import pytest
 from test_threshold import make_calibration
 
 from vadpipe.cli.terminal import print_fit
-from vadpipe.training.cross_validation import Check
+from vadpipe.training.cross_validation import StepMetrics
 from vadpipe.training.fit import Fit
 from vadpipe.training.labels import Label
 
@@ -22,7 +22,7 @@ def table_of(capsys, **changes) -> dict[str, str]:
         unused=[],
         step=10,
         threshold=FOUND.model_copy(update=changes),
-        history=[Check(10, 0.1, 0.1, 0.1, 0.1, 0.947)],
+        history=[StepMetrics(10, 0.1, 0.1, 0.1, 0.1, 0.947)],
     )
     print_fit(fit)
     rows = (line.strip().partition("  ") for line in capsys.readouterr().out.splitlines())

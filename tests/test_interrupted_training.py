@@ -23,7 +23,7 @@ import vadpipe.files.atomic
 import vadpipe.head.cbcg
 import vadpipe.training.cross_validation
 from vadpipe.errors import OutputError
-from vadpipe.training.cross_validation import learn
+from vadpipe.training.cross_validation import train_with_cross_validation
 from vadpipe.training.fit import STATE_NAME, fit
 from vadpipe.training.resume import Resume
 
@@ -176,10 +176,10 @@ def test_killed_again_and_again(features, uninterrupted, tmp_path):
 )
 def test_with_every_switch(at_every_check, tmp_path, switches):
     settings, bags = QUICK.model_copy(update=switches), make_bags(8, length=6)
-    whole = learn(bags, settings)
+    whole = train_with_cross_validation(bags, settings)
     with pytest.raises(StopError):
-        learn(bags, settings, on_check=raise_at([8]), state=tmp_path / "state")
-    again = learn(bags, settings, state=tmp_path / "state")
+        train_with_cross_validation(bags, settings, on_check=raise_at([8]), state=tmp_path / "state")
+    again = train_with_cross_validation(bags, settings, state=tmp_path / "state")
     assert (again.history, again.step, again.threshold) == (whole.history, whole.step, whole.threshold)
     for mine, expected in ((again.selected, whole.selected), (again.last, whole.last)):
         numbers = expected.state_dict()
@@ -189,9 +189,9 @@ def test_with_every_switch(at_every_check, tmp_path, switches):
 def test_where_no_step_is_picked_it_goes_on_too(at_every_check, tmp_path):
     bags = make_bags(2)
     with pytest.raises(StopError):
-        learn(bags, QUICK, on_check=raise_at([8]), state=tmp_path / "state")
-    again = learn(bags, QUICK, state=tmp_path / "state")
-    assert again.history == learn(bags, QUICK).history
+        train_with_cross_validation(bags, QUICK, on_check=raise_at([8]), state=tmp_path / "state")
+    again = train_with_cross_validation(bags, QUICK, state=tmp_path / "state")
+    assert again.history == train_with_cross_validation(bags, QUICK).history
 
 
 # ---- what is done and not yet kept elsewhere -----------------------------------------------------
@@ -252,10 +252,12 @@ def test_a_disk_that_is_full_at_the_end_loses_no_training(
 
 def test_the_file_is_the_callers_to_remove(at_every_check, steps_done, tmp_path):
     bags = make_bags(8, length=6)
-    whole = learn(bags, QUICK, state=tmp_path / "state")
+    whole = train_with_cross_validation(bags, QUICK, state=tmp_path / "state")
     written = (tmp_path / "state").read_bytes()
     steps_done.clear()
-    again = learn(bags, QUICK, state=tmp_path / "state", on_check=lambda check: pytest.fail("checked again"))
+    again = train_with_cross_validation(
+        bags, QUICK, state=tmp_path / "state", on_check=lambda check: pytest.fail("checked again")
+    )
     assert steps_done == []
     assert (tmp_path / "state").read_bytes() == written
     assert (again.history, again.step, again.threshold) == (whole.history, whole.step, whole.threshold)
@@ -328,11 +330,13 @@ def test_a_state_of_other_code_is_not_used(features, uninterrupted, left, caplog
 
 def test_a_state_of_other_bags_is_not_used(at_every_check, tmp_path):
     with pytest.raises(StopError):
-        learn(make_bags(8), QUICK, on_check=raise_at([8]), state=tmp_path / "state")
+        train_with_cross_validation(make_bags(8), QUICK, on_check=raise_at([8]), state=tmp_path / "state")
     other = make_bags(8)
     other[3].values[0, 0, 0] += 1
     seen = []
-    learn(other, QUICK, on_check=lambda check: seen.append(check.step), state=tmp_path / "state")
+    train_with_cross_validation(
+        other, QUICK, on_check=lambda check: seen.append(check.step), state=tmp_path / "state"
+    )
     assert seen[0] == 2
 
 

@@ -14,10 +14,10 @@ from made_bags import SMALL, D, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
 from vadpipe.head.bags import TrainingSet, squeeze
-from vadpipe.head.platt_scaling import fit_scale
+from vadpipe.head.platt_scaling import fit_platt_scaling
 from vadpipe.training.calibration import calibrate
-from vadpipe.training.cross_validation import check_steps, learn, snippet_scores
-from vadpipe.training.folds import deal, others
+from vadpipe.training.cross_validation import check_steps, snippet_scores, train_with_cross_validation
+from vadpipe.training.folds import all_but, make_folds
 from vadpipe.training.loop import Training
 from vadpipe.training.step_selection import TOLERANCE, WINDOW, Selection
 
@@ -36,14 +36,14 @@ def bags():
 
 @pytest.fixture(scope="module")
 def learned(bags):
-    return learn(bags, QUICK, seed=3)
+    return train_with_cross_validation(bags, QUICK, seed=3)
 
 
 def trainings_by_hand(bags, settings, seed, until):
     """Yield the rows of each fold and a head that was trained on the others only."""
-    folds = deal(bags, settings.folds, seed)
+    folds = make_folds(bags, settings.folds, seed)
     for number, fold in enumerate(folds):
-        kept = [bags[row] for row in others(folds, number)]
+        kept = [bags[row] for row in all_but(folds, number)]
         training = Training(TrainingSet(kept, settings.segments), range(len(kept)), settings, seed=seed)
         training.advance(until)
         yield fold, training.head
@@ -68,7 +68,7 @@ def test_every_video_is_scored_by_a_head_that_has_not_seen_it(bags, learned):
 def test_the_threshold_is_judged_by_heads_that_have_not_seen_the_videos(bags, learned, rate):
     """Little footage and so a quantile, or a rate high enough for an alarm in it."""
     settings = QUICK.model_copy(update={"false_alarms_per_hour": rate})
-    found = learn(bags, settings, seed=3)
+    found = train_with_cross_validation(bags, settings, seed=3)
     assert found.step == learned.step
     scored = [
         (bags[row], snippet_scores(head, bags[row]))
@@ -85,7 +85,9 @@ def test_the_threshold_is_judged_by_heads_that_have_not_seen_the_videos(bags, le
 def test_what_a_head_has_learned_from_would_set_the_threshold_too_low():
     """In noise with as many channels, a head knows its own normal videos by heart."""
     bags = make_bags(10, length=6)
-    found = learn(bags, SMALL.model_copy(update={"steps": 100, "checks": 1, "dropout": 0.0}))
+    found = train_with_cross_validation(
+        bags, SMALL.model_copy(update={"steps": 100, "checks": 1, "dropout": 0.0})
+    )
     fresh = np.concatenate(
         [snippet_scores(found.last, bag) for bag in make_bags(40, seed=900) if not bag.label]
     )
@@ -97,7 +99,7 @@ def test_what_a_head_has_learned_from_would_set_the_threshold_too_low():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_two_videos_of_each_label_judge_each_other(seed):
-    found = learn(make_bags(2), SMALL, seed=seed)
+    found = train_with_cross_validation(make_bags(2), SMALL, seed=seed)
     assert found.threshold.unseen
     assert found.step == SMALL.steps  # but they are too few to pick a step
     assert {check.auc for check in found.history} == {None}
@@ -107,7 +109,7 @@ def test_two_videos_of_each_label_judge_each_other(seed):
 def test_where_no_folds_can_be_dealt_it_says_so(n_abnormal, caplog):
     bags = [make_bag(0, 0)[0], *(make_bag(1, 10 + seed)[0] for seed in range(n_abnormal))]
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        found = learn(bags, SMALL)
+        found = train_with_cross_validation(bags, SMALL)
     assert not found.threshold.unseen
     assert "the threshold comes from videos that the head learned from" in caplog.text
     assert found.step == SMALL.steps
@@ -132,10 +134,10 @@ def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interr
     if interrupted:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr("vadpipe.training.cross_validation._train_on_all", interrupt)
-            learn(odd_one_out(), settings, state=state)
+            train_with_cross_validation(odd_one_out(), settings, state=state)
         assert state.exists()
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        found = learn(odd_one_out(), settings, state=state)
+        found = train_with_cross_validation(odd_one_out(), settings, state=state)
     assert (found.threshold.method, found.last_threshold.method) == ("balanced", "balanced")
     said = [message for message in caplog.messages if "it was lowered to" in message]
     assert len(said) == 1
@@ -251,7 +253,10 @@ def test_both_heads_are_trained_on_all_videos(bags, learned):
 
 
 def test_same_seed_same_numbers_and_another_seed_others(bags, learned):
-    again, other = learn(bags, QUICK, seed=3), learn(bags, QUICK, seed=4)
+    again, other = (
+        train_with_cross_validation(bags, QUICK, seed=3),
+        train_with_cross_validation(bags, QUICK, seed=4),
+    )
     assert (again.history, again.threshold, again.step) == (learned.history, learned.threshold, learned.step)
     for name, value in again.selected.state_dict().items():
         assert torch.equal(value, learned.selected.state_dict()[name])
@@ -261,7 +266,7 @@ def test_same_seed_same_numbers_and_another_seed_others(bags, learned):
 
 def test_watched_bags_are_scored_at_every_check_and_choose_nothing(bags, learned):
     watch = [make_bag(1, 2000, length=7)[0], make_bag(0, 2001, length=40)[0]]
-    found = learn(bags, QUICK, seed=3, watch=watch)
+    found = train_with_cross_validation(bags, QUICK, seed=3, watch=watch)
     assert list(found.watched) == [check.step for check in found.history]
     assert [len(scores) for scores in found.watched[3]] == [7, 40]
     for step, head in ((found.step, found.selected), (QUICK.steps, found.last)):
@@ -273,7 +278,7 @@ def test_watched_bags_are_scored_at_every_check_and_choose_nothing(bags, learned
 
 def test_every_check_is_reported_as_it_comes(bags, learned):
     seen = []
-    learn(bags, QUICK, seed=3, on_check=seen.append)
+    train_with_cross_validation(bags, QUICK, seed=3, on_check=seen.append)
     assert seen == learned.history
 
 
@@ -281,14 +286,16 @@ def test_collapsed_clusters_are_reported(caplog):
     # A weight of zero leaves the clusters where they fell, all in one place.
     settings = SMALL.model_copy(update={"cluster_weight": 0.0, "guided": False, "steps": 5, "checks": 1})
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        found = learn(make_bags(2), settings)
+        found = train_with_cross_validation(make_bags(2), settings)
     assert found.history[-1].cosine > 0.9
     assert "the normal and the abnormal cluster are not apart at step 5: cosine 0.9" in caplog.text
 
 
 def test_clusters_that_are_apart_are_not(caplog):
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        found = learn(make_bags(4), SMALL.model_copy(update={"cluster_weight": 1.0, "checks": 1}))
+        found = train_with_cross_validation(
+            make_bags(4), SMALL.model_copy(update={"cluster_weight": 1.0, "checks": 1})
+        )
     assert found.history[-1].cosine < 0.5
     assert "not apart" not in caplog.text
 
@@ -297,7 +304,9 @@ def test_clusters_that_are_apart_are_not(caplog):
 @pytest.mark.parametrize("lengths", [(1, 1), (2, 40)])
 def test_odd_bags(crops, lengths):
     bags = [make_bag(i % 2, i, length=lengths[i // 2 % 2], crops=crops)[0] for i in range(18)]
-    found = learn(bags, SMALL.model_copy(update={"steps": 6, "checks": 3, "batch_bags": 2}))
+    found = train_with_cross_validation(
+        bags, SMALL.model_copy(update={"steps": 6, "checks": 3, "batch_bags": 2})
+    )
     assert np.isfinite(found.threshold.threshold)
     assert all(np.isfinite([check.mil, check.cluster, check.auc]).all() for check in found.history)
     assert found.last.score(torch.zeros(1, crops, 4, D)).shape == (1, 4)
@@ -306,11 +315,11 @@ def test_odd_bags(crops, lengths):
 def test_the_scale_is_that_of_unseen_videos_log_odds():
     """Each bag by a head trained without its fold, the mean over its top k segments, all put into one fit."""
     bags, settings = make_bags(6), SMALL
-    learned = learn(bags, settings, seed=2)
-    folds = deal(bags, settings.folds, 2)
+    learned = train_with_cross_validation(bags, settings, seed=2)
+    folds = make_folds(bags, settings.folds, 2)
     data, odds, labels = TrainingSet(bags, settings.segments), [], []
     for fold, rows in enumerate(folds):
-        training = Training(data, others(folds, fold), settings, seed=2)
+        training = Training(data, all_but(folds, fold), settings, seed=2)
         training.advance(learned.step)
         for row in rows:
             scores = np.sort(snippet_scores(training.head, bags[row]).astype(np.float64))[::-1]
@@ -318,6 +327,6 @@ def test_the_scale_is_that_of_unseen_videos_log_odds():
             clipped = np.clip(scores[:k], 1e-9, 1 - 1e-9)
             odds.append(float(np.log(clipped / (1 - clipped)).mean()))
             labels.append(bags[row].label)
-    expected = fit_scale(odds, labels)
+    expected = fit_platt_scaling(odds, labels)
     for head in (learned.selected, learned.last):
         torch.testing.assert_close(head.scale, expected, rtol=1e-4, atol=1e-4)

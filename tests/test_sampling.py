@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
 
 ROUNDING_S = 1e-6
@@ -99,7 +99,7 @@ def test_every_frame_is_spoken_for(video, sampling):
     if sampling.stride >= SNIPPET_FRAMES and sampling.fps is None and sampling.target_fps is None:
         assert (spoken_for[: spans[-1, 0]] == 1).all()
         assert (spoken_for[spans[-1, 0] :] <= 2).all()  # the last snippet may reach back
-    curve = spread(np.arange(len(spans), dtype=np.float32), spans, len(times_s))
+    curve = snippets_to_frames(np.arange(len(spans), dtype=np.float32), spans, len(times_s))
     assert curve.shape == times_s.shape
     assert np.isfinite(curve).all()
 
@@ -134,7 +134,7 @@ def test_n_frames_make_a_snippet_of_each_sixteen(n, expected):
     video = regular(n)
     assert Sampling().n_snippets(*video) == expected == -(-n // 16)
     assert Sampling().clips(*video).shape == (expected, 16)
-    assert len(spread(np.zeros(expected, np.float32), Sampling().spans(*video), n)) == n
+    assert len(snippets_to_frames(np.zeros(expected, np.float32), Sampling().spans(*video), n)) == n
 
 
 @given(n=st.integers(16, 400), stride=st.sampled_from([1, 8, 15, 16]))

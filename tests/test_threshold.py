@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_features import make_features, make_recipe
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.curves.events import find_events
 from vadpipe.features.file import Features
 from vadpipe.head.bags import Bag
@@ -355,7 +355,7 @@ def test_alarms_are_those_of_the_curve_that_a_user_sees(gaps):
         found = calibrated([(bag, scores)], allowed=2)
         rows = np.full(len(features.values), np.nan, np.float32)
         rows[~features.lost] = scores
-        frames = spread(rows, features.spans, features.n_frames)
+        frames = snippets_to_frames(rows, features.spans, features.n_frames)
 
         def alarms(threshold, frames=frames, features=features):
             return len(find_events(frames, features.frame_times_s, features.end_s, threshold))

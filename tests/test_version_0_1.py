@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.features.file import Features
 from vadpipe.features.views import CROP_VIEWS
@@ -25,7 +25,7 @@ MADE = Path(__file__).with_name("version_0_1")
 def test_an_old_head_scores_old_features_as_it_did(kind):
     features = Features.load(MADE / f"{kind}.features.safetensors")
     head = TrainedHead.load(MADE / f"{kind}.head.safetensors")
-    scores = spread(head.snippet_scores(features), features.spans, features.n_frames)
+    scores = snippets_to_frames(head.snippet_scores(features), features.spans, features.n_frames)
     np.testing.assert_allclose(scores, np.load(MADE / f"{kind}.scores.npy"), atol=1e-6)
 
 

@@ -10,7 +10,7 @@ _STANDARD_ERROR = 2
 
 
 @contextmanager
-def complaints() -> Iterator[Callable[[], bool]]:
+def captured_stderr() -> Iterator[Callable[[], bool]]:
     """Catch what this process writes to its standard error, and give what tells whether there was any."""
     read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     before = os.dup(_STANDARD_ERROR)

@@ -21,7 +21,7 @@ import numpy as np
 from vadpipe.errors import InputError, OutputError
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Frame, Reading
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits, confine_this_process
 from vadpipe.extract.video.stills import read_stills
 from vadpipe.extract.video.timeline_reader import read_timeline
@@ -33,7 +33,7 @@ _SIGN_OF_LIFE_S = 1.0
 def main() -> None:
     """Do the job that the first argument describes."""
     die_with_parent()
-    job = Job.from_json(sys.argv[1])
+    job = DecodeJob.from_json(sys.argv[1])
     report(lambda output: run(job, output), job.limits)
 
 
@@ -64,7 +64,7 @@ def report(work: Callable[[int], None], limits: Limits) -> NoReturn:
     os._exit(0)  # decoders can hang or crash while they are taken down
 
 
-def run(job: Job, output: int) -> None:
+def run(job: DecodeJob, output: int) -> None:
     """Send the timeline of the job's video, then the frames that it asks for."""
     # Imported before the process is confined: its libraries are opened here.
     frames_of = DECODERS[job.decoder].frames()

@@ -15,7 +15,7 @@ from vadpipe.extract.video.programs import appended_programs
 from vadpipe.extract.video.timestamps import NO_STAMP
 
 
-class Joints(NamedTuple):
+class Concatenation(NamedTuple):
     """What a file says of the recordings it was joined from.
 
     Attributes:
@@ -27,12 +27,12 @@ class Joints(NamedTuple):
     unread: list[int]
 
 
-def find_joints(
+def find_concatenation(
     path: str | os.PathLike[str],
     family: Family,
     rows: NDArray[np.void],
     on_packet: Callable[[], None] | None = None,
-) -> Joints:
+) -> Concatenation:
     """Return the recordings of a file; packets that FFmpeg would decode wrongly are marked as empty.
 
     Args:
@@ -42,12 +42,12 @@ def find_joints(
         on_packet: called now and then, as a sign of life.
     """
     if family is FAMILIES["ts"]:
-        return Joints(None, unread_parts(appended_programs(path, on_packet), rows["pos"]))
+        return Concatenation(None, unread_parts(appended_programs(path, on_packet), rows["pos"]))
     if family is FAMILIES["ogg"]:
-        return Joints(None, unread_parts(ogg.recordings(path, on_packet)[1:], rows["pos"]))
+        return Concatenation(None, unread_parts(ogg.recordings(path, on_packet)[1:], rows["pos"]))
     found = matroska.recordings(path, on_packet) if family is FAMILIES["mkv"] else []
     if len(found) < 2:
-        return Joints(None, [])
+        return Concatenation(None, [])
     parts = np.searchsorted([start for start, _ in found], rows["pos"], side="right") - 1
     parts = np.maximum.accumulate(parts)
     # FFmpeg keeps the first recording's parameters, and what another encoder made is smeared by them.
@@ -57,7 +57,7 @@ def find_joints(
     rows["pts"][hidden] = rows["dts"][hidden] = NO_STAMP
     # Of recordings that say how long they are, it reads no more than two.
     read = {*parts[~rows["empty"]].tolist()}
-    return Joints(parts, [start for number, (start, _) in enumerate(found) if number not in read])
+    return Concatenation(parts, [start for number, (start, _) in enumerate(found) if number not in read])
 
 
 def unread_parts(starts: list[int], positions: NDArray[np.int64]) -> list[int]:

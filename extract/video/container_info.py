@@ -21,7 +21,7 @@ from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.packets import read_rows
 
 
-class Stored(NamedTuple):
+class ContainerInfo(NamedTuple):
     """What a file says of its video.
 
     Attributes:
@@ -48,7 +48,9 @@ class Stored(NamedTuple):
     quarter_turns: int
 
 
-def read_stored(path: str | os.PathLike[str], limits: Limits, on_packet: Callable[[], None] | None) -> Stored:
+def read_container_info(
+    path: str | os.PathLike[str], limits: Limits, on_packet: Callable[[], None] | None
+) -> ContainerInfo:
     """Decode the first frame, and read all packets without decoding them.
 
     Raises:
@@ -58,7 +60,7 @@ def read_stored(path: str | os.PathLike[str], limits: Limits, on_packet: Callabl
     with open_container(path, limits) as (container, stream):
         width_px, height_px, quarter_turns = _geometry(container, stream, limits)
     with open_container(path, limits) as (container, stream):
-        return Stored(
+        return ContainerInfo(
             rows=read_rows(container, stream, on_packet),
             tick=Fraction(stream.time_base or 0),
             rate=stream.average_rate or stream.base_rate,

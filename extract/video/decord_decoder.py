@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError
-from vadpipe.extract.video.captured_stderr import complaints
+from vadpipe.extract.video.captured_stderr import captured_stderr
 from vadpipe.extract.video.demuxing import open_container
 from vadpipe.extract.video.frame import Frame, Reading, check_unforced, misread
 
@@ -43,7 +43,7 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
             context = decord.cpu(0)
         else:
             context = decord.gpu(int(reading.device.removeprefix("cuda:")))
-        with complaints() as complained:
+        with captured_stderr() as complained:
             reader = decord.VideoReader(reading.path, ctx=context, width=width, height=height, num_threads=1)
             if len(reader) != n_frames:
                 raise misread(f"decord counts {len(reader)} frames of {n_frames}")

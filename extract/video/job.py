@@ -12,7 +12,7 @@ from vadpipe.features.sampling import Sampling
 
 
 @dataclass(frozen=True)
-class Job:
+class DecodeJob:
     """One video to be decoded by one decoder.
 
     Attributes:
@@ -40,7 +40,7 @@ class Job:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
+    def from_json(cls, text: str) -> DecodeJob:
         """Return the job that :meth:`to_json` wrote."""
         content = json.loads(text)
         job = cls(**content)

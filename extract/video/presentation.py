@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vadpipe.extract.video.container import Family
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.packets import shown_order
-from vadpipe.extract.video.timestamps import NO_STAMP, ClockChange, Kind, jumps, mend
+from vadpipe.extract.video.timestamps import NO_STAMP, ClockChange, Kind, jumps, repair_timestamps
 
 MAX_CHANGES = 100
 
@@ -110,7 +110,7 @@ def _by_timestamps(
     step = int(np.median(durations)) if len(durations) else None
     # Where frames are stored out of order, their times do not rise from packet to packet.
     stores_dts = family.may_store_dts and bool((np.diff(pts[known]) > 0).all())
-    mended = mend(
+    mended = repair_timestamps(
         pts[known],
         dts[known],
         float(tick),

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import InputError
 from vadpipe.extract.video.frame import Frame
-from vadpipe.extract.video.job import Job
-from vadpipe.extract.video.sandboxed_process import Watched
+from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.sandboxed_process import SandboxedProcess
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.extract.video.wire_format import FRAME, Kind
 
 PROGRAM = (sys.executable, "-P", "-m", "vadpipe.extract.video.child")
 
 
-class Decoding(Watched):
+class Decoding(SandboxedProcess):
     """One video that a child process decodes; it begins at once, and stops when its pipe is full.
 
     The kernel ends the child with the thread that began it, so read it from there or keep that thread.
@@ -40,7 +40,7 @@ class Decoding(Watched):
         InputError: where the file is missing, is no video, or is larger than it may be.
     """
 
-    def __init__(self, path: Path, job: Job) -> None:
+    def __init__(self, path: Path, job: DecodeJob) -> None:
         self._job = job
         self._decoded: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
         super().__init__(

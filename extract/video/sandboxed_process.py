@@ -31,7 +31,7 @@ _LONGEST_S = 3600.0  # what poll can count is limited
 _DEATH_S = 5.0  # how long a process that has closed its pipe may take to end
 
 
-class Watched:
+class SandboxedProcess:
     """A child process at work on one video; what it does is told by the subclass.
 
     The kernel ends the child with the thread that began it, so read it from there or keep that thread. Use

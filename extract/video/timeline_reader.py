@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.video.concatenation import find_joints
+from vadpipe.extract.video.concatenation import find_concatenation
 from vadpipe.extract.video.container import FAMILIES, Family
-from vadpipe.extract.video.container_info import Stored, read_stored
+from vadpipe.extract.video.container_info import ContainerInfo, read_container_info
 from vadpipe.extract.video.demuxing import family_of
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.presentation import Presentation, present
@@ -53,8 +53,8 @@ def read_timeline(
         from vadpipe.extract.video.image_frames import read_image_timeline  # Pillow takes a while to load
 
         return read_image_timeline(path, limits, on_packet, assume_fps)
-    stored = read_stored(path, limits, on_packet)
-    joints = find_joints(path, family, stored.rows, on_packet)
+    stored = read_container_info(path, limits, on_packet)
+    joints = find_concatenation(path, family, stored.rows, on_packet)
     presented = present(
         path, stored.rows, family, stored.tick,
         reorders=stored.reorders, parts=joints.parts, assume_fps=assume_fps, limits=limits,
@@ -99,7 +99,9 @@ class _Shown(NamedTuple):
     n_hidden: int
 
 
-def _shown(path: str | os.PathLike[str], stored: Stored, presented: Presentation, family: Family) -> _Shown:
+def _shown(
+    path: str | os.PathLike[str], stored: ContainerInfo, presented: Presentation, family: Family
+) -> _Shown:
     """Return what is shown of a video. Raises DecodeError where that is nothing, InputError for a picture."""
     packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):

@@ -53,7 +53,7 @@ class ClockChange:
         return f"{what} at frame {self.frame}{repair}"
 
 
-class Mended(NamedTuple):
+class RepairedTimestamps(NamedTuple):
     """Timestamps after the repair.
 
     Attributes:
@@ -68,7 +68,7 @@ class Mended(NamedTuple):
     found: list[tuple[int, Kind, int]]
 
 
-def mend(
+def repair_timestamps(
     pts: NDArray[np.int64],
     dts: NDArray[np.int64],
     tick_s: float,
@@ -77,7 +77,7 @@ def mend(
     may_restart: bool | NDArray[np.bool_] = True,
     step: int | None = None,
     places: NDArray[np.int64] | None = None,
-) -> Mended:
+) -> RepairedTimestamps:
     """Return timestamps that never restart, and of which none lies hours away from its neighbours.
 
     Args:
@@ -92,7 +92,7 @@ def mend(
     known = dts != NO_STAMP
     extremes = np.concatenate([pts, dts[known]])
     if len(pts) < 2 or tick_s <= 0 or extremes.max() > _LARGEST or extremes.min() < -_LARGEST:
-        return Mended(pts, dts, [])
+        return RepairedTimestamps(pts, dts, [])
     pts, dts = pts.copy(), dts.copy()
     if wraps_at is not None:  # the last frames before a wrap may be shown after it
         half = wraps_at // 2
@@ -105,7 +105,7 @@ def mend(
         continued = _mend_restarts(pts[there], dts[there], tick_s, wraps_at, step, places[there], may)
         pts[there], dts[there] = continued.pts, continued.dts
         found += [(int(there[at]), kind, by) for at, kind, by in continued.found]
-    return Mended(pts, dts, found)
+    return RepairedTimestamps(pts, dts, found)
 
 
 def jumps(stamps: NDArray[np.int64], tick_s: float) -> list[tuple[int, int]]:
@@ -159,11 +159,11 @@ def _mend_restarts(
     step: int | None,
     places: NDArray[np.int64],
     may_restart: NDArray[np.bool_],
-) -> Mended:
+) -> RepairedTimestamps:
     """Continue a clock that restarts, jumps back or wraps from where it was."""
     known = dts != NO_STAMP
     if not known.any():
-        return Mended(pts, dts, [])
+        return RepairedTimestamps(pts, dts, [])
     step, far = step or _step(dts[known]), FAR_S / tick_s
     # Decoding timestamps rise from packet to packet; less than half a frame back is inaccuracy.
     ahead = np.diff(dts)
@@ -189,4 +189,4 @@ def _mend_restarts(
         dts[start:stop][known[start:stop]] += shift
         latest = max(latest, int(pts[start:stop].max()))
         found.append((start, kind, by))
-    return Mended(pts, dts, found)
+    return RepairedTimestamps(pts, dts, found)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vadpipe.errors import DecodeError
-from vadpipe.extract.video.captured_stderr import complaints
+from vadpipe.extract.video.captured_stderr import captured_stderr
 from vadpipe.extract.video.demuxing import open_container
 from vadpipe.extract.video.frame import Frame, Reading, check_unforced, misread
 
@@ -41,7 +41,7 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
     with open_container(reading.path, reading.limits) as (_, stream):
         index = stream.index
     try:
-        with complaints() as complained:
+        with captured_stderr() as complained:
             decoder = VideoDecoder(
                 reading.path,
                 stream_index=index,

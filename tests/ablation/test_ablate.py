@@ -19,7 +19,7 @@ from vadpipe.ablation.data import load_data
 from vadpipe.ablation.rows import parse_row
 from vadpipe.ablation.runs import ATS, Run
 from vadpipe.errors import OutputError, UsageError
-from vadpipe.training.cross_validation import learn
+from vadpipe.training.cross_validation import train_with_cross_validation
 
 TWO = ["mil", "second head"]
 IMPOSSIBLE = parse_row(f"impossible: hidden={10**15}")  # no machine has so much memory
@@ -103,7 +103,7 @@ def test_a_run_is_what_learning_on_the_other_folds_gives(finished):
     data = load_data(folder / "features", folder / "truth.csv")
     bags, test = data.bags(), item.job.test
     rest = [bag for name, bag in bags.items() if name not in test]
-    learned = learn(rest, QUICK, seed=1)
+    learned = train_with_cross_validation(rest, QUICK, seed=1)
     record = item.run.record
     assert record.steps["selected"] == learned.step
     assert record.steps["last"] == QUICK.steps

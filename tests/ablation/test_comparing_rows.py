@@ -12,9 +12,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from vadpipe.ablation.comparison import Comparison, Measured, mean_over, t_interval
 from vadpipe.ablation.data import load_data
-from vadpipe.ablation.folds import deal
+from vadpipe.ablation.folds import make_folds
 from vadpipe.ablation.metrics import FIGURES
-from vadpipe.ablation.runs import ATS, Job, Run, RunRecord
+from vadpipe.ablation.runs import ATS, AblationJob, Run, RunRecord
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import drawn
 from vadpipe.evaluation.metrics import frame_metrics
@@ -34,7 +34,7 @@ def data(tmp_path_factory):
 def runs(data):
     """Runs with random scores, the better the higher the row."""
     rng = np.random.default_rng(5)
-    folds = deal(data.truths, N_FOLDS)
+    folds = make_folds(data.truths, N_FOLDS)
     made = {}
     for level, row in enumerate(ROWS):
         for seed, (fold, test) in itertools.product(range(N_SEEDS), enumerate(folds)):
@@ -51,7 +51,7 @@ def runs(data):
                 n_snippets=tuple(len(sample.spans) for sample in samples),
                 steps=dict.fromkeys(ATS, 2), test_auc={2: 0.5}, history=[],
             )  # fmt: skip
-            job = Job(row, fold, seed, QUICK, tuple(test), "k", Path("nowhere"))
+            job = AblationJob(row, fold, seed, QUICK, tuple(test), "k", Path("nowhere"))
             made[row, seed, fold] = Measured.of(job, Run(record, scores), data)
     return made
 

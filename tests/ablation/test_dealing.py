@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import make_truth
 
-from vadpipe.ablation.folds import deal
+from vadpipe.ablation.folds import make_folds
 from vadpipe.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def make_truths(normal, mixed, full):
 @given(st.integers(0, 9), st.integers(4, 20), st.integers(0, 9), st.integers(2, 4), st.integers(0, 3))
 def test_single_videos_go_round_by_kind(normal, mixed, full, n_folds, deck):
     truths = make_truths(normal + n_folds, mixed, full)
-    folds = deal(truths, n_folds, deck)
+    folds = make_folds(truths, n_folds, deck)
     assert sorted(name for fold in folds for name in fold) == sorted(truth.video for truth in truths)
     for kind in ("normal", "mixed", "full"):
         sizes = [sum(name.startswith(kind) for name in fold) for fold in folds]
@@ -33,7 +33,7 @@ def test_groups_stay_whole(groups, deck):
         for index, group in enumerate(groups)
     ]
     try:
-        folds = deal(truths, 2, deck)
+        folds = make_folds(truths, 2, deck)
     except UsageError:
         return
     fold_of = {name: at for at, fold in enumerate(folds) for name in fold}
@@ -51,15 +51,15 @@ def test_a_few_large_groups_do_not_fill_one_fold():
         for group, size in sizes.items()
         for index in range(size)
     ]
-    assert sorted(len(fold) for fold in deal(truths, 2)) == [16, 18]
+    assert sorted(len(fold) for fold in make_folds(truths, 2)) == [16, 18]
 
 
 def test_the_same_deck_deals_the_same_folds_in_whatever_order_the_groups_come():
     truths = make_truths(8, 8, 4)
-    folds = deal(truths, 4, 2)
-    assert folds == deal(truths, 4, 2)
-    assert [set(fold) for fold in folds] == [set(fold) for fold in deal(truths[::-1], 4, 2)]
-    assert folds != deal(truths, 4, 3)
+    folds = make_folds(truths, 4, 2)
+    assert folds == make_folds(truths, 4, 2)
+    assert [set(fold) for fold in folds] == [set(fold) for fold in make_folds(truths[::-1], 4, 2)]
+    assert folds != make_folds(truths, 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_the_same_deck_deals_the_same_folds_in_whatever_order_the_groups_come():
 )
 def test_what_cannot_be_dealt(counts, n_folds, message):
     with pytest.raises(UsageError, match=message) as caught:
-        deal(make_truths(*counts), n_folds)
+        make_folds(make_truths(*counts), n_folds)
     assert caught.value.next_step.startswith("Use ")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_features import make_features, make_recipe
 from test_threshold import make_calibration
 
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.truth import Truth
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
@@ -17,11 +17,11 @@ from vadpipe.head.settings import HeadSettings
 FPS = 4
 
 
-def make_judged(video, scores, anomalies=(), category=None, group=None) -> Judged:
+def make_judged(video, scores, anomalies=(), category=None, group=None) -> JudgedVideo:
     """Return a video of four frames a second."""
     scores = np.array(scores, np.float32)
     truth = Truth(video, len(scores), tuple(anomalies), category, group)
-    return Judged(truth, scores, np.arange(len(scores)) / FPS, len(scores) / FPS)
+    return JudgedVideo(truth, scores, np.arange(len(scores)) / FPS, len(scores) / FPS)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis import given
 from judging import FPS, judged_videos, make_judged, scored_frames
 
 from vadpipe.curves.events import find_events
-from vadpipe.evaluation.alarms import IOUS, Tally, tally
+from vadpipe.evaluation.alarms import IOUS, AlarmCounts, tally
 
 # An event each: found well, found in part, missed; and two alarms for nothing.
 WATCHED = make_judged(
@@ -78,6 +78,6 @@ def test_sums_are_those_of_copies():
     judged, weights = [WATCHED, QUIET], np.array([[2, 1], [0, 3]])
     sums = tally(judged, 0.5).summed(weights)
     copies = [tally([WATCHED, WATCHED, QUIET], 0.5), tally([QUIET] * 3, 0.5)]
-    for field in fields(Tally):
+    for field in fields(AlarmCounts):
         expected = [getattr(counts, field.name).sum(axis=0) for counts in copies]
         np.testing.assert_array_equal(getattr(sums, field.name), expected)

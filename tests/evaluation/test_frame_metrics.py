@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from judging import judged_videos, make_judged, scored_frames, slow_ap, slow_auc
 
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.metrics import Judged, frame_metrics
+from vadpipe.evaluation.metrics import JudgedVideo, frame_metrics
 from vadpipe.evaluation.truth import Truth
 
 
@@ -66,4 +66,4 @@ def test_what_lacks_a_kind_of_frame_has_no_figure():
 
 def test_a_curve_and_a_truth_of_different_lengths_are_refused():
     with pytest.raises(UsageError, match="a: has 3 frames in the truth, 2 scores and 2 frame times"):
-        Judged(Truth("a", 3, ()), np.zeros(2, np.float32), np.zeros(2), 1.0)
+        JudgedVideo(Truth("a", 3, ()), np.zeros(2, np.float32), np.zeros(2), 1.0)

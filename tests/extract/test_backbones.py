@@ -14,7 +14,7 @@ from vadpipe.extract.backbones.inception_i3d import InceptionI3D, _MaxPool, _Uni
 from vadpipe.extract.backbones.loading import ClipNetwork, load_network
 from vadpipe.extract.backbones.records import BACKBONES, find_backbone
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 
 KINETICS_CLASSES = R3D_18_Weights.KINETICS400_V1.meta["categories"]
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:torch.jit.*")
 def test_i3d_recognises_kinetics_actions(data, i3d_weights, clip, action):
     of_each = []
     for decoder in ("decord", "pyav"):
-        job = Job(Size(256, square=False), decoder=decoder)
+        job = DecodeJob(Size(256, square=False), decoder=decoder)
         with Decoding(data / "kinetics_check_clips" / clip, job) as decoding:
             of_each.append(np.stack([frame.pixels for frame in decoding.frames()]))
     frames, same = of_each

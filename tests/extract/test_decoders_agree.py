@@ -9,7 +9,7 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.sampling import Sampling
 
@@ -39,7 +39,7 @@ def features(extractor, path):
 @pytest.mark.parametrize("clip", CLIPS)
 def test_decord_gives_the_frames_that_pyav_gives(data, clip):
     def frames(decoder):
-        job = Job(Size(224, square=True), sampling=Sampling(16), decoder=decoder)  # each frame once
+        job = DecodeJob(Size(224, square=True), sampling=Sampling(16), decoder=decoder)  # each frame once
         with Decoding(data / clip, job) as decoding:
             yield from decoding.frames()
 

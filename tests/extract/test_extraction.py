@@ -24,7 +24,7 @@ from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.file import Features
 
@@ -117,7 +117,7 @@ def shown(path, settings, n_positions=None):
 
 
 def decoded(path, size):
-    with Decoding(path, Job(size)) as decoding:
+    with Decoding(path, DecodeJob(size)) as decoding:
         return np.stack([frame.pixels for frame in decoding.frames()])
 
 

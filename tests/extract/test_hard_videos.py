@@ -10,7 +10,7 @@ from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.plan import plan_extraction
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.file import Features
 from vadpipe.scoring.scorer import Scorer
@@ -74,11 +74,11 @@ def test_of_several_video_streams_the_one_that_a_player_shows_is_read(settings, 
     with av.open(path) as container:
         best = container.streams.best("video")
         expected = (best.width, best.height)
-    with Decoding(path, Job(Size(120, square=False))) as decoding:
+    with Decoding(path, DecodeJob(Size(120, square=False))) as decoding:
         assert (decoding.timeline.width_px, decoding.timeline.height_px) == expected
     with (
         pytest.raises(DecodeError, match="several video streams"),
-        Decoding(path, Job(Size(120, square=False), decoder="decord")) as decoding,
+        Decoding(path, DecodeJob(Size(120, square=False), decoder="decord")) as decoding,
     ):
         list(decoding.frames())
     (made,) = extract_features([path], tmp_path / "f", settings=settings()).written

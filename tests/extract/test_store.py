@@ -5,7 +5,7 @@ from forking import run_forking
 
 from vadpipe.errors import OutputError
 from vadpipe.files.atomic import move
-from vadpipe.files.locks import Claim
+from vadpipe.files.locks import VideoLock
 
 READING = """
 import vadpipe.extract.store as module
@@ -79,7 +79,7 @@ def refuse(*arguments):
 
 
 def test_a_claim_is_one_process_s_and_leaves_no_file(tmp_path):
-    mine, theirs = (Claim(tmp_path / "locks/a.lock") for _ in range(2))
+    mine, theirs = (VideoLock(tmp_path / "locks/a.lock") for _ in range(2))
     assert mine.take(wait=False)
     assert not theirs.take(wait=False)
     mine.close()

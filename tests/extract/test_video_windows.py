@@ -16,7 +16,7 @@ from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import WINDOWS, ExtractSettings
-from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.snippet_rows import BackboneRuns
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.file import Features, lost_snippets
@@ -141,7 +141,7 @@ def test_the_runs_of_a_snippet_make_its_row_again(tmp_path):
     features, _ = extract(path)
     assert 0 < features.lost.sum() < len(features.values)
     for snippet in np.flatnonzero(~features.lost).tolist():
-        runs = Runs.of(features, snippet)
+        runs = BackboneRuns.of(features, snippet)
         # The counter of a frame is its number.
         outputs = [[of_position(row, at) for at in range(8)] for row in runs.frames.tolist()]
         row = runs.row(np.array(outputs, np.float32)[None, :, None])

@@ -16,7 +16,7 @@ from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead
-from vadpipe.head.pieces import joined
+from vadpipe.head.pieces import join_views
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -74,7 +74,7 @@ def test_each_view_is_scored_as_if_it_were_alone(join, monkeypatch):
     scores = head.snippet_scores(features)
     if join == "max":
         np.testing.assert_array_equal(scores, together.max(axis=1))
-        np.testing.assert_array_equal(joined(together), scores)
+        np.testing.assert_array_equal(join_views(together), scores)
     else:
         assert np.nanmax(np.abs(scores - together.max(axis=1))) > 1e-4
 

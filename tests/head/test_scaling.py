@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.head.platt_scaling import fit_scale, log_odds, on_scale
+from vadpipe.head.platt_scaling import apply_platt_scaling, fit_platt_scaling, log_odds
 
 
 def sure_scores(n=200, seed=0):
@@ -35,12 +35,14 @@ def test_it_is_the_penalised_logistic_regression_of_the_log_odds():
         return (weight * np.logaddexp(0, -margin)).sum() + x[0] ** 2 / 2
 
     expected = minimize(loss, [1.0, 0.0], tol=1e-10).x
-    np.testing.assert_allclose(fit_scale(odds.tolist(), labels), expected, atol=1e-3)
+    np.testing.assert_allclose(fit_platt_scaling(odds.tolist(), labels), expected, atol=1e-3)
 
 
 def test_what_was_too_sure_is_less_so_and_every_order_stays():
     scores, labels = sure_scores()
-    scaled = on_scale(torch.tensor(odds_of(scores)), fit_scale(odds_of(scores), labels)).numpy()
+    scaled = apply_platt_scaling(
+        torch.tensor(odds_of(scores)), fit_platt_scaling(odds_of(scores), labels)
+    ).numpy()
     assert roc_auc_score(labels, scaled) == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
 
     def cost(p):
@@ -54,7 +56,7 @@ def test_what_was_too_sure_is_less_so_and_every_order_stays():
 def test_each_score_by_the_formula(slope):
     scores = torch.tensor([[0.0, 1e-7, 0.25, 0.5, 0.999, 1.0]])
     scale = torch.tensor([slope, -0.5], dtype=torch.float64)
-    result = on_scale(log_odds(scores), scale)
+    result = apply_platt_scaling(log_odds(scores), scale)
     for before, after in zip(scores[0].tolist(), result[0].tolist(), strict=True):
         p = min(max(before, 2**-25), 1 - 2**-25)
         expected = 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) - 0.5)))
@@ -64,10 +66,10 @@ def test_each_score_by_the_formula(slope):
 
 def test_scores_that_rank_the_wrong_way_round_are_left_alone():
     scores, labels = sure_scores()
-    assert fit_scale(odds_of(scores), [1 - label for label in labels]).tolist() == [1.0, 0.0]
+    assert fit_platt_scaling(odds_of(scores), [1 - label for label in labels]).tolist() == [1.0, 0.0]
 
 
 def test_perfect_scores_give_finite_numbers():
-    scale = fit_scale(odds_of([0.0, 0.0, 1.0, 1.0]), [0, 0, 1, 1])
+    scale = fit_platt_scaling(odds_of([0.0, 0.0, 1.0, 1.0]), [0, 0, 1, 1])
     assert torch.isfinite(scale).all()
     assert scale[0] > 0

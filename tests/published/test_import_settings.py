@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.sampling import Sampling
 from vadpipe.published.settings import ImportSettings
@@ -29,7 +29,7 @@ def test_every_frame_belongs_to_a_row_whatever_became_of_the_last_snippet(n_fram
         )
         spans = sampling.spans(times, end_s)
         assert len(spans) == sampling.n_snippets(times, end_s) == len(sampling.clips(times, end_s)) == n_rows
-        curve = spread(np.arange(n_rows, dtype=np.float32), spans, n_frames)
+        curve = snippets_to_frames(np.arange(n_rows, dtype=np.float32), spans, n_frames)
         for frame in range(n_frames):
             seen_by = [row for row in range(n_rows) if 0 <= frame - row * stride < max(stride, 16)]
             assert curve[frame] == pytest.approx(np.mean(seen_by) if seen_by else n_rows - 1)

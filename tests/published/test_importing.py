@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from vadpipe.cli.features import features as features_command
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.file import Features
 from vadpipe.head.checkpoint import TrainedHead
@@ -247,7 +247,7 @@ def test_fit_learns_from_imported_features_and_scores_them(feats):
     assert head.record.recipe.backbone == "imported:i3d_r50"
     for path in result.written:
         loaded = Features.load(path)
-        curve = spread(head.snippet_scores(loaded), loaded.spans, loaded.n_frames)
+        curve = snippets_to_frames(head.snippet_scores(loaded), loaded.spans, loaded.n_frames)
         assert len(curve) == 126 + int(path.stem)
         assert np.isfinite(curve).all()
 
@@ -265,7 +265,10 @@ def test_real_c3d_features_of_32_segments(data):
     for features in by_name.values():
         assert features.values.shape == (32, 1, 4096)
         np.testing.assert_allclose(np.linalg.norm(features.values, axis=2), 1, atol=1e-3)
-        assert len(spread(np.ones(32, np.float32), features.spans, features.n_frames)) == features.n_frames
+        assert (
+            len(snippets_to_frames(np.ones(32, np.float32), features.spans, features.n_frames))
+            == features.n_frames
+        )
     assert len(load_features(result.written[0].parent)) == 10
 
 

@@ -12,7 +12,7 @@ from waiting import LONG_S
 
 from vadpipe.curves.curve import Curve
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 
 RATE = 48_000
@@ -21,7 +21,7 @@ BEEP_S = 0.1
 
 def times_of(path):
     """Return when each frame of a video is shown, as every curve has it, and when the last one ends."""
-    with Decoding(path, Job(Size(64, square=True))) as decoding:
+    with Decoding(path, DecodeJob(Size(64, square=True))) as decoding:
         return decoding.timeline.times_s, decoding.timeline.end_s
 
 

@@ -15,8 +15,8 @@ from vadpipe.extract.video.limits import Limits
 from vadpipe.output.video_export import process
 from vadpipe.output.video_export.annotated import annotate
 from vadpipe.output.video_export.clips import cut_clips
-from vadpipe.output.video_export.job import Clip, FilmJob
-from vadpipe.output.video_export.process import Filming
+from vadpipe.output.video_export.job import Clip, ExportJob
+from vadpipe.output.video_export.process import ExportProcess
 
 _FAULTY = """
 import os, signal, sys, time
@@ -148,12 +148,14 @@ def test_a_full_disk(tmp_path, video):
         link = tmp_path / "full.mkv"
         link.symlink_to("/dev/full")
         clips = tuple(Clip(clip.start_s, clip.end_s, str(link)) for clip in clips)
-        job = FilmJob(Limits(), curve.times_s, curve.end_s, clips, str(link) if output else "", curve.scores)
+        job = ExportJob(
+            Limits(), curve.times_s, curve.end_s, clips, str(link) if output else "", curve.scores
+        )
         with (
             pytest.raises(
                 OutputError, match=r"b\.mkv: cannot be written: No space left on device\nChoose"
             ) as caught,
-            Filming(video, job, tmp_path / "b.mkv") as filming,
+            ExportProcess(video, job, tmp_path / "b.mkv") as filming,
         ):
             filming.finish()
         assert caught.value.exit_code == 6

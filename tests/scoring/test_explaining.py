@@ -10,7 +10,7 @@ from media import textured_frame
 import vadpipe
 from vadpipe.errors import InputError
 from vadpipe.extract.extractor import Extractor
-from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.snippet_rows import BackboneRuns
 from vadpipe.extract.stills import read_frames
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.view_crops import ViewCropper
@@ -165,7 +165,7 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch)
         (reason,) = explain(scorer, features, event, video)
         assert reason.heat.shape == (CELLS, CELLS)
     expected = scorer.head.snippet_scores(features)
-    runs = [len(Runs.of(features, snippet).frames) for snippet, _, _ in asked]
+    runs = [len(BackboneRuns.of(features, snippet).frames) for snippet, _, _ in asked]
     assert runs == [1, 2, 1]
     for snippet, values, scores in asked:
         np.testing.assert_allclose(values[0], features.values[snippet], rtol=1e-5)

@@ -20,7 +20,7 @@ from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.limits import Limits
 from vadpipe.output.formats import FORMATS
-from vadpipe.scoring.outputs import INDEX_NAME, Places
+from vadpipe.scoring.outputs import INDEX_NAME, OutputPaths
 
 
 def test_a_clip_never_takes_the_place_of_a_video_of_the_run(tmp_path):
@@ -48,7 +48,7 @@ def places(tmp_path, names, output=None, **outputs):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     videos, _ = find_videos([tmp_path / name for name in names])
-    return videos, Places(videos, output, Outputs(**outputs))
+    return videos, OutputPaths(videos, output, Outputs(**outputs))
 
 
 def test_an_annotated_video_is_the_file_that_was_named(tmp_path):
@@ -79,8 +79,8 @@ def test_results_never_lie_among_the_pictures_of_a_sequence(tmp_path, monkeypatc
     output = Path(outputs["output"]) if "output" in outputs else None
     rest = {name: value for name, value in outputs.items() if name != "output"}
     with pytest.raises(UsageError, match=r"walk: is an image sequence, and can hold no results\nGive -o"):
-        Places(videos, output, Outputs(**rest))
-    found = Places(videos, Path("walk/scores"), Outputs())
+        OutputPaths(videos, output, Outputs(**rest))
+    found = OutputPaths(videos, Path("walk/scores"), Outputs())
     assert found.file(videos[0], ".csv") == Path("walk/scores/walk.csv")
 
 

@@ -11,13 +11,13 @@ from typing import get_args
 
 from vadpipe.ablation.comparison import Comparison, Measured
 from vadpipe.ablation.data import Data, load_data
-from vadpipe.ablation.folds import deal
+from vadpipe.ablation.folds import make_folds
 from vadpipe.ablation.plot import plot_differences
 from vadpipe.ablation.records import write_csv, write_json
 from vadpipe.ablation.report import write_report
 from vadpipe.ablation.results import Ablation, FailedRun, Plan
 from vadpipe.ablation.rows import Row, choose_rows
-from vadpipe.ablation.runs import Job, Run, key_of
+from vadpipe.ablation.runs import AblationJob, Run, key_of
 from vadpipe.ablation.worker import Task
 from vadpipe.ablation.workers import do_all
 from vadpipe.errors import UsageError, VadpipeError
@@ -38,7 +38,7 @@ _WRITERS = {
 
 
 @dataclass(frozen=True)
-class Progress:
+class AblationProgress:
     """How far an ablation is.
 
     Attributes:
@@ -49,7 +49,7 @@ class Progress:
 
     n_done: int
     n_jobs: int
-    job: Job | None = None
+    job: AblationJob | None = None
     auc: float | None = None
 
 
@@ -69,7 +69,7 @@ def ablate(
     bootstrap: int = 1000,
     workers: int | None = None,
     device: str = "auto",
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[AblationProgress], None] | None = None,
     on_failure: Callable[[FailedRun], None] | None = None,
 ) -> Ablation:
     """Train and test variants of the method over scene-disjoint folds and seeds, and compare them in pairs.
@@ -118,7 +118,7 @@ def ablate(
         log.info("row %r has the settings of %r and is not run", name, other)
     place = str(choose_device(device))
     data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
-    decks = [deal(data.truths, folds, deck) for deck in range(partitions)]
+    decks = [make_folds(data.truths, folds, deck) for deck in range(partitions)]
     plan = Plan(Path(truth), base, chosen.rows, chosen.same, decks, seeds, bootstrap, place)
     check_writable(target)
 
@@ -143,7 +143,7 @@ def ablate(
     return _write(result, target) if measured else result
 
 
-def jobs_of(plan: Plan, data: Data, folder: Path) -> list[Job]:
+def jobs_of(plan: Plan, data: Data, folder: Path) -> list[AblationJob]:
     """Return all runs, seed by seed, so that whatever interrupts them leaves whole seeds behind."""
     jobs = []
     for seed in range(plan.n_seeds):
@@ -152,27 +152,27 @@ def jobs_of(plan: Plan, data: Data, folder: Path) -> list[Job]:
             for fold, test in enumerate(plan.folds(seed)):
                 key = key_of(data, settings, test, seed, plan.device)
                 file = folder / row.folder / f"fold{fold}-seed{seed}.safetensors"
-                jobs.append(Job(row.name, fold, seed, settings, tuple(test), key, file))
+                jobs.append(AblationJob(row.name, fold, seed, settings, tuple(test), key, file))
     return jobs
 
 
 def _do(
-    jobs: Sequence[Job],
-    done: dict[Job, Run],
+    jobs: Sequence[AblationJob],
+    done: dict[AblationJob, Run],
     plan: Plan,
     data: Data,
     workers: int,
-    on_progress: Callable[[Progress], None] | None,
+    on_progress: Callable[[AblationProgress], None] | None,
     on_failure: Callable[[FailedRun], None] | None,
 ) -> list[FailedRun]:
     """Do the runs that are not done, add them to ``done``, and return those that failed."""
     failed: list[FailedRun] = []
 
-    def tell(job: Job | None = None, auc: float | None = None) -> None:
+    def tell(job: AblationJob | None = None, auc: float | None = None) -> None:
         if on_progress is not None:
-            on_progress(Progress(len(done) + len(failed), len(jobs), job, auc))
+            on_progress(AblationProgress(len(done) + len(failed), len(jobs), job, auc))
 
-    def ended(job: Job, error: VadpipeError | None) -> None:
+    def ended(job: AblationJob, error: VadpipeError | None) -> None:
         run = None if error else Run.find(job.file, job.key)
         if run is None:
             failed.append(FailedRun(job, error or VadpipeError("its file is gone", file=job.file)))

@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from vadpipe.ablation.data import Data
 from vadpipe.ablation.metrics import FIGURES, figures_of, judged_videos, resampled
 from vadpipe.ablation.rows import REFERENCES
-from vadpipe.ablation.runs import ATS, At, Job, Run
+from vadpipe.ablation.runs import ATS, AblationJob, At, Run
 from vadpipe.evaluation.bootstrap import LEVEL, Interval, drawn, interval_of
 
 COMPARED: tuple[At, ...] = ("selected", "last")
@@ -35,12 +35,12 @@ class Measured:
         figures: for each step of :data:`ATS` the figures by name; None where one is not defined.
     """
 
-    job: Job
+    job: AblationJob
     run: Run = field(repr=False)
     figures: dict[At, dict[str, float | None]]
 
     @classmethod
-    def of(cls, job: Job, run: Run, data: Data) -> Measured:
+    def of(cls, job: AblationJob, run: Run, data: Data) -> Measured:
         """Compute the figures of a run."""
         threshold = run.record.threshold
         return cls(job, run, {at: figures_of(judged_videos(run, data, at), threshold) for at in ATS})

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.evaluation.frame_scores import Lengths, aligned
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.video.names import match
 from vadpipe.features.file import Features, Recipe
@@ -49,12 +49,12 @@ class Sample:
     end_s: float
     digest: str = field(repr=False)
 
-    def judged(self, scores: NDArray[np.float32]) -> Judged:
+    def judged(self, scores: NDArray[np.float32]) -> JudgedVideo:
         """Return its curve beside the truth; scores are of the snippets that are not lost, in order."""
         of_all = np.full(len(self.spans), np.nan, dtype=np.float32)
         of_all[~self.lost] = scores
-        curve = spread(of_all, self.spans, self.n_shown)
-        return Judged(self.truth, curve[: self.truth.n_frames], self.times_s, self.end_s)
+        curve = snippets_to_frames(of_all, self.spans, self.n_shown)
+        return JudgedVideo(self.truth, curve[: self.truth.n_frames], self.times_s, self.end_s)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ from dataclasses import asdict
 import torch
 
 from vadpipe.ablation.data import Sample
-from vadpipe.ablation.runs import At, Job, Run, RunRecord
+from vadpipe.ablation.runs import AblationJob, At, Run, RunRecord
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.head.bags import Bag
-from vadpipe.training.cross_validation import learn
+from vadpipe.training.cross_validation import train_with_cross_validation
 
 
-def measure(job: Job, samples: Mapping[str, Sample], bags: Mapping[str, Bag], device: torch.device) -> Run:
+def measure(
+    job: AblationJob, samples: Mapping[str, Sample], bags: Mapping[str, Bag], device: torch.device
+) -> Run:
     """Train with the job's settings and seed, and keep the scores of its test videos.
 
     Nothing about the test videos reaches the training: they are only scored at every check.
@@ -25,7 +27,7 @@ def measure(job: Job, samples: Mapping[str, Sample], bags: Mapping[str, Bag], de
         bags: features of all videos, by the same names; those that are not tested are learned from.
         device: where to train.
     """
-    learned = learn(
+    learned = train_with_cross_validation(
         [bag for name, bag in bags.items() if name not in job.test],
         job.settings,
         seed=job.seed,

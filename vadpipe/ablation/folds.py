@@ -11,7 +11,7 @@ from vadpipe.evaluation.truth import Truth
 Kind = tuple[bool, bool]
 
 
-def deal(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[list[str]]:
+def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[list[str]]:
     """Deal videos into folds; groups stay whole, and each kind of group is spread evenly.
 
     A group's kind is whether it has anomalous frames, normal ones, or both. Within a kind the groups are

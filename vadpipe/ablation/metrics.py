@@ -11,7 +11,7 @@ from vadpipe.ablation.data import Data
 from vadpipe.ablation.runs import At, Run
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import reweighted
-from vadpipe.evaluation.metrics import Judged, frame_metrics
+from vadpipe.evaluation.metrics import JudgedVideo, frame_metrics
 
 FIGURES = {
     "auc": "frame ROC-AUC",
@@ -25,20 +25,20 @@ FIGURES = {
 that was calibrated for the selected step, whichever step is looked at."""
 
 
-def judged_videos(run: Run, data: Data, at: At) -> list[Judged]:
+def judged_videos(run: Run, data: Data, at: At) -> list[JudgedVideo]:
     """Return the curves of the run's test videos at that step, beside the truth."""
     scores = zip(run.record.videos, run.scores[at], strict=True)
     return [data.samples[name].judged(own) for name, own in scores]
 
 
-def figures_of(judged: Sequence[Judged], threshold: float) -> dict[str, float | None]:
+def figures_of(judged: Sequence[JudgedVideo], threshold: float) -> dict[str, float | None]:
     """Return :data:`FIGURES` over these videos; None where one is not defined."""
     values = frame_metrics(judged).figures | tally(judged, threshold).totals()
     return {name: values[name] for name in FIGURES}
 
 
 def resampled(
-    judged: Sequence[Judged], threshold: float, weights: NDArray[np.int64]
+    judged: Sequence[JudgedVideo], threshold: float, weights: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:
     """Return :data:`FIGURES` where video v counts ``weights[r, v]`` times, each (R,); NaN where undefined.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from vadpipe.ablation.comparison import Difference, Measured, Summary
 from vadpipe.ablation.data import Data
 from vadpipe.ablation.rows import Row
-from vadpipe.ablation.runs import At, Job
+from vadpipe.ablation.runs import AblationJob, At
 from vadpipe.errors import VadpipeError
 from vadpipe.head.settings import HeadSettings
 
@@ -17,7 +17,7 @@ from vadpipe.head.settings import HeadSettings
 class FailedRun:
     """A run that could not be done, and why."""
 
-    job: Job
+    job: AblationJob
     error: VadpipeError
 
 

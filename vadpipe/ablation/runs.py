@@ -33,7 +33,7 @@ ATS: tuple[At, ...] = get_args(At)
 
 
 @dataclass(frozen=True)
-class Job:
+class AblationJob:
     """A training to do.
 
     Attributes:
@@ -61,8 +61,8 @@ class RunRecord(BaseModel):
 
     Attributes:
         schema_version: of this record.
-        key: see :class:`Job`.
-        settings, fold, seed: see :class:`Job`.
+        key: see :class:`AblationJob`.
+        settings, fold, seed: see :class:`AblationJob`.
         videos: the test videos.
         n_snippets: how many scores each of them has.
         threshold: of the head at the selected step.

@@ -17,7 +17,7 @@ import torch
 
 from vadpipe.ablation.data import Data
 from vadpipe.ablation.fold_run import measure
-from vadpipe.ablation.runs import Job
+from vadpipe.ablation.runs import AblationJob
 from vadpipe.errors import VadpipeError
 from vadpipe.extract.video.child import die_with_parent
 from vadpipe.head.bags import Bag
@@ -49,13 +49,13 @@ def main() -> None:
     bags: dict[str, Bag] = {}
     while True:
         try:
-            job: Job = parent.recv()
+            job: AblationJob = parent.recv()
         except EOFError:
             return
         parent.send(_do(job, task, bags))
 
 
-def _do(job: Job, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
+def _do(job: AblationJob, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
     try:
         bags.update(bags or task.data.bags())
         measure(job, task.data.samples, bags, torch.device(task.device)).save(job.file)

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Self
 
 from vadpipe._version import PACKAGE_FOLDER
-from vadpipe.ablation.runs import Job
+from vadpipe.ablation.runs import AblationJob
 from vadpipe.ablation.worker import Task
 from vadpipe.errors import OutputError, VadpipeError
 
@@ -38,7 +38,7 @@ class Worker:
             )
         self._task: Task | None = task
 
-    def do(self, job: Job) -> VadpipeError | None:
+    def do(self, job: AblationJob) -> VadpipeError | None:
         """Do a run; return why it could not be done, or None. Raises EOFError where the process died."""
         try:
             if self._task is not None:
@@ -84,7 +84,7 @@ class Workers:
             for worker in self._started:
                 worker.end()
 
-    def do(self, job: Job) -> VadpipeError | None:
+    def do(self, job: AblationJob) -> VadpipeError | None:
         """Have a run done by the next worker that is free; return why it could not be done, or None."""
         worker = self._idle.get()
         try:
@@ -110,7 +110,10 @@ class Workers:
 
 
 def do_all(
-    jobs: Sequence[Job], task: Task, count: int, on_done: Callable[[Job, VadpipeError | None], None]
+    jobs: Sequence[AblationJob],
+    task: Task,
+    count: int,
+    on_done: Callable[[AblationJob, VadpipeError | None], None],
 ) -> None:
     """Do runs in ``count`` processes, begun in their order, and tell each as it is done.
 

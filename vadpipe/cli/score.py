@@ -11,7 +11,7 @@ from vadpipe.cli import options
 from vadpipe.errors import printable
 
 if TYPE_CHECKING:
-    from vadpipe.scoring.run import Scored, Scoring
+    from vadpipe.scoring.run import ScoredVideo, Scoring
 
 
 def score(
@@ -141,7 +141,7 @@ def score(
     options.exit_for(len(result.scored), len(result.failed) + damaged)
 
 
-def _tell(scored: Scored, quiet: bool) -> None:
+def _tell(scored: ScoredVideo, quiet: bool) -> None:
     """Print what was found in a video, and the files that were written for it."""
     from vadpipe.output.number_text import short_score
 

@@ -20,10 +20,10 @@ from vadpipe.errors import printable
 from vadpipe.output.timecode import clock
 
 if TYPE_CHECKING:
-    from vadpipe.ablation.ablate import Progress as RunReport
-    from vadpipe.extract.run import Progress as VideoReport
+    from vadpipe.ablation.ablate import AblationProgress as RunReport
+    from vadpipe.extract.run import RunProgress as VideoReport
     from vadpipe.head.checkpoint import Calibration
-    from vadpipe.training.cross_validation import Check
+    from vadpipe.training.cross_validation import StepMetrics
     from vadpipe.training.fit import Fit
 
 
@@ -145,7 +145,7 @@ class StepProgress(_Bar):
         super().__init__(what, quiet=quiet)
         self._task = self._progress.add_task(what, total=total, state="")
 
-    def __call__(self, check: Check) -> None:
+    def __call__(self, check: StepMetrics) -> None:
         """Show a check."""
         auc = "" if check.auc is None else f", AUC of unseen videos {check.auc:.3f}"
         self._progress.update(self._task, completed=check.step, state=f"loss {check.mil:.3f}{auc}")

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 
-def spread(scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int) -> NDArray[np.float32]:
+def snippets_to_frames(
+    scores: NDArray[np.float32], spans: NDArray[np.int64], n_frames: int
+) -> NDArray[np.float32]:
     """Give each frame the score of its snippet, or the mean where several speak for it: (S,) to (N,).
 
     Args:
@@ -67,9 +69,9 @@ def leading_places(scores: NDArray[np.float32], spans: NDArray[np.int64], n_fram
         Indices of places; 0 for a frame without a score.
 
     Raises:
-        FeatureError: as :func:`spread` does.
+        FeatureError: as :func:`snippets_to_frames` does.
     """
-    of_frames = np.nan_to_num(spread(scores, spans, n_frames), nan=-1.0)
+    of_frames = np.nan_to_num(snippets_to_frames(scores, spans, n_frames), nan=-1.0)
     leading: NDArray[np.uint8] = of_frames.argmax(axis=1).astype(np.uint8)
     return leading
 

@@ -13,7 +13,7 @@ makes the CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is
 
 from __future__ import annotations
 
-from vadpipe.datasets.annotation_check import Check, check
+from vadpipe.datasets.annotation_check import AnnotationCheck, check
 from vadpipe.datasets.csv_export import Written, write_labels
 from vadpipe.datasets.dataset import Contents, Dataset, Totals, TrainingVideo
 from vadpipe.datasets.ped2 import PED2
@@ -24,7 +24,7 @@ from vadpipe.errors import UsageError
 
 __all__ = [
     "DATASETS",
-    "Check",
+    "AnnotationCheck",
     "Contents",
     "Dataset",
     "Totals",

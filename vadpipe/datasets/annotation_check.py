@@ -36,7 +36,7 @@ class Length:
 
 
 @dataclass(frozen=True)
-class Check:
+class AnnotationCheck:
     """What :func:`check` found.
 
     Attributes:
@@ -135,7 +135,7 @@ def check(
     videos: str | os.PathLike[str] | None = None,
     features: str | os.PathLike[str] | None = None,
     cut: bool = False,
-) -> Check:
+) -> AnnotationCheck:
     """Compare the annotation files with what is known of them, and their names with a folder.
 
     Args:
@@ -152,7 +152,7 @@ def check(
         raise UsageError("takes videos or features, not both", next_step="Run it once for each.")
     contents = dataset.read(annotations, cut=cut)
     off = dataset.totals_off(contents, cut=cut)
-    result = Check(dataset.name, contents.totals, off, [*contents.notes], contents.form)
+    result = AnnotationCheck(dataset.name, contents.totals, off, [*contents.notes], contents.form)
     place = videos if videos is not None else features
     if place is None:
         return result

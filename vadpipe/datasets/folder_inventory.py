@@ -12,7 +12,7 @@ from vadpipe.features.file import read_header
 
 
 @dataclass(frozen=True)
-class There:
+class FolderInventory:
     """The videos that a folder holds, or holds features of.
 
     Attributes:
@@ -26,7 +26,7 @@ class There:
     unusable: list[VadpipeError] = field(default_factory=list)
 
 
-def videos_in(folder: Path) -> There:
+def videos_in(folder: Path) -> FolderInventory:
     """Return the videos below a folder; none is opened.
 
     Raises:
@@ -34,17 +34,17 @@ def videos_in(folder: Path) -> There:
     """
     _check(folder)
     videos, failures = find_videos(folder)
-    return There([video.name for video in videos], unusable=[failure.error for failure in failures])
+    return FolderInventory([video.name for video in videos], unusable=[failure.error for failure in failures])
 
 
-def features_in(folder: Path) -> There:
+def features_in(folder: Path) -> FolderInventory:
     """Return the videos that the feature files below a folder are about; only their records are read.
 
     Raises:
         UsageError: where it is no folder.
     """
     _check(folder)
-    there = There()
+    there = FolderInventory()
     for path in feature_files(folder):
         try:
             header = read_header(path)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from vadpipe.curves.events import at_or_above, find_events
 from vadpipe.evaluation.event_overlap import n_matched, overlaps
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 
 IOUS = (0.1, 0.3, 0.5)
 """An event is found where one of the curve overlaps it at least so far."""
 
 
 @dataclass(frozen=True)
-class Tally:
+class AlarmCounts:
     """What is counted at a threshold, a number for each of V videos, or for each of R sums over videos.
 
     Only scored frames count. "Normal" frames are those that are not anomalous, in any video; "quiet" is
@@ -48,9 +48,9 @@ class Tally:
     true_events: NDArray[np.float64]
     matched: NDArray[np.float64]
 
-    def summed(self, weights: NDArray[np.int64]) -> Tally:
+    def summed(self, weights: NDArray[np.int64]) -> AlarmCounts:
         """Return the sums over videos that count ``weights[r, v]`` times, (R, V) int64."""
-        return Tally(**{name: weights @ getattr(self, name) for name in self.__dataclass_fields__})
+        return AlarmCounts(**{name: weights @ getattr(self, name) for name in self.__dataclass_fields__})
 
     def rates(self) -> dict[str, NDArray[np.float64]]:
         """Return the figures that these counts give, each (V,) or (R,); NaN where nothing divides.
@@ -82,13 +82,13 @@ class Tally:
         return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
-def tally(judged: Sequence[Judged], threshold: float) -> Tally:
+def tally(judged: Sequence[JudgedVideo], threshold: float) -> AlarmCounts:
     """Count what happens in each video at a threshold."""
     rows = [_count(video, threshold) for video in judged]
-    return Tally(**{name: np.array([row[name] for row in rows], float) for name in rows[0]})
+    return AlarmCounts(**{name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
 
-def _count(video: Judged, threshold: float) -> Mapping[str, float | list[int]]:
+def _count(video: JudgedVideo, threshold: float) -> Mapping[str, float | list[int]]:
     marks, scored = video.truth.frames(), ~np.isnan(video.scores)
     normal, raised = scored & ~marks, at_or_above(video.scores, threshold)
     normal_s = np.diff(video.times_s, append=video.end_s)[normal].sum()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.evaluation.alarms import Tally
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.alarms import AlarmCounts
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.ranking import Ranking
 
 LEVEL = 0.95
@@ -34,7 +34,9 @@ class Interval:
     n_undefined: int
 
 
-def intervals(judged: Sequence[Judged], counts: Tally, *, resamples: int, seed: int) -> dict[str, Interval]:
+def intervals(
+    judged: Sequence[JudgedVideo], counts: AlarmCounts, *, resamples: int, seed: int
+) -> dict[str, Interval]:
     """Return an interval for each figure of frames and of alarms, by the figure's name.
 
     Args:
@@ -50,7 +52,7 @@ def intervals(judged: Sequence[Judged], counts: Tally, *, resamples: int, seed: 
 
 
 def reweighted(
-    judged: Sequence[Judged], counts: Tally, weights: NDArray[np.int64]
+    judged: Sequence[JudgedVideo], counts: AlarmCounts, weights: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:
     """Return every figure, (R,) float64, where video v counts ``weights[r, v]`` times; NaN where undefined.
 
@@ -72,7 +74,7 @@ def reweighted(
     return values
 
 
-def drawn(judged: Sequence[Judged], resamples: int, seed: int) -> NDArray[np.int64]:
+def drawn(judged: Sequence[JudgedVideo], resamples: int, seed: int) -> NDArray[np.int64]:
     """Return how often each video is in each resample, (R, V) int64; a group is drawn as a whole."""
     # A video without a group is one by itself, whatever other groups are called.
     keys = [(video.truth.group, video.truth.group or video.truth.video) for video in judged]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vadpipe.curves.events import Event, at_or_above, find_events
-from vadpipe.evaluation.metrics import Judged, auc_and_ap, pooled
+from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, pooled
 from vadpipe.evaluation.ranking import Ranking
 
 
@@ -60,7 +60,7 @@ class VideoMetrics:
     events: list[Event] = field(repr=False)
 
 
-def by_class(judged: Sequence[Judged]) -> list[ClassMetrics]:
+def by_class(judged: Sequence[JudgedVideo]) -> list[ClassMetrics]:
     """Return the figures of each class of abnormal videos, in alphabetical order.
 
     A video of several classes, ``"Riot+Shooting"`` (XD-Violence), counts in each of them.
@@ -85,12 +85,12 @@ def by_class(judged: Sequence[Judged]) -> list[ClassMetrics]:
     return classes
 
 
-def by_video(judged: Sequence[Judged], threshold: float) -> list[VideoMetrics]:
+def by_video(judged: Sequence[JudgedVideo], threshold: float) -> list[VideoMetrics]:
     """Return what is to say of each video at a threshold, in their order."""
     return [_of_video(video, threshold) for video in judged]
 
 
-def _of_video(video: Judged, threshold: float) -> VideoMetrics:
+def _of_video(video: JudgedVideo, threshold: float) -> VideoMetrics:
     marks, scores = pooled([video])
     return VideoMetrics(
         video=video.truth.video,

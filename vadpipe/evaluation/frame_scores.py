@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.truth import Truth
 from vadpipe.features.file import Features
 from vadpipe.features.sampling import SNIPPET_FRAMES
@@ -42,7 +42,7 @@ class Mismatch:
 
 def judge(
     path: Path, head: TrainedHead, truth: Truth, lengths: Lengths, views: Sequence[str] | None = None
-) -> tuple[Judged, Mismatch | None]:
+) -> tuple[JudgedVideo, Mismatch | None]:
     """Score a feature file and set it against the truth; say so where their lengths differ.
 
     The frames that both have are compared, from the first on.
@@ -64,11 +64,11 @@ def judge(
         features = features.of_views(views)
     truth, mismatch = aligned(truth, features.n_frames, lengths, path)
     n_frames = truth.n_frames
-    scores = spread(head.snippet_scores(features), features.spans, features.n_frames)[:n_frames]
+    scores = snippets_to_frames(head.snippet_scores(features), features.spans, features.n_frames)[:n_frames]
     if np.isnan(scores).all():
         raise FeatureError("has no score for any frame: its video could not be decoded", file=path)
     end_s = float(np.append(features.frame_times_s, features.end_s)[n_frames])
-    return Judged(truth, scores, features.frame_times_s[:n_frames], end_s), mismatch
+    return JudgedVideo(truth, scores, features.frame_times_s[:n_frames], end_s), mismatch
 
 
 def aligned(truth: Truth, n_shown: int, lengths: Lengths, file: Path | str) -> tuple[Truth, Mismatch | None]:

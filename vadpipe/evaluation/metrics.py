@@ -14,7 +14,7 @@ from vadpipe.evaluation.truth import Truth
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedVideo:
     """A test video: its curve, and the truth that the curve is compared with.
 
     Attributes:
@@ -82,7 +82,7 @@ class FrameMetrics:
         return {name: getattr(self, name) for name in names}
 
 
-def frame_metrics(judged: Sequence[Judged]) -> FrameMetrics:
+def frame_metrics(judged: Sequence[JudgedVideo]) -> FrameMetrics:
     """Return the figures over the frames of these videos.
 
     Sources: frame-level AUC, Sultani et al., CVPR 2018 (arXiv:1801.04264); AP, Wu et al., ECCV 2020
@@ -110,7 +110,7 @@ def frame_metrics(judged: Sequence[Judged]) -> FrameMetrics:
     )
 
 
-def pooled(judged: Sequence[Judged]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+def pooled(judged: Sequence[JudgedVideo]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Return which of the scored frames of all videos are anomalous, (M,) bool, and their scores, (M,)."""
     marks = np.concatenate([np.zeros(0, np.bool_), *(video.truth.frames() for video in judged)])
     scores = np.concatenate([np.zeros(0, np.float32), *(video.scores for video in judged)])

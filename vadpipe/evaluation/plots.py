@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from vadpipe.evaluation.breakdown import VideoMetrics
-from vadpipe.evaluation.metrics import Judged, pooled
+from vadpipe.evaluation.metrics import JudgedVideo, pooled
 from vadpipe.evaluation.results import Evaluation
 from vadpipe.files.atomic import atomic_path
 from vadpipe.output.timecode import clock
@@ -127,7 +127,7 @@ def _wrong(video: VideoMetrics) -> float:
 def _draw_both(
     roc: Axes,
     pr: Axes,
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedVideo],
     what: str,
     figures: tuple[float | None, float | None],
     style: _Style,
@@ -151,7 +151,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False, fontsize=9)
 
 
-def _draw_video(axes: Axes, video: Judged, threshold: float) -> None:
+def _draw_video(axes: Axes, video: JudgedVideo, threshold: float) -> None:
     edges_s = np.append(video.times_s, video.end_s)
     for start, stop in video.truth.anomalies:
         axes.axvspan(edges_s[start], edges_s[stop], color=_ORANGE, alpha=_SHADE, lw=0)

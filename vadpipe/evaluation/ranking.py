@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 
 
 class Ranking:
@@ -23,7 +23,7 @@ class Ranking:
         chosen: which of them take part; all by default.
     """
 
-    def __init__(self, judged: Sequence[Judged], chosen: Sequence[bool] | None = None) -> None:
+    def __init__(self, judged: Sequence[JudgedVideo], chosen: Sequence[bool] | None = None) -> None:
         scores, videos, anomalous, normal = [], [], [], []
         for index, video in enumerate(judged):
             if chosen is not None and not chosen[index]:

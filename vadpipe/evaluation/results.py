@@ -8,7 +8,7 @@ from pathlib import Path
 from vadpipe.evaluation.bootstrap import Interval
 from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
-from vadpipe.evaluation.metrics import FrameMetrics, Judged
+from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
 
 
@@ -58,7 +58,7 @@ class Evaluation:
     Attributes:
         frames: figures over frames, and counts.
         figures: every figure by its name: those of ``frames`` and those of
-            :meth:`vadpipe.evaluation.alarms.Tally.rates`, with intervals.
+            :meth:`vadpipe.evaluation.alarms.AlarmCounts.rates`, with intervals.
         classes: figures of each class that the truth names.
         videos: figures of each video.
         judged: the curves and the truth that was compared with them, in the truth's order.
@@ -78,7 +78,7 @@ class Evaluation:
     figures: dict[str, Figure]
     classes: list[ClassMetrics]
     videos: list[VideoMetrics] = field(repr=False)
-    judged: list[Judged] = field(repr=False)
+    judged: list[JudgedVideo] = field(repr=False)
     settings: Settings
     threshold: float
     views: tuple[str, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.evaluation.frame_scores import Mismatch, judge
-from vadpipe.evaluation.metrics import Judged
+from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.results import Settings
 from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.store import feature_files
@@ -32,7 +32,7 @@ class Collected:
     The fields are those of :class:`vadpipe.evaluation.results.Evaluation`.
     """
 
-    judged: list[Judged]
+    judged: list[JudgedVideo]
     views: tuple[str, ...]
     failed: list[Failure]
     missing: list[str]
@@ -62,7 +62,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     files = found.files
     matched = match(truths, files)
     matched.tell(log)
-    judged: list[Judged] = []
+    judged: list[JudgedVideo] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
         try:

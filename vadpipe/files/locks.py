@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 log = logging.getLogger(__name__)
 
 
-class Claim:
+class VideoLock:
     """The right to work on one video, given back by :meth:`close`, or by the kernel when the process ends.
 
     Where the file system has no locks every claim is granted: at worst two processes do the same work and

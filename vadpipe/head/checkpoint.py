@@ -130,8 +130,8 @@ class TrainedHead:
     def view_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet in each view by itself, (S, C) float32 in [0, 1].
 
-        Of a head that joins views by their maximum, :func:`vadpipe.head.pieces.joined` gives its scores from
-        these, without running it again. A snippet that could not be decoded has NaN in all of them.
+        Of a head that joins views by their maximum, :func:`vadpipe.head.pieces.join_views` gives its scores
+        from these, without running it again. A snippet that could not be decoded has NaN in all of them.
 
         Raises:
             FeatureError: where the features were made by another recipe.

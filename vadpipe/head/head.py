@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vadpipe.head.bags import Batch
 from vadpipe.head.context import Context
 from vadpipe.head.loss import Loss
-from vadpipe.head.platt_scaling import log_odds, on_scale
+from vadpipe.head.platt_scaling import apply_platt_scaling, log_odds
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
 
@@ -114,4 +114,4 @@ class Head(nn.Module, ABC):
             mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
         scores = self.segment_scores(x, mask, context)
         odds = smoothed(log_odds(scores), mask, self.settings.smoothing)
-        return on_scale(odds, self.scale).to(scores.dtype)
+        return apply_platt_scaling(odds, self.scale).to(scores.dtype)

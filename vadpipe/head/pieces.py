@@ -43,7 +43,7 @@ class PiecewiseScoring:
     def scores(self) -> NDArray[np.float32]:
         """Return the score of each kept snippet, (K,) float32, its views joined to one."""
         if self.head.settings.view_join == "max":
-            return joined(self.view_scores())
+            return join_views(self.view_scores())
         return self._in_pieces(lambda *piece: self.head.score(*piece)[:, None], 1)[:, 0]
 
     def view_scores(self) -> NDArray[np.float32]:
@@ -120,7 +120,7 @@ class PiecewiseScoring:
         return None if bag is None else self.head.context_of(torch.from_numpy(bag)[None].to(self.head.device))
 
 
-def joined(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def join_views(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the highest score of each snippet, (S,), of those of its views (S, C); NaN where it has none."""
     highest: NDArray[np.float32] = view_scores.max(axis=1)
     return highest

@@ -22,7 +22,7 @@ def log_odds(scores: Tensor) -> Tensor:
     return torch.logit(scores.double(), _CLOSEST)
 
 
-def fit_scale(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
+def fit_platt_scaling(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
     """Return slope and offset (2,) float64 on the scale of log odds; (1, 0) where the odds tell nothing.
 
     Both labels weigh the same, so that a video of score 0.5 is as likely of the one as of the other.
@@ -40,7 +40,7 @@ def fit_scale(odds: Sequence[float], labels: Sequence[int]) -> Tensor:
     return torch.tensor([slope, offset] if slope > 0 else [1.0, 0.0], dtype=torch.float64)
 
 
-def on_scale(odds: Tensor, scale: Tensor) -> Tensor:
+def apply_platt_scaling(odds: Tensor, scale: Tensor) -> Tensor:
     """Return the scores ``sigmoid(slope * odds + offset)``, in [0, 1].
 
     Args:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import Event
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.views import WHOLE
@@ -57,7 +57,7 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
 
 def _picture_size(video: Path, limits: Limits) -> tuple[int, int]:
     """Return width and height in pixels of the picture as shown; nothing is decoded for it."""
-    with Decoding(video, Job(Size(16, square=True), limits=limits)) as decoding:
+    with Decoding(video, DecodeJob(Size(16, square=True), limits=limits)) as decoding:
         return decoding.timeline.width_px, decoding.timeline.height_px
 
 

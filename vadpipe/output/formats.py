@@ -23,7 +23,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Scored:
+class FormatInput:
     """A curve and what else a format may ask for.
 
     Attributes:
@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Part:
+class FormatFile:
     """A file of a format.
 
     Attributes:
@@ -49,31 +49,31 @@ class Part:
     """
 
     suffix: str
-    write: Callable[[Scored, Path], None]
+    write: Callable[[FormatInput, Path], None]
 
 
-def _part(suffix: str, write: Callable[[Curve, Path], None]) -> Part:
-    return Part(suffix, lambda scored, path: write(scored.curve, path))
+def _part(suffix: str, write: Callable[[Curve, Path], None]) -> FormatFile:
+    return FormatFile(suffix, lambda scored, path: write(scored.curve, path))
 
 
-def _write_json(scored: Scored, path: Path) -> None:
+def _write_json(scored: FormatInput, path: Path) -> None:
     write_document(scored.curve, path, scored.explanations)
 
 
-def _write_cvat(scored: Scored, path: Path) -> None:
+def _write_cvat(scored: FormatInput, path: Path) -> None:
     write_cvat(scored.curve, path, scored.video, scored.limits)
 
 
-FORMATS: dict[str, tuple[Part, ...]] = {
+FORMATS: dict[str, tuple[FormatFile, ...]] = {
     "csv": (_part(".scores.csv", write_scores), _part(".events.csv", write_events)),
-    "json": (Part(".scores.json", _write_json),),
+    "json": (FormatFile(".scores.json", _write_json),),
     "npy": (_part(".scores.npy", write_score_array), _part(".times_s.npy", write_time_array)),
     "srt": (_part(".events.srt", write_srt),),
     "vtt": (_part(".events.vtt", write_vtt),),
     "edl": (_part(".events.edl", write_edl),),
     "fiftyone": (_part(".fiftyone.json", write_fiftyone),),
     "labelstudio": (_part(".labelstudio.json", write_label_studio),),
-    "cvat": (Part(".cvat.xml", _write_cvat),),
+    "cvat": (FormatFile(".cvat.xml", _write_cvat),),
 }
 
 
@@ -117,7 +117,7 @@ def write_formats(
         InputError: where a format needs the video, and it cannot be read.
         OutputError: where a file cannot be written; what was written before stays.
     """
-    scored = Scored(curve, video, explanations, limits)
+    scored = FormatInput(curve, video, explanations, limits)
     written: list[Path] = []
     for part in (part for name in formats for part in FORMATS[name]):
         path = stem.with_name(fitting_name(stem.name, part.suffix))

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, InputError, printable
-from vadpipe.extract.store import FeatureStore, Stored
+from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.discovery import Failure, Video
 from vadpipe.features.file import Features, Recipe, Source
 from vadpipe.published.axes import in_order
@@ -99,7 +99,9 @@ def import_features(
         )
         for failure in unusable:
             fail(failure)
-        work = _Work(settings, counts, _ImportStore(Path(output), [video.place for video in videos]), result)
+        work = _ImportTask(
+            settings, counts, _ImportStore(Path(output), [video.place for video in videos]), result
+        )
         for video in videos:
             try:
                 work.do(video)
@@ -112,7 +114,7 @@ def import_features(
 class _ImportStore(FeatureStore):
     """The folder of feature files, by the published files that they were imported from."""
 
-    def find(self, video: Video) -> Stored | None:
+    def find(self, video: Video) -> StoredVideo | None:
         """Return what was imported from these very files as they are now, whatever was asked then.
 
         As for videos, only that the content of all files counts, of which a video may have one a crop.
@@ -132,7 +134,7 @@ class _ImportStore(FeatureStore):
         return None
 
 
-class _Work:
+class _ImportTask:
     """What is done with each video of a run."""
 
     def __init__(

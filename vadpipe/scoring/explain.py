@@ -19,7 +19,7 @@ from vadpipe.curves.events import Event
 from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.errors import DecodeError
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.snippet_rows import Runs
+from vadpipe.extract.snippet_rows import BackboneRuns
 from vadpipe.extract.stills import read_frames, read_stills
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.timeline import ASSUMED_FPS
@@ -98,7 +98,7 @@ def _explain(
     snippets = _snippets(features, scores, event)
     first = snippets[0]
     limits, fps = scorer.settings.limits, features.recipe.assumed_fps or ASSUMED_FPS
-    runs = Runs.of(features, first)
+    runs = BackboneRuns.of(features, first)
     numbers = np.unique(runs.frames)
     times_s = features.frame_times_s[numbers].tolist()
     read = read_frames(video, times_s, _size(features.recipe), limits, assume_fps=fps)
@@ -133,7 +133,7 @@ def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> Sni
 
 
 def _heat(
-    scorer: HeadAndBackbone, features: Features, snippet: int, runs: Runs, clips: NDArray[np.uint8]
+    scorer: HeadAndBackbone, features: Features, snippet: int, runs: BackboneRuns, clips: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
     """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
 

@@ -9,7 +9,7 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.video.discovery import Video, located
 
 
-def result_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
+def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
     """Return the path, without suffix, of each video's results; no two are the same.
 
     Videos that alone have their name get ``NAME``. Others take their suffix where that is enough, and

@@ -19,7 +19,7 @@ from vadpipe.files.atomic import check_writable, fitting_name
 from vadpipe.output.formats import FORMATS
 from vadpipe.output.video_export.annotated import SUFFIXES, annotate
 from vadpipe.output.video_export.clips import cut_clips
-from vadpipe.scoring.output_names import result_stems
+from vadpipe.scoring.output_names import output_stems
 
 CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
 INDEX_NAME = "vadpipe-reports.html"
@@ -81,7 +81,7 @@ class Outputs:
         return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
 
 
-class Places:
+class OutputPaths:
     """Where each video's results go.
 
     Args:
@@ -95,9 +95,9 @@ class Places:
     """
 
     def __init__(self, videos: Sequence[Video], output: Path | None, outputs: Outputs) -> None:
-        self._stems = result_stems(videos, output)
+        self._stems = output_stems(videos, output)
         self._films = {} if outputs.annotate is None else _film_paths(videos, Path(outputs.annotate))
-        self._clips = {} if outputs.clips is None else result_stems(videos, Path(outputs.clips))
+        self._clips = {} if outputs.clips is None else output_stems(videos, Path(outputs.clips))
         originals = {located(video.path).resolve() for video in videos}
         for path in (*self._stems.values(), *self._films.values(), *self._clips.values()):
             if located(path.parent).resolve() in originals:  # with them in it, it were no sequence any more
@@ -149,7 +149,7 @@ class Places:
 def write_pictures(
     curve: Curve,
     video: Video,
-    places: Places,
+    places: OutputPaths,
     outputs: Outputs,
     *,
     explanations: Sequence[Explanation] = (),
@@ -200,7 +200,7 @@ def write_pictures(
 
 def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
     if given.suffix.lower() not in SUFFIXES or given.is_dir():
-        stems = result_stems(videos, given)
+        stems = output_stems(videos, given)
         return {
             video: stem.with_name(fitting_name(stem.name, ".annotated.mp4")) for video, stem in stems.items()
         }

@@ -25,8 +25,8 @@ from vadpipe.extract.video.names import match
 from vadpipe.features.file import Features
 from vadpipe.output.formats import write_formats
 from vadpipe.scoring.explain import explain
-from vadpipe.scoring.outputs import Outputs, Places, write_pictures
-from vadpipe.scoring.scorer import Begun, Scorer
+from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
+from vadpipe.scoring.scorer import PendingScore, Scorer
 
 _THUMBNAIL_PX = 72  # the short side
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredVideo:
     """A scored video and the files that were written for it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Scoring:
         index: the page that leads to all reports, where several were written.
     """
 
-    scored: list[Scored] = field(default_factory=list)
+    scored: list[ScoredVideo] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     index: Path | None = None
 
@@ -77,7 +77,7 @@ def score_videos(
     truth: str | os.PathLike[str] | None = None,
     tolerate: float = TOLERATED_SHARE,
     on_progress: OnProgress | None = None,
-    on_scored: Callable[[Scored], None] | None = None,
+    on_scored: Callable[[ScoredVideo], None] | None = None,
     on_failure: OnFailure | None = None,
 ) -> Scoring:
     """Score videos and write what is wanted of each: ``NAME.scores.csv`` and ``NAME.events.csv`` by default.
@@ -109,14 +109,14 @@ def score_videos(
         if on_failure is not None:
             on_failure(failure)
     outputs = outputs or Outputs()
-    places = Places(videos, None if output is None else Path(output), outputs)
+    places = OutputPaths(videos, None if output is None else Path(output), outputs)
     truths = {} if truth is None else _truths(videos, Path(truth))
     places.check_writable()
     result = Scoring(failed=list(unusable))
     entries: list[IndexEntry] = []
     limits = scorer.settings.limits
 
-    def finish(begun: Begun, report: Reporter | None) -> None:
+    def finish(begun: PendingScore, report: Reporter | None) -> None:
         def doing(what: str) -> Reporter | None:
             nonlocal report
             report = report and report.doing(what)  # each reading counts on from the one before
@@ -138,7 +138,9 @@ def score_videos(
             limits=limits,
             doing=doing,
         )  # fmt: skip
-        result.scored.append(Scored(video.path, curve, tuple(files), features.source.lost_share > tolerate))
+        result.scored.append(
+            ScoredVideo(video.path, curve, tuple(files), features.source.lost_share > tolerate)
+        )
         if outputs.report and len(videos) > 1:
             entries.append(_index_entry(curve, video, places.file(video, ".report.html"), limits))
         if on_scored is not None:

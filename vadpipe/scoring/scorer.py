@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curves.curve import Curve, leading_places, spread
+from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import DEFAULT_RULE, EventRule
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
@@ -25,7 +25,7 @@ from vadpipe.extract.video.discovery import Video, named_video
 from vadpipe.features.file import Features
 from vadpipe.features.views import are_named
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.head.pieces import joined
+from vadpipe.head.pieces import join_views
 from vadpipe.scoring.explain import explain
 from vadpipe.scoring.view_places import view_places
 from vadpipe.weights import SHIPPED_HEAD
@@ -129,15 +129,15 @@ class Scorer:
             curve = curve.at(threshold)
         return curve, explain(self, features, curve, Path(video), n_events=n_events)
 
-    def begin(self, video: Video) -> Begun:
+    def begin(self, video: Video) -> PendingScore:
         """Find the kept features of a video, or begin to decode it."""
         sniff(video.path)
         stored = None if self._store is None else self._store.find(video)
         if stored is not None:  # those of another recipe are refused when they are scored
             log.info("%s: features found in %s", printable(video.path), stored.path)
-            return Begun(video, stored.path)
+            return PendingScore(video, stored.path)
         self._check_weights()
-        return Begun(video, self._extractor.open(video))
+        return PendingScore(video, self._extractor.open(video))
 
     def _check_weights(self) -> None:
         """Raise WeightsError where the head was trained on features of other weights than those at hand."""
@@ -149,7 +149,7 @@ class Scorer:
                 next_step="Name the file that its features were made with, by --weights FILE.",
             )
 
-    def features(self, begun: Begun, report: Reporter | None = None) -> Features:
+    def features(self, begun: PendingScore, report: Reporter | None = None) -> Features:
         """Return the features of a video that was begun, and keep them where that is wanted."""
         if isinstance(begun.source, Path):
             features = self._asked_of(Features.load(begun.source), begun.source)
@@ -187,12 +187,12 @@ class Scorer:
             return self._curve(features, self.head.snippet_scores(features))
         by_view = self.head.view_scores(features)  # the head runs once, for scores and places
         leading = leading_places(shown.scores(by_view), features.spans, features.n_frames)
-        return replace(self._curve(features, joined(by_view)), places=shown.places, leading=leading)
+        return replace(self._curve(features, join_views(by_view)), places=shown.places, leading=leading)
 
     def _curve(self, features: Features, scores: NDArray[np.float32]) -> Curve:
         return Curve(
             video=features.source.video,
-            scores=spread(scores, features.spans, features.n_frames),
+            scores=snippets_to_frames(scores, features.spans, features.n_frames),
             times_s=features.frame_times_s,
             end_s=features.end_s,
             threshold=self.threshold,
@@ -220,7 +220,7 @@ class Scorer:
 
 
 @dataclass(frozen=True)
-class Begun:
+class PendingScore:
     """A video whose features are known to lie in a file, or that is being decoded."""
 
     video: Video

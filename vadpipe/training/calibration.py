@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curves.curve import spread
+from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.curves.events import Event, find_events
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import Calibration
@@ -116,7 +116,7 @@ def _curve(bag: Bag, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         return scores
     reached = int(bag.spans[-1, 1])  # not the end where the last snippets are lost
     none = np.full(len(bag.times_s) - reached, np.nan, np.float32)
-    return np.append(spread(scores, bag.spans, reached), none)
+    return np.append(snippets_to_frames(scores, bag.spans, reached), none)
 
 
 def _lowest(curves: Sequence[Scored], allowed: int) -> float:

@@ -18,11 +18,11 @@ from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.head import Head
 from vadpipe.head.pieces import PiecewiseScoring
-from vadpipe.head.platt_scaling import fit_scale, log_odds
+from vadpipe.head.platt_scaling import fit_platt_scaling, log_odds
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.calibration import calibrate, warn_of
-from vadpipe.training.folds import can_judge, deal, others
-from vadpipe.training.loop import Progress, Training
+from vadpipe.training.folds import all_but, can_judge, make_folds
+from vadpipe.training.loop import LossReport, Training
 from vadpipe.training.resume import Resume, code_digest
 from vadpipe.training.step_selection import Selection
 
@@ -35,12 +35,12 @@ _BAGS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Check:
+class StepMetrics:
     """A look at the training.
 
     Attributes:
         step: steps done.
-        mil, cluster, cosine, spread: the means over the folds of what :class:`Progress` says, or of the
+        mil, cluster, cosine, spread: the means over the folds of what :class:`LossReport` says, or of the
             one training where there are no folds.
         auc: video-level ROC-AUC of all training videos, each scored by the head that has not seen it; None
             where there are too few.
@@ -55,7 +55,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainingResult:
     """A head and how it came about.
 
     Attributes:
@@ -74,27 +74,27 @@ class Learned:
     step: int
     threshold: Calibration
     last_threshold: Calibration
-    history: list[Check] = field(repr=False)
+    history: list[StepMetrics] = field(repr=False)
     watched: dict[int, list[NDArray[np.float32]]] = field(repr=False)
 
 
-def learn(
+def train_with_cross_validation(
     bags: Sequence[Bag],
     settings: HeadSettings,
     *,
     seed: int = 0,
     device: torch.device | None = None,
     watch: Sequence[Bag] = (),
-    on_check: Callable[[Check], None] | None = None,
+    on_check: Callable[[StepMetrics], None] | None = None,
     state: Path | None = None,
-) -> Learned:
+) -> TrainingResult:
     """Learn a head from bags of both labels.
 
-    1. The bags are dealt into folds (:func:`vadpipe.training.folds.deal`). For each a head is trained on the
-       others, all side by side. At every check each video has a score by a head that has not seen it;
+    1. The bags are dealt into folds (:func:`vadpipe.training.folds.make_folds`). For each a head is trained
+       on the others, all side by side. At every check each video has a score by a head that has not seen it;
        the AUC of these picks the step, see :class:`vadpipe.training.step_selection.Selection`.
     2. The same heads at that step, on the videos that they have not seen: the scale of the scores
-       (:func:`vadpipe.head.platt_scaling.fit_scale`) and the threshold
+       (:func:`vadpipe.head.platt_scaling.fit_platt_scaling`) and the threshold
        (:func:`vadpipe.training.calibration.calibrate`).
     3. A head is trained on all bags, up to that step, and on to the end.
 
@@ -126,13 +126,13 @@ def learn(
     training.head.scale.copy_(picked["scale"])
     selected, watched = _train_on_all(training, picked["step"], watch, resume)
     training.head.scale.copy_(picked["last_scale"])
-    result = Learned(
+    result = TrainingResult(
         selected=training.head_of(selected),
         last=training.head_of(training.snapshot()),
         step=picked["step"],
         threshold=Calibration.model_validate_json(picked["threshold"]),
         last_threshold=Calibration.model_validate_json(picked["last_threshold"]),
-        history=[Check(**check) for check in picked["history"]],
+        history=[StepMetrics(**check) for check in picked["history"]],
         watched=watched,
     )
     warn_of(result.threshold)
@@ -153,11 +153,11 @@ def _pick(
     settings: HeadSettings,
     seed: int,
     resume: Resume,
-    on_check: Callable[[Check], None] | None,
+    on_check: Callable[[StepMetrics], None] | None,
 ) -> dict[str, Any]:
     """Return the step, the threshold and the checks, by heads that have not seen what they score."""
-    folds = deal(data.bags, settings.folds, seed)
-    learned_from = [others(folds, fold) for fold in range(len(folds))] or [list(range(len(data.bags)))]
+    folds = make_folds(data.bags, settings.folds, seed)
+    learned_from = [all_but(folds, fold) for fold in range(len(folds))] or [list(range(len(data.bags)))]
     trainings = [Training(data, rows, settings, seed=seed) for rows in learned_from]
     selection, history = Selection(), []
     kept = resume.get("folds")
@@ -165,7 +165,7 @@ def _pick(
         for training, state in zip(trainings, kept["trainings"], strict=True):
             training.restore(state)
         selection.restore(kept["selection"])
-        history = [Check(**check) for check in kept["history"]]
+        history = [StepMetrics(**check) for check in kept["history"]]
     for step in check_steps(settings):
         if step <= trainings[0].step:
             continue
@@ -207,11 +207,11 @@ def _calibrated(
     return scale, _threshold(data, folds, heads, settings)
 
 
-def _check(progress: Sequence[Progress], auc: float | None) -> Check:
+def _check(progress: Sequence[LossReport], auc: float | None) -> StepMetrics:
     def mean(name: str) -> float:
         return float(np.mean([getattr(one, name) for one in progress]))
 
-    return Check(progress[0].step, mean("mil"), mean("cluster"), mean("cosine"), mean("spread"), auc)
+    return StepMetrics(progress[0].step, mean("mil"), mean("cluster"), mean("cosine"), mean("spread"), auc)
 
 
 def _unseen_auc(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]) -> float | None:
@@ -226,7 +226,7 @@ def _scale(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[He
     """Return the scale of the scores by all bags, each scored by the head that has not seen it."""
     if not folds:
         return heads[0].scale.cpu()
-    return fit_scale(*_unseen(data, folds, heads, log_odds))
+    return fit_platt_scaling(*_unseen(data, folds, heads, log_odds))
 
 
 def _unseen(

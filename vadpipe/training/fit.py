@@ -19,7 +19,7 @@ from vadpipe.files.atomic import check_writable, write_text
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import Check, Learned, learn
+from vadpipe.training.cross_validation import StepMetrics, TrainingResult, train_with_cross_validation
 from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Fit:
     unused: list[str]
     step: int
     threshold: Calibration
-    history: list[Check] = field(repr=False)
+    history: list[StepMetrics] = field(repr=False)
 
     @property
     def auc(self) -> float | None:
@@ -65,13 +65,13 @@ def fit(
     settings: HeadSettings | None = None,
     seed: int = 0,
     device: str = "auto",
-    on_check: Callable[[Check], None] | None = None,
+    on_check: Callable[[StepMetrics], None] | None = None,
 ) -> Fit:
     """Train a head on feature files and write ``head.safetensors``, settings and metrics.
 
     What is learned, and what picks the step and the threshold, is told by
-    :func:`vadpipe.training.cross_validation.learn`. An interrupted call goes on where it was when it is made
-    again with the same arguments.
+    :func:`vadpipe.training.cross_validation.train_with_cross_validation`. An interrupted call goes on where
+    it was when it is made again with the same arguments.
 
     Args:
         features: folder that ``extract`` wrote.
@@ -102,7 +102,7 @@ def fit(
     _check_both_labels(bags, known)
     check_writable(target)
 
-    learned = learn(
+    learned = train_with_cross_validation(
         bags,
         settings,
         seed=seed,
@@ -211,7 +211,7 @@ def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
         )
 
 
-def _metrics(result: Fit, learned: Learned, seed: int) -> dict[str, object]:
+def _metrics(result: Fit, learned: TrainingResult, seed: int) -> dict[str, object]:
     return {
         "seed": seed,
         "step": result.step,

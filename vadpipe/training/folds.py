@@ -12,7 +12,7 @@ MIN_GROUPS_TO_JUDGE = 8
 """Where a label has fewer groups than this, they pick no step: they would judge by luck."""
 
 
-def deal(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
+def make_folds(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
     """Deal the bags' rows into folds: groups stay whole, groups with an abnormal video go round evenly.
 
     Returns:
@@ -26,12 +26,12 @@ def deal(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
     for n in range(min(n_folds, len(order)), 1, -1):
         fold_of = {group: at % n for at, group in enumerate(order)}
         folds = [[row for row, bag in enumerate(bags) if fold_of[bag.group] == fold] for fold in range(n)]
-        if all({bags[row].label for row in others(folds, fold)} == {0, 1} for fold in range(n)):
+        if all({bags[row].label for row in all_but(folds, fold)} == {0, 1} for fold in range(n)):
             return folds
     return []
 
 
-def others(folds: Sequence[Sequence[int]], fold: int) -> list[int]:
+def all_but(folds: Sequence[Sequence[int]], fold: int) -> list[int]:
     """Return the rows of all folds but that one."""
     return sorted(row for at, rows in enumerate(folds) if at != fold for row in rows)
 

@@ -23,7 +23,7 @@ MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
-class Progress:
+class LossReport:
     """What a training says of its last step.
 
     Attributes:
@@ -70,7 +70,7 @@ class Training:
             self.head = build_head(*data.normal_statistics(rows), settings).to(self._device)
         self._optimiser = _optimiser(self.head, settings)
 
-    def advance(self, until: int) -> Progress:
+    def advance(self, until: int) -> LossReport:
         """Train up to that step, at least one, and leave the head in evaluation mode.
 
         Raises:
@@ -85,7 +85,7 @@ class Training:
         if not all(torch.isfinite(numbers).all() for numbers in self.head.parameters()):
             raise _diverged(self.step)
         cosine, spread = self.head.cluster_cosine, float(loss.spread)
-        return Progress(self.step, float(loss.mil), float(loss.cluster), cosine, spread)
+        return LossReport(self.step, float(loss.mil), float(loss.cluster), cosine, spread)
 
     def _do_step(self) -> Loss:
         settings, step = self.settings, self.step

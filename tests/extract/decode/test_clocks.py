@@ -10,7 +10,7 @@ from media import counters, decode, player
 from media_factories import joined, stream
 
 from vadpipe.extract.stills import read_stills
-from vadpipe.extract.video.timestamps import NO_STAMP, mend
+from vadpipe.extract.video.timestamps import NO_STAMP, repair_timestamps
 
 SECOND = 90_000  # of a transport stream's clock
 WRAPS_AT = 1 << 33
@@ -188,7 +188,7 @@ def test_a_timestamp_that_nothing_proves_wrong_is_kept_and_told(tmp_path):
 
 def test_a_time_lapse_is_no_lone_timestamp():
     pts = np.arange(30) * 600 * SECOND
-    mended = mend(pts, pts, 1 / SECOND)
+    mended = repair_timestamps(pts, pts, 1 / SECOND)
     assert (mended.pts == pts).all()
     assert mended.found == []
 
@@ -197,7 +197,7 @@ def test_several_lone_timestamps_are_mended_one_by_one():
     pts = np.arange(100) * 3600
     wrong = pts.copy()
     wrong[[20, 50, 70]] += 8000 * SECOND * np.array([1, 2, 3])
-    mended = mend(wrong, wrong, 1 / SECOND)
+    mended = repair_timestamps(wrong, wrong, 1 / SECOND)
     assert mended.pts.tolist() == mended.dts.tolist() == pts.tolist()
     assert [(at, kind) for at, kind, _ in mended.found] == [(20, "lone"), (50, "lone"), (70, "lone")]
 
@@ -217,7 +217,7 @@ def slowly(stamps, wraps_at=WRAPS_AT, step=3600):
 def test_any_clocks_behind_each_other_continue_as_a_slow_loop_continues_them(parts):
     parts = sorted(parts, reverse=True)  # each begins before the last, or wraps meanwhile
     stamps = np.concatenate([(begin + 3600 * np.arange(n)) % WRAPS_AT for begin, n in parts])
-    mended = mend(stamps, stamps, 1 / SECOND, wraps_at=WRAPS_AT)
+    mended = repair_timestamps(stamps, stamps, 1 / SECOND, wraps_at=WRAPS_AT)
     if (np.diff(mended.pts) <= 10 * SECOND).all():
         assert mended.pts.tolist() == slowly(stamps.tolist())
     assert (np.diff(mended.pts) > 0).all()
@@ -227,5 +227,5 @@ def test_any_clocks_behind_each_other_continue_as_a_slow_loop_continues_them(par
 def test_stamps_of_any_size_are_survived(stamps, known):
     pts = np.array(stamps, dtype=np.int64)
     dts = pts if known else np.full(len(pts), NO_STAMP)
-    mended = mend(pts, dts, 1 / SECOND, wraps_at=WRAPS_AT)
+    mended = repair_timestamps(pts, dts, 1 / SECOND, wraps_at=WRAPS_AT)
     assert len(mended.pts) == len(pts)

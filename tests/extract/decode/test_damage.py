@@ -24,7 +24,7 @@ from vadpipe.errors import DecodeError
 from vadpipe.extract.clips import Clips
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.pyav_decoder import _HEALED_S
 from vadpipe.features.file import Features
@@ -102,7 +102,7 @@ def test_snippets_are_lost_exactly_where_a_frame_is_missing(make, name, codec, o
     path, _ = make(name, codec, options)
     flip_bytes(path, inner_packets(path, [1, 4]), seed=seed, n_bytes=6)
     sampling = Sampling()
-    with Decoding(path, Job(Size(120, square=False), sampling=sampling)) as decoding:
+    with Decoding(path, DecodeJob(Size(120, square=False), sampling=sampling)) as decoding:
         clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
         drawn = list(clips)
     kept = {frame.number for frame in decode(path)[1]}
@@ -148,7 +148,7 @@ def test_of_a_cut_file_the_beginning_is_kept(make, name, codec, more):
     path, _ = make(name, codec, {"g": "12", **options}, **more)
     cut_inside(path, 57)
     sampling = Sampling()
-    with Decoding(path, Job(Size(120, square=False), sampling=sampling)) as decoding:
+    with Decoding(path, DecodeJob(Size(120, square=False), sampling=sampling)) as decoding:
         clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
         drawn = list(clips)
     assert 10 < clips.n_frames < N

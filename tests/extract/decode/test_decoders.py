@@ -17,7 +17,7 @@ from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.video.container import FAMILIES
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline import Timeline
@@ -98,7 +98,7 @@ def test_a_decoding_process_loads_neither_torch_nor_pydantic():
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
 def test_a_decoding_process_does_with_few_threads(tmp_path, decoder):
     path = write_video(tmp_path / "a.mp4", 200, size=(640, 360))
-    with Decoding(path, Job(Size(224, square=True), decoder=decoder)) as decoding:
+    with Decoding(path, DecodeJob(Size(224, square=True), decoder=decoder)) as decoding:
         next(decoding.frames())
         assert psutil.Process(decoding._process.pid).num_threads() <= 3
 
@@ -108,7 +108,7 @@ numbers = st.floats(0.001, 1e9, allow_nan=False)
 
 @given(
     st.builds(
-        Job,
+        DecodeJob,
         size=st.builds(Size, st.integers(1, 4096), st.booleans()),
         decoder=st.sampled_from(list(DECODERS)),
         sampling=st.builds(Sampling, st.integers(1, 100), st.none() | numbers, st.integers(1, 16)),
@@ -120,7 +120,7 @@ numbers = st.floats(0.001, 1e9, allow_nan=False)
 )
 def test_a_job_comes_back_as_it_went(job):
     assert "\0" not in job.to_json()
-    back = Job.from_json(job.to_json())
+    back = DecodeJob.from_json(job.to_json())
     assert back == job
     assert (type(back.size), type(back.sampling), type(back.limits)) == (Size, Sampling, Limits)
     assert back.stills_s is None or isinstance(back.stills_s, tuple)

@@ -22,7 +22,7 @@ from vadpipe.extract.video import process
 from vadpipe.extract.video import sandboxed_process as watched
 from vadpipe.extract.video.decoders import choose_decoders
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 
@@ -61,7 +61,7 @@ def fail(tmp_path, video, monkeypatch):
         before = {child.pid for child in psutil.Process().children(recursive=True)}
         with monkeypatch.context() as patch:
             faulty_decoder(patch, tmp_path, body)
-            with Decoding(video, Job(Size(120, square=False), decoder="decord")) as decoding:
+            with Decoding(video, DecodeJob(Size(120, square=False), decoder="decord")) as decoding:
                 frames = decoding.frames()
                 next(frames)
                 if stall_s is not None:  # a busy machine may take longer than that to start a process
@@ -136,7 +136,7 @@ def test_a_reader_that_is_slow_is_no_stall(video, monkeypatch):
     asleep_s = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + asleep_s, sleep=time.sleep)
     monkeypatch.setattr(watched, "time", clock)
-    with Decoding(video, Job(Size(120, square=False))) as decoding:
+    with Decoding(video, DecodeJob(Size(120, square=False))) as decoding:
         n_frames = 0
         for _ in decoding.frames():
             asleep_s += 1000.0
@@ -157,7 +157,7 @@ def test_frames_that_nobody_wants_are_no_stall(tmp_path, video, monkeypatch):
 
 
 def test_closing_in_the_middle_ends_the_child(video):
-    decoding = Decoding(video, Job(Size(120, square=False)))
+    decoding = Decoding(video, DecodeJob(Size(120, square=False)))
     next(decoding.frames())
     decoding.close()
     decoding.close()

@@ -13,7 +13,7 @@ from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.container import FAMILIES, sniff
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.image_folder import IMAGE_SUFFIXES
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 
@@ -99,7 +99,7 @@ def survive(path, content, whole, decoder, stills):
         if stills:
             read_stills(path, [0.0, 0.5], 64)
             return True
-        with Decoding(path, Job(Size(64, square=True), decoder=decoder, limits=limits)) as decoding:
+        with Decoding(path, DecodeJob(Size(64, square=True), decoder=decoder, limits=limits)) as decoding:
             numbers = [frame.number for frame in decoding.frames()]
             assert (np.diff(numbers) > 0).all()
             assert (np.diff(decoding.timeline.times_s) >= 0).all()

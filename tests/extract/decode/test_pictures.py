@@ -11,7 +11,7 @@ from conftest import counter_frame, read_counter, write_video
 from media import BACKENDS, decode, player
 
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline_reader import read_timeline
 
@@ -170,7 +170,7 @@ def test_a_change_of_size_inside_a_file_changes_nothing_outside(tmp_path, decode
 @pytest.mark.parametrize("decoder", BACKENDS)
 def test_frames_come_in_the_size_asked_for(tmp_path, decoder):
     path = write_video(tmp_path / "a.mp4", 5, size=(320, 180))
-    with Decoding(path, Job(Size(224, square=True), decoder=decoder)) as decoding:
+    with Decoding(path, DecodeJob(Size(224, square=True), decoder=decoder)) as decoding:
         assert [frame.pixels.shape for frame in decoding.frames()] == [(224, 224, 3)] * 5
     assert decode(path, decoder, 90)[1][0].pixels.shape == (90, 160, 3)
     assert read_timeline(path).scaled_to(90) == (160, 90)

@@ -10,7 +10,7 @@ from faults import faulty_talker, left_of, taking_turns
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.video import sandboxed_process as watched
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.wire_format import MAX_MESSAGE_BYTES, Kind, parse_header
@@ -101,7 +101,7 @@ def listen(tmp_path):
     video = write_video(tmp_path / "clip.mp4", 3)
 
     def run(limits=None, **changes):
-        job = Job(Size(120, square=False), limits=limits or Limits(), **changes)
+        job = DecodeJob(Size(120, square=False), limits=limits or Limits(), **changes)
         with Decoding(video, job) as decoding:
             try:
                 return list(decoding.frames())

@@ -14,7 +14,7 @@ from test_threshold import make_calibration
 from vadpipe.head.bags import Batch, TrainingSet
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.methods import CBCG_ONLY
-from vadpipe.training.cross_validation import bag_means, learn
+from vadpipe.training.cross_validation import bag_means, train_with_cross_validation
 from vadpipe.training.loop import Training
 
 every_peer = pytest.mark.parametrize("method", PEERS)
@@ -254,7 +254,7 @@ def test_events_that_differ_from_the_rest_are_learned(method):
 @every_peer
 def test_all_of_learning_takes_a_published_method(method):
     """Folds, selection, scale and threshold."""
-    learned = learn(make_bags(8), small(method, steps=5))
+    learned = train_with_cross_validation(make_bags(8), small(method, steps=5))
     assert np.isfinite(learned.threshold.threshold)
     assert {check.cluster for check in learned.history} == {0.0}
     assert learned.selected.settings.context == "none"

@@ -11,8 +11,8 @@ from vadpipe.curves.curve import Curve
 from vadpipe.errors import InputError, OutputError
 from vadpipe.extract.video.container import FAMILIES, sniff
 from vadpipe.extract.video.limits import Limits
-from vadpipe.output.video_export.job import Clip, FilmJob
-from vadpipe.output.video_export.process import Filming
+from vadpipe.output.video_export.job import Clip, ExportJob
+from vadpipe.output.video_export.process import ExportProcess
 
 SUFFIX = ".preview.mp4"
 
@@ -50,7 +50,7 @@ def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator
         path = Path(inside).absolute() / "preview.mp4"
         path.touch()
         clip = Clip(float(curve.times_s[0]), curve.end_s, str(path), for_browsers=True)
-        job = FilmJob(limits, curve.times_s, curve.end_s, (clip,))
-        with Filming(video, job, folder) as filming:
+        job = ExportJob(limits, curve.times_s, curve.end_s, (clip,))
+        with ExportProcess(video, job, folder) as filming:
             filming.finish()
         yield path

@@ -11,8 +11,8 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.views import WHOLE
 from vadpipe.files.atomic import atomic_path
-from vadpipe.output.video_export.job import FilmJob
-from vadpipe.output.video_export.process import Filming, OnProgress
+from vadpipe.output.video_export.job import ExportJob
+from vadpipe.output.video_export.process import ExportProcess, OnProgress
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 
@@ -66,7 +66,7 @@ def annotate(
     places = [curve.place(event) for event in curve.events]
     boxes = [WHOLE if place is None or place.box is None else place.box for place in places]
     with atomic_path(path) as temporary:
-        job = FilmJob(
+        job = ExportJob(
             limits=limits or Limits(),
             times_s=curve.times_s,
             end_s=curve.end_s,
@@ -76,7 +76,7 @@ def annotate(
             events=np.array(events, dtype=np.int64).reshape(-1, 2),
             boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
         )
-        with Filming(video, job, path) as filming:
+        with ExportProcess(video, job, path) as filming:
             filming.finish(on_progress)
 
 

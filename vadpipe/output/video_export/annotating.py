@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from vadpipe.errors import InputError
-from vadpipe.output.video_export.job import FilmJob
+from vadpipe.output.video_export.job import ExportJob
 from vadpipe.output.video_export.picture import Planes, Upright, new_planes
 from vadpipe.output.video_export.sound import Sound
-from vadpipe.output.video_export.source import Source, Telling
+from vadpipe.output.video_export.source import ProgressReport, VideoSource
 from vadpipe.output.video_export.strip import MIN_WIDTH_PX, Layout, Strip
 from vadpipe.output.video_export.writing import Output, Pictures
 
 
-def annotate_video(path: str, job: FilmJob, telling: Telling) -> None:
+def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write every frame with the strip under it, and the sound.
 
     Raises:
         InputError: where the video cannot be used, or is not the one that the curve belongs to.
         OutputError: where the file cannot be written.
     """
-    source = Source.read(path, job.limits, job.times_s, job.end_s, telling)
+    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     canvas = _Canvas(source, job)
     with Output(job.output) as output:
         size = (canvas.planes.y.shape[1], canvas.planes.y.shape[0])
@@ -50,7 +50,7 @@ class _Canvas:
         planes: what is shown.
     """
 
-    def __init__(self, source: Source, job: FilmJob) -> None:
+    def __init__(self, source: VideoSource, job: ExportJob) -> None:
         # The strip's height hangs on the picture's size, and that on the strip's where it is very large.
         strip_px = Layout(max(MIN_WIDTH_PX, source.timeline.width_px), source.timeline.height_px).height
         self.upright = Upright(source, spare_px=strip_px)

@@ -18,7 +18,7 @@ from vadpipe.extract.video.limits import confine_this_process
 from vadpipe.extract.video.wire_format import PROGRESS, Kind, send
 from vadpipe.output.video_export.annotating import annotate_video
 from vadpipe.output.video_export.cutting import cut_video
-from vadpipe.output.video_export.job import FilmJob
+from vadpipe.output.video_export.job import ExportJob
 
 _PROGRESS_S = 0.25
 
@@ -27,11 +27,11 @@ def main() -> None:
     """Do the job that is named by the arguments."""
     die_with_parent()
     video, order = (int(argument) for argument in sys.argv[1:3])
-    job = FilmJob.from_descriptor(order)
+    job = ExportJob.from_descriptor(order)
     report(lambda output: run(video, job, output), job.limits)
 
 
-def run(video: int, job: FilmJob, output: int) -> None:
+def run(video: int, job: ExportJob, output: int) -> None:
     """Make the films, and tell how far they are."""
     confine_this_process(job.limits.memory_bytes, job.limits.file_bytes)
     path = f"/dev/fd/{video}"  # the video's name never reaches a decoder

@@ -14,8 +14,8 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import atomic_path, fitting_name
 from vadpipe.output.video_export.annotated import check_not_the_video
-from vadpipe.output.video_export.job import Clip, FilmJob
-from vadpipe.output.video_export.process import Filming, OnProgress
+from vadpipe.output.video_export.job import Clip, ExportJob
+from vadpipe.output.video_export.process import ExportProcess, OnProgress
 
 
 def cut_clips(
@@ -99,8 +99,8 @@ def _cut(
             )
             for event, path in zip(curve.events, paths, strict=True)
         )
-        job = FilmJob(limits, curve.times_s, curve.end_s, clips)
-        with Filming(video, job, folder) as filming:
+        job = ExportJob(limits, curve.times_s, curve.end_s, clips)
+        with ExportProcess(video, job, folder) as filming:
             filming.finish(on_progress)
 
 

@@ -13,10 +13,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vadpipe.extract.video.demuxing import open_container, read_packets
-from vadpipe.output.video_export.job import Clip, FilmJob
+from vadpipe.output.video_export.job import Clip, ExportJob
 from vadpipe.output.video_export.picture import Upright, new_planes
 from vadpipe.output.video_export.sound import Sound
-from vadpipe.output.video_export.source import ROUNDING_S, Keys, Source, Telling
+from vadpipe.output.video_export.source import ROUNDING_S, Keys, ProgressReport, VideoSource
 from vadpipe.output.video_export.writing import Output, Pictures
 
 MAX_LEAD_S = 10.0
@@ -35,14 +35,14 @@ class _TooFarError(_CannotCopyError):
     """What a copy begins with has not been met."""
 
 
-def cut_video(path: str, job: FilmJob, telling: Telling) -> None:
+def cut_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write the clips of a job, one after the other.
 
     Raises:
         InputError: where the video cannot be used, or is not the one that the curve belongs to.
         OutputError: where a clip cannot be written.
     """
-    source = Source.read(path, job.limits, job.times_s, job.end_s, telling)
+    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     keys = source.keys()
     done_s = 0.0
     for clip in job.clips:
@@ -56,7 +56,7 @@ def cut_video(path: str, job: FilmJob, telling: Telling) -> None:
         done_s += clip.end_s - clip.start_s
 
 
-def _key_for(clip: Clip, source: Source, keys: Keys) -> int | None:
+def _key_for(clip: Clip, source: VideoSource, keys: Keys) -> int | None:
     """Return the number of the frame at which a copy can begin, or None."""
     if not keys.copyable:
         return None
@@ -68,14 +68,14 @@ def _key_for(clip: Clip, source: Source, keys: Keys) -> int | None:
     return int(numbers[at])
 
 
-def _span(clip: Clip, source: Source) -> tuple[int, int]:
+def _span(clip: Clip, source: VideoSource) -> tuple[int, int]:
     """Return the frames [start, stop) that are seen in a stretch."""
     times_s = source.timeline.times_s
     first = max(0, int(np.searchsorted(times_s, clip.start_s + ROUNDING_S, side="right")) - 1)
     return first, max(first + 1, int(np.searchsorted(times_s, clip.end_s - ROUNDING_S)))
 
 
-def _copy(clip: Clip, source: Source, key: int, done_s: float) -> None:
+def _copy(clip: Clip, source: VideoSource, key: int, done_s: float) -> None:
     """Copy packets from a key frame on. Raises _CannotCopyError, or FFmpeg's errors, where that fails."""
     _, stop = _span(clip, source)
     first_s, zero = float(source.timeline.times_s[key]), int(source.timeline.stamps[key])
@@ -109,7 +109,9 @@ _Copied = Iterator[tuple[int, int | None, "av.Packet[VideoStream]"]]
 """Packets with their times of presentation and, where they are known, of decoding."""
 
 
-def _entered(container: InputContainer, stream: VideoStream, source: Source, key: int, stop: int) -> _Copied:
+def _entered(
+    container: InputContainer, stream: VideoStream, source: VideoSource, key: int, stop: int
+) -> _Copied:
     """Yield the packets of frames, entering the video as near to the first as can be."""
     stamp = int(source.timeline.stamps[key])
     for back_s in _BACK_S:
@@ -123,7 +125,7 @@ def _entered(container: InputContainer, stream: VideoStream, source: Source, key
     raise _CannotCopyError
 
 
-def _packets(packets: Iterator[av.Packet[VideoStream]], source: Source, key: int, stop: int) -> _Copied:
+def _packets(packets: Iterator[av.Packet[VideoStream]], source: VideoSource, key: int, stop: int) -> _Copied:
     """Yield the packets that show the frames from ``key`` up to ``stop``.
 
     There may be some more, up to where nothing is missing between what is shown.
@@ -156,7 +158,7 @@ def _packets(packets: Iterator[av.Packet[VideoStream]], source: Source, key: int
         raise _TooFarError
 
 
-def _encode(clip: Clip, source: Source, keys: Keys, done_s: float) -> None:
+def _encode(clip: Clip, source: VideoSource, keys: Keys, done_s: float) -> None:
     """Write exactly the stretch that is wanted; the frame that stands at its start begins with it."""
     first, stop = _span(clip, source)
     # Behind a key frame there may be frames that build on what lies before it, so the one before is taken.

@@ -35,7 +35,7 @@ _ARRAYS = ("times_s", "scores", "events", "boxes")
 
 
 @dataclass(frozen=True)
-class FilmJob:
+class ExportJob:
     """One video that is annotated, or cut into clips.
 
     Attributes:
@@ -78,7 +78,7 @@ class FilmJob:
             yield file.fileno()
 
     @classmethod
-    def from_descriptor(cls, descriptor: int) -> FilmJob:
+    def from_descriptor(cls, descriptor: int) -> ExportJob:
         """Return the job that :meth:`in_memory` holds."""
         with open(descriptor, "rb") as file:
             file.seek(0)  # it stands where the writer left it

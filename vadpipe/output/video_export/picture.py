@@ -9,7 +9,7 @@ import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
 
-from vadpipe.output.video_export.source import Source
+from vadpipe.output.video_export.source import VideoSource
 
 MAX_SIDE_PX = 4096  # what decoders of H.264 can be counted on to take
 _FULL_RANGE = 2  # as FFmpeg numbers it
@@ -103,7 +103,7 @@ class Upright:
         spare_px: how much lower than H.264 allows pictures have to be.
     """
 
-    def __init__(self, source: Source, spare_px: int = 0) -> None:
+    def __init__(self, source: VideoSource, spare_px: int = 0) -> None:
         timeline, aspect = source.timeline, source.aspect
         self._turns, self._matrix = timeline.quarter_turns, source.looks.matrix
         turned = self._turns % 2

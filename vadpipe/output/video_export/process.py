@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vadpipe.errors import DecodeError, InputError, OutputError, VadpipeError
-from vadpipe.extract.video.sandboxed_process import Watched
+from vadpipe.extract.video.sandboxed_process import SandboxedProcess
 from vadpipe.extract.video.wire_format import PROGRESS, Kind
-from vadpipe.output.video_export.job import FilmJob
+from vadpipe.output.video_export.job import ExportJob
 
 PROGRAM = (sys.executable, "-P", "-m", "vadpipe.output.video_export.child")
 OnProgress = Callable[[float, float], None]
@@ -19,7 +19,7 @@ OnProgress = Callable[[float, float], None]
 _SLOW_DISK = 5_000_000  # bytes a second that even a slow disk moves when a finished file is put in order
 
 
-class Filming(Watched):
+class ExportProcess(SandboxedProcess):
     """One video from which a child process makes others.
 
     Args:
@@ -37,7 +37,7 @@ class Filming(Watched):
         "OutputError": OutputError,
     }
 
-    def __init__(self, path: Path, job: FilmJob, target: Path) -> None:
+    def __init__(self, path: Path, job: ExportJob, target: Path) -> None:
         self._target = target
         self._outputs = [Path(clip.output) for clip in job.clips] or [Path(job.output)]
         clips_s = [clip.end_s - clip.start_s for clip in job.clips]

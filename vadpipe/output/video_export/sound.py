@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from vadpipe.extract.video.container import FAMILIES
 from vadpipe.extract.video.demuxing import open_container, read_packets
 from vadpipe.extract.video.timeline import Timeline
-from vadpipe.output.video_export.source import ROUNDING_S, Source
+from vadpipe.output.video_export.source import ROUNDING_S, VideoSource
 from vadpipe.output.video_export.writing import Output
 
 _PCM = {f"pcm_{kind}" for kind in ("u8", "s16le", "s24le", "s32le", "f32le", "alaw", "mulaw")}
@@ -47,7 +47,9 @@ class Sound:
         end_s: where it ends.
     """
 
-    def __init__(self, source: Source, output: Output, start_s: float = -inf, end_s: float = inf) -> None:
+    def __init__(
+        self, source: VideoSource, output: Output, start_s: float = -inf, end_s: float = inf
+    ) -> None:
         self._source, self._output = source, output
         self._whole = start_s == -inf
         begin_s = 0.0 if self._whole else start_s

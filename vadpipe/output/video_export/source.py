@@ -30,7 +30,7 @@ _COARSEST_TICK = Fraction(1, 10_000)
 _RGB, _UNKNOWN, _BT709, _BT601 = 0, 2, 1, 6  # colour matrices as FFmpeg numbers them
 
 
-class Telling(Protocol):
+class ProgressReport(Protocol):
     """What tells the other end that work goes on, and how far it is."""
 
     def alive(self) -> None:
@@ -41,7 +41,7 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True)
-class Looks:
+class Appearance:
     """How the numbers of a picture become colours, as FFmpeg numbers the ways; 2 is unknown."""
 
     matrix: int
@@ -63,7 +63,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Source:
+class VideoSource:
     """An open video whose times have been read.
 
     Attributes:
@@ -81,19 +81,19 @@ class Source:
 
     path: str
     limits: Limits
-    telling: Telling
+    telling: ProgressReport
     timeline: Timeline
     stamp_s: Fraction
     tick: Fraction
     rate: Fraction
     aspect: Fraction
-    looks: Looks
+    looks: Appearance
     family: Family
 
     @classmethod
     def read(
-        cls, path: str, limits: Limits, times_s: NDArray[np.float64], end_s: float, telling: Telling
-    ) -> Source:
+        cls, path: str, limits: Limits, times_s: NDArray[np.float64], end_s: float, telling: ProgressReport
+    ) -> VideoSource:
         """Read the times of a video and compare them with those that a curve has.
 
         Raises:
@@ -114,13 +114,13 @@ class Source:
         tick = timeline.tick or Fraction(1, 1000)
         frame_s = max(timeline.frame_s, 1e-3)
         matrix = _matrix(_UNKNOWN, timeline.width_px, timeline.height_px)
-        aspect, looks = Fraction(1), Looks(matrix, _UNKNOWN, _UNKNOWN)
+        aspect, looks = Fraction(1), Appearance(matrix, _UNKNOWN, _UNKNOWN)
         if family is not FAMILIES["images"]:
             with open_container(path, limits) as (_, stream):
                 codec = stream.codec_context
                 aspect = _aspect(stream.sample_aspect_ratio)
                 matrix = _matrix(codec.colorspace, codec.width, codec.height)
-                looks = Looks(matrix, codec.color_primaries, codec.color_trc)
+                looks = Appearance(matrix, codec.color_primaries, codec.color_trc)
         return cls(
             path=path,
             limits=limits,

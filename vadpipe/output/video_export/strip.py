@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vadpipe.output.timecode import clock, timecode
 from vadpipe.output.video_export.picture import Planes, planes_of
-from vadpipe.output.video_export.source import Source
+from vadpipe.output.video_export.source import VideoSource
 
 # Okabe and Ito's blue and vermillion, as in the picture of the curve.
 BLUE, VERMILLION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
@@ -75,7 +75,7 @@ class Strip:
     def __init__(
         self,
         layout: Layout,
-        source: Source,
+        source: VideoSource,
         scores: NDArray[np.float32],
         threshold: float | None,
         events: NDArray[np.int64],

@@ -17,7 +17,7 @@ import av
 from vadpipe.errors import OutputError
 from vadpipe.files.atomic import CHOOSE_ANOTHER_PLACE
 from vadpipe.output.video_export.picture import Planes, frame_of
-from vadpipe.output.video_export.source import Looks
+from vadpipe.output.video_export.source import Appearance
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Suffixes of videos that can be written, and what FFmpeg calls them."""
@@ -96,7 +96,7 @@ class Pictures:
     """
 
     def __init__(
-        self, output: Output, width: int, height: int, tick: Fraction, rate: Fraction, looks: Looks
+        self, output: Output, width: int, height: int, tick: Fraction, rate: Fraction, looks: Appearance
     ) -> None:
         self._output, self._tick = output, tick
         options = {"preset": "veryfast", "crf": "20", "bf": "0"}
