@@ -1,5 +1,7 @@
 """Pretrained weights: where they come from, and what reads them without running anything.
 
+In: the name of a set of weights. Out: a verified file. May import: ``files``.
+
 :mod:`~vadpipe.weights.cache` is the way in: ``ready(record)`` gives a verified safetensors file. Behind it,
 :mod:`~vadpipe.weights.registry` names each set, :mod:`~vadpipe.weights.download` and
 :mod:`~vadpipe.weights.package_index` fetch, :mod:`~vadpipe.weights.convert`,

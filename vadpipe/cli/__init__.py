@@ -1,4 +1,7 @@
-"""The command line: each command reads its options, calls the function of that name, and reports."""
+"""The command line: each command reads its options, calls the function of that name, and reports.
+
+In: arguments. Out: calls of the functions that ``vadpipe`` exports, and exit codes. May import: everything.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Curves: the anomaly curve of a video, its events and the explanation of each.
+"""The anomaly curve of a video, its events, and the explanation of an event.
 
-Scores of snippets and presentation times come in, a :class:`~vadpipe.curves.curve.Curve` goes out. Imports
-`features`; writes no file and draws nothing, which is what `output` does.
+In: scores of snippets and presentation times. Out: a :class:`~vadpipe.curves.curve.Curve`. May import:
+``features``. Nothing here writes a file or draws: :mod:`vadpipe.output` does, see
+:mod:`~vadpipe.curves.writers`.
 """

@@ -1,5 +1,8 @@
 """Recipes for the public benchmarks of weakly supervised video anomaly detection.
 
+In: official annotation files, and a folder of videos or features. Out: the CSVs of labels and truth. May
+import: ``published``, ``evaluation`` (for the truth), ``extract``, ``features``, ``files``.
+
 >>> from vadpipe import datasets
 >>> ucf_crime = datasets.get("ucf-crime")
 >>> contents = ucf_crime.read("annotations/")  # doctest: +SKIP

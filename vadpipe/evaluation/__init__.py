@@ -1,1 +1,6 @@
-"""Evaluation: curves compared with the truth about each frame."""
+"""Curves compared with the truth about each frame.
+
+In: a head, a folder of feature files and the truth. Out: figures with intervals, tables and plots. May
+    import:
+``head``, ``curves``, ``output``, ``extract``, ``features``, ``weights``, ``files``.
+"""

@@ -1,4 +1,5 @@
-"""Features: the file of one video, and the arithmetic of snippets, windows and views that it records.
+"""The feature file of a video, and the arithmetic of the snippets, windows and views that it records.
 
-Rows of a backbone come in, feature files go out, and back. Imports `files` alone.
+In: rows of numbers and how they were made. Out: feature files, and the same rows again. May import:
+    ``files``.
 """

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, locked, and read as CSV.
+"""Files on disk: written whole or not at all, locked between processes, and read as CSV.
 
-Paths and text come in, files go out. Imports nothing of vadpipe but its errors.
+In: paths, text and bytes. Out: files, or their rows. May import: ``errors``.
 """

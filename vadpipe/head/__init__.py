@@ -1,5 +1,7 @@
 """CBCG, the head: from the features of snippets to their anomaly scores, by video-level labels alone.
 
+In: features as bags. Out: a score for each snippet, and the head file. May import: ``features``, ``files``.
+
 Follows the abstract of Cao et al., "Weakly Supervised Video Anomaly Detection Based on Cross-Batch
 Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim a file:
 

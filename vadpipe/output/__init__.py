@@ -1,7 +1,8 @@
-"""Output: a curve comes in; tables, documents, subtitles, pictures, reports and videos go out.
+"""From a curve to files: tables, documents, subtitles, pictures, reports and videos, a module for each.
 
-Imports ``curves``, ``features``, ``files`` and, to read a video again, ``extract.video``. Importing this
-package gives :class:`~vadpipe.curves.curve.Curve` its ``to_*`` methods, see :mod:`vadpipe.curves.writers`.
+In: a :class:`~vadpipe.curves.curve.Curve`, and the video where pictures of it are needed. Out: files. May
+import: ``curves``, ``extract``, ``features``, ``files``. Importing this package gives a curve its ``to_*``
+methods, see :mod:`vadpipe.curves.writers`.
 """
 
 from vadpipe.curves.curve import Curve

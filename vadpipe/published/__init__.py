@@ -1,5 +1,7 @@
 """Features that others have published, as feature files of ours.
 
+In: files of arrays. Out: feature files. May import: ``extract``, ``features``, ``files``.
+
 From what the user names to a feature file:
 
 * :mod:`~vadpipe.published.files` finds the videos; a file may hold one, one crop of one, or many, and

@@ -1,5 +1,10 @@
-"""Training: labelled features come in, a calibrated head goes out.
+"""From labelled features to a calibrated head.
 
-Labels, folds, the loop, the choice of a step, resuming, and the threshold. Imports `head`, `curves`,
-`features`, `extract` for devices, and `files`.
+In: a folder of feature files and labels of whole videos. Out: a head file and what the training measured. May
+import: ``head``, ``curves``, ``extract``, ``features``, ``files``.
+
+:mod:`~vadpipe.training.fit` is called; :mod:`~vadpipe.training.labels` says which video is abnormal,
+:mod:`~vadpipe.training.cross_validation` trains on :mod:`~vadpipe.training.folds` by the
+:mod:`~vadpipe.training.loop`, picks a step (:mod:`~vadpipe.training.step_selection`) and sets the threshold
+(:mod:`~vadpipe.training.calibration`). :mod:`~vadpipe.training.resume` keeps what an interruption leaves.
 """
