@@ -1,14 +1,18 @@
 """The command line as its users meet it: what it writes, what it says, and how it ends."""
 
 import json
+import platform
+import re
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from commands import COMMAND_LINE, run, run_anew, start
 from conftest import ROOT, write_video
 from test_fitting import write_features
 
+from vadpipe.cli import version
 from vadpipe.cli.head_settings import head_settings
 from vadpipe.errors import OutputError
 from vadpipe.head.checkpoint import TrainedHead
@@ -309,3 +313,24 @@ def test_version_is_that_of_the_metadata(tmp_path):
         if line.startswith("version")
     )
     assert run("--version", cwd=tmp_path).stdout.strip() == expected
+
+
+def test_a_report_of_a_fault_has_all_versions_and_the_processor(tmp_path):
+    done = run("--version", "-v", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    facts = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert facts["vadpipe"] == run("--version", cwd=tmp_path).stdout.strip()
+    assert facts["python"].endswith(platform.python_version())
+    for package in ("torch", "av", "numpy", "pydantic"):
+        assert facts[package] == metadata.version(package)
+    assert re.fullmatch(r"\d+ cores, [\w ]+", facts["processor"])
+    assert {"libavcodec", "openvino", "gpu", "system"} <= facts.keys()
+
+
+def test_versions_of_packages_that_are_not_installed(monkeypatch):
+    monkeypatch.setattr(version, "_PACKAGES", ("numpy", "no-such-package"))
+    assert [line.split() for line in version.describe() if "package" in line] == [["no-such-package", "-"]]
+
+
+def test_verbose_before_the_command(tmp_path):
+    assert_clean_error(run("-v", "score", "clip.mp4", cwd=tmp_path), 2, "-v comes after the command")

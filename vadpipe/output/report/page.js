@@ -55,9 +55,9 @@ vadpipe.page = (() => {
 
   function jumpTo(index) {
     if (!state.events[index]) return;
-    const { start, startS, endS } = state.events[index];
+    const { start: first, startS, endS } = state.events[index];
     // Within the first frame: at its very beginning a player may still show the one before.
-    goTo(frames.middle(start));
+    goTo(frames.middle(first));
     // Zoomed in, show all of it where it fits.
     if (endS > view.toS && endS - startS < view.lengthS) view.show(endS - 0.95 * view.lengthS, view.lengthS);
     list.reveal(index);
