@@ -2,7 +2,8 @@
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
 # make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
-# make check            the checks alone: style, types, layers, spelling, the report's script and style
+# make check            the checks alone: style, types, layers, spelling
+# make check-web        eslint and stylelint on the script and the style of the report
 # make fix              put right what the checks can put right by themselves
 # make coverage         the tests again, with what they reach; fails where that is less than it was
 # make docs             the documentation as a site that needs no network: site/index.html
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check fix coverage docs wheel clean
+.PHONY: demo test test-slow check check-web fix coverage docs wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
@@ -32,12 +33,15 @@ test: $(VENV)/test check
 test-slow: $(VENV)/test
 	$(PYTEST) -m slow
 
-check: $(VENV)/test $(WEB)
+check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
+
+# Apart from 'check', which needs no package of Node.
+check-web: $(WEB)
 	$(BIN)/node .ci/web/node_modules/eslint/bin/eslint.js -c .ci/web/eslint.config.mjs $(REPORT)
 	$(BIN)/node .ci/web/node_modules/stylelint/bin/stylelint.mjs --config .ci/web/stylelint.config.mjs '$(REPORT)/*.css'
 
