@@ -8,11 +8,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from commands import start
-from scenes import QUICK, make_truth, write_scenes, write_video
-from waiting import has_ended, wait_until
 
 import vadpipe
+from support.commands import start
+from support.labelled_features import QUICK, make_truth, write_labelled_features, write_video_features
+from support.processes import has_ended
+from support.waiting import wait_until
 from vadpipe.ablation import worker, workers
 from vadpipe.ablation.ablate import ablate
 from vadpipe.ablation.data import load_data
@@ -44,7 +45,7 @@ def run_files(folder):
 def finished(tmp_path_factory):
     """A finished ablation of three rows and two seeds by two workers, and its reports of progress."""
     folder = tmp_path_factory.mktemp("finished")
-    write_scenes(folder)
+    write_labelled_features(folder)
     reports = []
     result = quick(folder, seeds=2, rows=[*TWO, "+ guided score"], workers=2, on_progress=reports.append)
     return folder, result, reports
@@ -58,7 +59,7 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    write_scenes(tmp_path)
+    write_labelled_features(tmp_path)
     return tmp_path
 
 
@@ -217,7 +218,7 @@ def test_what_was_run_with_other_settings_features_or_truth_is_run_anew(copied, 
     }  # fmt: skip
     assert n_kept() == 0  # the others have taken their files
     assert run_files(copied / "ablation") == before
-    write_video(copied, make_truth("mixed", 0), seed=999)
+    write_video_features(copied, make_truth("mixed", 0), seed=999)
     assert n_kept() == 0
 
 

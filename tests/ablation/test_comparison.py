@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import QUICK, write_scenes
 from scipy.stats import ttest_1samp, ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from support.labelled_features import QUICK, write_labelled_features
 from vadpipe.ablation.comparison import Comparison, Measured, mean_over, t_interval
 from vadpipe.ablation.data import load_data
 from vadpipe.ablation.folds import make_folds
@@ -26,7 +26,7 @@ N_SEEDS, N_FOLDS, R = 3, 2, 40
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
-    truth = write_scenes(folder, normal=6, mixed=6, full=3)
+    truth = write_labelled_features(folder, normal=6, mixed=6, full=3)
     return load_data(folder / "features", truth)
 
 

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scenes import N_FRAMES, N_SNIPPETS, make_truth, write_scenes, write_video
-from test_features import make_features
 
+from support.feature_files import make_features
+from support.labelled_features import (
+    N_FRAMES,
+    N_SNIPPETS,
+    make_truth,
+    write_labelled_features,
+    write_video_features,
+)
 from vadpipe.ablation.data import load_data
 from vadpipe.errors import FeatureError, InputError, UsageError
 from vadpipe.evaluation.truth import Truth, read_truth, write_truth
@@ -15,7 +21,7 @@ from vadpipe.features.file import Features
 
 @pytest.fixture
 def folder(tmp_path):
-    write_scenes(tmp_path)
+    write_labelled_features(tmp_path)
     return tmp_path
 
 
@@ -74,14 +80,14 @@ def test_the_digest_knows_features_truth_groups_and_nothing_else(folder):
         digests.add(load(folder).digest)
         rewrite(folder, mixed0=truth)
     assert load(folder).digest == before
-    write_video(folder, truth, seed=999)
+    write_video_features(folder, truth, seed=999)
     digests.add(load(folder).digest)
     assert len(digests) == 4
 
 
 def test_features_that_change_meanwhile_are_noticed(folder):
     data = load(folder)
-    write_video(folder, make_truth("full", 1), seed=999)
+    write_video_features(folder, make_truth("full", 1), seed=999)
     with pytest.raises(FeatureError, match=r"videos/full1\.mp4: has changed since the ablation began"):
         data.bags()
     features_file(folder, "full1").unlink()

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import make_truth
 
+from support.labelled_features import make_truth
 from vadpipe.ablation.folds import make_folds
 from vadpipe.errors import UsageError
 

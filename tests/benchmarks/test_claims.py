@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
-from surroundings import ROOT
 
+from support.environment import ROOT
 from vadpipe.ablation.data import Sample
 from vadpipe.evaluation.bootstrap import drawn
 from vadpipe.evaluation.truth import Truth

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
 from sklearn.metrics import average_precision_score, roc_auc_score
-from surroundings import ROOT
 
+from support.environment import ROOT
+from support.videos import read_counter, write_video
 from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import Run, RunRecord
 from vadpipe.evaluation.truth import Truth
@@ -35,7 +35,8 @@ def test_clips_are_joined_calm_fight_calm():
 
 def test_joined_clips_have_25_frames_a_second_and_the_truth_of_their_labels(tmp_path):
     from footage import _join
-    from media import player
+
+    from support.decoding import player
 
     data = tmp_path / "town"
     write_video(data / "fight/a.mp4", 20, rate=10)  # two seconds

@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import write_video
-from surroundings import ROOT
 
 import vadpipe
+from support.environment import ROOT
+from support.videos import write_video
 from vadpipe.curves.curve import Curve
 
 
@@ -80,7 +80,8 @@ def collections(tmp_path):
 
 def test_ordinary_footage_is_normal_and_untrimmed(collections, tmp_path):
     from false_alarms import ordinary_footage
-    from media import player
+
+    from support.decoding import player
 
     street = tmp_path / "street.mp4"
     found = ordinary_footage(collections, tmp_path / "work", street)

@@ -5,26 +5,17 @@ import subprocess
 import sys
 
 import pytest
-from commands import COMMAND_LINE, run, run_anew, start
-from conftest import ROOT, write_video
-from test_fitting import write_features
 
+from support.commands import COMMAND_LINE, assert_clean_error, run, run_anew, start
+from support.environment import ROOT
+from support.feature_files import write_features
+from support.videos import write_video
 from vadpipe.cli.head_settings import head_settings
 from vadpipe.errors import OutputError
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.methods import find_method
 from vadpipe.head.presets import find_preset
 from vadpipe.head.settings import HeadSettings
-
-
-def assert_clean_error(done, code, *parts):
-    """At most three lines of an error, the exit code, no traceback; warnings before it have a line each."""
-    assert done.returncode == code, done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len([line for line in lines if not line.startswith("WARNING: ")]) <= 3, done.stderr
-    assert "Traceback" not in done.stderr
-    for part in parts:
-        assert part in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from small_sets import UCF_CRIME, features, lists, ped2
 
+from support.annotation_sets import UCF_CRIME, import_random_features, write_lists, write_ped2_table
 from vadpipe.errors import UsageError
 
 
@@ -22,11 +22,11 @@ def test_list_names_every_benchmark_and_tells_all_of_one(command_line):
 
 
 def test_check_has_an_exit_code_for_each_outcome(command_line, tmp_path):
-    annotations = ped2(tmp_path / "annotations")
+    annotations = write_ped2_table(tmp_path / "annotations")
     names = [f"train/train{number:02}" for number in range(1, 17)] + [
         f"test/test{number:02}" for number in range(1, 13)
     ]
-    folder = features(tmp_path / "features", dict.fromkeys(names, 11), source="ped2")
+    folder = import_random_features(tmp_path / "features", dict.fromkeys(names, 11), source="ped2")
     run = command_line("datasets", "check", "ped2", "--annotations", annotations, "--features", folder)
     assert run.exit_code == 0
     assert "test: 12 of 12 videos are there" in run.stdout
@@ -41,8 +41,8 @@ def test_check_has_an_exit_code_for_each_outcome(command_line, tmp_path):
 
 
 def test_labels_prints_the_files_and_says_what_is_left_out(command_line, tmp_path):
-    annotations = lists(tmp_path / "annotations", UCF_CRIME)
-    folder = features(tmp_path / "features", {"Abuse001": 3, "Normal001": 3, "Abuse028": 3})
+    annotations = write_lists(tmp_path / "annotations", UCF_CRIME)
+    folder = import_random_features(tmp_path / "features", {"Abuse001": 3, "Normal001": 3, "Abuse028": 3})
     run = command_line(
         "datasets", "labels", "UCF-Crime", "--annotations", annotations, "--features", folder, "-o", tmp_path
     )

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from test_threshold import make_calibration
 
+from support.calibrations import make_calibration
 from vadpipe.cli.terminal import print_fit
 from vadpipe.training.cross_validation import StepMetrics
 from vadpipe.training.fit import Fit

@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from commands import run
-from test_cli import assert_clean_error
 
+from support.commands import assert_clean_error, run
 from vadpipe.cli.head_settings import head_settings
 from vadpipe.cli.options import Method, Preset
 from vadpipe.errors import UsageError

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import run
-from conftest import write_video
-from test_cli import assert_clean_error
+
+from support.commands import assert_clean_error, run
+from support.videos import write_video
 
 
 @pytest.fixture

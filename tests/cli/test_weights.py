@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
-from published import Server, flip, published
 from typer.testing import CliRunner
-from waiting import LONG_S
 
+from support.environment import ROOT
+from support.waiting import LONG_S
+from support.weights_files import flip, published_file
+from support.weights_server import Server
 from vadpipe.cli.weights import weights
 from vadpipe.errors import UsageError, WeightsError
 from vadpipe.weights import cache, layout, registry
@@ -27,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """A server and its two records, in place of those of the registry."""
-    with Server(published()) as running:
+    with Server(published_file()) as running:
         records = {name: running.record(name=name) for name in (NAME, "other-kinetics-400")}
         monkeypatch.setattr(registry, "WEIGHTS", records)
         yield running
@@ -109,7 +110,7 @@ def test_get_offline_says_so(server, monkeypatch, no_network):
 
 def test_verify_reads_each_file_again(server, tmp_path):
     assert run("verify").exit_code == 0
-    (tmp_path / "mine.pyth").write_bytes(published(seed=1))
+    (tmp_path / "mine.pyth").write_bytes(published_file(seed=1))
     record = registry.WEIGHTS[NAME]
     fetched, mine = cache.ready(record), cache.ready(record, local=tmp_path / "mine.pyth")
     files = sorted([fetched.path, mine.path])

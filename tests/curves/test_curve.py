@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.curves import slow_spread
 from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError
@@ -14,19 +15,6 @@ from vadpipe.features.sampling import Sampling
 from vadpipe.features.views import Place
 
 NAN = float("nan")
-
-
-def slow_spread(scores, spans, n_frames):
-    """Ask each frame which snippets speak for it, and take the mean of those that have a score."""
-    curve = []
-    for frame in range(n_frames):
-        heard = [
-            score
-            for score, (start, stop) in zip(scores, spans, strict=True)
-            if start <= frame < stop and score == score
-        ]
-        curve.append(sum(heard) / len(heard) if heard else NAN)
-    return curve
 
 
 @given(

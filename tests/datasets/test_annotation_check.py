@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from small_sets import UCF_CRIME as LISTS
-from small_sets import features, lists, ped2
 
+from support.annotation_sets import UCF_CRIME as LISTS
+from support.annotation_sets import import_random_features, write_lists, write_ped2_table
 from vadpipe.datasets import check
 from vadpipe.datasets.ped2 import PED2
 from vadpipe.datasets.ucf_crime import UCF_CRIME
@@ -25,7 +25,7 @@ ALL = {
 
 @pytest.fixture
 def annotations(tmp_path):
-    return lists(tmp_path / "annotations", LISTS)
+    return write_lists(tmp_path / "annotations", LISTS)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_lists_alone(small, annotations):
 
 
 def test_all_features_are_there(small, annotations, tmp_path):
-    result = check(small, annotations, features=features(tmp_path / "features", ALL))
+    result = check(small, annotations, features=import_random_features(tmp_path / "features", ALL))
     assert result.exit_code == 0
     assert result.lines()[4:] == [
         "train: 4 of 4 videos are there",
@@ -61,7 +61,7 @@ def test_all_features_are_there(small, annotations, tmp_path):
 def test_what_is_not_as_it_should_be(small, annotations, tmp_path):
     there = {name: rows for name, rows in ALL.items() if "Abuse001" not in name and "003" not in name}
     there |= {"Test/Abuse028_x264_i3d": 9, "Test/Other": 1, "More/Arson011": 5}
-    folder = features(tmp_path / "features", there)
+    folder = import_random_features(tmp_path / "features", there)
     (folder / "broken.safetensors").write_bytes(b"no")
     result = check(small, annotations, features=folder)
     assert result.exit_code == 3
@@ -84,7 +84,7 @@ def test_what_is_not_as_it_should_be(small, annotations, tmp_path):
 
 
 def test_nothing_matches_and_lists_are_shortened(small, annotations, tmp_path):
-    folder = features(tmp_path / "features", {"a": 1})
+    folder = import_random_features(tmp_path / "features", {"a": 1})
     result = check(small, annotations, features=folder)
     assert result.exit_code == 4
     missing = next(line for line in result.lines() if line.startswith("train, missing"))
@@ -93,7 +93,7 @@ def test_nothing_matches_and_lists_are_shortened(small, annotations, tmp_path):
 
 
 def test_videos_are_found_by_name_in_any_folder(tmp_path):
-    annotations, folder = ped2(tmp_path / "annotations"), tmp_path / "clips"
+    annotations, folder = write_ped2_table(tmp_path / "annotations"), tmp_path / "clips"
     for video in [clip.video for clip in (*PED2.read(annotations).training, *PED2.read(annotations).test)]:
         path = folder / video
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """The CSVs of a data set are what fit and evaluate read."""
 
 import pytest
-from small_sets import UCF_CRIME as LISTS
-from small_sets import XD_VIOLENCE, features, lists, ped2
 
+from support.annotation_sets import UCF_CRIME as LISTS
+from support.annotation_sets import XD_VIOLENCE, import_random_features, write_lists, write_ped2_table
 from vadpipe.datasets import get, write_labels
 from vadpipe.errors import InputError, UsageError
 from vadpipe.evaluation.truth import read_truth
@@ -15,7 +15,7 @@ QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, checks=2, f
 
 
 def test_official_names_without_features(tmp_path):
-    result = write_labels(get("ucf-crime"), lists(tmp_path / "a", LISTS), tmp_path / "out")
+    result = write_labels(get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path / "out")
     assert result.train.read_text() == (
         "video,label,class\n"
         "Abuse/Abuse001_x264.mp4,abnormal,Abuse\n"
@@ -37,8 +37,8 @@ def test_official_names_without_features(tmp_path):
 
 def test_a_head_is_fitted_on_features_by_official_names(tmp_path):
     there = {"Train/Abuse001_x264_i3d": 3, "Train/Normal_Videos001_x264_i3d": 4, "Test/Abuse028_x264_i3d": 3}
-    folder = features(tmp_path / "features", {**there, "Other": 2})
-    result = write_labels(get("ucf-crime"), lists(tmp_path / "a", LISTS), tmp_path, features=folder)
+    folder = import_random_features(tmp_path / "features", {**there, "Other": 2})
+    result = write_labels(get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path, features=folder)
     assert [video.video for video in result.contents.training] == [
         "feats/Train/Abuse001_x264_i3d",
         "feats/Train/Normal_Videos001_x264_i3d",
@@ -60,7 +60,7 @@ def test_a_head_is_fitted_on_features_by_official_names(tmp_path):
 
 
 def test_clips_of_one_film_are_a_group(tmp_path):
-    result = write_labels(get("xd-violence"), lists(tmp_path, XD_VIOLENCE), tmp_path, cut=True)
+    result = write_labels(get("xd-violence"), write_lists(tmp_path, XD_VIOLENCE), tmp_path, cut=True)
     assert result.train.read_text().splitlines()[:3] == [
         "video,label,group,class",
         "A.Film.2001__#00-01-45_00-02-50_label_A,normal,A.Film.2001,",
@@ -74,11 +74,13 @@ def test_clips_of_one_film_are_a_group(tmp_path):
 
 
 def test_a_split_without_features_is_not_written(tmp_path):
-    folder = features(tmp_path / "features", {"Abuse001": 3})
-    result = write_labels(get("ucf-crime"), lists(tmp_path / "a", LISTS), tmp_path / "out", features=folder)
+    folder = import_random_features(tmp_path / "features", {"Abuse001": 3})
+    result = write_labels(
+        get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path / "out", features=folder
+    )
     assert result.truth is None
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ucf-crime.train.csv"]
-    other = features(tmp_path / "b" / "features", {"c": 3})
+    other = import_random_features(tmp_path / "b" / "features", {"c": 3})
     with pytest.raises(
         InputError, match=r"features: holds features of no video of UCF-Crime\n.*datasets check ucf"
     ):
@@ -87,7 +89,7 @@ def test_a_split_without_features_is_not_written(tmp_path):
 
 
 def test_drawn_splits_are_chosen_by_number_and_seed(tmp_path):
-    annotations, recipe = ped2(tmp_path), get("ped2")
+    annotations, recipe = write_ped2_table(tmp_path), get("ped2")
     first, second = recipe.splits(annotations)[:2]
     assert write_labels(recipe, annotations, tmp_path).contents == first
     assert write_labels(recipe, annotations, tmp_path, split=1).contents == second
@@ -97,4 +99,4 @@ def test_drawn_splits_are_chosen_by_number_and_seed(tmp_path):
     with pytest.raises(UsageError, match=r"there is no split 10\nChoose one from 0 to 9"):
         write_labels(recipe, annotations, tmp_path, split=10)
     with pytest.raises(UsageError, match="UCF-Crime has one split only"):
-        write_labels(get("ucf-crime"), lists(tmp_path / "a", LISTS), tmp_path, split=0)
+        write_labels(get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path, split=0)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from judging import make_head, write_features
 
+from support.logistic_head import make_head, write_scored_features
 from vadpipe.errors import FeatureError
 from vadpipe.evaluation.frame_scores import Mismatch, judge
 from vadpipe.evaluation.truth import Truth
@@ -12,7 +12,7 @@ SCORES = [0.2, 0.8, 0.4, 0.6]  # 64 frames
 
 
 def judged(tmp_path, truth, lengths="near", **options):
-    return judge(write_features(tmp_path, "a.mp4", SCORES, **options), make_head(), truth, lengths)
+    return judge(write_scored_features(tmp_path, "a.mp4", SCORES, **options), make_head(), truth, lengths)
 
 
 def test_each_frame_has_the_score_of_its_snippet(tmp_path):

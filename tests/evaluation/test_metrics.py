@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from judging import judged_videos, make_judged, scored_frames, slow_ap, slow_auc
 
+from support.judged_videos import judged_videos, make_judged, scored_frames, slow_ap, slow_auc
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.metrics import JudgedVideo, frame_metrics
 from vadpipe.evaluation.truth import Truth

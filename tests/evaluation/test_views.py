@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_video
-from judging import make_head, write_features
-from media import textured_frame
-from test_fitting import QUICK
 
 import vadpipe
+from support.head_settings import QUICK
+from support.logistic_head import make_head, write_scored_features
+from support.videos import textured_frame, write_video
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.evaluation.truth import Truth, write_truth
 
@@ -77,7 +76,7 @@ def test_two_views_of_three_are_scored_as_if_there_were_no_third(tmp_path):
     write_truth(tmp_path / "truth.csv", [Truth("a", 64, ((16, 32),))])
     rows = np.random.default_rng(1).random((4, 3, 8)).astype(np.float32)
     for name, views, columns in (("three", "whole,left,right", [0, 1, 2]), ("two", "left,right", [1, 2])):
-        path = write_features(
+        path = write_scored_features(
             tmp_path / name, "a.mp4", [0.5] * 4, view=views, crops=len(columns), resize_px=256
         )
         features = vadpipe.Features.load(path)
@@ -90,8 +89,10 @@ def test_two_views_of_three_are_scored_as_if_there_were_no_third(tmp_path):
 def test_features_that_lack_the_view_are_passed_over(tmp_path, caplog):
     make_head(view="whole,centre", crops=2, resize_px=256).save(tmp_path / "head/head.safetensors")
     both = dict(view="whole,centre", crops=2, resize_px=256)
-    write_features(tmp_path / "features", "a.mp4", [0.2, 0.8], **both)
-    lacking = write_features(tmp_path / "features", "b.mp4", [0.2, 0.8], view="whole", crops=1, resize_px=256)
+    write_scored_features(tmp_path / "features", "a.mp4", [0.2, 0.8], **both)
+    lacking = write_scored_features(
+        tmp_path / "features", "b.mp4", [0.2, 0.8], view="whole", crops=1, resize_px=256
+    )
     write_truth(tmp_path / "truth.csv", [Truth(name, 32, ((16, 32),)) for name in "ab"])
     found = evaluated(tmp_path, "features", view="centre", output=None)
     assert [video.truth.video for video in found.judged] == ["a"]
@@ -111,7 +112,7 @@ def test_of_two_files_of_a_video_the_one_with_the_asked_views_alone_is_scored(tm
     two, three = dict(view="left,right", crops=2), dict(view="whole,left,right", crops=3)
 
     def written(folder, video, scores, recipe):
-        return write_features(tmp_path / "features" / folder, video, scores, resize_px=256, **recipe)
+        return write_scored_features(tmp_path / "features" / folder, video, scores, resize_px=256, **recipe)
 
     passed = written("three", "a.mp4", [0.3, 0.4], three)
     exact = written("two", "a.mp4", [0.2, 0.8], two)

@@ -2,8 +2,10 @@
 
 import nbformat
 import pytest
-from conftest import ROOT, write_video
 from nbclient import NotebookClient
+
+from support.environment import ROOT
+from support.videos import write_video
 
 
 @pytest.mark.parametrize("clip", ["rendered", pytest.param("real", marks=pytest.mark.slow)])

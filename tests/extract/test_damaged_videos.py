@@ -3,8 +3,8 @@
 import av
 import numpy as np
 import pytest
-from conftest import counter_frame, write_video
 
+from support.videos import counter_frame, write_video
 from vadpipe.errors import DecodeError, InputError, UsageError, WeightsError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.plan import plan_extraction

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import read_counter, write_video
-from media import flip_bytes, textured_frame
 
+from support.video_edits import flip_bytes
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.backbones.loading import load_network
 from vadpipe.extract.backbones.records import find_backbone

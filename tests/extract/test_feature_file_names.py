@@ -9,8 +9,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import write_video
 
+from support.videos import write_video
 from vadpipe.errors import OutputError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.features.file import Features

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from waiting import LONG_S
+
+from support.waiting import LONG_S
 
 # The first arrays come from four threads at once, which Python changes as often as it can.
 CALLING = """

@@ -4,11 +4,12 @@ import json
 import signal
 
 import pytest
-from commands import start
-from conftest import write_video
-from forking import run_forking
-from waiting import has_ended, wait_until
 
+from support.commands import start
+from support.forked_writers import run_forked_writers
+from support.processes import has_ended
+from support.videos import write_video
+from support.waiting import wait_until
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.store import feature_files
 from vadpipe.features.file import Features
@@ -94,7 +95,7 @@ def test_a_kill_at_any_point_leaves_whole_files_and_the_next_run_finishes(tmp_pa
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
-    found = run_forking(KILLING, tmp_path, before)
+    found = run_forked_writers(KILLING, tmp_path, before)
     assert found["names"] == [f"{name}.mp4.safetensors" for name in ("two/v/a", "v/a", "v/c/b")]
     assert found["unlike"] == []
     *died_at, finished = found["died_at"]

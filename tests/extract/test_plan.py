@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
-from conftest import write_video
 
+from support.videos import write_video
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.plan import plan_extraction
 from vadpipe.extract.video.limits import Limits

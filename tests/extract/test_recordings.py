@@ -7,9 +7,9 @@ import logging
 
 import numpy as np
 import pytest
-from conftest import write_video
-from media_factories import encode, joined, pictures, stream
 
+from support.recordings import encode, joined, pictures, stream
+from support.videos import write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.video.discovery import find_videos

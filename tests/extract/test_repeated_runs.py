@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 import torch
-from conftest import write_video
 from safetensors.numpy import load_file
 
+from support.videos import write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.video.limits import Limits

@@ -9,9 +9,9 @@ import logging
 import numpy as np
 import pytest
 import torch
-from conftest import read_counter, write_video
-from media import cut_inside, flip_bytes, packets_of
 
+from support.video_edits import cut_inside, flip_bytes, packets_of
+from support.videos import read_counter, write_video
 from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D
 from vadpipe.extract.extractor import Extractor

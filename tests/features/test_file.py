@@ -1,6 +1,5 @@
 """Feature files hold what was put in, and refuse what contradicts itself."""
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,39 +10,9 @@ from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from support.feature_files import make_features, make_recipe
 from vadpipe.errors import FeatureError
-from vadpipe.features.file import SCHEMA, Features, Recipe, Source, read_header
-
-
-def make_recipe(**changes) -> Recipe:
-    fields = dict(
-        backbone="i3d", weights_sha256="a" * 64, feature_dim=8, snippet_frames=16, stride_frames=16,
-        view="whole", resize_px=224, input_px=224, crops=1, mean=(0.5,) * 3, std=(0.5,) * 3,
-        decoder="decord2 3.4.0", engine="torch float32 on cpu",
-    )  # fmt: skip
-    return Recipe(**(fields | changes))
-
-
-def make_features(
-    n_frames: int = 40, video: str = "videos/fight/a.mp4", seed: int = 0, **changes
-) -> Features:
-    recipe = make_recipe(**changes)
-    rng = np.random.default_rng(seed)
-    return Features(
-        values=rng.normal(size=(-(-n_frames // 16), recipe.crops, recipe.feature_dim)).astype(np.float32),
-        frame_times_s=np.arange(n_frames) / 25,
-        end_s=n_frames / 25,
-        recipe=recipe,
-        source=Source(
-            video=video,
-            place=video[-16:],
-            sha256=hashlib.sha256(f"{video} {seed}".encode()).hexdigest(),
-            n_bytes=1,
-            modified_ns=2,
-            n_announced=n_frames,
-            n_decoded=n_frames,
-        ),
-    )
+from vadpipe.features.file import SCHEMA, Features, read_header
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path):

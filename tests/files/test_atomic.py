@@ -3,8 +3,8 @@
 import stat
 
 import pytest
-from privileges import permissions_hold
 
+from support.permissions import permissions_hold
 from vadpipe.errors import OutputError
 from vadpipe.files.atomic import atomic_path, check_writable, fitting_name, write_text
 

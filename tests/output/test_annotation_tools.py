@@ -9,10 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ROOT, write_video
-from made_curves import FILES, HOSTILE, NO_TEXT, event_curve, placed, without_events
 
 import vadpipe
+from support.curves import event_curve, with_places, without_events
+from support.environment import ROOT
+from support.hostile_names import FILES, HOSTILE, NO_TEXT
+from support.videos import write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.views import Place
@@ -160,12 +162,12 @@ def test_cvat_has_the_box_of_an_events_place(tmp_path, sized):
         ([50], [["0.00", "0.00", "360.00", "360.00"], ["160.00", "0.00", "640.00", "44.44"]]),
         ([0], [["160.00", "0.00", "640.00", "44.44"]] * 2),
     ):
-        tracks = cvat_of(placed(event_curve(), places, changes), tmp_path).findall("track")
+        tracks = cvat_of(with_places(event_curve(), places, changes), tmp_path).findall("track")
         found = [
             [[box.get(side) for side in ("xtl", "ytl", "xbr", "ybr")] for box in track] for track in tracks
         ]
         assert found == [[box, box] for box in boxes]
-    unknown = cvat_of(placed(event_curve(), (Place("left"), Place("right"))), tmp_path)
+    unknown = cvat_of(with_places(event_curve(), (Place("left"), Place("right"))), tmp_path)
     assert {box.get("xbr") for box in unknown.iter("box")} == {"640.00"}
 
 

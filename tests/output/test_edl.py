@@ -5,8 +5,9 @@ import re
 import numpy as np
 import opentimelineio as otio
 import pytest
-from made_curves import HOSTILE, RATES, event_curve, without_events
 
+from support.curves import RATES, event_curve, without_events
+from support.hostile_names import HOSTILE
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import EventRule
 from vadpipe.output.edl import frames_timecode, nominal_rate, write_edl

@@ -11,8 +11,9 @@ import opentimelineio as otio
 import pysubs2
 import pytest
 from hypothesis import given, settings
-from made_curves import FILES, HOSTILE, RATES, curves, event_curve, explained, placed
 
+from support.curves import RATES, curves, event_curve, explanations_of, with_places
+from support.hostile_names import FILES, HOSTILE
 from vadpipe.errors import OutputError, UsageError
 from vadpipe.output import cvat
 from vadpipe.output.edl import nominal_rate
@@ -110,7 +111,7 @@ def events_in_seconds(files):
 
 
 def test_places_in_words_where_the_head_tells_them(folder):
-    for curve, names in ((event_curve(), ["", ""]), (placed(event_curve()), ["left", "right"])):
+    for curve, names in ((event_curve(), ["", ""]), (with_places(event_curve()), ["left", "right"])):
         files = write_all(curve, folder)
         assert [row["place"] for row in rows(files[".events.csv"])] == names
         for suffix in (".events.srt", ".events.vtt"):
@@ -123,7 +124,7 @@ def test_places_in_words_where_the_head_tells_them(folder):
 
 def test_all_else_is_the_same_with_places_and_without(folder):
     plain = {suffix: path.read_bytes() for suffix, path in write_all(event_curve(), folder).items()}
-    files = write_all(placed(event_curve()), folder)
+    files = write_all(with_places(event_curve()), folder)
     same = {suffix for suffix, path in files.items() if path.read_bytes() == plain[suffix]}
     assert same == {".scores.csv", ".scores.npy", ".times_s.npy", ".events.edl", ".labelstudio.json"}
 
@@ -213,7 +214,7 @@ def test_the_files_of_each_format(folder):
 
 def test_explanations_reach_the_document(folder):
     curve = event_curve()
-    files = write_all(curve, folder, explanations=explained(curve))
+    files = write_all(curve, folder, explanations=explanations_of(curve))
     first, second = json.loads(files[".scores.json"].read_text("utf-8"))["events"]
     assert first["explanation"]["box"]["bottom"] == 1.0
     assert second["explanation"] is None

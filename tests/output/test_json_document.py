@@ -5,11 +5,12 @@ import json
 import jsonschema
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import given
-from made_curves import HOSTILE, curves, event_curve, explained, placed, without_events
 
 import vadpipe
+from support.curves import curves, event_curve, explanations_of, with_places, without_events
+from support.environment import ROOT
+from support.hostile_names import HOSTILE
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError, OutputError
@@ -57,7 +58,7 @@ def test_every_field_of_the_schema_is_described():
 
 def test_what_it_holds(path):
     curve = event_curve()
-    write_document(curve, path, explained(curve))
+    write_document(curve, path, explanations_of(curve))
     content = loaded(path)
     first, second = content.pop("events")
     assert list(content) == [
@@ -104,7 +105,7 @@ def test_events_have_the_names_of_their_fields(path):
 
 def test_places_are_those_of_each_event_and_of_each_frame(path):
     places = (Place("left", (0.0, 0.0, 0.5625, 1.0)), Place("whole"))
-    curve = placed(event_curve(), places, [30])
+    curve = with_places(event_curve(), places, [30])
     write_document(curve, path)
     content = loaded(path)
     left = {"view": "left", "box": {"left": 0.0, "top": 0.0, "right": 0.5625, "bottom": 1.0}}
@@ -135,7 +136,7 @@ def test_documents_that_do_not_know_of_places_are_read(path):
 
 def test_people_can_read_it(path):
     curve = event_curve()
-    write_document(curve, path, explained(curve))
+    write_document(curve, path, explanations_of(curve))
     lines = path.read_text("utf-8").splitlines()
     assert lines[:3] == ["{", '  "schema_version": 1,', f'  "vadpipe": "{vadpipe.__version__}",']
     assert '      "start_s": 0.8,' in lines
@@ -283,7 +284,7 @@ def test_documents_that_are_none_are_refused(path, change, reason):
 )
 def test_places_that_contradict_each_other_are_refused(path, change, reason):
     with pytest.raises(FeatureError, match=f"^{path}: .*{reason}"):
-        read_document(changed(path, change, placed(event_curve())))
+        read_document(changed(path, change, with_places(event_curve())))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import write_video
-from made_curves import placed
 from matplotlib.figure import Figure
 from PIL import Image
 
+from support.curves import with_places
+from support.videos import write_video
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import EventRule
 from vadpipe.features.views import Place
@@ -80,7 +80,7 @@ def test_stills_of_peaks_have_an_outline_round_their_place(tmp_path, monkeypatch
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     video, curve = write_video(tmp_path / "clip.mp4", 100, size=(160, 120)), make_curve()
-    for shown in (curve, placed(curve, (Place("left"), Place("right", (0.25, 0.0, 1.0, 1.0))), [0])):
+    for shown in (curve, with_places(curve, (Place("left"), Place("right", (0.25, 0.0, 1.0, 1.0))), [0])):
         plot_curve(shown, tmp_path / "clip.png", video=video)
     plain, outlined = ([axes for axes in figure.axes if axes.images] for figure in drawn)
     assert [len(axes.patches) for axes in plain] == [0] * len(plain)

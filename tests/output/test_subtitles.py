@@ -4,8 +4,9 @@ import av
 import numpy as np
 import pysubs2
 import pytest
-from made_curves import HOSTILE, event_curve, without_events
 
+from support.curves import event_curve, without_events
+from support.hostile_names import HOSTILE
 from vadpipe.curves.curve import Curve
 from vadpipe.output.subtitles import write_srt, write_vtt
 

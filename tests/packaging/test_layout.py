@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 
 import vadpipe
+from support.environment import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_no_module_is_loaded_twice_under_a_generic_name():
     code = (
         "import pkgutil, importlib, sys, vadpipe\n"
         "for module in pkgutil.walk_packages(vadpipe.__path__, 'vadpipe.'):\n"
-        "    if module.name.split('.')[-1] not in ('__main__', 'by_torchcodec'):  # one runs, one needs torchcodec\n"
+        "    if module.name.split('.')[-1] not in ('__main__', 'torchcodec_decoder'):  # one runs, one needs torchcodec\n"
         "        importlib.import_module(module.name)\n"
         "generic = [m for m in sys.modules if m.split('.')[0] in ('extract', 'weights')]\n"
         "assert not generic, generic\n"

@@ -8,7 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, write_video
+
+from support.environment import ROOT
+from support.videos import write_video
 
 INSTALLED_AS = {"vadpipe/": "vadpipe/", "extract/": "vadpipe/extract/", "weights/": "vadpipe/weights/"}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vadpipe.errors import FeatureError
-from vadpipe.published import hdf5
+from vadpipe.published import hdf5_process
 from vadpipe.published.containers import Containers
 from vadpipe.published.hdf5_process import Hdf5Process
 
@@ -300,7 +300,7 @@ def test_hostile_arrays(made, containers, fill, message):
 
 
 def test_a_chunk_that_unpacks_to_more_than_its_reader_may_have(made, monkeypatch):
-    monkeypatch.setattr(hdf5, "MEMORY_BYTES", 2**30)
+    monkeypatch.setattr(hdf5_process, "MEMORY_BYTES", 2**30)
     path = made(bomb)
     with Containers() as containers, pytest.raises(FeatureError, match=r"set\.h5/a: (is damaged|needs more)"):
         containers.read(path, ("a",))
@@ -346,7 +346,7 @@ def process(tmp_path, monkeypatch, code):
         "import os, sys\nfrom multiprocessing.connection import Connection\n"
         f"parent = Connection(int(sys.argv[1]))\nparent.recv_bytes()\n{code}\n"
     )
-    monkeypatch.setattr(hdf5, "PROGRAM", (hdf5.PROGRAM[0], "-S", "-E", str(program)))
+    monkeypatch.setattr(hdf5_process, "PROGRAM", (hdf5_process.PROGRAM[0], "-S", "-E", str(program)))
     return Hdf5Process()
 
 
@@ -373,7 +373,7 @@ def process(tmp_path, monkeypatch, code):
     ],
 )
 def test_a_process_that_is_lost_costs_one_array(tmp_path, monkeypatch, code, message):
-    monkeypatch.setattr(hdf5, "STALL_S", 0.3 if "sleep" in code else 60)
+    monkeypatch.setattr(hdf5_process, "STALL_S", 0.3 if "sleep" in code else 60)
     reader = process(tmp_path, monkeypatch, code)
     with pytest.raises(
         FeatureError, match=rf"set\.h5/a: is damaged: the process that reads HDF5 {message}\n"
@@ -392,7 +392,7 @@ def test_no_memory_is_taken_for_what_the_process_states(tmp_path, monkeypatch, s
 
 
 def test_a_process_that_cannot_be_started(monkeypatch):
-    monkeypatch.setattr(hdf5, "PROGRAM", ("/nowhere/python",))
+    monkeypatch.setattr(hdf5_process, "PROGRAM", ("/nowhere/python",))
     with pytest.raises(
         FeatureError, match=r"set\.h5: cannot be read: no process could be started for it: No such"
     ):
@@ -400,12 +400,12 @@ def test_a_process_that_cannot_be_started(monkeypatch):
 
 
 def test_the_next_file_is_read_by_another_process(made, monkeypatch, tmp_path):
-    program = hdf5.PROGRAM
+    program = hdf5_process.PROGRAM
     reader = process(tmp_path, monkeypatch, "os.abort()")
     path = made(lambda file: file.create_dataset("a", data=np.ones((2, 3)))).absolute()
     with pytest.raises(FeatureError, match="crashed"):
         reader.listing(path, 0)
-    monkeypatch.setattr(hdf5, "PROGRAM", program)
+    monkeypatch.setattr(hdf5_process, "PROGRAM", program)
     assert reader.listing(path, 0).arrays == [("a",)]
     reader.close()
 

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from support.published_arrays import import_arrays, only_error, random_array, save_array
 from vadpipe.cli.features import features as features_command
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, UsageError
@@ -22,27 +23,6 @@ from vadpipe.training.fit import fit, load_features
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, checks=2, folds=2, learning_rate=1e-2)
 
 
-def array(rows=6, width=8, crops=None, seed=0):
-    shape = (rows, width) if crops is None else (rows, crops, width)
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def save(path, values):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, values)
-    return path
-
-
-def run(*inputs, backbone="i3d_r50", frame_counts=None, **options):
-    settings = ImportSettings(backbone=backbone, **options)
-    return import_features(inputs, "features", settings=settings, frame_counts=frame_counts)
-
-
-def only_error(result):
-    (failure,) = result.failed
-    return str(failure.error)
-
-
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -54,9 +34,9 @@ def feats(tmp_path):
 
 
 def test_a_file_becomes_a_feature_file_that_tells_where_it_is_from(feats):
-    values = array(crops=10)
-    save(feats / "fight/a.mp4.npy", values)
-    result = run(feats)
+    values = random_array(crops=10)
+    save_array(feats / "fight/a.mp4.npy", values)
+    result = import_arrays(feats)
     assert [path.as_posix() for path in result.written] == ["features/feats/fight/a.mp4.safetensors"]
     loaded = Features.load(result.written[0])
     np.testing.assert_array_equal(loaded.values, values)
@@ -72,9 +52,9 @@ def test_a_file_becomes_a_feature_file_that_tells_where_it_is_from(feats):
 
 @pytest.mark.parametrize("n_frames", [81, 95, 96, 97, 111, 112])
 def test_a_list_tells_how_many_frames_there_are(feats, tmp_path, n_frames):
-    save(feats / "Abuse028_x264_i3d.npy", array(rows=6))
+    save_array(feats / "Abuse028_x264_i3d.npy", random_array(rows=6))
     (tmp_path / "counts.txt").write_text(f"Abuse028@{n_frames}\n")
-    (path,) = run(feats, frame_counts=tmp_path / "counts.txt").written
+    (path,) = import_arrays(feats, frame_counts=tmp_path / "counts.txt").written
     loaded = Features.load(path)
     assert loaded.n_frames == n_frames
     assert loaded.spans[-1].tolist() == [80, n_frames]
@@ -82,27 +62,27 @@ def test_a_list_tells_how_many_frames_there_are(feats, tmp_path, n_frames):
 
 @pytest.mark.parametrize(("n_frames", "needed"), [(80, 5), (113, 8), (2000, 125)])
 def test_rows_that_cannot_be_of_so_many_frames(feats, n_frames, needed):
-    save(feats / "a.npy", array(rows=6))
+    save_array(feats / "a.npy", random_array(rows=6))
     (feats / "counts.txt").write_text(f"a@{n_frames}\n")
-    message = only_error(run(feats, frame_counts=feats / "counts.txt"))
+    message = only_error(import_arrays(feats, frame_counts=feats / "counts.txt"))
     assert f"a.npy: has 6 rows, but its {n_frames} frames need {needed} at a stride of 16" in message
     assert "--rows even" in message
-    (path,) = run(feats, frame_counts=feats / "counts.txt", rows="even").written
+    (path,) = import_arrays(feats, frame_counts=feats / "counts.txt", rows="even").written
     assert Features.load(path).spans[-1, 1] == n_frames
 
 
 def test_a_video_that_the_list_does_not_name(feats):
-    save(feats / "a.npy", array())
-    save(feats / "b.npy", array())
+    save_array(feats / "a.npy", random_array())
+    save_array(feats / "b.npy", random_array())
     (feats / "counts.txt").write_text("a@96\n")
-    result = run(feats, frame_counts=feats / "counts.txt")
+    result = import_arrays(feats, frame_counts=feats / "counts.txt")
     assert len(result.written) == 1
     assert "feats/b: has no number of frames in" in only_error(result)
 
 
 def test_even_rows_of_an_unknown_number_of_frames_are_told_of(feats, caplog):
-    save(feats / "a.npy", array(rows=32))
-    (path,) = run(feats, rows="even").written
+    save_array(feats / "a.npy", random_array(rows=32))
+    (path,) = import_arrays(feats, rows="even").written
     assert "1 videos are taken to have 16 frames a row" in caplog.text
     loaded = Features.load(path)
     assert (loaded.n_frames, loaded.recipe.even_rows) == (512, 32)
@@ -110,33 +90,33 @@ def test_even_rows_of_an_unknown_number_of_frames_are_told_of(feats, caplog):
 
 def test_rows_that_look_squeezed_are_told_of(feats, caplog):
     for index in range(3):
-        save(feats / f"{index}.npy", array(rows=32))
-    run(feats)
+        save_array(feats / f"{index}.npy", random_array(rows=32))
+    import_arrays(feats)
     assert "each of 3 videos has 32 rows: if they were squeezed to so many, pass --rows even" in caplog.text
     caplog.clear()
-    save(feats / "3.npy", array(rows=33))
-    run(feats, fps=25.0)
+    save_array(feats / "3.npy", random_array(rows=33))
+    import_arrays(feats, fps=25.0)
     assert caplog.text == ""
 
 
 def test_features_of_even_rows_go_together_whatever_their_number_but_not_with_others(feats):
     for rows in (6, 7):
-        save(feats / f"{rows}.npy", array(rows=rows))
-    run(feats, rows="even")
+        save_array(feats / f"{rows}.npy", random_array(rows=rows))
+    import_arrays(feats, rows="even")
     assert len(load_features(feats.parent / "features")) == 2
-    save(feats / "other/8.npy", array(rows=8))
-    run(feats / "other")
+    save_array(feats / "other/8.npy", random_array(rows=8))
+    import_arrays(feats / "other")
     with pytest.raises(FeatureError, match="even_rows: "):
         load_features(feats.parent / "features")
 
 
 def test_what_is_there_already_is_not_made_again(feats):
-    save(feats / "a.npy", array())
+    save_array(feats / "a.npy", random_array())
     for crop in range(5):
-        save(feats / f"b__{crop}.npy", array(seed=crop))
-    written = run(feats).written
+        save_array(feats / f"b__{crop}.npy", random_array(seed=crop))
+    written = import_arrays(feats).written
     before = [path.stat().st_mtime_ns for path in written]
-    again = run("feats", feats / "a.npy")
+    again = import_arrays("feats", feats / "a.npy")
     assert (again.written, sorted(again.skipped)) == ([], sorted(written))
     assert [path.stat().st_mtime_ns for path in written] == before
 
@@ -144,17 +124,17 @@ def test_what_is_there_already_is_not_made_again(feats):
 @pytest.mark.parametrize("change_s", [10, -10])
 def test_a_crop_that_changed_is_read_again(feats, change_s):
     for crop in range(5):
-        save(feats / f"b__{crop}.npy", array(seed=crop))
-    run(feats)
+        save_array(feats / f"b__{crop}.npy", random_array(seed=crop))
+    import_arrays(feats)
     times = (feats / "b__0.npy").stat().st_mtime + change_s
-    os.utime(save(feats / "b__3.npy", array(seed=99)), (times, times))
-    (path,) = run(feats).written
-    np.testing.assert_array_equal(Features.load(path).values[:, 3], array(seed=99))
-    assert run(feats).written == []
+    os.utime(save_array(feats / "b__3.npy", random_array(seed=99)), (times, times))
+    (path,) = import_arrays(feats).written
+    np.testing.assert_array_equal(Features.load(path).values[:, 3], random_array(seed=99))
+    assert import_arrays(feats).written == []
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(feats, monkeypatch):
-    path = save(feats / "a.npy", array())
+    path = save_array(feats / "a.npy", random_array())
     digest = Published.digest
 
     def digest_while_it_grows(video):
@@ -162,7 +142,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(feats, monkeypatch):
         return digest(video)
 
     monkeypatch.setattr(Published, "digest", digest_while_it_grows)
-    assert "a.npy: changed while it was read" in only_error(run(feats))
+    assert "a.npy: changed while it was read" in only_error(import_arrays(feats))
 
 
 @pytest.mark.parametrize(
@@ -177,40 +157,40 @@ def test_a_file_that_grows_while_it_is_read_is_refused(feats, monkeypatch):
     ],
 )
 def test_other_settings_make_it_anew_in_the_same_place(feats, change):
-    save(feats / "a.npy", array(rows=6, width=8))
-    first = run(feats).written
-    assert run(feats, **change).written == first
-    assert run(feats, **change).skipped == first
+    save_array(feats / "a.npy", random_array(rows=6, width=8))
+    first = import_arrays(feats).written
+    assert import_arrays(feats, **change).written == first
+    assert import_arrays(feats, **change).skipped == first
     assert len(list(feats.parent.glob("features/**/*.safetensors"))) == 1
 
 
 def test_a_moved_folder_is_known_and_a_better_name_is_taken(feats, tmp_path):
-    save(feats / "normal/cam1/a.npy", array())
-    (alone,) = run(feats / "normal/cam1/a.npy").written
+    save_array(feats / "normal/cam1/a.npy", random_array())
+    (alone,) = import_arrays(feats / "normal/cam1/a.npy").written
     assert Features.load(alone).source.video == "cam1/a"
-    (whole,) = run(feats).skipped
+    (whole,) = import_arrays(feats).skipped
     assert Features.load(whole).source.video == "feats/normal/cam1/a"
     assert not alone.exists()
     (tmp_path / "elsewhere").mkdir()
     shutil.move(feats, tmp_path / "elsewhere/feats")
-    assert run("elsewhere/feats").skipped == [whole]
-    (again,) = run("elsewhere/feats", rows="even").written
+    assert import_arrays("elsewhere/feats").skipped == [whole]
+    (again,) = import_arrays("elsewhere/feats", rows="even").written
     assert again == whole
 
 
 def test_features_of_the_same_name_from_elsewhere_take_a_longer_one(tmp_path):
     for index, folder in enumerate(("a", "b")):
-        save(tmp_path / folder / "feats/x.npy", array(seed=index))
-    run("a/feats")
-    (path,) = run("b/feats").written
+        save_array(tmp_path / folder / "feats/x.npy", random_array(seed=index))
+    import_arrays("a/feats")
+    (path,) = import_arrays("b/feats").written
     assert Features.load(path).source.video == "b/feats/x"
 
 
 def test_a_bad_file_costs_only_itself(feats):
-    save(feats / "a.npy", array())
+    save_array(feats / "a.npy", random_array())
     (feats / "b.npy").write_bytes(b"\x80\x04.")
-    save(feats / "c.npy", np.array([[np.nan]]))
-    save(feats / "d.npy", array(width=9))
+    save_array(feats / "c.npy", np.array([[np.nan]]))
+    save_array(feats / "d.npy", random_array(width=9))
     seen = []
     settings = ImportSettings("x")
     result = import_features([feats, "gone.npy", "no/*"], settings=settings, on_failure=seen.append)
@@ -228,20 +208,22 @@ def test_a_bad_file_costs_only_itself(feats):
 
 
 def test_more_frames_than_any_video_has(feats):
-    save(feats / "a.npy", array(rows=1000, width=1))
-    assert "a.npy: needs 100000000 frames, above the limit" in only_error(run(feats, stride=100_000))
+    save_array(feats / "a.npy", random_array(rows=1000, width=1))
+    assert "a.npy: needs 100000000 frames, above the limit" in only_error(
+        import_arrays(feats, stride=100_000)
+    )
 
 
 def test_fit_learns_from_imported_features_and_scores_them(feats):
     for kind in ("fight", "normal"):
         for index in range(3):
-            values = array(rows=8, crops=5, seed=index + 10 * len(kind))
+            values = random_array(rows=8, crops=5, seed=index + 10 * len(kind))
             values[3:5, :, :3] += 4.0 * (kind == "fight")
-            save(feats / kind / f"{index}.npy", values)
+            save_array(feats / kind / f"{index}.npy", values)
     (feats / "counts.csv").write_text(
         "video,frames\n" + "".join(f"{k}/{i},{126 + i}\n" for k in ("fight", "normal") for i in range(3))
     )
-    result = run(feats, frame_counts=feats / "counts.csv")
+    result = import_arrays(feats, frame_counts=feats / "counts.csv")
     assert len(result.written) == 6
     head = TrainedHead.load(fit("features", settings=QUICK).head)
     assert head.record.recipe.backbone == "imported:i3d_r50"
@@ -256,7 +238,7 @@ def test_real_c3d_features_of_32_segments(data):
     folder, lists = data / "ucf_c3d_sample_features", data / "annotations/ucf_crime/ucf_tframes.txt"
     if not folder.is_dir() or not lists.is_file():
         pytest.skip(f"no published features at {folder}")
-    result = run(folder, backbone="c3d_fc6", rows="even", frame_counts=lists)
+    result = import_arrays(folder, backbone="c3d_fc6", rows="even", frame_counts=lists)
     assert (len(result.written), result.failed) == (10, [])
     by_name = {path.stem: Features.load(path) for path in result.written}
     n_frames = {name: features.n_frames for name, features in by_name.items()}
@@ -280,7 +262,7 @@ def command():
 
 
 def test_the_command_reports_and_ends_with_the_right_code(feats, command):
-    save(feats / "a.npy", array())
+    save_array(feats / "a.npy", random_array())
     done = command(
         feats, "--backbone", "i3d_r50", "-o", "out", "--fps", "25", "--crops", "1", "--stride", "8"
     )
@@ -295,7 +277,7 @@ def test_the_command_reports_and_ends_with_the_right_code(feats, command):
 
 
 def test_the_command_refuses_what_makes_no_sense(feats, command):
-    save(feats / "a.npy", array())
+    save_array(feats / "a.npy", random_array())
     assert command(feats).exit_code == 2  # no backbone
     for arguments in (["--crops", "many"], ["--layout", "x"], ["--frame-counts", "gone.txt"]):
         error = command(feats, "--backbone", "x", *arguments).exception

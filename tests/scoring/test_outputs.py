@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import av
 import numpy as np
 import pytest
-from conftest import write_video
 
 import vadpipe
+from support.videos import write_video
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.evaluation.truth import Truth, write_truth

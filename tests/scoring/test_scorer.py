@@ -6,16 +6,15 @@ import itertools
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from media import textured_frame
-from test_features import make_features
-from test_fitting import QUICK
 
 import vadpipe
+from support.feature_files import make_features
+from support.head_settings import QUICK
+from support.scorers import features_of
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe import ExtractSettings, Outputs
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.extract.stills import read_stills
-from vadpipe.extract.video.discovery import named_video
 from vadpipe.features.file import Features
 
 
@@ -136,14 +135,6 @@ def views_head(tmp_path, tiny):
     settings = tiny(view="whole,left")
     vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=settings)
     return vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
-
-
-def features_of(scorer, video):
-    begun = scorer.begin(named_video(video))
-    try:
-        return scorer.features(begun)
-    finally:
-        begun.close()
 
 
 def test_some_views_of_a_head_are_extracted_and_scored(views_head, x3d_weights, tmp_path, caplog):

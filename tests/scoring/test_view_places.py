@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from commands import run
-from conftest import write_video
-from test_curve import slow_spread
-from test_features import make_features
-from test_fitting import QUICK
-from test_scoring import features_of as extracted
-from test_threshold import make_calibration
 
 import vadpipe
+from support.calibrations import make_calibration
+from support.commands import run
+from support.curves import slow_spread
+from support.feature_files import make_features
+from support.head_settings import QUICK
+from support.scorers import features_of as extracted
+from support.videos import write_video
 from vadpipe.curves.curve import Curve
 from vadpipe.features.views import CROP_VIEWS, Place
 from vadpipe.head.cbcg import Cbcg

@@ -1,8 +1,8 @@
 """Small folders of annotations in the published forms, and features that fit them."""
 
 import numpy as np
-from test_features import make_features
 
+from support.feature_files import make_features
 from vadpipe.published.import_features import import_features
 from vadpipe.published.settings import ImportSettings
 
@@ -34,7 +34,7 @@ XD_VIOLENCE = {
 }
 
 
-def lists(folder, files, **changes):
+def write_lists(folder, files, **changes):
     """Write lists; a change replaces the text of the file that begins so, or leaves it out with None."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {name: next((start for start in changes if name.startswith(start)), None) for name in files}
@@ -47,7 +47,7 @@ def lists(folder, files, **changes):
     return folder
 
 
-def shanghaitech(folder, masks=(), **changes):
+def write_shanghaitech(folder, masks=(), **changes):
     """Write the lists of two training and three test clips, the JSON, and masks."""
     import json
 
@@ -64,7 +64,7 @@ def shanghaitech(folder, masks=(), **changes):
     return folder
 
 
-def ped2(folder, rows=None):
+def write_ped2_table(folder, rows=None):
     """Write a table of 16 normal and 12 abnormal clips that has the totals of the real one."""
     folder.mkdir(parents=True, exist_ok=True)
     if rows is None:
@@ -77,7 +77,7 @@ def ped2(folder, rows=None):
     return folder
 
 
-def ped2_folders(folder, clips, ranges=None):
+def write_ped2_folders(folder, clips, ranges=None):
     """Write the published folders: so many empty pictures a clip, and an ``.m`` file, of which a text may be given.
 
     The clips are ``{"Test/Test001": (180, "61:180")}``; those of ``Train`` have no ranges.
@@ -98,7 +98,7 @@ def ped2_folders(folder, clips, ranges=None):
     return folder
 
 
-def extracted(folder, n_frames):
+def write_extracted_features(folder, n_frames):
     """Write features of videos with these names and numbers of frames, and return their folder."""
     for seed, (name, frames) in enumerate(n_frames.items()):
         path = folder / f"{name}.safetensors"
@@ -107,7 +107,7 @@ def extracted(folder, n_frames):
     return folder
 
 
-def features(folder, n_rows, source="feats"):
+def import_random_features(folder, n_rows, source="feats"):
     """Import features of four numbers under these names, 16 frames a row, and return the folder."""
     for index, (name, rows) in enumerate(n_rows.items()):
         path = folder.parent / source / f"{name}.npy"

@@ -1,41 +1,15 @@
-"""What the tests of pages share: a real browser, and a page that must not complain or ask for anything."""
+"""Pages in a real browser: opened, waited for, and held to neither complain nor ask for anything."""
 
-import os
 import re
-import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import pytest
-from waiting import LONG_S
-
-from vadpipe.curves.curve import Curve
-from vadpipe.curves.events import DEFAULT_RULE
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium of the system; nothing is downloaded."""
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium is installed, and the pages have to be tried in one here")
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Without the flag it needs privileges that containers rarely give.
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
+from support.waiting import LONG_S
 
 
 @contextmanager
-def opened(browser, path: Path, *, video: Path | None = None, complaints: tuple[str, ...] = (), **options):
+def open_page(browser, path: Path, *, video: Path | None = None, complaints: tuple[str, ...] = (), **options):
     """Open a page; at the end it must have asked for nothing but itself and its video, and not complained.
 
     Args:
@@ -93,11 +67,3 @@ def place(page) -> tuple[float, float, int]:
             "[vadpipe.page.player.timeS, document.querySelector('video').currentTime, vadpipe.page.player.frame]"
         )
     )
-
-
-def peaks_curve(times_s, end_s, *, peaks=((10, 20, 0.9), (60, 80, 0.7)), threshold=0.5, rule=DEFAULT_RULE):
-    """A curve at 0.1 with stretches [start, stop) of a higher score."""
-    scores = np.full(len(times_s), 0.1, np.float32)
-    for start, stop, score in peaks:
-        scores[start:stop] = score
-    return Curve("videos/clip.mp4", scores, np.asarray(times_s, float), end_s, threshold, rule)

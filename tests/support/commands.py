@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from waiting import wait_until
+from support.waiting import wait_until
 
 COMMAND_LINE = "from vadpipe.cli import main\nmain()"
 
@@ -44,7 +44,7 @@ class Started:
             "streams": [*map(str, self._streams)],
             "status": str(self._path("status")),
         }
-        os.write(_warm(), json.dumps(request).encode() + b"\n")
+        os.write(_preloaded_process(), json.dumps(request).encode() + b"\n")
 
     def _path(self, name):
         return Path(self._folder.name) / name
@@ -59,10 +59,20 @@ class Started:
 
 
 @cache
-def _warm():
+def _preloaded_process():
     """Start the process that forks, once for all tests, and return where it takes requests."""
     theirs, ours = os.pipe()
-    program = Path(__file__).with_name("warm.py")
-    subprocess.run([sys.executable, program, str(theirs)], pass_fds=[theirs], check=True)
+    program = Path(__file__).with_name("preloaded_process.py")
+    subprocess.run([sys.executable, "-P", program, str(theirs)], pass_fds=[theirs], check=True)
     os.close(theirs)
     return ours
+
+
+def assert_clean_error(done, code, *parts):
+    """At most three lines of an error, the exit code, no traceback; warnings before it have a line each."""
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len([line for line in lines if not line.startswith("WARNING: ")]) <= 3, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr

@@ -1,40 +1,17 @@
-"""Curves for the tests of what is written of them: at random, and of videos with hostile names."""
+"""Curves with known events, and curves at random."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
 
 from vadpipe.curves.curve import Curve
-from vadpipe.curves.events import EventRule
+from vadpipe.curves.events import DEFAULT_RULE, EventRule
 from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.features.views import Place
 
 RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
-
-NO_TEXT = "bytes that are no text"
-
-HOSTILE = {
-    "quotes, markup, a line break": "a\"b'<>&,;\nc.mp4",
-    "cue syntax": "00:00:01.000 --> 00:00:02.000.mp4",
-    "brackets and braces": "[ 1, 2 ] {}$%@#\\.mp4",
-    "control characters": "a\x07\x1b\x7f\x85\u2028b\r.mp4",
-    "accents and ideographs": "Café Größe 監視カメラ.mp4",
-    "right to left": "מצלמה \u202eabc كاميرا.mp4",
-    "beyond the basic plane": "😀🏴‍☠️.mp4",
-    "as long as names get": "監" * 83 + "__.mp4",
-    "a dash first": "-o --version.mp4",
-    "a formula": "=SUM(A1:A9).mp4",
-    "a character that no file's name has": "a\x00.mp4",
-    NO_TEXT: "a\udcff\udc80.mp4",
-    "no suffix": "clip",
-    "a hidden file": ".clip",
-    "dots": "cam.2026.11.24.mp4",
-    "nothing but spaces": "   .mp4",
-    "an edit list's own words": "* FROM CLIP NAME: x.mp4",
-}
-
-FILES = {kind: name for kind, name in HOSTILE.items() if "\x00" not in name}
 
 
 def event_curve(video="videos/clip.mp4", rate=25.0, n_frames=200, threshold=0.5) -> Curve:
@@ -50,7 +27,7 @@ def event_curve(video="videos/clip.mp4", rate=25.0, n_frames=200, threshold=0.5)
 PLACES = (Place("left", (0.0, 0.0, 0.5625, 1.0)), Place("right", (0.4375, 0.0, 1.0, 1.0)))
 
 
-def placed(curve: Curve, places=PLACES, changes=(50,)) -> Curve:
+def with_places(curve: Curve, places=PLACES, changes=(50,)) -> Curve:
     """Return a curve in which the first place leads, and from each frame of ``changes`` on the next."""
     leading = np.searchsorted(np.sort(changes), np.arange(len(curve)), side="right") % len(places)
     return replace(curve, places=places, leading=leading.astype(np.uint8))
@@ -61,7 +38,7 @@ def without_events(video="clip.mp4") -> Curve:
     return Curve(video, np.full(10, 0.1, np.float32), np.arange(10) / 25, 0.4, 0.5)
 
 
-def explained(curve: Curve) -> list[Explanation]:
+def explanations_of(curve: Curve) -> list[Explanation]:
     """Return an explanation of the first event."""
     event = curve.events[0]
     heat = np.linspace(-0.25, 0.75, 9, dtype=np.float32).reshape(3, 3)
@@ -98,4 +75,32 @@ def curves(draw) -> Curve:
     threshold = draw(st.sampled_from([None, 0.0, 0.3, 0.74, 1.0]))
     curve = Curve("videos/clip.mp4", scores, times_s, end_s, threshold, rule)
     places = draw(st.sampled_from([(), PLACES, (Place("whole"), Place("top-left"), Place("centre"))]))
-    return placed(curve, places, rng.integers(0, n_frames, 20)) if places else curve
+    return with_places(curve, places, rng.integers(0, n_frames, 20)) if places else curve
+
+
+def peaks_curve(times_s, end_s, *, peaks=((10, 20, 0.9), (60, 80, 0.7)), threshold=0.5, rule=DEFAULT_RULE):
+    """A curve at 0.1 with stretches [start, stop) of a higher score."""
+    scores = np.full(len(times_s), 0.1, np.float32)
+    for start, stop, score in peaks:
+        scores[start:stop] = score
+    return Curve("videos/clip.mp4", scores, np.asarray(times_s, float), end_s, threshold, rule)
+
+
+def explanation_of(event) -> Explanation:
+    heat = np.zeros((4, 4), np.float32)
+    heat[0, 3] = 0.25
+    snippet = SnippetScore(8, 24, 0.32, 0.96, 0.875)
+    return Explanation(event, (snippet,), heat, (0.1, 0.0, 0.9, 1.0), np.zeros((90, 120, 3), np.uint8), 0.6)
+
+
+def slow_spread(scores, spans, n_frames):
+    """Ask each frame which snippets speak for it, and take the mean of those that have a score."""
+    curve = []
+    for frame in range(n_frames):
+        heard = [
+            score
+            for score, (start, stop) in zip(scores, spans, strict=True)
+            if start <= frame < stop and score == score
+        ]
+        curve.append(sum(heard) / len(heard) if heard else math.nan)
+    return curve

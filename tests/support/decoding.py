@@ -1,15 +1,13 @@
-"""What the tests of decoding share: the backends, a player to compare with, and ways to break a file."""
+"""The decoders of this machine, and other readers to compare them with."""
 
-import random
 import shutil
 import subprocess
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
-from conftest import counter_frame, read_counter
 
+from support.videos import read_counter
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
@@ -65,55 +63,3 @@ def counted_elsewhere(path):
         [*command, "-show_entries", "stream=nb_read_frames", path], capture_output=True, text=True, check=True
     )
     return int(told.stdout.split()[0].rstrip(","))
-
-
-def packets_of(path):
-    """Return (byte position, size, is it a key frame) of each video packet."""
-    with av.open(path) as container:
-        return [(p.pos, p.size, p.is_keyframe) for p in container.demux(video=0) if p.size]
-
-
-def cut_inside(path, packet):
-    """Cut a file off in the middle of one of its video packets."""
-    at, size, _ = packets_of(path)[packet]
-    path.write_bytes(path.read_bytes()[: at + size // 2])
-
-
-def textured_frame(number, width, height):
-    """Draw a counter frame whose lower half moves, so that every packet has something to lose."""
-    frame = counter_frame(number, width, height)
-    texture = np.random.default_rng(0).integers(0, 60, (height - height // 2, width, 3), np.uint8)
-    frame[height // 2 :] = np.roll(texture, 3 * number, axis=1)
-    return frame
-
-
-def flip_bytes(path, packets, seed=0, n_bytes=4, from_byte=5):
-    """Change some bytes in the middle of these packets of a file."""
-    content, rng = bytearray(path.read_bytes()), random.Random(seed)
-    places = packets_of(path)
-    for packet in packets:
-        at, size, _ = places[packet]
-        for _ in range(n_bytes):
-            content[at + rng.randrange(min(from_byte, size - 1), size)] ^= rng.randrange(1, 256)
-    path.write_bytes(content)
-
-
-def cut_without_reencoding(source, target, start_s):
-    """Copy packets from the key frame before ``start_s`` and let an edit list hide what lies before it."""
-    with av.open(source) as reader, av.open(target, "w") as writer:
-        stream = writer.add_stream_from_template(reader.streams.video[0])
-        offset = int(start_s / reader.streams.video[0].time_base)
-        for packet in reader.demux(video=0):
-            if packet.size:
-                packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
-                packet.stream = stream
-                writer.mux(packet)
-
-
-def end_edit_at(path, end_s):
-    """Let the edit list of an MP4 end there, as cameras and phones do that trim without writing anew."""
-    content = bytearray(path.read_bytes())
-    timescale_at, length_at = content.index(b"mvhd") + 16, content.index(b"elst") + 12  # of version 0
-    timescale = int.from_bytes(content[timescale_at : timescale_at + 4])
-    content[length_at : length_at + 4] = round(end_s * timescale).to_bytes(4)
-    path.write_bytes(content)

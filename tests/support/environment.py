@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vadpipe.weights import layout
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _USERS_CACHE = "TESTS_USERS_CACHE"
 
 # How wide and how colourful a terminal is, for rich and typer; how matplotlib draws.
@@ -16,7 +16,7 @@ _LOOKED_AT = {
 }  # fmt: skip
 
 
-def clear() -> None:
+def clear_environment() -> None:
     """Set what children inherit as well: the environment, and that Ctrl-C is not ignored."""
     # The first of several processes that run tests knows it, and the others are told.
     os.environ.setdefault(_USERS_CACHE, str(layout.folder()))

@@ -8,9 +8,6 @@ import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-import psutil
-from waiting import LONG_S
-
 from vadpipe.extract.video import process
 from vadpipe.extract.video import sandboxed_process as watched
 
@@ -106,21 +103,3 @@ def _run(monkeypatch, tmp_path, source):
     program = tmp_path / "faulty.py"
     program.write_text(source)
     monkeypatch.setattr(process, "PROGRAM", (sys.executable, "-P", str(program)))
-
-
-def left_of(session):
-    """Return the processes of a session that are still there, also dead ones that are ours to reap."""
-    deadline_s = time.monotonic() + LONG_S
-    while found := [process for process in psutil.process_iter() if _is_of(process, session)]:
-        if time.monotonic() > deadline_s:
-            break
-        time.sleep(0.03)  # what was killed may take a moment to go
-    return found
-
-
-def _is_of(candidate, session):
-    try:
-        orphan = candidate.status() == psutil.STATUS_ZOMBIE and candidate.ppid() != os.getpid()
-        return os.getsid(candidate.pid) == session and not orphan
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False

@@ -11,7 +11,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def watched(path):
+def watched_file(path):
     """Give what tells whether any process has opened or read a file since."""
     descriptor = _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     assert descriptor >= 0, os.strerror(ctypes.get_errno())

@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 
-from waiting import LONG_S
+from support.waiting import LONG_S
 
-FORKING = '''
+WRITERS = '''
 import json, os, random, shutil, signal, sys, time, traceback
 from pathlib import Path
 import numpy as np
@@ -61,9 +61,9 @@ def content(folder):
 '''
 
 
-def run_forking(program, *arguments):
+def run_forked_writers(program, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", FORKING + program, *map(str, arguments)],
+        [sys.executable, "-c", WRITERS + program, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=LONG_S,

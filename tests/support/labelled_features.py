@@ -1,10 +1,10 @@
-"""Small labelled videos for the tests of ablation: features with planted events, and their truth."""
+"""Small labelled sets of features with planted events, and their truth."""
 
 from pathlib import Path
 
 import numpy as np
-from test_features import make_features
 
+from support.feature_files import make_features
 from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.head.settings import HeadSettings
 
@@ -19,18 +19,18 @@ def make_truth(kind: str, index: int, group: str | None = None) -> Truth:
     return Truth(f"{kind}{index}.mp4", N_FRAMES, anomalies, group=group)
 
 
-def write_scenes(folder: Path, normal: int = 4, mixed: int = 4, full: int = 2) -> Path:
+def write_labelled_features(folder: Path, normal: int = 4, mixed: int = 4, full: int = 2) -> Path:
     """Write ``folder/features`` and ``folder/truth.csv``; return the latter."""
     truths = []
     for kind, count in (("normal", normal), ("mixed", mixed), ("full", full)):
         for index in range(count):
             truths.append(make_truth(kind, index))
-            write_video(folder, truths[-1], seed=len(truths))
+            write_video_features(folder, truths[-1], seed=len(truths))
     write_truth(folder / "truth.csv", truths)
     return folder / "truth.csv"
 
 
-def write_video(folder: Path, truth: Truth, seed: int, n_frames: int = N_FRAMES) -> None:
+def write_video_features(folder: Path, truth: Truth, seed: int, n_frames: int = N_FRAMES) -> None:
     """Write noise in which anomalous snippets are shifted."""
     features = make_features(n_frames, f"videos/{truth.video}", seed=seed)
     marks = np.resize(truth.frames(), n_frames).reshape(-1, 16).any(axis=1)

@@ -3,7 +3,8 @@
 import re
 
 import av
-from conftest import write_video
+
+from support.videos import write_video
 
 
 class _Bits:
@@ -45,7 +46,7 @@ def _parameters(width, height):
     return b"\x67" + bits.payload()
 
 
-def h264_bomb(path, width, height):
+def oversized_h264(path, width, height):
     """Write 64 frames of 64 x 64 px, whose stream claims another size; multiples of 16."""
     options = {"profile": "baseline", "bf": "0", "g": "1"}
     with av.open(
@@ -60,7 +61,7 @@ def h264_bomb(path, width, height):
     return path
 
 
-def vp9_bomb(path, width, height):
+def oversized_vp9(path, width, height):
     """Write three key frames of 64 x 64 px that claim another size; the container still says 64 x 64."""
     options = {"cpu-used": "8", "deadline": "realtime", "g": "1"}
     content = bytearray(write_video(path, 3, size=(64, 64), codec="libvpx-vp9", options=options).read_bytes())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from made_bags import D, collate, make_bag
 
+from support.bags import D, collate, make_bag
 from vadpipe.head.bags import Batch
 from vadpipe.head.building import build_head
 from vadpipe.head.head import Head

@@ -1,4 +1,4 @@
-"""A process that has imported all that is slow to import, and forks to run a program: ``warm.py REQUESTS``.
+"""A process that has imported all that is slow to import, and forks to run a program: ``preloaded_process.py REQUESTS``.
 
 It reads requests, a line of JSON each, from a descriptor, and ends where that does. A program has the standard
 streams, the folder and the environment of its request; its exit status is written to a file when it has ended.

@@ -1,4 +1,4 @@
-"""Recordings of every kind that tests make: containers, joined streams, image sequences."""
+"""Recordings of every kind: containers, joined streams, image sequences."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from conftest import SAME_BYTES, counter_frame
 from PIL import Image
+
+from support.videos import SAME_BYTES, counter_frame
 
 N_FRAMES = 40
 N_PICTURES = 20

@@ -2,8 +2,6 @@
 
 import time
 
-import psutil
-
 LONG_S = 300.0
 """What nothing takes on any machine, unless it hangs."""
 
@@ -14,11 +12,3 @@ def wait_until(condition, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, f"still not: {what}"
         time.sleep(0.005)
-
-
-def has_ended(number: int) -> bool:
-    """Tell whether a process has ended; one whose parent went before it may wait for init to reap it."""
-    try:
-        return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

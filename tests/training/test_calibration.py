@@ -10,24 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_features import make_features, make_recipe
 
+from support.feature_files import make_features, make_recipe
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.curves.events import find_events
 from vadpipe.features.file import Features
 from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import Calibration
 from vadpipe.training.calibration import calibrate, warn_of
 from vadpipe.training.fit import bag_of
 
 ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
-
-
-def make_calibration(threshold: float) -> Calibration:
-    return Calibration(
-        threshold=threshold, method="rate", per_hour=6, quantile=0.95, hours=2.0, alarms=12, unseen=True,
-        n_normal=9, n_normal_flagged=5, n_abnormal=8, n_abnormal_flagged=7, alarm_share=0.02,
-    )  # fmt: skip
 
 
 def normal(scores, snippet_s=0.64, start_s=0.0) -> tuple[Bag, np.ndarray]:

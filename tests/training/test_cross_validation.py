@@ -10,9 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_bags import SMALL, D, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
+from support.bags import D, make_bag, make_bags
+from support.head_settings import SMALL
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.platt_scaling import fit_platt_scaling
 from vadpipe.training.calibration import calibrate

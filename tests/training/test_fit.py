@@ -9,34 +9,15 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from test_features import make_features
 
+from support.feature_files import make_features, write_features
+from support.head_settings import QUICK
 from vadpipe.errors import FeatureError, OutputError, UsageError
 from vadpipe.features.file import Features
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.fit import bag_of, fit, load_features
-
-QUICK = HeadSettings(
-    hidden=8,
-    cluster_dim=4,
-    dropout=0.5,
-    steps=30,
-    batch_bags=4,
-    checks=6,
-    folds=4,
-    learning_rate=1e-2,
-    whole_bag_weight=1.0,
-)
-
-
-def write_features(folder, kind, count, **options):
-    for index in range(count):
-        features = make_features(96, f"videos/{kind}/{index}.mp4", seed=index + 100 * len(kind), **options)
-        if "fight" in kind:
-            features.values[2:4, :, :3] += 4.0
-        features.save(folder / kind / f"{index}.mp4.safetensors")
 
 
 @pytest.fixture

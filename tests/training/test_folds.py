@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_bags import bag_of_values
 
+from support.bags import bag_of_values
 from vadpipe.training.folds import MIN_GROUPS_TO_JUDGE, all_but, can_judge, make_folds
 
 

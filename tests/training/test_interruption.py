@@ -15,13 +15,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_bags import SMALL, make_bags
-from test_fitting import write_features
 
 import vadpipe
 import vadpipe.files.atomic
 import vadpipe.head.cbcg
 import vadpipe.training.cross_validation
+from support.bags import make_bags
+from support.feature_files import write_features
+from support.head_settings import SMALL
 from vadpipe.errors import OutputError
 from vadpipe.training.cross_validation import train_with_cross_validation
 from vadpipe.training.fit import STATE_NAME, fit

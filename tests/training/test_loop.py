@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_bags import SMALL, D, collate, make_bag, make_bags
 from sklearn.metrics import roc_auc_score
 
+from support.bags import D, collate, make_bag, make_bags
+from support.head_settings import SMALL
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.cbcg import Cbcg

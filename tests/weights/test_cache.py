@@ -1,8 +1,17 @@
 """What lies in the cache is verified at every use; what the user brings is taken as the rules say."""
 
 import pytest
-from published import Server, assert_is, assert_three_lines, flip, make_state, names, published, sha256
 
+from support.weights_files import (
+    assert_is,
+    assert_three_lines,
+    flip,
+    make_state,
+    names,
+    published_file,
+    sha256,
+)
+from support.weights_server import Server
 from vadpipe.errors import WeightsError
 from vadpipe.weights import cache, layout, registry
 
@@ -18,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    with Server(published()) as running:
+    with Server(published_file()) as running:
         yield running
 
 
@@ -121,41 +130,41 @@ def test_a_file_put_into_the_cache_by_hand_stands_for_a_download(server, folder,
     (folder / "NET.pyth").write_bytes(server.body)
     assert cache.known_digest(record) == sha256(server.body)
     assert_is(cache.ready(record), server.body, make_state())
-    (folder / "NET.pyth").write_bytes(published(seed=1))
+    (folder / "NET.pyth").write_bytes(published_file(seed=1))
     assert cache.known_digest(record) == sha256(server.body)  # pinned
     for path in layout.kept(record):
         path.unlink()
     with pytest.raises(WeightsError, match=r"NET\.pyth: is not the file that net-kinetics-400 was pinned to"):
         cache.ready(record)
     assert not (folder / "NET.pyth").exists()
-    assert (folder / "NET.pyth.bad").read_bytes() == published(seed=1)
+    assert (folder / "NET.pyth.bad").read_bytes() == published_file(seed=1)
 
 
 def test_a_file_that_is_named_is_taken_and_not_pinned(server, folder, tmp_path, no_network):
     record, mine = server.record(), tmp_path / "mine.pyth"
-    mine.write_bytes(published(seed=2))
+    mine.write_bytes(published_file(seed=2))
     ready = cache.ready(record, local=mine)
-    assert_is(ready, published(seed=2), make_state(seed=2))
+    assert_is(ready, published_file(seed=2), make_state(seed=2))
     assert ready.sha256 == cache.known_digest(record, local=mine)
     assert cache.ready(record, local=mine, offline=True) == ready
     assert cache.known_digest(record) is None
     assert cache.location(record) is None
     assert layout.kept(record) == [ready.path]
     ready.path.write_bytes(flip(ready.path.read_bytes(), 50))
-    assert_is(cache.ready(record, local=mine), published(seed=2), make_state(seed=2))
+    assert_is(cache.ready(record, local=mine), published_file(seed=2), make_state(seed=2))
 
 
 def test_a_file_that_is_named_is_taken_beside_a_pin(server, tmp_path):
     record, mine = server.record(), tmp_path / "mine.pyth"
     fetched = cache.ready(record)
-    mine.write_bytes(published(seed=2))
+    mine.write_bytes(published_file(seed=2))
     assert cache.ready(record, local=mine).sha256 == sha256(mine.read_bytes())
     assert cache.ready(record) == fetched
 
 
 def test_a_safetensors_file_is_taken_where_it_lies(server, folder, tmp_path, no_network):
     record = server.record()
-    (tmp_path / "x.pyth").write_bytes(published(seed=3))
+    (tmp_path / "x.pyth").write_bytes(published_file(seed=3))
     local = tmp_path / "mine.safetensors"
     local.write_bytes(cache.ready(record, local=tmp_path / "x.pyth").path.read_bytes())
     ready = cache.ready(record, local=local)

@@ -8,22 +8,22 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 from filelock import FileLock
-from published import (
+
+from support.environment import ROOT
+from support.waiting import LONG_S
+from support.weights_files import (
     Runs,
-    Server,
     assert_is,
     assert_three_lines,
     flip,
     make_state,
     names,
-    published,
+    published_file,
     saved,
     sha256,
 )
-from waiting import LONG_S
-
+from support.weights_server import Server
 from vadpipe.errors import OutputError, WeightsError
 from vadpipe.weights import cache, download, layout, registry
 from vadpipe.weights import cache_lock as locking
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    with Server(published()) as running:
+    with Server(published_file()) as running:
         yield running
 
 
@@ -70,7 +70,7 @@ def test_another_file_is_refused_until_the_pin_is_deleted(server, folder):
     record = server.record()
     old = cache.ready(record)
     old.path.unlink()
-    server.body = published(seed=1)
+    server.body = published_file(seed=1)
     with pytest.raises(WeightsError, match="is not the file that net-kinetics-400 was pinned to") as caught:
         cache.ready(record)
     assert_three_lines(caught.value)

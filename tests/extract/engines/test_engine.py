@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 import torch
-from waiting import LONG_S
 
+from support.waiting import LONG_S
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.loading import ClipNetwork
 from vadpipe.extract.backbones.records import BACKBONES

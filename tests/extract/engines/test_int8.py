@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import write_video
 
 import vadpipe
+from support.int8_engine import int8_engine
+from support.videos import write_video
 from vadpipe.errors import UsageError, WeightsError
 from vadpipe.extract.backbones.records import BACKBONES
 from vadpipe.extract.engines.engine import build_engine, choose_precision
@@ -38,13 +38,6 @@ def moving(n_frames, height, width):
     for number, frame in enumerate(frames):
         frame[40:120, 2 * number : 2 * number + 80] = (230, 180, 60)
     return frames
-
-
-def int8(shape):
-    def load():
-        raise AssertionError("the quantised network is not taken")
-
-    return build_engine("openvino", load, shape, CPU, key="unused", quantised=I3D_INT8)
 
 
 def cosines(a, b):
@@ -88,7 +81,7 @@ def test_one_head_scores_features_of_both_precisions(tmp_path):
 
 @pytest.mark.parametrize("shape", [(16, 224, 224), (64, 128, 224), (48, 224, 128)])
 def test_any_length_that_8_divides_and_sides_that_32_divides(shape):
-    (maps,) = run_engine(int8(shape), [moving(*shape)])
+    (maps,) = run_engine(int8_engine(shape), [moving(*shape)])
     assert maps.shape == (shape[0] // 8, shape[1] // 32, shape[2] // 32, 1024)
     assert maps.dtype == np.float32
     assert maps.min() >= 0
@@ -100,15 +93,15 @@ def test_processors_with_other_instructions_compute_the_same(tmp_path):
     np.save(tmp_path / "clip.npy", moving(16, 224, 224))
     code = (
         "import sys, numpy as np\n"
-        "from test_int8 import int8\n"
+        "from support.int8_engine import int8_engine\n"
         "from vadpipe.extract.engines.overlap import run_engine\n"
-        "(maps,) = run_engine(int8((16, 224, 224)), [np.load(sys.argv[1])])\n"
+        "(maps,) = run_engine(int8_engine((16, 224, 224)), [np.load(sys.argv[1])])\n"
         "np.save(sys.argv[2], maps)\n"
     )
     found = []
     for instructions in ("ALL", "AVX2"):
         to = tmp_path / f"{instructions}.npy"
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parent), *sys.path]))
+        path = os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instructions, "PYTHONPATH": path}
         subprocess.run([sys.executable, "-c", code, tmp_path / "clip.npy", to], env=environment, check=True)
         found.append(np.load(to))

@@ -6,12 +6,12 @@ import subprocess
 import av
 import numpy as np
 import pytest
-from conftest import read_counter
 from hypothesis import given
 from hypothesis import strategies as st
-from media import counted_elsewhere, counters, decode
-from media_factories import joined, stream
 
+from support.decoding import counted_elsewhere, counters, decode
+from support.recordings import joined, stream
+from support.videos import read_counter
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video import ogg, programs
 from vadpipe.extract.video.matroska import recordings

@@ -5,12 +5,12 @@ import re
 
 import numpy as np
 import pytest
-from conftest import write_video
 from hypothesis import given
 from hypothesis import strategies as st
-from media_factories import encode
 from PIL import Image
 
+from support.recordings import encode
+from support.videos import write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.video.container import SUFFIXES, sniff
 

@@ -11,10 +11,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from media import counted_elsewhere, counters, decode, flip_bytes, textured_frame
-from media_factories import N_FRAMES, dhav, encode, raw_packets, stream
 
+from support.decoding import counted_elsewhere, counters, decode
+from support.recordings import N_FRAMES, dhav, encode, raw_packets, stream
+from support.video_edits import flip_bytes
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.container import FAMILIES, sniff

@@ -7,19 +7,10 @@ that a frame in another's place, a frame put together from its neighbours and a 
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from media import (
-    BACKENDS,
-    OTHERS,
-    counters,
-    cut_inside,
-    decode,
-    flip_bytes,
-    packets_of,
-    player,
-    textured_frame,
-)
 
+from support.decoding import BACKENDS, OTHERS, counters, decode, player
+from support.video_edits import cut_inside, flip_bytes, packets_of
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import DecodeError
 from vadpipe.extract.clips import Clips
 from vadpipe.extract.extractor import Extractor

@@ -8,11 +8,11 @@ import av
 import numpy as np
 import psutil
 import pytest
-from conftest import write_video
 from hypothesis import given
 from hypothesis import strategies as st
-from media import WHY_NOT, decode
 
+from support.decoding import WHY_NOT, decode
+from support.videos import write_video
 from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.video.container import FAMILIES
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders

@@ -5,10 +5,10 @@ import socket
 
 import av
 import pytest
-from conftest import write_video
-from media import BACKENDS, counters, decode
-from watching import listening, watched
 
+from support.decoding import BACKENDS, counters, decode
+from support.file_access import listening, watched_file
+from support.videos import write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.video import container as door
 from vadpipe.extract.video.timeline_reader import read_timeline
@@ -64,7 +64,7 @@ def secret(tmp_path):
 
 
 def test_the_watch_sees_who_opens_a_file_and_the_server_who_calls(secret):
-    with watched(secret) as touched, listening() as (port, asked):
+    with watched_file(secret) as touched, listening() as (port, asked):
         assert not touched()
         assert len(decode(secret)[1]) == 20  # from another process
         assert touched()
@@ -77,7 +77,7 @@ def test_the_watch_sees_who_opens_a_file_and_the_server_who_calls(secret):
 def test_without_either_door_the_secret_would_be_read(tmp_path, secret):
     path = tmp_path / "clip.mp4"
     path.write_text(disguises(secret, 0)["ffconcat, relative"])
-    with watched(secret) as touched, av.open(path) as container:
+    with watched_file(secret) as touched, av.open(path) as container:
         assert len(list(container.decode(video=0))) == 20
         assert touched()
 
@@ -85,7 +85,7 @@ def test_without_either_door_the_secret_would_be_read(tmp_path, secret):
 @pytest.mark.parametrize("decoder", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_disguised_text_is_refused_at_the_door(tmp_path, secret, decoder, kind):
-    with listening() as (port, asked), watched(secret) as touched:
+    with listening() as (port, asked), watched_file(secret) as touched:
         path = tmp_path / "clip.mp4"
         path.write_text(disguises(secret, port)[kind])
         touched()  # the disguise that holds the file has read it
@@ -98,7 +98,7 @@ def test_a_disguised_text_is_refused_at_the_door(tmp_path, secret, decoder, kind
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_behind_the_door_is_another_one(tmp_path, secret, kind, monkeypatch):
-    with listening() as (port, asked), watched(secret) as touched:
+    with listening() as (port, asked), watched_file(secret) as touched:
         path = tmp_path / "clip.mp4"
         path.write_text(disguises(secret, port)[kind])
         touched()
@@ -138,7 +138,7 @@ def polyglots(secret, port):
 
 def test_bytes_of_a_video_before_a_text_open_nothing_either(tmp_path, secret):
     path = tmp_path / "clip.mp4"
-    with listening() as (port, asked), watched(secret) as touched:
+    with listening() as (port, asked), watched_file(secret) as touched:
         for content in polyglots(secret, port):
             path.write_bytes(content)
             with pytest.raises(InputError, match="is not a video|cannot be opened|holds no"):
@@ -169,7 +169,7 @@ def behind(front, video):
 def test_a_video_that_is_also_a_playlist_is_played_as_a_video_or_not_at_all(tmp_path, secret, decoder):
     video = write_video(tmp_path / "plain.mp4", 16).read_bytes()
     path = tmp_path / "clip.mp4"
-    with listening() as (port, asked), watched(secret) as touched:
+    with listening() as (port, asked), watched_file(secret) as touched:
         for text in (MPD.format(url=f"http://127.0.0.1:{port}/a.mp4"), "\n" + SDP.format(port=port)):
             # A size without a zero byte, or a reader of text would stop there; and a byte that is no text.
             front = in_a_box(b"free", b"\x80" + text.encode(), 0x01010101).ljust(0x01010101, b"\n")
@@ -189,7 +189,7 @@ def test_a_video_that_is_also_a_playlist_is_played_as_a_video_or_not_at_all(tmp_
 def test_a_name_is_only_a_name(tmp_path, secret, decoder, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "plain.mp4", 16).rename(name)
-    with watched(secret) as touched:
+    with watched_file(secret) as touched:
         assert counters(decode(name, decoder)[1]) == list(range(16))
         assert not touched()
 

@@ -5,9 +5,9 @@ import struct
 import av
 import numpy as np
 import pytest
-from conftest import write_video
-from media import BACKENDS, counters, decode, textured_frame
 
+from support.decoding import BACKENDS, counters, decode
+from support.videos import textured_frame, write_video
 from vadpipe.extract.video.timeline_reader import read_timeline
 
 

@@ -9,9 +9,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from media import BACKENDS, OTHERS, counters, cut_without_reencoding, decode, end_edit_at, player
 
+from support.decoding import BACKENDS, OTHERS, counters, decode, player
+from support.video_edits import cut_without_reencoding, end_edit_at
+from support.videos import read_counter, write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.video.timeline_reader import read_timeline
 

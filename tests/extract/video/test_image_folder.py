@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import counter_frame, read_counter, write_video
-from media import counters, decode
-from media_factories import N_PICTURES, pictures
 from PIL import Image
 
+from support.decoding import counters, decode
+from support.recordings import N_PICTURES, pictures
+from support.videos import counter_frame, read_counter, write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.discovery import find_videos, named_video

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import av
 import pytest
-from bombs import h264_bomb, vp9_bomb
-from conftest import ROOT, write_video
-from media import decode
 
+from support.decoding import decode
+from support.environment import ROOT
+from support.oversized_pictures import oversized_h264, oversized_vp9
+from support.videos import write_video
 from vadpipe.errors import InputError, UsageError
 from vadpipe.extract.video.limits import Limits
 
@@ -55,10 +56,10 @@ import resource, sys
 from pathlib import Path
 from vadpipe.errors import InputError
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import Job
+from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 try:
-    with Decoding(Path(sys.argv[1]), Job(Size(120, square=False), decoder=sys.argv[2])) as decoding:
+    with Decoding(Path(sys.argv[1]), DecodeJob(Size(120, square=False), decoder=sys.argv[2])) as decoding:
         print(len(list(decoding.frames())), "frames")
 except InputError as error:
     print(error.reason)
@@ -81,16 +82,16 @@ def measure(path, decoder="decord"):
 
 
 BOMBS = {
-    "h264 of 8k in mp4": (h264_bomb, "a.mp4", 8192, 8192, "area_px"),
-    "h264 of 8k in ts": (h264_bomb, "a.ts", 8192, 8192, "area_px"),
-    "h264 of 8k in mkv": (h264_bomb, "a.mkv", 8192, 8192, "area_px"),
-    "h264 of 8k in avi": (h264_bomb, "a.avi", 8192, 8192, "area_px"),
-    "h264 of 16k in mp4": (h264_bomb, "a.mp4", 16_384, 16_384, "area_px"),
-    "h264 that is too wide": (h264_bomb, "a.mp4", 16_400, 64, "side_px"),
-    "h264 that is too high in ts": (h264_bomb, "a.ts", 64, 16_400, "side_px"),
-    "vp9 of 8k behind a header that says 64": (vp9_bomb, "a.webm", 8192, 8192, "area_px"),
-    "vp9 of 16k behind a header that says 64": (vp9_bomb, "a.mp4", 16_384, 16_384, "area_px"),
-    "vp9 that is too wide": (vp9_bomb, "a.webm", 65_536, 16, "side_px"),
+    "h264 of 8k in mp4": (oversized_h264, "a.mp4", 8192, 8192, "area_px"),
+    "h264 of 8k in ts": (oversized_h264, "a.ts", 8192, 8192, "area_px"),
+    "h264 of 8k in mkv": (oversized_h264, "a.mkv", 8192, 8192, "area_px"),
+    "h264 of 8k in avi": (oversized_h264, "a.avi", 8192, 8192, "area_px"),
+    "h264 of 16k in mp4": (oversized_h264, "a.mp4", 16_384, 16_384, "area_px"),
+    "h264 that is too wide": (oversized_h264, "a.mp4", 16_400, 64, "side_px"),
+    "h264 that is too high in ts": (oversized_h264, "a.ts", 64, 16_400, "side_px"),
+    "vp9 of 8k behind a header that says 64": (oversized_vp9, "a.webm", 8192, 8192, "area_px"),
+    "vp9 of 16k behind a header that says 64": (oversized_vp9, "a.mp4", 16_384, 16_384, "area_px"),
+    "vp9 that is too wide": (oversized_vp9, "a.webm", 65_536, 16, "side_px"),
 }
 
 
@@ -106,7 +107,7 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path, bomb, name, width, height,
 
 
 def test_a_picture_below_the_limits_is_given_by_the_same_way(tmp_path):
-    told, peak_mb = measure(vp9_bomb(tmp_path / "a.webm", 64, 64))
+    told, peak_mb = measure(oversized_vp9(tmp_path / "a.webm", 64, 64))
     assert told == "3 frames"
     assert peak_mb < 250
 
@@ -161,7 +162,7 @@ def test_a_size_of_the_file_is_known_before_a_process_is_started(tmp_path, monke
 
 
 def test_memory_that_the_other_limits_allow_may_still_be_too_much(tmp_path):
-    path = h264_bomb(tmp_path / "a.mp4", 8192, 7680)  # 63 million pixels
+    path = oversized_h264(tmp_path / "a.mp4", 8192, 7680)  # 63 million pixels
     with pytest.raises(InputError, match=r"a\.mp4: needs more than the 0\.3 GiB of memory") as caught:
         decode(path, limits=Limits(memory_bytes=300 * 2**20))
     assert "--limit memory_bytes=NUMBER" in caught.value.next_step

@@ -5,9 +5,9 @@ import random
 import numpy as np
 import psutil
 import pytest
-from conftest import write_video
-from media_factories import dhav, encode, pictures, raw_packets
 
+from support.recordings import dhav, encode, pictures, raw_packets
+from support.videos import write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.container import FAMILIES, sniff

@@ -1,35 +1,19 @@
 """Pixels are those that a player shows: turned, in the right colours, in any format and size."""
 
 import os
-import struct
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from conftest import counter_frame, read_counter, write_video
-from media import BACKENDS, decode, player
 
+from support.decoding import BACKENDS, decode, player
+from support.video_edits import MATRICES, turn
+from support.videos import counter_frame, read_counter, write_video
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline_reader import read_timeline
-
-UNIT = 0x10000
-MATRICES = {  # of the track header, as telephones write them, for a picture of 160 x 120
-    0: (UNIT, 0, 0, 0, UNIT, 0, 0, 0),
-    90: (0, UNIT, 0, -UNIT, 0, 0, 120 << 16, 0),
-    180: (-UNIT, 0, 0, 0, -UNIT, 0, 160 << 16, 120 << 16),
-    270: (0, -UNIT, 0, UNIT, 0, 0, 0, 160 << 16),
-}
-
-
-def turn(path, clockwise):
-    content = bytearray(path.read_bytes())
-    identity = struct.pack(">9i", *MATRICES[0], 0x40000000)
-    at = content.index(identity, content.index(b"tkhd"))
-    content[at : at + 36] = struct.pack(">9i", *MATRICES[clockwise], 0x40000000)
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("decoder", BACKENDS)

@@ -4,9 +4,10 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import write_video
-from faults import faulty_talker, left_of, taking_turns
 
+from support.faulty_decoders import faulty_talker, taking_turns
+from support.processes import left_of
+from support.videos import write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.video import sandboxed_process as watched
 from vadpipe.extract.video.frame import Size

@@ -4,10 +4,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import write_video
-from media import decode, textured_frame
-from test_pictures import turn
 
+from support.decoding import decode
+from support.video_edits import turn
+from support.videos import textured_frame, write_video
 from vadpipe.errors import DecodeError
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video import process

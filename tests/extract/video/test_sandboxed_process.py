@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from conftest import write_video
-from faults import faulty_decoder, left_of, taking_turns
-from media import decode
-from waiting import has_ended, wait_until
 
+from support.decoding import decode
+from support.faulty_decoders import faulty_decoder, taking_turns
+from support.processes import has_ended, left_of
+from support.videos import write_video
+from support.waiting import wait_until
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video import process
@@ -185,10 +186,10 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         from pathlib import Path
         from vadpipe.extract.video import process
         from vadpipe.extract.video.frame import Size
-        from vadpipe.extract.video.job import Job
+        from vadpipe.extract.video.job import DecodeJob
 
         process.PROGRAM = {process.PROGRAM!r}
-        decoding = process.Decoding(Path({str(video)!r}), Job(Size(120, square=False), decoder="decord"))
+        decoding = process.Decoding(Path({str(video)!r}), DecodeJob(Size(120, square=False), decoder="decord"))
         decoding.timeline
         print(decoding._process.pid, flush=True)
         time.sleep(1000)

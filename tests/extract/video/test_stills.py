@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from faults import faulty_talker
-from media import cut_inside, cut_without_reencoding, flip_bytes, player, textured_frame
 
+from support.decoding import player
+from support.faulty_decoders import faulty_talker
+from support.video_edits import cut_inside, cut_without_reencoding, flip_bytes
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.frame import Size

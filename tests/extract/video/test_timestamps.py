@@ -3,12 +3,12 @@
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
 from hypothesis import given
 from hypothesis import strategies as st
-from media import counters, decode, player
-from media_factories import joined, stream
 
+from support.decoding import counters, decode, player
+from support.recordings import joined, stream
+from support.videos import read_counter, write_video
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.timestamps import NO_STAMP, repair_timestamps
 

@@ -5,12 +5,12 @@ import io
 import numpy as np
 import pytest
 import torch
-from made_bags import D, make_bags
-from peering import PEERS, made_batch, small, small_head
 from sklearn.metrics import roc_auc_score
-from test_features import make_features, make_recipe
-from test_threshold import make_calibration
 
+from support.bags import D, make_bags
+from support.calibrations import make_calibration
+from support.feature_files import make_features, make_recipe
+from support.peer_heads import PEERS, made_batch, small, small_head
 from vadpipe.head.bags import Batch, TrainingSet
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.methods import CBCG_ONLY

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from made_bags import D
-from peering import made_batch, small_head
 from torch import nn
 
+from support.bags import D
+from support.peer_heads import made_batch, small_head
 from vadpipe.head.peers.parts import longest
 
 K = {"rtfm": (16, 3), "mgfn": (16, 3), "ur-dmu": (16, 1)}

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from made_bags import D
-from peering import small_head
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from support.bags import D
+from support.peer_heads import small_head
 from vadpipe.head.building import build_head
 from vadpipe.head.methods import settings_of
 from vadpipe.head.peers import transformer

@@ -4,9 +4,10 @@ import base64
 
 import numpy as np
 import pytest
-from browsing import browser, opened, peaks_curve, until, wait_for_video  # noqa: F401
-from conftest import write_video
 
+from support.browser import open_page, until, wait_for_video
+from support.curves import peaks_curve
+from support.videos import write_video
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import EventRule, find_events
 from vadpipe.output.report import write_report
@@ -63,8 +64,8 @@ RULES = [
 TYPED = [0.7, 0.1, 0.3, 0.8]
 
 
-def test_events_are_those_of_python_to_the_last_bit(browser, small):  # noqa: F811
-    with opened(browser, small) as page:
+def test_events_are_those_of_python_to_the_last_bit(browser, small):
+    with open_page(browser, small) as page:
         for seed in range(8):
             scores, times_s, end_s = random_curve(seed)
             scores[:: len(scores) // 9][: len(TYPED)] = TYPED
@@ -92,13 +93,13 @@ def test_events_are_those_of_python_to_the_last_bit(browser, small):  # noqa: F8
                     assert means == pytest.approx([event.mean for event in expected], abs=1e-12)
 
 
-def test_the_list_holds_the_events_and_the_page_the_scores(browser, tmp_path, clip):  # noqa: F811
+def test_the_list_holds_the_events_and_the_page_the_scores(browser, tmp_path, clip):
     scores, times_s, end_s = random_curve(2)
     rule = EventRule(0.1, 0.0, 0.05)
     write_report(
         Curve("clip.mp4", scores, times_s, end_s, 0.6, rule), tmp_path / "r.html", video=clip, embed=True
     )
-    with opened(browser, tmp_path / "r.html") as page:
+    with open_page(browser, tmp_path / "r.html") as page:
         kept = page.evaluate("[...new Uint8Array(vadpipe.page.frames.scores.buffer)]")
         assert bytes(kept) == scores.tobytes()
         assert page.evaluate("[...vadpipe.page.frames.edges]") == [*times_s.tolist(), end_s]
@@ -119,9 +120,9 @@ def test_the_list_holds_the_events_and_the_page_the_scores(browser, tmp_path, cl
         assert len(rows) > 5
 
 
-def test_a_peak_of_one_frame_in_hours_is_drawn(browser, tmp_path, clip):  # noqa: F811
+def test_a_peak_of_one_frame_in_hours_is_drawn(browser, tmp_path, clip):
     write_report(long_curve(216_000), tmp_path / "r.html", video=clip, embed=True)
-    with opened(browser, tmp_path / "r.html") as page:
+    with open_page(browser, tmp_path / "r.html") as page:
         highest = page.evaluate(
             "Math.max(...vadpipe.drawing.columnsOf(vadpipe.page.frames, 0, vadpipe.page.frames.endS, 700).high)"
         )
@@ -129,10 +130,10 @@ def test_a_peak_of_one_frame_in_hours_is_drawn(browser, tmp_path, clip):  # noqa
         assert page.evaluate("vadpipe.page.state.events.length") >= 1
 
 
-def test_the_slider_finds_the_events_of_a_hundred_thousand_frames_again(browser, tmp_path, clip):  # noqa: F811
+def test_the_slider_finds_the_events_of_a_hundred_thousand_frames_again(browser, tmp_path, clip):
     curve = long_curve(100_000).at(0.7, EventRule(merge_gap_s=0.0))
     write_report(curve, tmp_path / "r.html", video=clip, embed=True)
-    with opened(browser, tmp_path / "r.html") as page:
+    with open_page(browser, tmp_path / "r.html") as page:
         values = [0.6, 0.5, 0.45, 0.4, 0.3]
         counts = page.evaluate(
             """async (values) => {
@@ -154,11 +155,11 @@ def test_the_slider_finds_the_events_of_a_hundred_thousand_frames_again(browser,
         assert min(counts) > 100
 
 
-def test_events_by_the_thousand_are_listed_a_part_at_a_time(browser, tmp_path, clip):  # noqa: F811
+def test_events_by_the_thousand_are_listed_a_part_at_a_time(browser, tmp_path, clip):
     curve = long_curve(20_000).at(0.4, EventRule(merge_gap_s=0.0))
     assert len(curve.events) > 1000
     write_report(curve, tmp_path / "r.html", video=clip, embed=True)
-    with opened(browser, tmp_path / "r.html") as page:
+    with open_page(browser, tmp_path / "r.html") as page:
         assert page.locator(".event").count() == 200
         assert page.locator(".event:not(.bare)").count() <= 60
         page.get_by_text("Show more (200 of").click()
@@ -166,7 +167,7 @@ def test_events_by_the_thousand_are_listed_a_part_at_a_time(browser, tmp_path, c
     # Without its video, which is shorter than this curve and would draw the cursor back.
     write_report(curve, tmp_path / "r.html", video=tmp_path / "gone.mp4", embed=False)
     gone = {"video": tmp_path / "gone.mp4", "complaints": ("ERR_FILE_NOT_FOUND",)}
-    with opened(browser, tmp_path / "r.html", **gone) as page:
+    with open_page(browser, tmp_path / "r.html", **gone) as page:
         page.keyboard.press("End")
         page.keyboard.press("p")  # the list goes as far as it must
         until(page, "document.querySelectorAll('.event.current').length === 1")
@@ -174,12 +175,12 @@ def test_events_by_the_thousand_are_listed_a_part_at_a_time(browser, tmp_path, c
 
 
 @pytest.mark.parametrize("name", ["plain", "unscored", "no threshold", "one frame"])
-def test_a_curve_that_is_unusual_opens(browser, tmp_path, clip, name):  # noqa: F811
+def test_a_curve_that_is_unusual_opens(browser, tmp_path, clip, name):
     n_frames = 1 if name == "one frame" else 120
     scores = np.full(n_frames, np.nan if name == "unscored" else 0.25, np.float32)
     curve = Curve("clip.mp4", scores, np.arange(n_frames) / 25, n_frames / 25, None if "no" in name else 0.5)
     write_report(curve, tmp_path / "r.html", video=clip, embed=True)
-    with opened(browser, tmp_path / "r.html") as page:
+    with open_page(browser, tmp_path / "r.html") as page:
         for key in ("ArrowRight", "n", "p", "+", "-", "0", "End", "Home", "ArrowLeft"):
             page.keyboard.press(key)
         assert page.locator("#score").inner_text() == ("–" if name == "unscored" else "0.25")
@@ -189,9 +190,9 @@ def test_a_curve_that_is_unusual_opens(browser, tmp_path, clip, name):  # noqa: 
         until(page, f"vadpipe.page.state.threshold === 0.25 && vadpipe.page.state.events.length === {count}")
 
 
-def test_a_phone_scrolls_one_way_and_takes_fingers(browser, small):  # noqa: F811
+def test_a_phone_scrolls_one_way_and_takes_fingers(browser, small):
     phone = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
-    with opened(browser, small, **phone, device_scale_factor=3) as page:
+    with open_page(browser, small, **phone, device_scale_factor=3) as page:
         wait_for_video(page)
         page.get_by_text("Rule", exact=True).tap()
         width = "[document.documentElement.scrollWidth, window.innerWidth]"
@@ -209,8 +210,8 @@ def test_a_phone_scrolls_one_way_and_takes_fingers(browser, small):  # noqa: F81
         assert page.locator("video").bounding_box()["y"] == pytest.approx(0, abs=1)  # stays in sight
 
 
-def test_two_fingers_zoom(browser, small):  # noqa: F811
-    with opened(browser, small) as page:
+def test_two_fingers_zoom(browser, small):
+    with open_page(browser, small) as page:
         page.evaluate(
             """() => {
                 const canvas = document.querySelector("#curve");
@@ -225,10 +226,10 @@ def test_two_fingers_zoom(browser, small):  # noqa: F811
         assert page.evaluate("vadpipe.page.view.lengthS") == pytest.approx(2.4)
 
 
-def test_dark_and_light(browser, small):  # noqa: F811
+def test_dark_and_light(browser, small):
     colours = {}
     for scheme in ("light", "dark"):
-        with opened(browser, small, color_scheme=scheme) as page:
+        with open_page(browser, small, color_scheme=scheme) as page:
             colours[scheme] = page.evaluate(
                 """() => [getComputedStyle(document.body).backgroundColor,
                     vadpipe.page.chart.colours.curve, vadpipe.page.chart.colours.paper]"""
@@ -239,8 +240,8 @@ def test_dark_and_light(browser, small):  # noqa: F811
     }
 
 
-def test_paper_is_white_and_without_controls(browser, small):  # noqa: F811
-    with opened(browser, small, color_scheme="dark") as page:
+def test_paper_is_white_and_without_controls(browser, small):
+    with open_page(browser, small, color_scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

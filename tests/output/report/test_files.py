@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from browsing import peaks_curve
-from conftest import write_video
 
+from support.curves import explanation_of, peaks_curve
+from support.videos import write_video
 from vadpipe.curves.curve import Curve
-from vadpipe.curves.explanation import Explanation, SnippetScore
+from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import InputError, OutputError
 from vadpipe.output.report import IndexEntry, write_index, write_report
 from vadpipe.output.report import page as page_module
@@ -75,13 +75,6 @@ def curve():
 def report(tmp_path, curve, video, **options) -> Page:
     write_report(curve, tmp_path / "r.html", video=video, **options)
     return Page((tmp_path / "r.html").read_text())
-
-
-def explanation_of(event) -> Explanation:
-    heat = np.zeros((4, 4), np.float32)
-    heat[0, 3] = 0.25
-    snippet = SnippetScore(8, 24, 0.32, 0.96, 0.875)
-    return Explanation(event, (snippet,), heat, (0.1, 0.0, 0.9, 1.0), np.zeros((90, 120, 3), np.uint8), 0.6)
 
 
 def digests(texts):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from browsing import browser, opened, until  # noqa: F401
 
+from support.browser import open_page, until
 from vadpipe.output.report import IndexEntry, write_index
 from vadpipe.output.report.stills import jpeg
 
@@ -30,9 +30,9 @@ def index(tmp_path):
     return tmp_path / "index.html"
 
 
-def test_order(browser, index):  # noqa: F811
+def test_order(browser, index):
     by_peak = ["yard/cam 9.mp4", HOSTILE, "yard/cam 10.mp4", "Ünder.mp4"]
-    with opened(browser, index) as page:
+    with open_page(browser, index) as page:
         assert names(page) == by_peak
         assert page.locator("th.peak").get_attribute("aria-sort") == "descending"
         page.get_by_role("button", name="Events").click()
@@ -50,8 +50,8 @@ def test_order(browser, index):  # noqa: F811
         assert page.locator("[aria-sort]").count() == 1
 
 
-def test_search(browser, index):  # noqa: F811
-    with opened(browser, index) as page:
+def test_search(browser, index):
+    with open_page(browser, index) as page:
         search = page.get_by_label("Search by name")
         search.fill("CAM yard")
         assert names(page) == ["yard/cam 9.mp4", "yard/cam 10.mp4"]
@@ -66,7 +66,7 @@ def test_search(browser, index):  # noqa: F811
         assert len(names(page)) == 4
 
 
-def test_links_lead_to_the_reports(browser, index):  # noqa: F811
+def test_links_lead_to_the_reports(browser, index):
     context = browser.new_context()
     page = context.new_page()
     page.goto(index.as_uri())
@@ -76,8 +76,8 @@ def test_links_lead_to_the_reports(browser, index):  # noqa: F811
     context.close()
 
 
-def test_a_phone_scrolls_one_way(browser, index):  # noqa: F811
-    with opened(browser, index, viewport={"width": 360, "height": 640}, is_mobile=True) as page:
+def test_a_phone_scrolls_one_way(browser, index):
+    with open_page(browser, index, viewport={"width": 360, "height": 640}, is_mobile=True) as page:
         assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
 
 
@@ -90,10 +90,10 @@ def write_long_index(folder, n_entries, thumbnail=None):
     return write_index(entries, folder / "index.html")
 
 
-def test_ten_thousand_rows(browser, tmp_path):  # noqa: F811
+def test_ten_thousand_rows(browser, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (36, 64, 3), dtype=np.uint8)
     write_long_index(tmp_path, 10_000, jpeg(noise))
-    with opened(browser, tmp_path / "index.html") as page:
+    with open_page(browser, tmp_path / "index.html") as page:
         assert page.locator("tbody tr").count() == 100
         for n_rows in (200, 300, 400):  # rows come as the list is read
             # Not by the wheel: what it turns before the new rows are laid out ends where the old ones did.
@@ -106,15 +106,15 @@ def test_ten_thousand_rows(browser, tmp_path):  # noqa: F811
         assert page.locator("bdi").first.text_content() == "camera 9999.mp4"
 
 
-def test_rows_come_until_a_high_screen_is_full(browser, tmp_path):  # noqa: F811
+def test_rows_come_until_a_high_screen_is_full(browser, tmp_path):
     write_long_index(tmp_path, 1000)
-    with opened(browser, tmp_path / "index.html", viewport={"width": 700, "height": 20_000}) as page:
+    with open_page(browser, tmp_path / "index.html", viewport={"width": 700, "height": 20_000}) as page:
         until(page, "document.querySelectorAll('tbody tr').length >= 300")
         page.get_by_label("Search by name").fill("camera")
         until(page, "document.querySelectorAll('tbody tr').length >= 300")
 
 
-def test_rows_come_when_a_busy_browser_tells_late_that_the_end_left_and_came_back(browser, tmp_path):  # noqa: F811
+def test_rows_come_when_a_busy_browser_tells_late_that_the_end_left_and_came_back(browser, tmp_path):
     write_long_index(tmp_path, 250)
     context = browser.new_context()
     context.add_init_script(
@@ -137,8 +137,8 @@ def test_rows_come_when_a_busy_browser_tells_late_that_the_end_left_and_came_bac
     context.close()
 
 
-def test_an_empty_list(browser, tmp_path):  # noqa: F811
+def test_an_empty_list(browser, tmp_path):
     write_index([], tmp_path / "index.html")
-    with opened(browser, tmp_path / "index.html") as page:
+    with open_page(browser, tmp_path / "index.html") as page:
         page.get_by_label("Search by name").fill("a")
         assert page.locator("tbody tr").count() == 0

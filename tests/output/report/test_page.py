@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from browsing import browser, opened, peaks_curve, place, settle, until, wait_for_video  # noqa: F401
-from conftest import N_BITS, write_video
-from made_curves import placed
-from waiting import wait_until
 
+from support.browser import open_page, place, settle, until, wait_for_video
+from support.curves import peaks_curve, with_places
+from support.videos import N_BITS, write_video
+from support.waiting import wait_until
 from vadpipe.curves.curve import Curve
 from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.features.views import Place
@@ -35,13 +35,13 @@ def curve_of(video, **options) -> Curve:
 
 
 @pytest.fixture
-def page_of(browser, tmp_path):  # noqa: F811
+def page_of(browser, tmp_path):
     """Return what writes a report of a video and opens it."""
 
     def open_page(video, curve=None, *, embed=False, context=None, **options):
         path = tmp_path / "reports" / "r.html"
         write_report(curve or curve_of(video), path, video=video, embed=embed, **options)
-        return opened(browser, path, video=None if embed else video, **(context or {}))
+        return open_page(browser, path, video=None if embed else video, **(context or {}))
 
     return open_page
 
@@ -290,7 +290,7 @@ PLACES = {
 @pytest.mark.parametrize(("size", "places"), PLACES.values(), ids=PLACES)
 def test_each_event_says_where_it_is_in_words_and_on_its_still(page_of, tmp_path, size, places):
     video = write_video(tmp_path / "clip.mp4", 120, size=size)
-    curve = placed(curve_of(video), places, [50])
+    curve = with_places(curve_of(video), places, [50])
     with page_of(video, curve) as page:
         assert page.locator(".place").all_inner_texts() == [place.name for place in places]
         assert page.evaluate("document.querySelector('.thumb img').decode().then(() => true)")
@@ -312,7 +312,7 @@ def test_each_event_says_where_it_is_in_words_and_on_its_still(page_of, tmp_path
 
 def test_the_page_knows_the_place_of_every_frame(page_of, clip):
     places = (Place("left"), Place("right"), Place("whole"))
-    curve = placed(curve_of(clip), places, np.random.default_rng(3).integers(0, 120, 30))
+    curve = with_places(curve_of(clip), places, np.random.default_rng(3).integers(0, 120, 30))
     with page_of(clip, curve) as page:
         found = page.evaluate("[...Array(120).keys()].map((frame) => vadpipe.page.frames.placeAt(frame))")
         assert [place["name"] for place in found] == [curve.place_at(frame).name for frame in range(120)]
@@ -330,7 +330,7 @@ def test_without_places_rows_and_stills_are_as_ever(page_of, clip):
 
 
 def test_explanations_show_the_heat_and_lead_to_their_snippets(page_of, clip):
-    from test_report_files import explanation_of
+    from support.curves import explanation_of
 
     curve = curve_of(clip)
     with page_of(clip, curve, explanations=[explanation_of(curve.events[1])]) as page:
@@ -375,7 +375,7 @@ def test_without_a_video_that_plays_everything_else_works(page_of, tmp_path, cli
         assert page.evaluate("vadpipe.page.player.timeS") == pytest.approx(2.0, abs=0.02)
 
 
-def test_one_file_alone_plays_when_it_is_moved(browser, tmp_path, clip):  # noqa: F811
+def test_one_file_alone_plays_when_it_is_moved(browser, tmp_path, clip):
     video = tmp_path / "from" / "clip.mp4"
     video.parent.mkdir()
     shutil.copy(clip, video)
@@ -383,7 +383,7 @@ def test_one_file_alone_plays_when_it_is_moved(browser, tmp_path, clip):  # noqa
     (tmp_path / "to").mkdir()
     (tmp_path / "from" / "r.html").rename(tmp_path / "to" / "r.html")
     video.unlink()
-    with opened(browser, tmp_path / "to" / "r.html") as page:
+    with open_page(browser, tmp_path / "to" / "r.html") as page:
         wait_for_video(page)
         page.keyboard.press("Space")
         until(page, "vadpipe.page.player.timeS > 0.3")

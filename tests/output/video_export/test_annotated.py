@@ -9,25 +9,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import counter_frame, read_counter, write_video
-from film_making import (
-    beeps_in,
-    borders,
-    counters,
-    curve_of,
-    cut_without_reencoding,
-    heard,
-    is_vermillion,
-    length_s,
-    shown,
-    sound_packets,
-    times_of,
-    turn,
-    write_film,
-)  # fmt: skip
-from made_curves import placed
 from PIL import Image, ImageDraw, ImageFont
 
+from support.curves import with_places
+from support.exported_videos import borders, counters, curve_of, is_vermillion, length_s, shown, times_of
+from support.video_edits import turn
+from support.videos import counter_frame, read_counter, write_video
+from support.videos_with_sound import beeps_in, heard, hide_beginning, sound_packets, write_video_with_sound
 from vadpipe.errors import InputError, UsageError
 from vadpipe.features.views import Place
 from vadpipe.output.video_export.annotated import annotate
@@ -76,8 +64,10 @@ def test_an_mp4_begins_with_its_index(tmp_path):
 
 
 def test_what_an_edit_list_hides_is_not_shown(tmp_path):
-    whole = write_film(tmp_path / "whole.mp4", 60, sound="aac", beeps=[1.6], options={"g": "250", "bf": "3"})
-    video, path = cut_without_reencoding(whole, tmp_path / "cut.mp4", 0.8), tmp_path / "b.mp4"
+    whole = write_video_with_sound(
+        tmp_path / "whole.mp4", 60, sound="aac", beeps=[1.6], options={"g": "250", "bf": "3"}
+    )
+    video, path = hide_beginning(whole, tmp_path / "cut.mp4", 0.8), tmp_path / "b.mp4"
     curve = curve_of(video)
     annotate(curve, video, path)
     times_s, pictures = shown(path)
@@ -255,7 +245,7 @@ def test_the_border_is_round_the_place_of_an_event(tmp_path):
     video, path = write_video(tmp_path / "a.mp4", 60), tmp_path / "b.mp4"
     curve = curve_of(video, events=[(5, 15), (50, 58)])  # left, and a place whose box nobody knows
     places = (Place("left", (0.0, 0.0, 0.75, 1.0)), Place("centre"))
-    annotate(placed(curve, places, [20]), video, path)
+    annotate(with_places(curve, places, [20]), video, path)
     pictures = shown(path)[1]
     assert borders([pictures[number] for number in (0, 20, 54)]) == [False, False, True]
     part = is_vermillion(pictures[10][:120])
@@ -298,7 +288,9 @@ SOUNDS = {
 @pytest.mark.parametrize(("source", "codec", "target", "copied"), SOUNDS.values(), ids=SOUNDS)
 def test_sound_stays_where_it_was(tmp_path, source, codec, target, copied):
     video, path = tmp_path / source, tmp_path / target
-    write_film(video, 50, sound=codec, beeps=[0.5, 1.4], codec="mpeg4" if source == "a.avi" else "libx264")
+    write_video_with_sound(
+        video, 50, sound=codec, beeps=[0.5, 1.4], codec="mpeg4" if source == "a.avi" else "libx264"
+    )
     curve = curve_of(video)
     annotate(curve, video, path)
     times_s, pictures = shown(path)
@@ -317,7 +309,7 @@ def test_sound_stays_where_it_was(tmp_path, source, codec, target, copied):
 @pytest.mark.parametrize(("target", "copied"), [("b.mp4", False), ("b.mkv", True)])
 def test_mp3_of_a_rate_that_mp4_does_not_know(tmp_path, target, copied):
     video, path = tmp_path / "a.avi", tmp_path / target
-    write_film(video, 50, sound="libmp3lame", sound_rate=8000, beeps=[0.5], codec="mpeg4")
+    write_video_with_sound(video, 50, sound="libmp3lame", sound_rate=8000, beeps=[0.5], codec="mpeg4")
     annotate(curve_of(video), video, path)
     with av.open(path) as container:
         assert (container.streams.audio[0].codec_context.name == "aac") == (not copied)
@@ -326,7 +318,7 @@ def test_mp3_of_a_rate_that_mp4_does_not_know(tmp_path, target, copied):
 
 def test_the_encoder_delay_does_not_move_the_pictures_of_matroska(tmp_path):
     video, path = tmp_path / "a.mp4", tmp_path / "b.mkv"
-    write_film(video, 50, sound="aac", beeps=[0.5, 1.4])
+    write_video_with_sound(video, 50, sound="aac", beeps=[0.5, 1.4])
     curve = curve_of(video)
     annotate(curve, video, path)
     np.testing.assert_allclose(shown(path)[0], curve.times_s, atol=1e-3)
@@ -338,7 +330,7 @@ def test_the_encoder_delay_does_not_move_the_pictures_of_matroska(tmp_path):
 @pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])
 def test_sound_that_begins_late_and_goes_on_after_the_pictures(tmp_path, sound):
     video, path = tmp_path / "a.mkv", tmp_path / "b.mp4"
-    write_film(video, 50, sound=sound, beeps=[1.0, 2.5], sound_from_s=0.7, sound_until_s=3.0)
+    write_video_with_sound(video, 50, sound=sound, beeps=[1.0, 2.5], sound_from_s=0.7, sound_until_s=3.0)
     annotate(curve_of(video), video, path)
     assert len(shown(path)[0]) == 50
     assert beeps_in(path) == pytest.approx([1.0, 2.5], abs=3e-3)
@@ -346,7 +338,7 @@ def test_sound_that_begins_late_and_goes_on_after_the_pictures(tmp_path, sound):
 
 def test_pictures_that_begin_after_the_sound(tmp_path):
     video, path = tmp_path / "a.mkv", tmp_path / "b.mp4"
-    write_film(video, 40, times=[600 + 40 * i for i in range(40)], sound="aac", beeps=[0.3, 1.0])
+    write_video_with_sound(video, 40, times=[600 + 40 * i for i in range(40)], sound="aac", beeps=[0.3, 1.0])
     curve = curve_of(video)
     assert curve.times_s[0] == pytest.approx(0.6, abs=0.03)
     annotate(curve, video, path)
@@ -357,7 +349,7 @@ def test_pictures_that_begin_after_the_sound(tmp_path):
 @pytest.mark.parametrize("gap_s", [0.5, 1.3])
 def test_a_gap_in_sound_that_is_encoded_again_is_silence(tmp_path, gap_s):
     whole, video, path = tmp_path / "whole.mkv", tmp_path / "a.mkv", tmp_path / "b.mp4"
-    write_film(whole, 75, sound="pcm_s16le", beeps=[0.5, 2.5])
+    write_video_with_sound(whole, 75, sound="pcm_s16le", beeps=[0.5, 2.5])
     with av.open(whole) as reader, av.open(video, "w") as writer:
         streams = {s.index: writer.add_stream_from_template(s, opaque=True) for s in reader.streams}
         for packet in reader.demux():

@@ -6,20 +6,11 @@ Results are read by PyAV's plain decoding loop; frames carry their numbers.
 import av
 import numpy as np
 import pytest
-from conftest import read_counter, write_video
-from film_making import (
-    beeps_in,
-    counters,
-    curve_of,
-    cut_without_reencoding,
-    files_in,
-    heard,
-    length_s,
-    shown,
-    turn,
-    write_film,
-)  # fmt: skip
 
+from support.exported_videos import counters, curve_of, files_in, length_s, shown
+from support.video_edits import turn
+from support.videos import read_counter, write_video
+from support.videos_with_sound import beeps_in, heard, hide_beginning, write_video_with_sound
 from vadpipe.errors import UsageError
 from vadpipe.output.video_export.clips import cut_clips
 
@@ -78,7 +69,9 @@ SOUNDS = {
 @pytest.mark.parametrize(("name", "sound", "n"), SOUNDS.values(), ids=SOUNDS)
 def test_sound_is_cut_with_the_pictures(tmp_path, name, sound, n):
     video = tmp_path / name
-    write_film(video, 200, sound=sound, beeps=[1.0, 3.2, 5.5, 7.0], options={"g": "25", "bf": "2"})
+    write_video_with_sound(
+        video, 200, sound=sound, beeps=[1.0, 3.2, 5.5, 7.0], options={"g": "25", "bf": "2"}
+    )
     (path,) = cut_clips(curve_of(video, events=[(75, 100)]), video, tmp_path, "e", pad_s=1.0)
     times_s, pictures = shown(path)
     numbers = counters(pictures)
@@ -100,7 +93,9 @@ def test_sound_is_cut_with_the_pictures(tmp_path, name, sound, n):
 def test_where_nothing_can_be_copied_the_clip_is_exact(tmp_path, name, options):
     pcm = name == "a.avi"
     video = tmp_path / name
-    write_film(video, 500, sound="pcm_s16le" if pcm else "aac", beeps=[3.0, 16.2, 18.9], **options)
+    write_video_with_sound(
+        video, 500, sound="pcm_s16le" if pcm else "aac", beeps=[3.0, 16.2, 18.9], **options
+    )
     curve = curve_of(video, events=[(401, 425)])
     (path,) = cut_clips(curve, video, tmp_path / "clips", "x", pad_s=1.0)
     times_s, pictures = shown(path)
@@ -122,8 +117,10 @@ def test_an_exact_clip_begins_with_the_frame_that_stands_then(tmp_path):
 
 
 def test_what_an_edit_list_hides_is_in_no_clip(tmp_path):
-    whole = write_film(tmp_path / "whole.mp4", 100, sound="aac", beeps=[1.6], options={"g": "250", "bf": "3"})
-    video = cut_without_reencoding(whole, tmp_path / "cut.mp4", 0.8)
+    whole = write_video_with_sound(
+        tmp_path / "whole.mp4", 100, sound="aac", beeps=[1.6], options={"g": "250", "bf": "3"}
+    )
+    video = hide_beginning(whole, tmp_path / "cut.mp4", 0.8)
     (path,) = cut_clips(curve_of(video, events=[(10, 30)]), video, tmp_path / "clips", "x", pad_s=0.2)
     assert counters(shown(path)[1]) == list(range(25, 55))
     assert beeps_in(path) == pytest.approx([0.6], abs=0.025)

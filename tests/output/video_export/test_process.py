@@ -6,10 +6,12 @@ import textwrap
 import numpy as np
 import psutil
 import pytest
-from conftest import write_video
-from film_making import children_left, curve_of, files_in, write_film
-from privileges import permissions_hold
 
+from support.exported_videos import curve_of, files_in
+from support.permissions import permissions_hold
+from support.processes import children_left
+from support.videos import write_video
+from support.videos_with_sound import write_video_with_sound
 from vadpipe.errors import DecodeError, InputError, OutputError
 from vadpipe.extract.video.limits import Limits
 from vadpipe.output.video_export import process
@@ -22,7 +24,7 @@ _FAULTY = """
 import os, signal, sys, time
 from vadpipe.extract.video.wire_format import PROGRESS, Kind, send, send_json
 from vadpipe.output.video_export import child, source, strip
-from vadpipe.output.video_export.job import FilmJob
+from vadpipe.output.video_export.job import ExportJob
 
 real = source.Source.frames
 
@@ -239,7 +241,7 @@ def peak_mb(work, folder):
 def test_memory_does_not_grow_with_the_length(tmp_path):
     peaks = {}
     for n_frames in (1500, 15_000):
-        video = write_film(tmp_path / f"{n_frames}.mp4", n_frames, sound="aac", size=(320, 240))
+        video = write_video_with_sound(tmp_path / f"{n_frames}.mp4", n_frames, sound="aac", size=(320, 240))
         curve = curve_of(video, events=[(100, 400)])
         peaks[n_frames] = peak_mb(lambda v=video, c=curve: annotate(c, v, tmp_path / "b.mp4"), tmp_path)
         assert len(shown_times(tmp_path / "b.mp4")) == n_frames

@@ -7,9 +7,11 @@ import av
 import numpy as np
 import psutil
 import pytest
-from film_making import beeps_in, children_left, counters, curve_of, files_in, shown, write_film
-from media_factories import encode, joined, pictures
 
+from support.exported_videos import counters, curve_of, files_in, shown
+from support.processes import children_left
+from support.recordings import encode, joined, pictures
+from support.videos_with_sound import beeps_in, write_video_with_sound
 from vadpipe.extract.video.limits import Limits
 from vadpipe.output.report import write_report
 from vadpipe.output.report.page import MAX_EMBEDDED_BYTES
@@ -21,7 +23,7 @@ def joined_streams(tmp_path, options=None):
     """Write two streams behind each other, with a beep in each second of them."""
     options = options or {"bf": "2"}
     film = dict(sound="mp2", beeps=[0.4], options={"g": "10", **options})
-    parts = [write_film(tmp_path / f"{at}.ts", 25, **film) for at in (1, 2, 3)]
+    parts = [write_video_with_sound(tmp_path / f"{at}.ts", 25, **film) for at in (1, 2, 3)]
     return joined(tmp_path / "joined.ts", *parts)
 
 
