@@ -5,7 +5,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.waiting import LONG_S
+from support.videos import N_BITS
+from support.waiting import LONG_S, wait_until
 
 
 @contextmanager
@@ -67,3 +68,30 @@ def place(page) -> tuple[float, float, int]:
             "[vadpipe.page.player.timeS, document.querySelector('video').currentTime, vadpipe.page.player.frame]"
         )
     )
+
+
+def number_shown(page) -> int:
+    """Read the counter of the frame that the video shows; only an embedded one may be read."""
+    row = page.evaluate(
+        """() => {
+            const video = document.querySelector("video");
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+            const context = canvas.getContext("2d");
+            context.drawImage(video, 0, 0);
+            return [...context.getImageData(0, canvas.height / 4, canvas.width, 1).data];
+        }"""
+    )
+    tile = 160 // N_BITS
+    return sum(1 << bit for bit in range(N_BITS) if row[4 * int((bit + 0.5) * tile)] > 128)
+
+
+def assert_at(page, number: int) -> None:
+    """The page names a frame at once; the video shows it when the browser comes to draw it."""
+    assert place(page)[2] == number
+    wait_until(lambda: number_shown(page) == number, f"frame {number} is shown")
+
+
+def x_of(page, time_s: float) -> float:
+    """Return where on the curve's canvas a time lies."""
+    return page.evaluate("(timeS) => vadpipe.page.chart.xOf(timeS) / vadpipe.page.chart.ratio", time_s)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import DEFAULT_RULE, EventRule
 from vadpipe.curves.explanation import Explanation, SnippetScore
+from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.features.views import Place
 
 RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0)
@@ -104,3 +105,8 @@ def slow_spread(scores, spans, n_frames):
         ]
         curve.append(sum(heard) / len(heard) if heard else math.nan)
     return curve
+
+
+def peaks_curve_of(video, **options) -> Curve:
+    timeline = read_timeline(video)
+    return peaks_curve(timeline.times_s, timeline.end_s, **options)

@@ -2,19 +2,14 @@
 
 import errno
 import functools
-import hashlib
-import io
 import logging
 import os
-import pickle
 import signal
 import subprocess
 import sys
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import vadpipe
 import vadpipe.files.atomic
@@ -29,6 +24,8 @@ from vadpipe.training.fit import STATE_NAME, fit
 from vadpipe.training.resume import Resume
 
 QUICK = SMALL.model_copy(update={"steps": 14, "checks": 7, "queue_batches": 4, "folds": 2, "segments": 4})
+
+
 FILES = ("head.safetensors", "last.safetensors", "metrics.json", "settings.json")
 
 
@@ -71,9 +68,6 @@ def raise_at(steps):
             raise StopError
 
     return on_check
-
-
-# ---- interrupted trainings -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps", [(2,), (8,), (14,), (2, 4, 4, 10)], ids=str)
@@ -195,9 +189,6 @@ def test_where_no_step_is_picked_it_goes_on_too(at_every_check, tmp_path):
     assert again.history == train_with_cross_validation(bags, QUICK).history
 
 
-# ---- what is done and not yet kept elsewhere -----------------------------------------------------
-
-
 @pytest.fixture
 def steps_done(monkeypatch):
     """What grows by one with every training step."""
@@ -277,9 +268,6 @@ def test_a_training_that_was_finished_and_kept_begins_anew(features, uninterrupt
         assert contents(tmp_path / "head") == uninterrupted
 
 
-# ---- states that are not used --------------------------------------------------------------------
-
-
 @pytest.fixture
 def left(features, at_every_check, tmp_path):
     """The folder of an interrupted training."""
@@ -339,85 +327,3 @@ def test_a_state_of_other_bags_is_not_used(at_every_check, tmp_path):
         other, QUICK, on_check=lambda check: seen.append(check.step), state=tmp_path / "state"
     )
     assert seen[0] == 2
-
-
-def test_a_state_that_cannot_be_read_starts_anew(tmp_path, caplog):
-    (tmp_path / "state").mkdir()
-    assert Resume(tmp_path / "state", "key").get("part") is None
-    assert "state: cannot be read, the training starts anew (Is a directory)" in caplog.text
-
-
-# ---- the file ------------------------------------------------------------------------------------
-
-
-def test_it_gives_back_what_was_put(tmp_path):
-    part = {"tensor": torch.arange(3.0), "list": [1, (2, None, "text")], "number": 0.1}
-    Resume(tmp_path / "state", "key").put("part", part, now=True)
-    again = Resume(tmp_path / "state", "key")
-    found = again.get("part")
-    assert torch.equal(found["tensor"], part["tensor"])
-    assert (found["list"], found["number"]) == (part["list"], part["number"])
-    assert again.get("other") is None
-    again.drop("part")
-    again.drop("never there")
-    again.put("other", 1, now=True)
-    third = Resume(tmp_path / "state", "key")
-    assert (third.get("part"), third.get("other")) == (None, 1)
-
-
-def test_it_is_written_when_it_is_time(tmp_path, monkeypatch):
-    now_s = 100.0
-    monkeypatch.setattr("vadpipe.training.resume.time.monotonic", lambda: now_s)
-    resume = Resume(tmp_path / "state", "key", every_s=20)
-    written = []
-    for step, now_s in enumerate((100, 119, 120, 121, 139, 141, 190)):  # noqa: B007
-        resume.put("step", step)
-        written.append(Resume(tmp_path / "state", "key").get("step"))
-    assert written == [None, None, 2, 2, 2, 5, 6]
-
-
-def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    resume = Resume(None, "key", every_s=0)
-    resume.put("part", 1, now=True)
-    assert resume.get("part") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_is_gone_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="state: cannot be written"):
-        Resume(tmp_path / "file" / "state", "key", every_s=0).put("part", 1)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    path = tmp_path_factory.mktemp("written") / "state"
-    Resume(path, "key").put("part", torch.arange(20.0), now=True)
-    return path, path.read_bytes()
-
-
-@given(data=st.data())
-def test_no_damage_passes(written, data):
-    path, whole = written
-    at = data.draw(st.integers(0, len(whole) - 1))
-    flipped = whole[:at] + bytes([whole[at] ^ 1 << data.draw(st.integers(0, 7))]) + whole[at + 1 :]
-    path.write_bytes(data.draw(st.sampled_from([flipped, whole[:at], whole + whole[: at + 1]])))
-    assert Resume(path, "key").get("part") is None
-    path.write_bytes(whole)
-    assert torch.equal(Resume(path, "key").get("part"), torch.arange(20.0))
-
-
-def test_nothing_in_it_is_run(tmp_path, monkeypatch):
-    """Even where the digest fits."""
-
-    class Runs:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "ran"),)
-
-    body = io.BytesIO()
-    torch.save({"key": "k", "parts": {"part": Runs()}}, body)
-    (tmp_path / "state").write_bytes(hashlib.sha256(body.getvalue()).digest() + body.getvalue())
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
-        Resume(tmp_path / "state", "key")
-    assert not (tmp_path / "ran").exists()
