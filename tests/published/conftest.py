@@ -15,7 +15,7 @@ def containers():
 
 
 @pytest.fixture
-def made(tmp_path, monkeypatch):
+def write_hdf5(tmp_path, monkeypatch):
     """Return what makes a file whose array ``a`` is made by the given function."""
     monkeypatch.chdir(tmp_path)
 

@@ -13,9 +13,9 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f4", "<f8", "<i2", "u1", ">i8"])
-def test_numbers_of_every_type_are_read_as_they_are(made, containers, libver, dtype):
+def test_numbers_of_every_type_are_read_as_they_are(write_hdf5, containers, libver, dtype):
     wanted = RNG.integers(0, 100, (7, 5)).astype(dtype)
-    path = made(lambda file: file.create_dataset("a", data=wanted), libver=libver)
+    path = write_hdf5(lambda file: file.create_dataset("a", data=wanted), libver=libver)
     array = containers.read(path, ("a",))
     assert array.dtype == wanted.dtype
     np.testing.assert_array_equal(array, wanted)
@@ -31,19 +31,19 @@ def test_numbers_of_every_type_are_read_as_they_are(made, containers, libver, dt
         {"chunks": (100, 100), "maxshape": (None, None), "compression": "gzip"},
     ],
 )
-def test_chunks_and_filters(made, containers, options):
+def test_chunks_and_filters(write_hdf5, containers, options):
     wanted = RNG.normal(size=(7, 5)).astype(np.float32)
-    path = made(lambda file: file.create_dataset("a", data=wanted, **options))
+    path = write_hdf5(lambda file: file.create_dataset("a", data=wanted, **options))
     np.testing.assert_array_equal(containers.read(path, ("a",)), wanted)
 
 
-def test_an_array_that_comes_in_pieces(made, containers):
+def test_an_array_that_comes_in_pieces(write_hdf5, containers):
     wanted = np.arange(2**23 + 2**12, dtype=np.float64).reshape(-1, 4)  # one piece is of 64 MiB
-    path = made(lambda file: file.create_dataset("a", data=wanted))
+    path = write_hdf5(lambda file: file.create_dataset("a", data=wanted))
     np.testing.assert_array_equal(containers.read(path, ("a",)), wanted)
 
 
-def test_what_a_file_holds(made, containers):
+def test_what_a_file_holds(write_hdf5, containers):
     def fill(file):
         file["b/é/features"] = file["a"] = np.ones((2, 3))
         file["b/again"] = file["a"]
@@ -51,16 +51,16 @@ def test_what_a_file_holds(made, containers):
         file["type"] = np.dtype("f4")
         file["empty/group"] = file.create_group("c")
 
-    listing = containers.listing(made(fill))
+    listing = containers.listing(write_hdf5(fill))
     assert (listing.arrays, listing.left_out) == ([("a",), ("b", "again"), ("b", "é", "features")], [])
 
 
-def test_names_that_are_no_utf8_are_read_all_the_same(made, containers):
+def test_names_that_are_no_utf8_are_read_all_the_same(write_hdf5, containers):
     def fill(file):
         space = h5py.h5s.create_simple((4,))
         h5py.Dataset(h5py.h5d.create(file.id, b"a\xff", h5py.h5t.IEEE_F64LE, space))[:] = 1
 
-    path = made(fill)
+    path = write_hdf5(fill)
     assert containers.listing(path).arrays == [("a\udcff",)]
     np.testing.assert_array_equal(containers.read(path, ("a\udcff",)), np.ones(4))
 
@@ -72,14 +72,14 @@ def deep(file):
     group["a"] = np.ones((2, 3))
 
 
-def test_groups_in_groups_without_end(made, containers):
-    listing = containers.listing(made(deep))
+def test_groups_in_groups_without_end(write_hdf5, containers):
+    listing = containers.listing(write_hdf5(deep))
     assert listing.arrays == []
     assert [reason for _, reason, _ in listing.left_out] == ["lies below more than 32 groups"]
 
 
-def test_broken_files(made, containers, tmp_path):
-    path = made(lambda file: file.create_dataset("a", data=np.ones((50, 50)), compression="gzip"))
+def test_broken_files(write_hdf5, containers, tmp_path):
+    path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((50, 50)), compression="gzip"))
     whole = path.read_bytes()
     for n_bytes in (8, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:n_bytes])
@@ -95,9 +95,9 @@ def test_broken_files(made, containers, tmp_path):
         containers.read(path, ("a",))
 
 
-def test_a_file_that_changes_is_opened_anew(made, containers):
+def test_a_file_that_changes_is_opened_anew(write_hdf5, containers):
     for number in range(3):
-        path = made(lambda file, number=number: file.create_dataset("a", data=np.full((2, 3), number)))
+        path = write_hdf5(lambda file, number=number: file.create_dataset("a", data=np.full((2, 3), number)))
         path = path.rename("renamed.h5")
         os.utime(path, ns=(0, 0))
         np.testing.assert_array_equal(containers.read(path, ("a",)), np.full((2, 3), number))

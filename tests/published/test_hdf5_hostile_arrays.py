@@ -79,16 +79,16 @@ def bomb(file):
         (foreign_filter, "is packed by the filter number 32001, which is not at hand\nUnpack it with 'h5re"),
     ],
 )
-def test_hostile_arrays(made, containers, fill, message):
-    path = made(fill)
+def test_hostile_arrays(write_hdf5, containers, fill, message):
+    path = write_hdf5(fill)
     with pytest.raises(FeatureError, match=rf"set\.h5/a: .*{message}") as caught:
         containers.read(path, ("a",))
     assert caught.value.next_step
     assert len(str(caught.value).splitlines()) <= 3
 
 
-def test_a_chunk_that_unpacks_to_more_than_its_reader_may_have(made, monkeypatch):
+def test_a_chunk_that_unpacks_to_more_than_its_reader_may_have(write_hdf5, monkeypatch):
     monkeypatch.setattr(hdf5_process, "MEMORY_BYTES", 2**30)
-    path = made(bomb)
+    path = write_hdf5(bomb)
     with Containers() as containers, pytest.raises(FeatureError, match=r"set\.h5/a: (is damaged|needs more)"):
         containers.read(path, ("a",))

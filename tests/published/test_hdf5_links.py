@@ -54,8 +54,8 @@ def canary(tmp_path):
         (external, "keeps its numbers in another file, which is never opened"),
     ],
 )
-def test_numbers_in_other_files_are_never_read(made, canary, containers, fill, message):
-    path = made(fill)
+def test_numbers_in_other_files_are_never_read(write_hdf5, canary, containers, fill, message):
+    path = write_hdf5(fill)
     with watched_file(canary) as opened:
         assert containers.listing(path).arrays == [("a",)]
         with pytest.raises(FeatureError, match=rf"set\.h5/a: {message}\nSave it again"):
@@ -66,8 +66,8 @@ def test_numbers_in_other_files_are_never_read(made, canary, containers, fill, m
         assert opened()  # the canary is alive
 
 
-def test_links_are_never_followed(made, canary, containers):
-    path = made(links)
+def test_links_are_never_followed(write_hdf5, canary, containers):
+    path = write_hdf5(links)
     with watched_file(canary) as opened:
         listing = containers.listing(path)
         assert listing.arrays == [("a",), ("inner", "a")]
@@ -91,13 +91,13 @@ def test_links_are_never_followed(made, canary, containers):
         assert opened()
 
 
-def test_a_name_that_is_a_path_is_not_followed(made, canary, containers):
+def test_a_name_that_is_a_path_is_not_followed(write_hdf5, canary, containers):
     def fill(file):
         file["away"] = h5py.ExternalLink("canary.h5", "/")
         file["away+a"] = file["inner+a"] = file["+a+a+"] = np.ones((2, 3))
         file["inner"] = h5py.SoftLink("/away")
 
-    path = made(fill, libver="earliest")
+    path = write_hdf5(fill, libver="earliest")
     path.write_bytes(path.read_bytes().replace(b"+a", b"/a"))
     with watched_file(canary) as opened:
         listing = containers.listing(path)
@@ -113,8 +113,8 @@ def test_a_name_that_is_a_path_is_not_followed(made, canary, containers):
         assert opened()
 
 
-def test_what_is_no_array_of_the_file(made, containers):
-    path = made(links)
+def test_what_is_no_array_of_the_file(write_hdf5, containers):
+    path = write_hdf5(links)
     with pytest.raises(FeatureError, match=r"set\.h5/inner: is no array"):
         containers.read(path, ("inner",))
     with pytest.raises(FeatureError, match=r"set\.h5/gone: is damaged: .*doesn't exist"):

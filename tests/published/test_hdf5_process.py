@@ -71,10 +71,10 @@ def test_a_process_that_cannot_be_started(monkeypatch):
         Hdf5Process().listing(Path("set.h5"), 0)
 
 
-def test_the_next_file_is_read_by_another_process(made, monkeypatch, tmp_path):
+def test_the_next_file_is_read_by_another_process(write_hdf5, monkeypatch, tmp_path):
     program = hdf5_process.PROGRAM
     reader = process(tmp_path, monkeypatch, "os.abort()")
-    path = made(lambda file: file.create_dataset("a", data=np.ones((2, 3)))).absolute()
+    path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((2, 3)))).absolute()
     with pytest.raises(FeatureError, match="crashed"):
         reader.listing(path, 0)
     monkeypatch.setattr(hdf5_process, "PROGRAM", program)
@@ -82,8 +82,8 @@ def test_the_next_file_is_read_by_another_process(made, monkeypatch, tmp_path):
     reader.close()
 
 
-def test_without_h5py_the_next_step_says_what_to_install(made, monkeypatch, tmp_path):
-    path = made(lambda file: file.create_dataset("a", data=np.ones((2, 3))))
+def test_without_h5py_the_next_step_says_what_to_install(write_hdf5, monkeypatch, tmp_path):
+    path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((2, 3))))
     (tmp_path / "lib/h5py").mkdir(parents=True)
     (tmp_path / "lib/h5py/__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'h5py'\")")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))

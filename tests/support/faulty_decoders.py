@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 from vadpipe.extract.video import process
-from vadpipe.extract.video import sandboxed_process as watched
+from vadpipe.extract.video import sandboxed_process
 
 _DECODER = """
 import ctypes, itertools, os, signal, sys, time
@@ -90,9 +90,9 @@ def taking_turns(monkeypatch, tmp_path, each_s):
             return self.real.poll()
 
     with monkeypatch.context() as patch:
-        patch.setattr(watched, "time", SimpleNamespace(monotonic=lambda: now_s, sleep=time.sleep))
+        patch.setattr(sandboxed_process, "time", SimpleNamespace(monotonic=lambda: now_s, sleep=time.sleep))
         names = {"POLLIN": select.POLLIN, "POLLHUP": select.POLLHUP}
-        patch.setattr(watched, "select", SimpleNamespace(poll=Poll, **names))
+        patch.setattr(sandboxed_process, "select", SimpleNamespace(poll=Poll, **names))
         try:
             yield str(turns)
         finally:

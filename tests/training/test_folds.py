@@ -42,8 +42,8 @@ def test_two_groups_of_each_label_alone_are_always_enough(pairs, seed):
 
 def test_another_seed_deals_otherwise():
     bags = bags_of([(i % 2, i) for i in range(24)])
-    dealt = {tuple(map(tuple, make_folds(bags, 4, seed))) for seed in range(5)}
-    assert len(dealt) == 5
+    splits = {tuple(map(tuple, make_folds(bags, 4, seed))) for seed in range(5)}
+    assert len(splits) == 5
 
 
 def test_labels_go_round_evenly():

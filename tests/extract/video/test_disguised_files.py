@@ -10,7 +10,7 @@ from support.decoding import BACKENDS, counters, decode
 from support.file_access import listening, watched_file
 from support.videos import write_video
 from vadpipe.errors import InputError
-from vadpipe.extract.video import container as door
+from vadpipe.extract.video import container
 from vadpipe.extract.video.timeline_reader import read_timeline
 
 MPD = """<?xml version="1.0"?>
@@ -102,8 +102,8 @@ def test_behind_the_door_is_another_one(tmp_path, secret, kind, monkeypatch):
         path = tmp_path / "clip.mp4"
         path.write_text(disguises(secret, port)[kind])
         touched()
-        for family in sorted({*door.FAMILIES} - {"images"}):  # each demuxer by itself makes nothing of it
-            monkeypatch.setattr(door, "_family", lambda head, family=family: family)
+        for family in sorted({*container.FAMILIES} - {"images"}):  # each demuxer by itself makes nothing of it
+            monkeypatch.setattr(container, "_family", lambda head, family=family: family)
             with pytest.raises(InputError, match=r"clip\.mp4: (cannot be opened|holds no)"):
                 read_timeline(path)
         assert not touched()
@@ -152,7 +152,7 @@ def test_a_box_of_text_is_no_beginning_of_a_video(tmp_path, kind):
     path = tmp_path / "clip.mp4"
     path.write_bytes(in_a_box(kind, MPD.encode(), 0x01010101))
     with pytest.raises(InputError, match="is not a video"):
-        door.sniff(path)
+        container.sniff(path)
 
 
 def behind(front, video):

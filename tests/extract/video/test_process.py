@@ -9,7 +9,7 @@ from support.faulty_decoders import faulty_talker, taking_turns
 from support.processes import left_of
 from support.videos import write_video
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.video import sandboxed_process as watched
+from vadpipe.extract.video import sandboxed_process
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.limits import Limits
@@ -134,7 +134,7 @@ def test_what_makes_sense_is_taken(tmp_path, listen, monkeypatch):
 
 
 def test_signs_of_life_are_believed_for_a_while_only(tmp_path, listen, monkeypatch):
-    monkeypatch.setattr(watched, "_PATIENCE", 2)
+    monkeypatch.setattr(sandboxed_process, "_PATIENCE", 2)
     with taking_turns(monkeypatch, tmp_path, each_s=25.0) as turns:
         body = f"turns = os.open({turns!r}, os.O_RDONLY)\nopening()\nwhile os.read(turns, 1): send(1, Kind.ALIVE)"
         faulty_talker(monkeypatch, tmp_path, body)

@@ -20,7 +20,7 @@ from support.waiting import wait_until
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video import process
-from vadpipe.extract.video import sandboxed_process as watched
+from vadpipe.extract.video import sandboxed_process
 from vadpipe.extract.video.decoders import choose_decoders
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
@@ -81,7 +81,7 @@ def fail(tmp_path, video, monkeypatch):
 @pytest.mark.parametrize(("body", "reason"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_costs_its_file_and_nothing_is_left(fail, monkeypatch, body, reason):
     if reason == "sent no more and was ended":
-        monkeypatch.setattr(watched, "_DEATH_S", 0.5)
+        monkeypatch.setattr(sandboxed_process, "_DEATH_S", 0.5)
     fail(body, reason)
 
 
@@ -136,7 +136,7 @@ def test_what_a_library_prints_does_not_mix_with_frames(tmp_path, video, monkeyp
 def test_a_reader_that_is_slow_is_no_stall(video, monkeypatch):
     asleep_s = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + asleep_s, sleep=time.sleep)
-    monkeypatch.setattr(watched, "time", clock)
+    monkeypatch.setattr(sandboxed_process, "time", clock)
     with Decoding(video, DecodeJob(Size(120, square=False))) as decoding:
         n_frames = 0
         for _ in decoding.frames():
@@ -194,7 +194,7 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         print(decoding._process.pid, flush=True)
         time.sleep(1000)
     """)
-    root = str(Path(watched.vadpipe.__file__).parent.parent)
+    root = str(Path(sandboxed_process.vadpipe.__file__).parent.parent)
     parent = subprocess.Popen(
         [sys.executable, "-c", parent_program],
         stdout=subprocess.PIPE,
