@@ -43,7 +43,7 @@ def in_this_process(monkeypatch):
             self.task, self.bags = task, {}
 
         def do(self, job):
-            return worker._do(job, self.task, self.bags)
+            return worker.do_run(job, self.task, self.bags)
 
         def end(self):
             return 0

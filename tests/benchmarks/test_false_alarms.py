@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vadpipe
+from support.decoding import forbid_decoding
 from support.environment import ROOT
 from support.videos import write_video
 from vadpipe.curves.curve import Curve
@@ -110,6 +111,6 @@ def test_from_videos_to_the_table(collections, tmp_path, x3d_head, x3d_weights, 
     threshold = vadpipe.Scorer(x3d_head, weights=x3d_weights).threshold
     assert printed.endswith(f"threshold {threshold:.3f}\n\n{text}")
     # The second time, everything is there.
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
+    forbid_decoding(monkeypatch)
     false_alarms.main()
     assert capsys.readouterr().out == printed

@@ -146,7 +146,10 @@ def test_what_cannot_be_meant_ends_with_2(score, folder):
     for options, parts in (
         (["--hysteresis", "-1"], ["hysteresis -1.0 is out of range", "Give 0 or more."]),
         (["--pad", "-1"], ["clips cannot have -1.0 s around an event"]),
-        (["--annotate", "film.mp4"], ["film.mp4: one file cannot hold", "Give --annotate a folder."]),
+        (
+            ["--annotate", "annotated.mp4"],
+            ["annotated.mp4: one file cannot hold", "Give --annotate a folder."],
+        ),
         (["--truth", "gone.csv"], ["gone.csv: "]),
     ):
         assert_clean_error(score("videos/cam1", *options, cwd=folder), 2, *parts)

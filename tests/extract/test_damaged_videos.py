@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from support.decoding import forbid_decoding
 from support.videos import counter_frame, write_video
 from vadpipe.errors import DecodeError, InputError, UsageError, WeightsError
 from vadpipe.extract.extraction import extract_features
@@ -132,7 +133,7 @@ def test_a_head_of_other_weights_is_refused_before_anything_is_decoded(tmp_path,
     video = write_video(tmp_path / "a.mp4", 5)
     scorer = Scorer()
     monkeypatch.setattr(type(scorer._extractor), "weights_sha256", "0" * 64)
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded"))
+    forbid_decoding(monkeypatch)
     with pytest.raises(WeightsError, match="trained with other weights of i3d(.|\n)*--weights FILE"):
         scorer.score(video)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.decoding import forbid_decoding
 from support.videos import write_video
 from vadpipe.errors import OutputError
 from vadpipe.extract.extraction import extract_features
@@ -84,7 +85,7 @@ def test_every_legal_name_can_be_given_on_the_command_line(extracted):
 def test_each_name_gets_features_of_its_own_that_lead_back_to_it(extracted, tiny, monkeypatch):
     folder, _ = extracted
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *_: pytest.fail("decoded again"))
+    forbid_decoding(monkeypatch)
     result = extract_features(["v", "v/trailing.mp4.", "v/run.json"], "features", settings=tiny())
     assert len({*result.skipped}) == len(NAMES)
     features = {(item := Features.load(path)).n_frames: item.source.video for path in result.skipped}
@@ -195,7 +196,7 @@ def test_a_link_that_leads_out_of_the_output_is_refused_before_the_work(
     for folder in ("outside", "features"):
         (tmp_path / folder).mkdir()
     (tmp_path / link).symlink_to(tmp_path / "outside")
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *_: pytest.fail("decoded"))
+    forbid_decoding(monkeypatch)
     with pytest.raises(OutputError, match="would be written outside of features, through a link") as caught:
         extract("v")
     assert (caught.value.exit_code, caught.value.next_step[:15]) == (6, "Remove the link")

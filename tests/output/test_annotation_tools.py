@@ -29,7 +29,7 @@ VIDEO = "clip.mp4"
 @pytest.fixture
 def sized(monkeypatch):
     """Let any video be one of 640 x 360."""
-    monkeypatch.setattr(cvat, "_picture_size", lambda video, limits: (640, 360))
+    monkeypatch.setattr(cvat, "picture_size", lambda video, limits: (640, 360))
 
 
 def cvat_of(curve, tmp_path):

@@ -30,7 +30,7 @@ SUFFIXES = (
 def folder(tmp_path_factory):
     """A folder to write into; what CVAT's format asks a video is answered without one."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cvat, "_picture_size", lambda video, limits: (640, 360))
+        patched.setattr(cvat, "picture_size", lambda video, limits: (640, 360))
         yield tmp_path_factory.mktemp("formats")
 
 

@@ -80,14 +80,14 @@ def test_webvtt_begins_as_it_must(tmp_path):
 
 def test_players_find_it_in_a_film(written, tmp_path):
     """What FFmpeg has copied into Matroska comes out of it at the same times."""
-    path, film = written(event_curve()), tmp_path / "film.mkv"
-    with av.open(path) as source, av.open(film, "w") as output:
+    path, video = written(event_curve()), tmp_path / "subtitled.mkv"
+    with av.open(path) as source, av.open(video, "w") as output:
         track = output.add_stream_from_template(source.streams.subtitles[0])
         for packet in source.demux():
             if packet.dts is not None:
                 packet.stream = track
                 output.mux(packet)
-    with av.open(film) as source:
+    with av.open(video) as source:
         packets = [packet for packet in source.demux() if packet.pts is not None]
         found = [(packet.pts, packet.pts + packet.duration, bytes(packet).decode()) for packet in packets]
     assert found == by_pysubs2(path)

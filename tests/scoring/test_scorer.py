@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vadpipe
+from support.decoding import forbid_decoding
 from support.feature_files import make_features
 from support.head_settings import QUICK
 from support.scorers import features_of
@@ -68,7 +69,7 @@ def test_kept_features_are_found_again(scorer, x3d_head, x3d_weights, tmp_path, 
     video = write_video(tmp_path / "clip.mp4", 20)
     keeper = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     first = keeper.score(video)
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
+    forbid_decoding(monkeypatch)
     np.testing.assert_array_equal(keeper.score(video).scores, first.scores)
     monkeypatch.chdir(tmp_path)
     for name in (tmp_path, "clip.mp4"):  # however it is named
@@ -92,7 +93,7 @@ def test_features_that_extract_made_are_found(x3d_head, x3d_weights, tmp_path, m
     video = write_video(tmp_path / "videos/fight/clip.mp4", 20)
     settings = ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
     vadpipe.extract_features([tmp_path / "videos"], tmp_path / "features", settings=settings)
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
+    forbid_decoding(monkeypatch)
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     assert len(scorer.score(video)) == 20
 
@@ -161,7 +162,7 @@ def test_some_views_of_a_head_are_extracted_and_scored(views_head, x3d_weights, 
 def test_kept_features_give_the_views_that_are_asked_for(views_head, x3d_weights, tmp_path, monkeypatch):
     options = dict(weights=x3d_weights, features=tmp_path / "features")
     scorer = vadpipe.Scorer(views_head, **options)
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *args: pytest.fail("decoded again"))
+    forbid_decoding(monkeypatch)
     video = tmp_path / "videos/fight/b.mp4"
     (kept,) = (tmp_path / "features").rglob("b.mp4.safetensors")
     features = Features.load(kept)

@@ -8,6 +8,7 @@ import av
 import pytest
 
 from support.videos import read_counter
+from vadpipe.extract import extractor
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
@@ -39,6 +40,11 @@ def decode(path, decoder="pyav", side_px=120, **job):
     wanted = DecodeJob(Size(side_px, square=False), decoder=decoder, **job)
     with Decoding(Path(path), wanted) as decoding:
         return decoding.timeline, list(decoding.frames())
+
+
+def forbid_decoding(monkeypatch):
+    """Fail the test where a feature would be extracted from now on."""
+    monkeypatch.setattr(extractor, "Decoding", lambda *_: pytest.fail("a video was decoded"))
 
 
 def counters(frames):

@@ -8,8 +8,7 @@ import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from vadpipe.extract.video import process
-from vadpipe.extract.video import sandboxed_process
+from vadpipe.extract.video import process, sandboxed_process
 
 _DECODER = """
 import ctypes, itertools, os, signal, sys, time

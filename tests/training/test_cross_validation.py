@@ -20,6 +20,7 @@ from vadpipe.training.calibration import calibrate
 from vadpipe.training.cross_validation import check_steps, snippet_scores, train_with_cross_validation
 from vadpipe.training.folds import all_but, make_folds
 from vadpipe.training.loop import Training
+from vadpipe.training.resume import Resume
 from vadpipe.training.step_selection import TOLERANCE, WINDOW, Selection
 
 QUICK = SMALL.model_copy(update={"steps": 24, "checks": 8, "segments": 12})
@@ -134,7 +135,7 @@ def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interr
     settings, state = SMALL.model_copy(update={"folds": 2, "steps": 16, "checks": 2}), tmp_path / "state"
     if interrupted:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("vadpipe.training.cross_validation._train_on_all", interrupt)
+            patch.setattr(Resume, "put", interrupt_training_on_all)
             train_with_cross_validation(odd_one_out(), settings, state=state)
         assert state.exists()
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
@@ -145,8 +146,13 @@ def test_a_threshold_that_was_lowered_is_warned_of_once(caplog, tmp_path, interr
     assert f"it was lowered to {found.threshold.threshold:.3f}, at which " in said[0]
 
 
-def interrupt(*_):
-    raise KeyboardInterrupt
+PUT = Resume.put
+
+
+def interrupt_training_on_all(resume, name, part, **options):
+    if name == "all":
+        raise KeyboardInterrupt
+    PUT(resume, name, part, **options)
 
 
 # ---- the picked step -----------------------------------------------------------------------------

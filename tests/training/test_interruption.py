@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 import vadpipe
-import vadpipe.files.atomic
 import vadpipe.head.cbcg
 import vadpipe.training.cross_validation
 from support.bags import make_bags
@@ -205,14 +205,14 @@ def steps_done(monkeypatch):
 @pytest.fixture
 def full_disk_at(monkeypatch):
     """Return what lets the writing of a file of that name fail, until it is called with None."""
-    real, full = vadpipe.files.atomic._publish, [None]
+    real, full = Path.replace, [None]
 
-    def publish(temporary, target):
+    def replace(temporary, target):
         if target.name == full[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(temporary, target)
+        return real(temporary, target)
 
-    monkeypatch.setattr("vadpipe.files.atomic._publish", publish)
+    monkeypatch.setattr(Path, "replace", replace)
     return lambda name: full.__setitem__(0, name)
 
 

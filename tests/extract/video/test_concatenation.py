@@ -76,7 +76,7 @@ def test_a_program_behind_a_part_that_was_cut_off_within_a_packet_is_told_of(tmp
 
 @pytest.mark.parametrize("head", [b"", b"time"], ids=["TS", "M2TS"])
 def test_tables_are_found_wherever_they_lie(tmp_path, head, monkeypatch):
-    monkeypatch.setattr(programs, "_BLOCK_BYTES", 1000)  # so that they lie across blocks, too
+    monkeypatch.setattr(programs, "BLOCK_BYTES", 1000)  # so that they lie across blocks, too
     first, second = stream(tmp_path / "a", 0), renumbered(stream(tmp_path / "b", 20), 0x200, 0x1100)
     parts = [
         b"".join(head + part[at : at + 188] for at in range(0, len(part), 188))

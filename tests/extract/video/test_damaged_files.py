@@ -17,7 +17,7 @@ from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
-from vadpipe.extract.video.pyav_decoder import _HEALED_S
+from vadpipe.extract.video.pyav_decoder import HEALED_S
 from vadpipe.features.file import Features
 from vadpipe.features.sampling import Sampling
 
@@ -112,7 +112,7 @@ def test_a_stream_that_renews_itself_in_stripes_is_trusted_again_after_a_while(t
         assert sum(frame.key_frame for frame in container.decode(video=0)) == 1
     flip_bytes(path, [12], seed=2)
     missing = sorted(set(range(80)) - {frame.number for frame in decode(path)[1]})
-    assert missing == list(range(12, 12 + int(5 * _HEALED_S)))
+    assert missing == list(range(12, 12 + int(5 * HEALED_S)))
 
 
 def test_av1_leaves_out_what_it_cannot_decode_by_itself(make, capfd):

@@ -100,7 +100,7 @@ def test_a_decoding_process_does_with_few_threads(tmp_path, decoder):
     path = write_video(tmp_path / "a.mp4", 200, size=(640, 360))
     with Decoding(path, DecodeJob(Size(224, square=True), decoder=decoder)) as decoding:
         next(decoding.frames())
-        assert psutil.Process(decoding._process.pid).num_threads() <= 3
+        assert psutil.Process(decoding.pid).num_threads() <= 3
 
 
 numbers = st.floats(0.001, 1e9, allow_nan=False)

@@ -19,8 +19,7 @@ from support.videos import write_video
 from support.waiting import wait_until
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.extractor import Extractor
-from vadpipe.extract.video import process
-from vadpipe.extract.video import sandboxed_process
+from vadpipe.extract.video import process, sandboxed_process
 from vadpipe.extract.video.decoders import choose_decoders
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
@@ -66,10 +65,10 @@ def fail(tmp_path, video, monkeypatch):
                 frames = decoding.frames()
                 next(frames)
                 if stall_s is not None:  # a busy machine may take longer than that to start a process
-                    decoding._limits = Limits(stall_s=stall_s)
+                    decoding.limits = Limits(stall_s=stall_s)
                 with pytest.raises(DecodeError, match=rf"clip\.mp4: the decoder decord {reason}") as caught:
                     list(frames)
-                session = decoding._process.pid
+                session = decoding.pid
         assert "may save it" in caught.value.next_step
         assert left_of(session) == []
         assert {child.pid for child in psutil.Process().children(recursive=True)} == before
@@ -81,7 +80,7 @@ def fail(tmp_path, video, monkeypatch):
 @pytest.mark.parametrize(("body", "reason"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_costs_its_file_and_nothing_is_left(fail, monkeypatch, body, reason):
     if reason == "sent no more and was ended":
-        monkeypatch.setattr(sandboxed_process, "_DEATH_S", 0.5)
+        monkeypatch.setattr(sandboxed_process, "DEATH_S", 0.5)
     fail(body, reason)
 
 
@@ -162,7 +161,7 @@ def test_closing_in_the_middle_ends_the_child(video):
     next(decoding.frames())
     decoding.close()
     decoding.close()
-    assert left_of(decoding._process.pid) == []
+    assert left_of(decoding.pid) == []
 
 
 def test_extraction_goes_on_with_the_next_decoder_when_one_crashes(tmp_path, tiny, monkeypatch):
@@ -191,7 +190,7 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         process.PROGRAM = {process.PROGRAM!r}
         decoding = process.Decoding(Path({str(video)!r}), DecodeJob(Size(120, square=False), decoder="decord"))
         decoding.timeline
-        print(decoding._process.pid, flush=True)
+        print(decoding.pid, flush=True)
         time.sleep(1000)
     """)
     root = str(Path(sandboxed_process.vadpipe.__file__).parent.parent)

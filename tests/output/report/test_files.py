@@ -119,7 +119,7 @@ def test_the_numbers_are_the_curve_s_bit_for_bit(tmp_path, clip):
 
 
 def test_a_video_goes_in_by_pieces_and_comes_out_whole(tmp_path, curve, clip, monkeypatch):
-    monkeypatch.setattr(page_module, "_PIECE_BYTES", 3 * 100)
+    monkeypatch.setattr(page_module, "PIECE_BYTES", 3 * 100)
     page = report(tmp_path, curve, clip, embed=True)
     kind, _, content = page.texts["script"][2].partition(",")
     assert kind == "data:video/mp4;base64"
@@ -190,7 +190,7 @@ def test_a_video_that_is_not_there_costs_the_stills_alone(tmp_path, curve, caplo
 
 
 def test_a_video_too_large_for_a_page_is_told_of(tmp_path, curve, clip, caplog, monkeypatch):
-    monkeypatch.setattr(page_module, "_TOO_LONG_BYTES", 10)
+    monkeypatch.setattr(page_module, "TOO_LONG_BYTES", 10)
     with caplog.at_level(logging.WARNING, "vadpipe"):
         report(tmp_path, curve, clip, embed=True)
         assert "clip.mp4: is so large" in caplog.text

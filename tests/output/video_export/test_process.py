@@ -1,4 +1,4 @@
-"""What goes wrong with a film costs that film: a clear error, no file that is half there, no process left."""
+"""What goes wrong with an export costs that export: a clear error, no file that is half there, no process left."""
 
 import sys
 import textwrap
@@ -40,7 +40,7 @@ child.main()
 
 
 def faulty(monkeypatch, tmp_path, body, whole=False):
-    """Have every film process run a line when it comes to its sixth frame, or in place of all it does."""
+    """Have every exporting process run a line when it comes to its sixth frame, or in place of all it does."""
     text = textwrap.dedent(body) if whole else _FAULTY.format(body=body)
     program = tmp_path / "faulty.py"
     program.write_text(text)
@@ -54,7 +54,7 @@ def video(tmp_path):
 
 @pytest.fixture(params=["annotate", "cut"])
 def make(request, video, tmp_path):
-    """Return what makes a film of the video, whichever it is."""
+    """Return what annotates the video, or cuts clips of it."""
     curve = curve_of(video, events=[(10, 20), (45, 50)])
     if request.param == "annotate":
         return lambda **more: annotate(curve, video, tmp_path / "out" / "b.mp4", **more)
@@ -83,7 +83,7 @@ def test_a_fault_leaves_nothing(tmp_path, make, monkeypatch, body, reason):
     with monkeypatch.context() as patch:
         faulty(patch, tmp_path, body)
         with pytest.raises(
-            DecodeError, match=rf"a\.avi: the process that (writes the film|cuts it) {reason}"
+            DecodeError, match=rf"a\.avi: the process that (writes the annotated video|cuts it) {reason}"
         ):
             # A busy machine may take longer than a second to start a process, which ends a hang alone the same.
             make(limits=Limits(stall_s=1.0) if "1 s" in reason else Limits())

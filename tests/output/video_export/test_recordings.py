@@ -1,4 +1,4 @@
-"""Films and previews of what is not one plain file: joined streams, raw streams, image sequences, a DVD's video."""
+"""Exports and previews of what is not one plain file: joined streams, raw streams, image sequences, a DVD's video."""
 
 import base64
 import logging
@@ -22,8 +22,8 @@ from vadpipe.output.video_export.clips import cut_clips
 def joined_streams(tmp_path, options=None):
     """Write two streams behind each other, with a beep in each second of them."""
     options = options or {"bf": "2"}
-    film = dict(sound="mp2", beeps=[0.4], options={"g": "10", **options})
-    parts = [write_video_with_sound(tmp_path / f"{at}.ts", 25, **film) for at in (1, 2, 3)]
+    part = dict(sound="mp2", beeps=[0.4], options={"g": "10", **options})
+    parts = [write_video_with_sound(tmp_path / f"{at}.ts", 25, **part) for at in (1, 2, 3)]
     return joined(tmp_path / "joined.ts", *parts)
 
 
