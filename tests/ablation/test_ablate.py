@@ -29,7 +29,7 @@ def test_every_row_fold_and_seed_leaves_a_file(finished):
     assert (len(result.measured), result.n_kept, result.failed) == (12, 0, [])
 
 
-def test_a_run_is_what_learning_on_the_other_folds_gives(finished):
+def test_a_run_equals_training_on_the_other_folds(finished):
     folder, result, _ = finished
     item = next(item for item in result.measured if (item.job.row, item.job.seed) == ("+ guided score", 1))
     data = load_data(folder / "features", folder / "truth.csv")
@@ -50,7 +50,7 @@ def test_a_run_is_what_learning_on_the_other_folds_gives(finished):
     assert list(record.test_auc) == [2, 4, 6]
 
 
-def test_no_video_of_a_test_groups_is_learned_from(finished):
+def test_no_group_is_both_tested_and_trained_on(finished):
     _, result, _ = finished
     for seed in (0, 1):
         tested = [name for fold in result.plan.folds(seed) for name in fold]
@@ -106,7 +106,7 @@ def test_a_broken_run_file_is_made_again(copied, finished, in_this_process):
     assert path.read_bytes() == content
 
 
-def test_partitions_deal_anew_for_each_seed(folder, in_this_process):
+def test_each_partition_has_folds_of_its_own(folder, in_this_process):
     result = run_small(folder, rows=["mil"], seeds=2, partitions=2)
     first, second = result.plan.folds(0), result.plan.folds(1)
     assert sorted(map(sorted, first)) != sorted(map(sorted, second))

@@ -54,7 +54,7 @@ def test_a_few_large_groups_do_not_fill_one_fold():
     assert sorted(len(fold) for fold in make_folds(truths, 2)) == [16, 18]
 
 
-def test_the_same_deck_deals_the_same_folds_in_whatever_order_the_groups_come():
+def test_folds_do_not_depend_on_the_order_of_groups():
     truths = make_truths(8, 8, 4)
     folds = make_folds(truths, 4, 2)
     assert folds == make_folds(truths, 4, 2)
@@ -72,7 +72,7 @@ def test_the_same_deck_deals_the_same_folds_in_whatever_order_the_groups_come():
         ((1, 3, 0), 2, "fold 1 of 2 would have no normal videos to learn from"),
     ],
 )
-def test_what_cannot_be_dealt(counts, n_folds, message):
+def test_too_few_videos_for_the_folds_are_refused(counts, n_folds, message):
     with pytest.raises(UsageError, match=message) as caught:
         make_folds(make_truths(*counts), n_folds)
     assert caught.value.next_step.startswith("Use ")

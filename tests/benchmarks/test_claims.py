@@ -8,7 +8,6 @@ import pytest
 from scipy.stats import ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from support.environment import ROOT
 from vadpipe.ablation.data import Sample
 from vadpipe.evaluation.bootstrap import drawn
 from vadpipe.evaluation.truth import Truth
@@ -16,11 +15,6 @@ from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
 
 TRUE = {f"n{number:03d}": 0 for number in range(286)} | {f"a{number:03d}": 1 for number in range(342)}
-
-
-@pytest.fixture(autouse=True)
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
 
 
 def wrong(labels):

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from support.environment import ROOT
 from support.videos import read_counter, write_video
 from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import Run, RunRecord
 from vadpipe.evaluation.truth import Truth
 from vadpipe.head.settings import HeadSettings
-
-
-@pytest.fixture(autouse=True)
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
 
 
 def row(file, label):

@@ -9,14 +9,8 @@ import pytest
 
 import vadpipe
 from support.decoding import forbid_decoding
-from support.environment import ROOT
 from support.videos import write_video
 from vadpipe.curves.curve import Curve
-
-
-@pytest.fixture(autouse=True)
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
 
 
 def slow_at_most(count, mean):

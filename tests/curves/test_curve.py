@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.curves import slow_spread
-from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
+from vadpipe import Curve
+from vadpipe.curves.curve import leading_places, snippets_to_frames
 from vadpipe.curves.events import EventRule
 from vadpipe.errors import FeatureError
 from vadpipe.features.sampling import Sampling

@@ -78,7 +78,7 @@ def test_webvtt_begins_as_it_must(tmp_path):
         assert source.format.name == "webvtt"
 
 
-def test_players_find_it_in_a_film(written, tmp_path):
+def test_players_find_the_subtitles_in_a_video(written, tmp_path):
     """What FFmpeg has copied into Matroska comes out of it at the same times."""
     path, video = written(event_curve()), tmp_path / "subtitled.mkv"
     with av.open(path) as source, av.open(video, "w") as output:

@@ -88,6 +88,7 @@ def peaks_curve(times_s, end_s, *, peaks=((10, 20, 0.9), (60, 80, 0.7)), thresho
 
 
 def explanation_of(event) -> Explanation:
+    """Return an explanation with one snippet, whose heat lies in the top right."""
     heat = np.zeros((4, 4), np.float32)
     heat[0, 3] = 0.25
     snippet = SnippetScore(8, 24, 0.32, 0.96, 0.875)
@@ -108,5 +109,6 @@ def slow_spread(scores, spans, n_frames):
 
 
 def peaks_curve_of(video, **options) -> Curve:
+    """Return such a curve with the times of a video."""
     timeline = read_timeline(video)
     return peaks_curve(timeline.times_s, timeline.end_s, **options)

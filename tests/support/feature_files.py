@@ -8,6 +8,7 @@ from vadpipe.features.file import Features, Recipe, Source
 
 
 def make_recipe(**changes) -> Recipe:
+    """Return a recipe of one whole view and eight numbers a snippet, with these fields changed."""
     fields = dict(
         backbone="i3d", weights_sha256="a" * 64, feature_dim=8, snippet_frames=16, stride_frames=16,
         view="whole", resize_px=224, input_px=224, crops=1, mean=(0.5,) * 3, std=(0.5,) * 3,
@@ -19,6 +20,7 @@ def make_recipe(**changes) -> Recipe:
 def make_features(
     n_frames: int = 40, video: str = "videos/fight/a.mp4", seed: int = 0, **changes
 ) -> Features:
+    """Return noise for a video of 25 frames a second, a row for each 16 of them."""
     recipe = make_recipe(**changes)
     rng = np.random.default_rng(seed)
     return Features(
@@ -39,6 +41,7 @@ def make_features(
 
 
 def write_features(folder, kind, count, **options):
+    """Write files to ``folder/kind``; where the kind is a fight, the rows 2 and 3 hold an event."""
     for index in range(count):
         features = make_features(96, f"videos/{kind}/{index}.mp4", seed=index + 100 * len(kind), **options)
         if "fight" in kind:

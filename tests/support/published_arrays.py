@@ -7,6 +7,7 @@ from vadpipe.published.settings import ImportSettings
 
 
 def random_array(rows=6, width=8, crops=None, seed=0):
+    """Return float32 noise, (rows, width) or (rows, crops, width)."""
     shape = (rows, width) if crops is None else (rows, crops, width)
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -18,10 +19,12 @@ def save_array(path, values):
 
 
 def import_arrays(*inputs, backbone="i3d_r50", frame_counts=None, **options):
+    """Import into the folder ``features`` below the current one."""
     settings = ImportSettings(backbone=backbone, **options)
     return import_features(inputs, "features", settings=settings, frame_counts=frame_counts)
 
 
 def only_error(result):
+    """Return the message of the one file that failed."""
     (failure,) = result.failed
     return str(failure.error)

@@ -4,6 +4,7 @@ from vadpipe.extract.video.discovery import named_video
 
 
 def features_of(scorer, video):
+    """Return the features that a scorer extracts of a video."""
     begun = scorer.begin(named_video(video))
     try:
         return scorer.features(begun)

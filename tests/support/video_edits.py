@@ -60,6 +60,7 @@ MATRICES = {  # of the track header, as telephones write them, for a picture of 
 
 
 def turn(path, clockwise):
+    """Say in the track header of an MP4 that it is shown turned by so many degrees."""
     content = bytearray(path.read_bytes())
     identity = struct.pack(">9i", *MATRICES[0], 0x40000000)
     at = content.index(identity, content.index(b"tkhd"))

@@ -174,7 +174,7 @@ def test_where_both_fall_on_one_score_the_rate_is_kept():
     assert calibrated([normal([0.5, 0.5, 0.5])], allowed=1, quantile=0.95).method == "rate"
 
 
-def test_heads_that_judge_what_they_learned_from_are_warned_of(caplog):
+def test_a_threshold_from_training_videos_is_warned_of(caplog):
     for unseen in (True, False):
         found = calibrate([normal([0.5])], [FOUND], per_hour=6, quantile=0.95, unseen=unseen)
         assert found.unseen == unseen
@@ -291,7 +291,7 @@ def test_one_abnormal_video_that_reaches_it_is_enough(caplog):
 
 
 @pytest.mark.parametrize("unseen", [True, False])
-def test_the_warning_says_what_the_threshold_was_and_what_judged_it(caplog, unseen):
+def test_the_warning_names_the_threshold_and_the_videos_it_comes_from(caplog, unseen):
     normals, abnormals = [normal([0.1] * 9), normal([0.9] * 9)], [abnormal([0.5])]
     said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen), caplog)
     kind = "unseen abnormal" if unseen else "abnormal training"

@@ -67,7 +67,7 @@ def test_every_video_is_scored_by_a_head_that_has_not_seen_it(bags, learned):
 
 
 @pytest.mark.parametrize("rate", [6.0, 60.0])
-def test_the_threshold_is_judged_by_heads_that_have_not_seen_the_videos(bags, learned, rate):
+def test_the_threshold_comes_from_heads_that_have_not_seen_the_videos(bags, learned, rate):
     """Little footage and so a quantile, or a rate high enough for an alarm in it."""
     settings = QUICK.model_copy(update={"false_alarms_per_hour": rate})
     found = train_with_cross_validation(bags, settings, seed=3)
@@ -84,7 +84,7 @@ def test_the_threshold_is_judged_by_heads_that_have_not_seen_the_videos(bags, le
     assert found.threshold.method == ("quantile" if rate == 6 else "rate")
 
 
-def test_what_a_head_has_learned_from_would_set_the_threshold_too_low():
+def test_training_videos_would_set_the_threshold_too_low():
     """In noise with as many channels, a head knows its own normal videos by heart."""
     bags = make_bags(10, length=6)
     found = train_with_cross_validation(
@@ -100,7 +100,7 @@ def test_what_a_head_has_learned_from_would_set_the_threshold_too_low():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_two_videos_of_each_label_judge_each_other(seed):
+def test_two_videos_of_each_label_are_enough_for_folds(seed):
     found = train_with_cross_validation(make_bags(2), SMALL, seed=seed)
     assert found.threshold.unseen
     assert found.step == SMALL.steps  # but they are too few to pick a step
@@ -108,7 +108,7 @@ def test_two_videos_of_each_label_judge_each_other(seed):
 
 
 @pytest.mark.parametrize("n_abnormal", [1, 3])
-def test_where_no_folds_can_be_dealt_it_says_so(n_abnormal, caplog):
+def test_too_few_videos_for_folds_are_warned_of(n_abnormal, caplog):
     bags = [make_bag(0, 0)[0], *(make_bag(1, 10 + seed)[0] for seed in range(n_abnormal))]
     with caplog.at_level(logging.WARNING, logger="vadpipe"):
         found = train_with_cross_validation(bags, SMALL)
@@ -226,7 +226,7 @@ def test_a_selection_holds_the_heads_of_one_check():
     assert len(file.getvalue()) < 500_000
 
 
-def test_where_nothing_judges_the_last_check_is_taken():
+def test_without_held_out_videos_the_last_check_is_taken():
     assert [select([None] * n) for n in (1, 3, WINDOW, 9)] == [0, 2, WINDOW - 1, 8]
 
 

@@ -162,7 +162,7 @@ def test_seeds_out_of_range(folder, seed):
         fit(settings=QUICK, seed=seed)
 
 
-def test_copies_of_a_video_are_named_and_never_judge_each_other(tmp_path, caplog):
+def test_copies_of_a_video_are_named_and_share_a_fold(tmp_path, caplog):
     for kind in ("normal", "fight"):
         write_features(tmp_path / "features", kind, 1)
     for name in ("videos/normal/copy.mp4", "videos/fight/copy.mp4"):

@@ -40,7 +40,7 @@ def test_two_groups_of_each_label_alone_are_always_enough(pairs, seed):
     assert len(make_folds(bags_of(pairs), 4, seed)) >= 2
 
 
-def test_another_seed_deals_otherwise():
+def test_another_seed_gives_other_folds():
     bags = bags_of([(i % 2, i) for i in range(24)])
     splits = {tuple(map(tuple, make_folds(bags, 4, seed))) for seed in range(5)}
     assert len(splits) == 5
@@ -65,7 +65,7 @@ def test_labels_go_round_evenly():
     ],
     ids=str,
 )
-def test_where_no_folds_can_be_dealt(pairs):
+def test_too_few_groups_give_no_folds(pairs):
     assert make_folds(bags_of(pairs), 4, seed=0) == []
 
 

@@ -96,7 +96,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize(("bomb", "name", "width", "height", "limit"), BOMBS.values(), ids=BOMBS)
-def test_a_bomb_is_refused_in_little_memory(tmp_path, bomb, name, width, height, limit):
+def test_an_oversized_picture_is_refused_in_little_memory(tmp_path, bomb, name, width, height, limit):
     path = bomb(tmp_path / name, width, height)
     assert path.stat().st_size < 50_000
     told, peak_mb = measure(path)

@@ -252,7 +252,7 @@ def test_events_that_differ_from_the_rest_are_learned(method):
 
 
 @every_peer
-def test_all_of_learning_takes_a_published_method(method):
+def test_cross_validation_trains_every_published_method(method):
     """Folds, selection, scale and threshold."""
     learned = train_with_cross_validation(make_bags(8), small(method, steps=5))
     assert np.isfinite(learned.threshold.threshold)

@@ -122,7 +122,7 @@ def test_an_interrupt_leaves_nothing(tmp_path, make):
     assert files_in(tmp_path / "out") == []
 
 
-def test_what_was_there_before_stays_when_a_film_fails(tmp_path, make, monkeypatch):
+def test_what_was_there_before_stays_when_an_export_fails(tmp_path, make, monkeypatch):
     make()
     before = {name: (tmp_path / "out" / name).read_bytes() for name in files_in(tmp_path / "out")}
     faulty(monkeypatch, tmp_path, "os.abort()")
@@ -164,7 +164,7 @@ def test_a_full_disk(tmp_path, video):
         link.unlink()
 
 
-def test_a_film_may_be_no_larger_than_a_video(tmp_path):
+def test_an_export_may_be_no_larger_than_a_video(tmp_path):
     noise = np.random.default_rng(0)
     video = write_video(tmp_path / "a.mkv", 20, frame=lambda _, w, h: noise.integers(0, 255, (h, w, 3), np.uint8),
                         options={"crf": "51"})  # fmt: skip

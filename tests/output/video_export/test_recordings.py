@@ -82,7 +82,7 @@ def sequence(tmp_path):
     return folder
 
 
-def test_films_of_an_image_sequence(tmp_path, sequence):
+def test_exports_of_an_image_sequence(tmp_path, sequence):
     curve = curve_of(sequence, events=[(12, 20)], unscored=[(0, 16)])
     annotate(curve, sequence, tmp_path / "seen.mp4")
     times_s, frames = shown(tmp_path / "seen.mp4")
@@ -93,7 +93,7 @@ def test_films_of_an_image_sequence(tmp_path, sequence):
     assert counters(shown(clip)[1]) == list(range(12, 20))
 
 
-def test_a_rate_that_was_assumed_is_that_of_the_film(tmp_path, sequence):
+def test_a_rate_that_was_assumed_is_that_of_the_export(tmp_path, sequence):
     from dataclasses import replace
 
     curve = curve_of(sequence)
