@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from support.decoding import player
 from support.videos import read_counter, write_video
 from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import Run, RunRecord
@@ -29,8 +30,6 @@ def test_clips_are_joined_calm_fight_calm():
 
 def test_joined_clips_have_25_frames_a_second_and_the_truth_of_their_labels(tmp_path):
     from footage import _join
-
-    from support.decoding import player
 
     data = tmp_path / "town"
     write_video(data / "fight/a.mp4", 20, rate=10)  # two seconds

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vadpipe
-from support.decoding import forbid_decoding
+from support.decoding import forbid_decoding, player
 from support.videos import write_video
 from vadpipe.curves.curve import Curve
 
@@ -75,8 +75,6 @@ def collections(tmp_path):
 
 def test_ordinary_footage_is_normal_and_untrimmed(collections, tmp_path):
     from false_alarms import ordinary_footage
-
-    from support.decoding import player
 
     street = tmp_path / "street.mp4"
     found = ordinary_footage(collections, tmp_path / "work", street)

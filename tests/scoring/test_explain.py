@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import vadpipe
+from support.head_settings import QUICK
 from support.videos import counter_frame, textured_frame, write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.extractor import Extractor
@@ -72,7 +73,6 @@ def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
 @pytest.fixture
 def fitted(tiny, tmp_path, x3d_weights):
     """Return what makes a scorer whose head was trained on some views, and a video."""
-    from support.head_settings import QUICK
 
     def fit(frame=counter_frame, **changes):
         write_video(tmp_path / "videos/normal/a.mp4", 32, frame=frame)
@@ -135,8 +135,6 @@ class Brightness:
 
 
 def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch):
-    from support.head_settings import QUICK
-
     settings = vadpipe.ExtractSettings(view="whole", window=64, stride=16, target_fps="all")
     extractor = Extractor(settings)
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
@@ -175,8 +173,6 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch)
 @pytest.mark.parametrize(("view", "box"), [("whole", (0.0, 0.0, 1.0, 1.0)), ("left", (0.0, 0.0, 0.75, 1.0))])
 def test_a_kept_view_is_explained_from_frames_as_large_as_its_own_were(tmp_path, monkeypatch, view, box):
     """A whole frame beside other views was scaled from one of the short side: it is not decoded as a square."""
-    from support.head_settings import QUICK
-
     extractor = Extractor(vadpipe.ExtractSettings(view="whole,left"))
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     for name in ("normal/a.mp4", "fight/b.mp4"):
