@@ -36,8 +36,29 @@ class Tested:
 
 
 def tested(protocol: Protocol, videos: Videos, runs: Mapping[Split, Run], resamples: int) -> Tested:
-    """Return the figures of all runs of a protocol; every setting is resampled alike."""
-    names = sorted({name for split in runs for name in split.test})
+    """Return the figures of all runs of a protocol, at the step that each picked."""
+    scores = {
+        split: dict(zip(run.record.videos, run.scores["selected"], strict=True))
+        for split, run in runs.items()
+    }
+    return tested_by(protocol, videos, scores, resamples)
+
+
+def tested_by(
+    protocol: Protocol,
+    videos: Videos,
+    scores: Mapping[Split, Mapping[str, NDArray[np.float32]]],
+    resamples: int,
+) -> Tested:
+    """Return the figures of all trainings of a protocol; every setting is resampled alike.
+
+    Args:
+        protocol: says which figures.
+        videos: all of it.
+        scores: of each training those of the snippets (S,) of each test video, by its name.
+        resamples: R.
+    """
+    names = sorted({name for split in scores for name in split.test})
     everything = [
         videos.samples[name].judged(np.zeros(_n_scored(videos, name), np.float32)) for name in names
     ]
@@ -46,9 +67,8 @@ def tested(protocol: Protocol, videos: Videos, runs: Mapping[Split, Run], resamp
         np.concatenate([as_they_are, drawn(everything, resamples, seed=0)]) if resamples else as_they_are
     )
     of_seed: dict[int, list[Figures]] = defaultdict(list)
-    for split, run in runs.items():
-        scores = dict(zip(run.record.videos, run.scores["selected"], strict=True))
-        judged = [videos.samples[name].judged(scores[name]) for name in split.test]
+    for split, by_video in scores.items():
+        judged = [videos.samples[name].judged(by_video[name]) for name in split.test]
         columns = [names.index(name) for name in split.test]
         of_seed[split.seed].append(figures_of(judged, weights[:, columns], protocol.figures))
     with np.errstate(all="ignore"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +16,11 @@ from vadpipe.extract.failures import PastFailure
 from vadpipe.extract.video.discovery import Video, located, text
 from vadpipe.extract.video.image_folder import image_digest
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, Source, read_header
+from vadpipe.features.folder import PART, FeatureFolder
 from vadpipe.files.atomic import fitting_name, move, write_text
 from vadpipe.files.locks import VideoLock
 
 FAILED_SUFFIX = ".failed.json"
-_UNFINISHED = ".part-"
-_IS_UNFINISHED = re.compile(r"\.part-[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatch
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class FeatureStore:
         self._by_place: dict[str, StoredVideo] = {}
         self._by_name: dict[str, StoredVideo] = {}
         self._failures: dict[str, tuple[Path, PastFailure]] = {}
-        for path in feature_files(folder):
+        for path in FeatureFolder(folder).files():
             self._look_at(path)
         for path in folder.rglob(f"*{FAILED_SUFFIX}") if folder.is_dir() else ():
             self._look_at_failure(path)
@@ -188,7 +186,7 @@ class FeatureStore:
         """Write a feature file; return False where the name is another video's."""
         if _in_the_way(target):
             return False
-        new = target.with_name(f"{_UNFINISHED}{secrets.token_hex(4)}{SUFFIX}")
+        new = target.with_name(f"{PART}{secrets.token_hex(4)}{SUFFIX}")
         try:
             features.save(new)
         except OutputError as error:
@@ -274,13 +272,6 @@ class FeatureStore:
                 next_step="Remove the link, or choose another folder with -o.",
             )
         return target
-
-
-def feature_files(folder: Path) -> Iterator[Path]:
-    """Yield what may be feature files below a folder, sorted; unfinished ones are left out."""
-    for path in sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []:
-        if path.is_file() and not _IS_UNFINISHED(path.name):
-            yield path
 
 
 def _in_the_way(target: Path) -> bool:

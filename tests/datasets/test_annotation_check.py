@@ -108,7 +108,7 @@ def test_folders_that_cannot_be_used(small, annotations, tmp_path):
     with pytest.raises(UsageError, match="takes videos or features, not both"):
         check(small, annotations, videos=tmp_path, features=tmp_path)
     for kind in ("videos", "features"):
-        with pytest.raises(UsageError, match="gone: is no folder"):
+        with pytest.raises(UsageError, match="gone: is not a folder"):
             check(small, annotations, **{kind: tmp_path / "gone"})
     (tmp_path / "empty").mkdir()
     result = check(small, annotations, videos=tmp_path / "empty")

@@ -15,8 +15,8 @@ from support.videos import write_video
 from vadpipe.errors import OutputError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.features.file import Features
+from vadpipe.features.folder import FeatureFolder
 from vadpipe.files.atomic import fitting_name
-from vadpipe.training.fit import load_features
 
 NAMES = [
     "clip.mp4",
@@ -94,7 +94,7 @@ def test_each_name_gets_features_of_its_own_that_lead_back_to_it(extracted, tiny
     # Named alone it had no v/ before it, and there the features of clip.mp4 are in its way.
     expected[NAMES.index("clip.mp4.safetensors/y.mp4") + 1] = "clip.mp4.safetensors/y.mp4"
     assert features == expected
-    assert len(load_features(folder / "features")) == len(NAMES)
+    assert len(FeatureFolder(folder / "features").load()) == len(NAMES)
 
 
 def test_a_folder_whose_name_grows_too_long_is_shortened(tiny, tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_two_videos_of_one_name_do_not_collide(extract, tmp_path):
     record = json.loads((tmp_path / "features/run.json").read_text())
     assert [video["video"] for video in record["videos"]] == ["videos/a.mp4", "two/videos/a.mp4"]
     assert extract("two/videos", "one/videos").skipped == result.written[::-1]
-    assert len(load_features(tmp_path / "features")) == 2  # and a head can be fitted on both
+    assert len(FeatureFolder(tmp_path / "features").load()) == 2  # and a head can be fitted on both
 
 
 @pytest.mark.parametrize("first", ["clip.mp4", "clip.mp4.safetensors/y.mp4"])
@@ -162,7 +162,7 @@ def test_a_video_takes_the_longer_name_when_it_is_found_from_further_up(extract,
     (path,) = extract("videos").skipped
     assert path.as_posix() == "features/videos/normal/cam1/a.mp4.safetensors"
     assert Features.load(path).source.video == "videos/normal/cam1/a.mp4"
-    assert len(load_features(tmp_path / "features")) == 1
+    assert len(FeatureFolder(tmp_path / "features").load()) == 1
 
 
 def test_features_that_were_renamed_by_hand_are_not_overwritten(extract, tmp_path):
@@ -242,7 +242,7 @@ def test_a_file_that_a_link_names_is_left_alone(extract, tmp_path):
         (tmp_path / name).symlink_to(tmp_path / "outside.txt")
     assert len(extract("v", format="npy").written) == 1
     assert (tmp_path / "outside.txt").read_text() == "mine"
-    assert len(load_features(tmp_path / "features")) == 1
+    assert len(FeatureFolder(tmp_path / "features").load()) == 1
 
 
 @pytest.mark.parametrize("stem", ["short", "n" * 251, "я" * 200, "\\xff" * 255])

@@ -11,8 +11,8 @@ from support.processes import has_ended
 from support.videos import write_video
 from support.waiting import wait_until
 from vadpipe.extract.extraction import extract_features
-from vadpipe.extract.store import feature_files
 from vadpipe.features.file import Features
+from vadpipe.features.folder import FeatureFolder
 
 # Python tells audit hooks of every step that changes a file system, before it is done. A process that dies at
 # the first of them, at the second, and so on has died everywhere.
@@ -141,7 +141,7 @@ def test_a_killed_run_leaves_nothing_half_done_and_the_next_one_finishes(tmp_pat
         assert decoding  # the next video
         for number in decoding:  # what decoded has died with it
             wait_until(lambda n=number: has_ended(n), "a decoding process has ended")
-        assert len([Features.load(path) for path in feature_files(output)]) == n_files
+        assert len([Features.load(path) for path in FeatureFolder(output).files()]) == n_files
         result = extract_features([tmp_path / "v"], output, settings=tiny())
         assert len(result.skipped) == n_files
-        assert [path.read_bytes() for path in feature_files(output)] == expected
+        assert [path.read_bytes() for path in FeatureFolder(output).files()] == expected

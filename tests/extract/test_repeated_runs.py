@@ -13,7 +13,7 @@ from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.features.file import Features
-from vadpipe.training.fit import load_features
+from vadpipe.features.folder import FeatureFolder
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_copies_asked_for_together_are_two_videos_in_whatever_order(extract, two
     shutil.copytree("v", "copy/v")
     first = extract("copy/v", "v")
     assert (len(first.written), len(first.skipped)) == (2, 2)
-    assert len(load_features(place / "features")) == 4
+    assert len(FeatureFolder(place / "features").load()) == 4
     decoded.clear()
     assert len(extract("v", "copy/v").skipped) == 4
     assert decoded == []
@@ -171,7 +171,7 @@ def test_a_copy_that_took_over_features_does_not_stop_the_original(extract, two_
     write_video(place / "v/a.mp4", 20)
     result = extract("v/a.mp4")
     assert [Features.load(path).source.video for path in result.written] == ["place/v/a.mp4"]
-    assert len(load_features(place / "features")) == 3
+    assert len(FeatureFolder(place / "features").load()) == 3
 
 
 def test_a_moved_video_that_changes_later_replaces_its_features(extract, two_videos, place):
@@ -179,7 +179,7 @@ def test_a_moved_video_that_changes_later_replaces_its_features(extract, two_vid
     extract("new/v")
     write_video(place / "new/v/a.mp4", 20)
     extract("new/v")
-    assert sorted(item.n_frames for item in load_features(place / "features")) == [20, 33]
+    assert sorted(item.n_frames for item in FeatureFolder(place / "features").load()) == [20, 33]
 
 
 def test_a_broken_feature_file_is_made_anew(extract, two_videos, decoded, place):

@@ -13,12 +13,13 @@ from vadpipe.cli.features import features as features_command
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.file import Features
+from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.published.import_features import import_features
 from vadpipe.published.settings import ImportSettings
 from vadpipe.published.videos import Published
-from vadpipe.training.fit import fit, load_features
+from vadpipe.training.fit import fit
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=20, batch_bags=4, checks=2, folds=2, learning_rate=1e-2)
 
@@ -103,11 +104,11 @@ def test_features_of_even_rows_go_together_whatever_their_number_but_not_with_ot
     for rows in (6, 7):
         save_array(feats / f"{rows}.npy", random_array(rows=rows))
     import_arrays(feats, rows="even")
-    assert len(load_features(feats.parent / "features")) == 2
+    assert len(FeatureFolder(feats.parent / "features").load()) == 2
     save_array(feats / "other/8.npy", random_array(rows=8))
     import_arrays(feats / "other")
     with pytest.raises(FeatureError, match="even_rows: "):
-        load_features(feats.parent / "features")
+        FeatureFolder(feats.parent / "features").load()
 
 
 def test_what_is_there_already_is_not_made_again(feats):
@@ -251,7 +252,7 @@ def test_real_c3d_features_of_32_segments(data):
             len(snippets_to_frames(np.ones(32, np.float32), features.spans, features.n_frames))
             == features.n_frames
         )
-    assert len(load_features(result.written[0].parent)) == 10
+    assert len(FeatureFolder(result.written[0].parent).load()) == 10
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from support.feature_files import make_features, write_features
 from support.head_settings import QUICK
 from vadpipe.errors import FeatureError, OutputError, UsageError
 from vadpipe.features.file import Features
+from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.fit import bag_of, fit, load_features
+from vadpipe.training.fit import bag_of, fit
 
 
 @pytest.fixture
@@ -128,15 +129,15 @@ def test_features_of_two_backbones_are_refused_unless_one_is_named(folder, tmp_p
     ) as caught:
         fit(settings=QUICK)
     assert "--backbone" in caught.value.next_step
-    assert len(load_features(folder, "i3d")) == 16
+    assert len(FeatureFolder(folder).load("i3d")) == 16
     with pytest.raises(FeatureError, match="holds no feature file of x3d_m"):
-        load_features(folder, "x3d_m")
+        FeatureFolder(folder).load("x3d_m")
 
 
 def test_one_video_twice_is_refused(folder):
     make_features(96, "videos/fight/0.mp4").save(folder / "copy.safetensors")
     with pytest.raises(FeatureError, match=r"is about the same video as .*: videos/fight/0\.mp4"):
-        load_features(folder)
+        FeatureFolder(folder).load()
 
 
 def test_a_broken_feature_file_is_named(folder):
@@ -153,7 +154,7 @@ def test_an_output_that_cannot_be_written_is_found_before_training(folder, tmp_p
 
 def test_a_head_among_the_features_is_left_alone(folder):
     fit(settings=QUICK, output=folder / "head")
-    assert len(load_features(folder)) == 16
+    assert len(FeatureFolder(folder).load()) == 16
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
@@ -233,11 +234,11 @@ def test_values_that_stay_in_their_files_give_the_same_head(tmp_path, monkeypatc
         write_features(tmp_path / "features", kind, 8, crops=3)
         long = with_gap(make_features(2000, f"videos/{kind}/long.mp4", crops=3), (500, 700), (1990, 2000))
         long.save(tmp_path / "features" / f"{kind}.safetensors")
-    loaded = load_features(tmp_path / "features")
+    loaded = FeatureFolder(tmp_path / "features").load()
     heads = [fit(tmp_path / "features", output=tmp_path / "mapped", settings=QUICK)]
     load = Features.load
     monkeypatch.setattr(Features, "load", lambda path, mapped: load(path))
-    in_memory = load_features(tmp_path / "features")
+    in_memory = FeatureFolder(tmp_path / "features").load()
     heads.append(fit(tmp_path / "features", output=tmp_path / "read", settings=QUICK))
     for one, other in zip(loaded, in_memory, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
@@ -254,7 +255,7 @@ def test_a_training_set_holds_squeezed_values_only(tmp_path):
             folder / f"{index}.safetensors"
         )
     before = own_bytes()
-    loaded = load_features(folder)
+    loaded = FeatureFolder(folder).load()
     data = TrainingSet([bag_of(item, index % 2, str(index)) for index, item in enumerate(loaded)], 32)
     assert data.batch(range(12)).features.shape == (12, 1, 32, width)
     assert own_bytes() - before < 40e6  # sums of one video are taken in float64

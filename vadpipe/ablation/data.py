@@ -18,8 +18,9 @@ from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.video.names import match
 from vadpipe.features.file import Features, Recipe
+from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.bags import Bag
-from vadpipe.training.fit import bag_of, load_features
+from vadpipe.training.fit import bag_of
 from vadpipe.training.labels import joined_groups
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Data:
         Raises:
             FeatureError: where they are not what they were when this was made.
         """
-        there = {item.source.video: item for item in load_features(self.features, self.backbone)}
+        there = {item.source.video: item for item in FeatureFolder(self.features).load(self.backbone)}
         bags: dict[str, Bag] = {}
         for name, sample in self.samples.items():
             features = there.get(sample.source)
@@ -125,7 +126,7 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
         InputError: where no video of the truth has features.
     """
     truths = {item.video: item for item in read_truth(truth)}
-    by_video = {item.source.video: item for item in load_features(features, backbone)}
+    by_video = {item.source.video: item for item in FeatureFolder(features).load(backbone)}
     matched = match(truths, by_video)
     matched.tell(log)
     if not matched.found:

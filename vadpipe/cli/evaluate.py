@@ -20,6 +20,7 @@ def evaluate(
     head: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
     ] = None,
+    adapt_to: options.AdaptTo = None,
     view: Annotated[
         str | None,
         typer.Option(
@@ -52,6 +53,7 @@ def evaluate(
         view=view,
         output=output,
         threshold=threshold,
+        adapt_to=adapt_to,
         lengths=lengths,
         bootstrap=bootstrap,
         seed=seed,

@@ -80,6 +80,14 @@ Assign = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the head; repeatable."),
 ]
+AdaptTo = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Features of footage of the same cameras, made by 'extract': their mean takes the place of the "
+        "training set's. No labels are needed.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]

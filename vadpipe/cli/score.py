@@ -54,6 +54,7 @@ def score(
     head: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
     ] = None,
+    adapt_to: options.AdaptTo = None,
     features: Annotated[
         Path | None, typer.Option("--features", help="Folder in which to keep features and find them again.")
     ] = None,
@@ -115,6 +116,7 @@ def score(
         features=features,
         threshold=threshold,
         rule=EventRule(hysteresis, merge_gap, min_length),
+        adapt_to=adapt_to,
         device=device,
         weights=weights,
         offline=offline,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vadpipe.errors import FeatureError, UsageError, VadpipeError
-from vadpipe.extract.store import feature_files
+from vadpipe.errors import UsageError, VadpipeError
 from vadpipe.extract.video.discovery import find_videos
-from vadpipe.features.file import read_header
+from vadpipe.features.folder import FeatureFolder
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def videos_in(folder: Path) -> FolderInventory:
     """Return the videos below a folder; none is opened.
 
     Raises:
-        UsageError: where it is no folder.
+        UsageError: where it is not a folder.
     """
     _check(folder)
     videos, failures = find_videos(folder)
@@ -41,21 +40,16 @@ def features_in(folder: Path) -> FolderInventory:
     """Return the videos that the feature files below a folder are about; only their records are read.
 
     Raises:
-        UsageError: where it is no folder.
+        UsageError: where it is not a folder.
     """
     _check(folder)
-    there = FolderInventory()
-    for path in feature_files(folder):
-        try:
-            header = read_header(path)
-        except FeatureError as error:
-            there.unusable.append(error)
-            continue
-        there.names.append(header.source.video)
-        there.n_frames[header.source.video] = header.n_frames
-    return there
+    found = FolderInventory()
+    for _, header in FeatureFolder(folder).headers(lambda _, error: found.unusable.append(error)):
+        found.names.append(header.source.video)
+        found.n_frames[header.source.video] = header.n_frames
+    return found
 
 
 def _check(folder: Path) -> None:
     if not folder.is_dir():
-        raise UsageError("is no folder", file=folder, next_step="Check the path.")
+        raise UsageError("is not a folder", file=folder, next_step="Check the path.")

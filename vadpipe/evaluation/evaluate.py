@@ -21,6 +21,7 @@ from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.views import parse_views
 from vadpipe.files.atomic import check_writable
+from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -35,6 +36,7 @@ def evaluate(
     view: str | Iterable[str] | None = None,
     output: str | os.PathLike[str] | None = "evaluation",
     threshold: float | None = None,
+    adapt_to: str | os.PathLike[str] | None = None,
     lengths: Lengths = "near",
     bootstrap: int = 1000,
     seed: int = 0,
@@ -56,6 +58,8 @@ def evaluate(
             them where it is None. Features that lack one of them are passed over.
         output: folder for the results; None writes none.
         threshold: what alarms and events are counted at; the head's own by default.
+        adapt_to: folder of features to whose mean the head is adapted, see :mod:`vadpipe.head.adaptation`;
+            it may be ``features``.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
             ``"any"`` compares the frames that both have.
         bootstrap: how many resamples of the videos, or of the truth's groups, the intervals are made of; 0
@@ -65,17 +69,24 @@ def evaluate(
         on_failure: called at once for each feature file that cannot be used.
 
     Raises:
-        FeatureError: where the head cannot be read, no features fit it, or a video is there twice.
-        UsageError: where the truth or an argument is off, or the head was not trained on a view.
+        FeatureError: where the head cannot be read, no features fit it, a video is there twice, or
+            ``adapt_to`` holds no features or some that do not fit.
+        UsageError: where the truth or an argument is off, the head was not trained on a view, or one of its
+            method cannot be adapted.
         InputError: where no video of the truth could be evaluated.
         OutputError: where results cannot be written.
     """
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path
     views = None if view is None else parse_views(view)
-    settings = Settings(path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed)
+    footage = None if adapt_to is None else Path(adapt_to)
+    settings = Settings(
+        path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed, footage
+    )
     _check(settings)
     trained = TrainedHead.load(path, choose_device(device))
+    if footage is not None:
+        trained = adapted(trained, footage, path)
     if views is not None:
         trained.check_views(views, path)
     if output is not None:

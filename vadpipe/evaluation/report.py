@@ -32,6 +32,7 @@ def record(result: Evaluation) -> dict[str, object]:
         "head": {"file": str(settings.head), "sha256": _digest(settings.head)},
         "truth": {"file": str(settings.truth), "sha256": _digest(settings.truth)},
         "features": str(settings.features),
+        "adapted_to": None if settings.adapt_to is None else str(settings.adapt_to),
         "settings": {
             "threshold": result.threshold,
             "threshold_from": "head" if settings.threshold is None else "user",

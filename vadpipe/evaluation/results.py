@@ -26,6 +26,7 @@ class Settings:
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
         seed: of the resamples.
+        adapt_to: folder of the features to whose mean the head was adapted; None where it is as trained.
     """
 
     head: Path
@@ -36,6 +37,7 @@ class Settings:
     lengths: Lengths
     bootstrap: int
     seed: int
+    adapt_to: Path | None = None
 
 
 @dataclass(frozen=True)

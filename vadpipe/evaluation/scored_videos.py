@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from vadpipe.evaluation.frame_scores import Mismatch, judge
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.results import Settings
 from vadpipe.evaluation.truth import read_truth
-from vadpipe.extract.store import feature_files
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import match, tell
-from vadpipe.features.file import Recipe, read_header
-from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
+from vadpipe.features.file import Recipe
+from vadpipe.features.folder import FeatureFolder, file_of_each_video
+from vadpipe.head.checkpoint import TrainedHead
 
 log = logging.getLogger(__name__)
 
@@ -117,14 +117,7 @@ def _by_video(
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
     differences: list[str] = []
-    for path in feature_files(folder):
-        if path.name in (FILE_NAME, LAST_NAME):
-            continue
-        try:
-            header = read_header(path)
-        except FeatureError as error:
-            fail(path, error)
-            continue
+    for path, header in FeatureFolder(folder).headers(fail):
         others = _differences(recipe, header.recipe, asked)
         if others:
             foreign.append(path)
@@ -139,7 +132,7 @@ def _by_video(
         chosen += [item for item in found if item not in passed]
         foreign += [path for _, path in passed]
         differences = differences or ([_differing_views(views, held)] if passed else [])
-    files = _one_a_video(chosen)
+    files = file_of_each_video(chosen)
     if not files:
         raise _none_fits(folder, asked, differences[:_NAMED])
     if asked is not None:
@@ -173,15 +166,3 @@ def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[st
         next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
         "--features.",
     )
-
-
-def _one_a_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the feature file of each video. Raises FeatureError where one has two."""
-    files: dict[str, Path] = {}
-    for video, path in found:
-        first = files.setdefault(video, path)
-        if first != path:
-            raise FeatureError(
-                f"is about the same video as {first}: {video}", file=path, next_step="Delete one of them."
-            )
-    return files

@@ -68,6 +68,8 @@ def _compared(result: Evaluation) -> Table:
     if are_named(result.views):
         table.add_row("views", ", ".join(result.views))
     table.add_row("head", escape(str(result.settings.head)))
+    if result.settings.adapt_to is not None:
+        table.add_row("adapted to", escape(str(result.settings.adapt_to)))
     return table
 
 

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialise
 
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.file import Features, Recipe
+from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.files.atomic import write_bytes
 from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
@@ -25,8 +26,7 @@ from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 4
-FILE_NAME = "head.safetensors"
-LAST_NAME = "last.safetensors"
+FILE_NAME, LAST_NAME = HEAD_NAMES
 _HEADER_KEY = "vadpipe.head"
 
 _READ = (3, SCHEMA)

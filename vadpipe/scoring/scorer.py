@@ -24,6 +24,7 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video, named_video
 from vadpipe.features.file import Features
 from vadpipe.features.views import are_named
+from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.pieces import join_views
 from vadpipe.scoring.explain import explain
@@ -44,15 +45,18 @@ class Scorer:
         features: folder in which features are kept and found again; None keeps none.
         threshold: score that a frame must reach to be called abnormal, in [0, 1]; the head's own by default.
         rule: what makes an event of the frames that reach it.
+        adapt_to: folder of features of footage of the same cameras, to whose mean the head is adapted, see
+            :mod:`vadpipe.head.adaptation`; None leaves it as it was trained.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         options: ``weights``, ``offline``, ``decoder``, ``engine``, ``precision``, ``limits`` and
             ``assume_fps`` as in :class:`vadpipe.ExtractSettings`; what makes features comparable is the
             head's to say.
 
     Raises:
-        FeatureError: where the head cannot be read.
+        FeatureError: where the head cannot be read, or ``adapt_to`` holds no features or
+            some that do not fit.
         UsageError: where ``backbone`` is not the head's, the head does not know a view, an option is off, or
-            the device is not there.
+            the device is not there; where a head of its method cannot be adapted.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Scorer:
         features: str | os.PathLike[str] | None = None,
         threshold: float | None = None,
         rule: EventRule = DEFAULT_RULE,
+        adapt_to: str | os.PathLike[str] | None = None,
         device: str = "auto",
         **options: object,
     ) -> None:
@@ -90,6 +95,8 @@ class Scorer:
         self.head.check_views(self.settings.views, path)
         log.info("views: %s, of %s", ", ".join(self.settings.views), ", ".join(recipe.views))
         self._extractor.settings.check_here()
+        if adapt_to is not None:
+            self.head = adapted(self.head, Path(adapt_to), path)
         self._store = None if features is None else FeatureStore(Path(features))
 
     def score(self, video: str | os.PathLike[str]) -> Curve:

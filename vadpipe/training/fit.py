@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.errors import FeatureError, UsageError
+from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
-from vadpipe.extract.store import feature_files
 from vadpipe.features.file import Features
+from vadpipe.features.folder import FeatureFolder
 from vadpipe.files.atomic import check_writable, write_text
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
@@ -94,7 +94,7 @@ def fit(
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     chosen_device = choose_device(device)
     settings, target = settings or HeadSettings(), Path(output)
-    by_video = {item.source.video: item for item in load_features(Path(features), backbone)}
+    by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone)}
     videos = list(by_video)
     known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
@@ -130,45 +130,6 @@ def fit(
     write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")
     (target / STATE_NAME).unlink(missing_ok=True)
     return result
-
-
-def load_features(folder: Path, backbone: str | None = None) -> list[Features]:
-    """Load every feature file below a folder, all of one recipe.
-
-    Raises:
-        FeatureError: where there is none, one is broken, two recipes differ, or one video is there
-            twice.
-    """
-    paths = [path for path in feature_files(folder) if path.name not in (FILE_NAME, LAST_NAME)]
-    loaded = [(path, Features.load(path, mapped=True)) for path in paths]
-    for path, item in loaded:
-        if item.source.partial:
-            log.warning("%s: of a damaged video, %s", path, item.source.partial)
-    if backbone is not None:
-        loaded = [(path, item) for path, item in loaded if item.recipe.backbone == backbone]
-    if not loaded:
-        kind = "feature file" if backbone is None else f"feature file of {backbone}"
-        raise FeatureError(f"holds no {kind}", file=folder, next_step="Run 'vadpipe extract VIDEOS' first.")
-    first_path, first = loaded[0]
-    for path, item in loaded[1:]:
-        differences = first.recipe.differences(item.recipe)
-        if differences:
-            raise FeatureError(
-                f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
-                file=path,
-                next_step="Keep features of different backbones in different folders, or choose one "
-                "with --backbone.",
-            )
-    seen: dict[str, Path] = {}
-    for path, item in loaded:
-        other = seen.setdefault(item.source.video, path)
-        if other != path:
-            raise FeatureError(
-                f"is about the same video as {other}: {item.source.video}",
-                file=path,
-                next_step="Delete one of them.",
-            )
-    return [item for _, item in loaded]
 
 
 def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:

@@ -1,0 +1,82 @@
+"""Adaptation without labels: features are judged against the mean of the footage that is scored.
+
+A head standardises features by the normal snippets that it learned from, and other places, cameras and
+compression have other means. As in AdaBN (Li et al., "Revisiting batch normalization for practical domain
+adaptation", arXiv 1603.04779) statistics of the new footage take the place of those of training: here the
+mean of each feature. Deviations stay those of training, as do the scale of the scores and the threshold.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vadpipe.errors import FeatureError, UsageError, printable
+from vadpipe.features.file import Features, Recipe
+from vadpipe.features.folder import FeatureFolder
+from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.methods import find_method
+
+log = logging.getLogger(__name__)
+
+
+def adapted(head: TrainedHead, folder: Path, file: Path) -> TrainedHead:
+    """Return a copy of a head that standardises by the mean of all features in a folder.
+
+    Each snippet and view counts the same, as in training: by the normal videos that it was trained on, a head
+    is adapted to itself. Snippets that could not be decoded do not count.
+
+    Args:
+        head: of a method that standardises features, which only CBCG does.
+        folder: feature files of footage of the same cameras, most of it normal. They may hold only some of
+            the views that the head was trained on. One file is in memory at a time.
+        file: the head's, for the message.
+
+    Raises:
+        UsageError: where the head's method takes features as they are.
+        FeatureError: where the folder holds no features, or a file that is broken or of another recipe than
+            the head's.
+    """
+    if not isinstance(head.network, Cbcg):
+        title = find_method(head.record.settings.method).title
+        raise UsageError(
+            f"cannot be adapted to footage: {title} takes features as they are, and standardises none",
+            file=file,
+            next_step="Leave out --adapt-to, or train a head with 'vadpipe fit --method cbcg'.",
+        )
+    network = copy.deepcopy(head.network)
+    network.embedding.mean.copy_(torch.from_numpy(_mean(folder, head.record.recipe)))
+    return replace(head, network=network)
+
+
+def _mean(folder: Path, recipe: Recipe) -> NDArray[np.float64]:
+    """Return the mean (D,) over all snippets and views of all feature files of a folder."""
+    total, n_rows, n_videos = np.zeros(recipe.feature_dim), 0, 0
+    for path in FeatureFolder(folder).files():
+        features = Features.load(path)
+        differences = recipe.differences(features.recipe, fewer_views=True)
+        if differences:
+            raise FeatureError(
+                f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
+                file=path,
+                next_step="Adapt to a folder of features made with the head's backbone and settings alone.",
+            )
+        kept = features.values[~features.lost]
+        total += kept.sum(axis=(0, 1), dtype=np.float64)
+        n_rows += kept.shape[0] * kept.shape[1]
+        n_videos += 1
+    if not n_rows:
+        raise FeatureError(
+            "holds no snippet to adapt to" if n_videos else "holds no feature file to adapt to",
+            file=folder,
+            next_step="Run 'vadpipe extract VIDEOS -o FOLDER' on footage of the same cameras first.",
+        )
+    log.info("%s: adapted to %d videos, without labels", printable(folder), n_videos)
+    return total / n_rows
