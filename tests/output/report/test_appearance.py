@@ -9,7 +9,7 @@ from support.browser import open_page, until, wait_for_video
 from support.curves import peaks_curve
 from support.videos import write_video
 from vadpipe.curves.curve import Curve
-from vadpipe.curves.events import EventRule, find_events
+from vadpipe.events import EventRule, find_events
 from vadpipe.output.report import write_report
 
 
@@ -77,7 +77,7 @@ def test_events_are_those_of_python_to_the_last_bit(browser, small):
                 """([data, thresholds, rules]) => {
                     const { scores, edges } = new vadpipe.frames.Frames(data);
                     return rules.map((rule) => thresholds.map((threshold) =>
-                        vadpipe.curves.events.findEvents(scores, edges, threshold, rule)));
+                        vadpipe.events.findEvents(scores, edges, threshold, rule)));
                 }""",
                 [as_data(scores, times_s, end_s), thresholds, [vars(rule) for rule in RULES]],
             )

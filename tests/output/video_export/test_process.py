@@ -26,7 +26,7 @@ from vadpipe.extract.video.wire_format import PROGRESS, Kind, send, send_json
 from vadpipe.output.video_export import child, source, strip
 from vadpipe.output.video_export.job import ExportJob
 
-real = source.Source.frames
+real = source.VideoSource.frames
 
 def frames(self, first, stop, seek=None):
     for number, frame in real(self, first, stop, seek):
@@ -34,7 +34,7 @@ def frames(self, first, stop, seek=None):
             {body}
         yield number, frame
 
-source.Source.frames = frames
+source.VideoSource.frames = frames
 child.main()
 """
 
