@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.events import EventRule, at_or_above, find_events, runs_of
+from vadpipe.curves.events import EventRule, at_or_above, find_events
 from vadpipe.errors import UsageError
+from vadpipe.features.ranges import runs_of_true
 
 NAN = np.nan
 SCORES = st.lists(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0, NAN]), min_size=1, max_size=40)
@@ -147,7 +148,7 @@ def test_events_are_those_of_a_slow_walk(scores, data):
 
 @given(st.lists(st.booleans(), max_size=60))
 def test_runs_part_the_true_values(marks):
-    runs = runs_of(np.array(marks, bool)).tolist()
+    runs = runs_of_true(np.array(marks, bool)).tolist()
     inside = [frame for start, stop in runs for frame in range(start, stop)]
     assert inside == [frame for frame, mark in enumerate(marks) if mark]
     assert all(stop < start for (_, stop), (start, _) in pairwise(runs))
