@@ -4,12 +4,12 @@ import base64
 
 import numpy as np
 import pytest
-from vadpipe.events import EventRule, find_events
 
 from support.browser import open_page, until, wait_for_video
 from support.curves import peaks_curve
 from support.videos import write_video
 from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import EventRule, find_events
 from vadpipe.output.report import write_report
 
 

@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from surroundings import ROOT
 
 from vadpipe.ablation.data import Sample
 from vadpipe.evaluation.truth import Truth
 from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
-
-
-@pytest.fixture(autouse=True)
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
 
 
 def bag(name, label, rng, n_snippets=6):
