@@ -38,7 +38,7 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
         InputError: where the video cannot be read.
         OutputError: where the file cannot be written.
     """
-    width_px, height_px = _picture_size(video, limits or Limits())
+    width_px, height_px = picture_size(video, limits or Limits())
     root = Element("annotations")
     _add(root, "version", "1.1")
     _add_task(root, curve, width_px, height_px)
@@ -55,7 +55,7 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
 
 
-def _picture_size(video: Path, limits: Limits) -> tuple[int, int]:
+def picture_size(video: Path, limits: Limits) -> tuple[int, int]:
     """Return width and height in pixels of the picture as shown; nothing is decoded for it."""
     with Decoding(video, DecodeJob(Size(16, square=True), limits=limits)) as decoding:
         return decoding.timeline.width_px, decoding.timeline.height_px

@@ -3,7 +3,7 @@
 
 vadpipe.page = (() => {
   const { clock, duration, spoken, score } = vadpipe.clock;
-  const { findEvents, eventAt, lastBegun } = vadpipe.curves.events;
+  const { findEvents, eventAt, lastBegun } = vadpipe.events;
   const $ = (selector) => document.querySelector(selector);
   const data = JSON.parse($("#data").textContent);
   const frames = new vadpipe.frames.Frames(data);

@@ -47,7 +47,7 @@ class ExportProcess(SandboxedProcess):
                 path,
                 lambda descriptor: [*PROGRAM, str(descriptor), str(order)],
                 job.limits,
-                "the process that writes the film" if job.output else "the process that cuts it",
+                "the process that writes the annotated video" if job.output else "the process that cuts it",
                 [order],
             )
 
