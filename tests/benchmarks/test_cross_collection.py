@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from support.decoding import player
+from support.samples import sample
 from support.videos import read_counter, write_video
-from vadpipe.ablation.data import Sample
 from vadpipe.ablation.runs import Run, RunRecord
 from vadpipe.evaluation.truth import Truth
 from vadpipe.head.settings import HeadSettings
@@ -50,16 +50,6 @@ def test_joined_clips_have_25_frames_a_second_and_the_truth_of_their_labels(tmp_
         *(int(number / 25 * 10 + 1e-6) for number in range(50)),
         *range(25),
     ]
-
-
-def sample(name, marks, group):
-    n_frames = len(marks)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], marks, [0]])))
-    truth = Truth(name, n_frames, tuple(map(tuple, edges.reshape(-1, 2).tolist())), group=group)
-    starts = np.arange(0, n_frames, 16)
-    spans = np.stack([starts, np.minimum(starts + 16, n_frames)], axis=1)
-    times_s = np.arange(n_frames) / 25
-    return Sample(truth, name, spans, n_frames, np.zeros(len(spans), bool), times_s, n_frames / 25, name)
 
 
 @pytest.fixture

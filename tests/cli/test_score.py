@@ -144,7 +144,7 @@ def test_the_rule_of_events_comes_from_the_options(score, folder):
 
 def test_what_cannot_be_meant_ends_with_2(score, folder):
     for options, parts in (
-        (["--hysteresis", "-1"], ["hysteresis -1.0 is out of range", "Give 0 or more."]),
+        (["--hysteresis", "-1"], ["hysteresis -1.0 is out of range", "Give 0 to 1."]),
         (["--pad", "-1"], ["clips cannot have -1.0 s around an event"]),
         (
             ["--annotate", "annotated.mp4"],

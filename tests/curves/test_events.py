@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.events import EventRule, at_or_above, find_events
+from vadpipe.curves.events import DEFAULT_RULE, EventRule, at_or_above, find_events
 from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
 
@@ -20,7 +20,7 @@ def events_of(scores, threshold=0.5, times_s=None, end_s=None, **rule):
     scores = np.array(scores, np.float32)
     times_s = np.arange(len(scores)) / 4 if times_s is None else np.array(times_s, float)
     end_s = len(scores) / 4 if end_s is None else end_s
-    return find_events(scores, times_s, end_s, threshold, EventRule(**rule))
+    return find_events(scores, times_s, end_s, threshold, EventRule(**{"hysteresis": 0.0} | rule))
 
 
 def spans_of(*arguments, **options):
@@ -29,7 +29,7 @@ def spans_of(*arguments, **options):
 
 def slow_events(scores, edges_s, threshold, rule):
     """Walk over the frames one by one, as a person with a pencil would."""
-    low = np.float32(threshold - rule.hysteresis)
+    low = np.float32(threshold * (1 - rule.hysteresis))
     runs = []
     for frame, score in enumerate(scores):
         if score >= low:
@@ -65,8 +65,9 @@ def test_runs_are_frames_and_seconds_and_have_a_peak():
 def test_an_event_goes_on_until_it_falls_below_the_lower_threshold():
     scores = [0.4, 0.45, 0.6, 0.45, 0.4, 0.2, 0, 0, 0, 0.45, 0.45]
     assert spans_of(scores) == [(2, 3)]
-    assert spans_of(scores, hysteresis=0.1) == [(0, 5)]  # what never reaches the threshold begins none
-    assert spans_of(scores, hysteresis=0.05) == [(1, 4)]
+    assert spans_of(scores, hysteresis=0.2) == [(0, 5)]  # what never reaches the threshold begins none
+    assert spans_of(scores, hysteresis=0.1) == [(1, 4)]
+    assert spans_of(scores, hysteresis=1) == [(0, 11)]
 
 
 @pytest.mark.parametrize("rate", [10, 24, 25, 30, 30000 / 1001])
@@ -82,7 +83,7 @@ def test_a_length_is_reached_whatever_the_rate_makes_of_it(rate):
 
 
 def test_hysteresis_looks_both_ways():
-    assert spans_of([0, 0.45, 0.45, 0.6, 0.45, 0.1], hysteresis=0.1) == [(1, 5)]
+    assert spans_of([0, 0.45, 0.45, 0.6, 0.45, 0.1], hysteresis=0.2) == [(1, 5)]
 
 
 def test_the_middle_of_an_even_run_is_the_one_before_it():
@@ -131,7 +132,7 @@ def test_events_are_those_of_a_slow_walk(scores, data):
     steps = data.draw(st.lists(STEPS, min_size=len(scores), max_size=len(scores)))
     edges_s = np.concatenate([[0.0], np.cumsum(steps)])
     threshold = data.draw(st.sampled_from([0.3, 0.5, 2.0]))
-    rule = EventRule(data.draw(st.sampled_from([0.0, 0.2])), data.draw(STEPS), data.draw(STEPS))
+    rule = EventRule(data.draw(st.sampled_from([0.0, 0.2, 0.5])), data.draw(STEPS), data.draw(STEPS))
     values = np.array(scores, np.float32)
     found = find_events(values, edges_s[:-1], edges_s[-1], threshold, rule)
     expected = slow_events(values, edges_s, threshold, rule)
@@ -143,7 +144,7 @@ def test_events_are_those_of_a_slow_walk(scores, data):
         assert event.peak_s == edges_s[event.peak_frame]
         assert event.mean == pytest.approx(np.nanmean(inside))
         for edge in (event.start, event.stop - 1):
-            assert values[edge] >= np.float32(threshold - rule.hysteresis)
+            assert values[edge] >= np.float32(rule.low(threshold))
 
 
 @given(st.lists(st.booleans(), max_size=60))
@@ -165,3 +166,23 @@ def test_what_cannot_be_is_refused():
                 UsageError, match=rf"{name.replace('_', ' ')} {value} is out of range\nGive 0"
             ):
                 events_of([0, 1], **{name: value})
+    with pytest.raises(UsageError, match=r"hysteresis 1.5 is out of range\nGive 0 to 1"):
+        events_of([0, 1], hysteresis=1.5)
+
+
+def test_by_default_an_event_goes_on_down_to_half_the_threshold():
+    assert vars(DEFAULT_RULE) == {"hysteresis": 0.5, "merge_gap_s": 1.0, "min_length_s": 0.0}
+    assert spans_of([0.39, 0.4, 0.8, 0.41, 0.3], threshold=0.8, hysteresis=DEFAULT_RULE.hysteresis) == [
+        (1, 4)
+    ]
+    tiny = [0.0009, 0.002, 0.0011, 0.0]  # a head whose scores are all low
+    assert spans_of(tiny, threshold=0.002, hysteresis=DEFAULT_RULE.hysteresis) == [(1, 3)]
+
+
+@given(SCORES, st.sampled_from([0.3, 0.5, 0.7]), st.sampled_from([0.2, 0.5, 1.0]))
+def test_hysteresis_makes_no_more_events_and_none_shorter(scores, threshold, hysteresis):
+    with_it, without = (spans_of(scores, threshold, hysteresis=own) for own in (hysteresis, 0.0))
+    assert len(with_it) <= len(without)
+    assert bool(with_it) == bool(without)
+    for start, stop in without:
+        assert any(first <= start and stop <= last for first, last in with_it)

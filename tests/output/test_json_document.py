@@ -66,12 +66,12 @@ def test_what_it_holds(path):
         "places",
     ]  # fmt: skip
     assert content["places"] is None
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert content["vadpipe"] == vadpipe.__version__
     assert content["video"] == "videos/clip.mp4"
     assert (content["n_frames"], content["end_s"], content["n_unscored"]) == (200, 8.0, 2)
     assert content["threshold"] == 0.5
-    assert content["rule"] == {"hysteresis": 0.0, "merge_gap_s": 1.0, "min_length_s": 0.0}
+    assert content["rule"] == {"hysteresis": 0.5, "merge_gap_s": 1.0, "min_length_s": 0.0}
     assert content["curve"]["scores"][49:53] == [0.1, None, None, 0.1]
     assert content["curve"]["times_s"][3] == 0.12
     assert second == {
@@ -138,7 +138,7 @@ def test_people_can_read_it(path):
     curve = event_curve()
     write_document(curve, path, explanations_of(curve))
     lines = path.read_text("utf-8").splitlines()
-    assert lines[:3] == ["{", '  "schema_version": 1,', f'  "vadpipe": "{vadpipe.__version__}",']
+    assert lines[:3] == ["{", '  "schema_version": 2,', f'  "vadpipe": "{vadpipe.__version__}",']
     assert '      "start_s": 0.8,' in lines
     assert '          [-0.25, -0.125, 0.0],' in lines  # fmt: skip
     assert [line.split(":")[0] for line in lines if len(line) > 500] == ['    "times_s"', '    "scores"']
@@ -237,8 +237,8 @@ def at(*keys, value):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (at("schema_version", value=2), "has schema_version 2; this vadpipe reads 1"),
-        (at("schema_version", value="1"), "has schema_version '1'; this vadpipe reads 1"),
+        (at("schema_version", value=3), "has schema_version 3; this vadpipe reads 1 and 2"),
+        (at("schema_version", value="1"), "has schema_version '1'; this vadpipe reads 1 and 2"),
         (lambda c: c.pop("schema_version"), "is no document of scores: it has no schema_version"),
         (lambda c: c.pop("rule"), "is no valid document of scores: rule: Field required"),
         (at("more", value=1), "is no valid document of scores: more: Extra inputs are not permitted"),
@@ -313,3 +313,13 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_document(event_curve(), tmp_path / "file" / "clip.scores.json")
+
+
+def test_version_1_has_a_difference_of_scores_as_hysteresis(tmp_path):
+    path = tmp_path / "one.json"
+    write_document(event_curve(), path)
+    content = loaded(path)
+    content["schema_version"] = 1
+    content["rule"]["hysteresis"] = 0.25 * content["threshold"]
+    path.write_text(json.dumps(content))
+    assert read_document(path)[0].rule.hysteresis == pytest.approx(0.25)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from support.feature_files import make_features, make_recipe
 from vadpipe.curves.curve import snippets_to_frames
-from vadpipe.curves.events import find_events
+from vadpipe.curves.events import EventRule, find_events
 from vadpipe.features.file import Features
 from vadpipe.head.bags import Bag
 from vadpipe.training.calibration import calibrate, warn_of
@@ -350,7 +350,8 @@ def test_alarms_are_those_of_the_curve_that_a_user_sees(gaps):
         frames = snippets_to_frames(rows, features.spans, features.n_frames)
 
         def alarms(threshold, frames=frames, features=features):
-            return len(find_events(frames, features.frame_times_s, features.end_s, threshold))
+            rule = EventRule(hysteresis=0.0)
+            return len(find_events(frames, features.frame_times_s, features.end_s, threshold, rule))
 
         assert found.alarms == alarms(found.threshold)
         seen = sorted({score for score in frames.tolist() if score == score}, reverse=True)

@@ -62,8 +62,9 @@ def score(
         float | None, typer.Option(help="What is called abnormal, in [0, 1]; the head's own without it.")
     ] = None,
     hysteresis: Annotated[
-        float, typer.Option(help="An event goes as far as scores are no more than this below the threshold.")
-    ] = 0.0,
+        float,
+        typer.Option(help="An event goes on down to the threshold less this share of it, 0 to 1."),
+    ] = 0.5,
     merge_gap: Annotated[
         float, typer.Option(metavar="S", help="Events less than so many seconds apart are one.")
     ] = 1.0,

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
 
+HYSTERESIS = 0.5
+"""An event goes on as far as scores are not below the threshold less this share of it: docs/benchmarks.md."""
+
 MERGE_GAP_S = 1.0
 """Stretches less than this apart are one event."""
 
@@ -20,29 +23,35 @@ _ROUNDING_S = 2e-6  # a second made of 24 frames may be a little less than one, 
 class EventRule:
     """What makes an event of the frames above a threshold.
 
-    The defaults are those that thresholds are calibrated with
-    (:func:`vadpipe.training.calibration.calibrate`); with others the number of false alarms an hour is
-    another.
+    Thresholds are calibrated with the default merge gap and shortest length, and without hysteresis
+    (:func:`vadpipe.training.calibration.calibrate`), which begins no event and may join some; with others the
+    number of false alarms an hour is another.
 
     Attributes:
         hysteresis: an event that reaches the threshold has the frames before and after as well, as far as
-            their scores are not below the threshold less this.
+            their scores are not below the threshold less this share of it, in [0, 1]. It is a share, since
+            heads have thresholds from near 0 to near 1.
         merge_gap_s: stretches less than this apart are one event; 0 joins none.
         min_length_s: an event that is shorter, when all are joined, is none.
 
     Raises:
-        UsageError: where one of them is below 0 or no number.
+        UsageError: where one of them is below 0 or no number, or the hysteresis above 1.
     """
 
-    hysteresis: float = 0.0
+    hysteresis: float = HYSTERESIS
     merge_gap_s: float = MERGE_GAP_S
     min_length_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 <= value < np.inf:
-                step = "Give 0 or more."
+            share = name == "hysteresis"
+            if not 0 <= value < np.inf or (share and value > 1):
+                step = "Give 0 to 1." if share else "Give 0 or more."
                 raise UsageError(f"{name.replace('_', ' ')} {value} is out of range", next_step=step)
+
+    def low(self, threshold: float) -> float:
+        """Return the score below which an event does not go on."""
+        return threshold - self.hysteresis * abs(threshold)
 
 
 DEFAULT_RULE = EventRule()
@@ -97,10 +106,10 @@ def find_events(
 ) -> list[Event]:
     """Return the events of a curve, the first first.
 
-    A run is a stretch of frames that all have a score at or above the threshold less the hysteresis, one of
-    them at or above the threshold itself; runs less than ``merge_gap_s`` apart are one event, which takes in
-    the frames between them. A frame without a score counts as one below: nobody has seen it, so it begins no
-    event and carries none on for longer than any other gap.
+    A run is a stretch of frames that all have a score at or above :meth:`EventRule.low` of the threshold, one
+    of them at or above the threshold itself; runs less than ``merge_gap_s`` apart are one event, which takes
+    in the frames between them. A frame without a score counts as one below: nobody has seen it, so it begins
+    no event and carries none on for longer than any other gap.
 
     Args:
         scores: (N,) float32; NaN where a frame has none.
@@ -117,7 +126,7 @@ def find_events(
     if not np.isfinite(threshold):
         raise UsageError(f"no events can be found at threshold {threshold}")
     edges_s = np.append(times_s, end_s)
-    runs = runs_of_true(at_or_above(scores, threshold - rule.hysteresis))
+    runs = runs_of_true(at_or_above(scores, rule.low(threshold)))
     reached = np.append(0, np.cumsum(at_or_above(scores, threshold)))
     runs = runs[reached[runs[:, 1]] > reached[runs[:, 0]]]
     if not len(runs):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curves.events import at_or_above, find_events
+from vadpipe.curves.events import DEFAULT_RULE, EventRule, at_or_above, find_events
 from vadpipe.evaluation.event_overlap import n_matched, overlaps
 from vadpipe.evaluation.metrics import JudgedVideo
 
@@ -82,17 +82,17 @@ class AlarmCounts:
         return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
-def tally(judged: Sequence[JudgedVideo], threshold: float) -> AlarmCounts:
-    """Count what happens in each video at a threshold."""
-    rows = [_count(video, threshold) for video in judged]
+def tally(judged: Sequence[JudgedVideo], threshold: float, rule: EventRule = DEFAULT_RULE) -> AlarmCounts:
+    """Count what happens in each video at a threshold, with events by a rule."""
+    rows = [_count(video, threshold, rule) for video in judged]
     return AlarmCounts(**{name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
 
-def _count(video: JudgedVideo, threshold: float) -> Mapping[str, float | list[int]]:
+def _count(video: JudgedVideo, threshold: float, rule: EventRule) -> Mapping[str, float | list[int]]:
     marks, scored = video.truth.frames(), ~np.isnan(video.scores)
     normal, raised = scored & ~marks, at_or_above(video.scores, threshold)
     normal_s = np.diff(video.times_s, append=video.end_s)[normal].sum()
-    events = find_events(video.scores, video.times_s, video.end_s, threshold)
+    events = find_events(video.scores, video.times_s, video.end_s, threshold, rule)
     ranges = [(event.start, event.stop) for event in events]
     overlap = overlaps(ranges, video.truth.anomalies)
     quiet = not video.truth.abnormal

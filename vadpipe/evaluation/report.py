@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vadpipe._version import __version__
-from vadpipe.curves.events import MERGE_GAP_S
+from vadpipe.curves.events import HYSTERESIS, MERGE_GAP_S
 from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.bootstrap import LEVEL
 from vadpipe.evaluation.frame_scores import TOLERATED_FRAMES
@@ -40,6 +40,7 @@ def record(result: Evaluation) -> dict[str, object]:
             "views_from": "features" if settings.views is None else "user",
             "lengths": settings.lengths,
             "tolerated_frames": TOLERATED_FRAMES,
+            "hysteresis": HYSTERESIS,
             "join_s": MERGE_GAP_S,
             "ious": IOUS,
             "bootstrap": settings.bootstrap,

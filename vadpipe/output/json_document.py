@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from pydantic import ValidationError
@@ -37,6 +39,8 @@ from vadpipe.output.number_text import microseconds, score_texts, short_score
 
 SCHEMA_ID = "scores.schema.json"
 
+SCHEMA_VERSION: Final = 2
+
 
 def write_document(curve: Curve, path: Path, explanations: Sequence[Explanation] = ()) -> None:
     """Write the document of a curve, atomically.
@@ -56,7 +60,7 @@ def document(curve: Curve, explanations: Sequence[Explanation] = ()) -> ScoresDo
     """Return the document of a curve; see :func:`write_document`."""
     reasons = {explanation.event: explanation for explanation in explanations}
     return ScoresDocument(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         vadpipe=__version__,
         video=text_of(curve.video),
         n_frames=len(curve),
@@ -94,13 +98,20 @@ def read_document(path: Path) -> tuple[Curve, ScoresDocument]:
         times_s=np.array(document.curve.times_s, np.float64),
         end_s=document.end_s,
         threshold=document.threshold,
-        rule=EventRule(**document.rule.model_dump()),
+        rule=_rule(document),
         places=() if known is None else tuple(map(_read_place, known.places)),
         leading=np.array(() if known is None else known.leading, np.uint8),
     )
     # Not sought again: the document is what was found, whatever rule a later version seeks by.
     vars(curve)["events"] = [_read_event(event) for event in document.events]
     return curve, document
+
+
+def _rule(document: ScoresDocument) -> EventRule:
+    rule = EventRule(**document.rule.model_dump())
+    if document.schema_version == 1 and document.threshold:  # a difference of scores then, a share now
+        rule = replace(rule, hysteresis=min(1.0, rule.hysteresis / document.threshold))
+    return rule
 
 
 def schema() -> dict[str, object]:
@@ -196,7 +207,7 @@ def _reason(error: ValidationError) -> str:
     if place == "schema_version":
         if kind == "missing":
             return "is no document of scores: it has no schema_version"
-        return f"has schema_version {first['input']!r:.40}; this vadpipe reads 1"
+        return f"has schema_version {first['input']!r:.40}; this vadpipe reads 1 and 2"
     if kind == "value_error":
         return f"contradicts itself: {message}"
     return "is no valid document of scores: " + (f"{place}: {message}" if place else message)

@@ -27,8 +27,8 @@ class Record(BaseModel):
 class RuleRecord(Record):
     """What makes an event of the frames that reach the threshold."""
 
-    hysteresis: Annotated[float, Field(ge=0)]
-    """An event goes on while scores stay at or above the threshold less this."""
+    hysteresis: Annotated[float, Field(ge=0, le=1)]
+    """An event goes on while scores stay at or above the threshold less this share of it."""
     merge_gap_s: Seconds
     """Stretches less than this apart are one event; seconds."""
     min_length_s: Seconds
@@ -131,8 +131,10 @@ class CurveRecord(Record):
 class ScoresDocument(Record):
     """The anomaly scores of a video and its events, as vadpipe writes them."""
 
-    schema_version: Literal[1]
-    """Of this format; a change that readers would notice raises it, a key more does not."""
+    schema_version: Literal[1, 2]
+    """Of this format; a change that readers would notice raises it, a key more does not.
+
+    In version 1 the hysteresis was a difference of scores; in version 2 it is a share of the threshold."""
     vadpipe: str
     """The version that wrote it."""
     video: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Literal
 
@@ -12,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.curves.curve import snippets_to_frames
-from vadpipe.curves.events import Event, find_events
+from vadpipe.curves.events import DEFAULT_RULE, Event, find_events
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import Calibration
 
 log = logging.getLogger(__name__)
+
+_COUNTED = replace(DEFAULT_RULE, hysteresis=0.0)
+"""Hysteresis joins alarms by their threshold: a lower one would change the count of every video."""
 
 Scored = tuple[Bag, NDArray[np.float32]]
 """A video and the scores (S,) of its snippets, or of the stretches (K,) of its frames."""
@@ -34,7 +38,9 @@ def calibrate(
 
     An alarm is an event (:func:`vadpipe.curves.events.find_events`) of the curve that a user sees, in which a
     frame has the mean score of the snippets that hold it. From the highest score down, the threshold stops
-    before the first that would raise one alarm too many; so it is a score that some normal frame has.
+    before the first that would raise one alarm too many; so it is a score that some normal frame has. Alarms,
+    and the time in alarm, are counted without hysteresis; with it there are never more of them, and longer
+    ones.
 
     It is never below the ``quantile`` of the snippets' scores: a video that is in alarm throughout raises
     only one. Where there is so little normal footage that even one alarm would be too many, no threshold
@@ -156,5 +162,5 @@ def _balanced(normals: Sequence[Scored], abnormals: Sequence[Scored]) -> float |
 
 
 def _events(curves: Sequence[Scored], threshold: float) -> list[list[Event]]:
-    """Return the events of each curve."""
-    return [find_events(scores, bag.times_s, bag.end_s, threshold) for bag, scores in curves]
+    """Return the events of each curve, without hysteresis."""
+    return [find_events(scores, bag.times_s, bag.end_s, threshold, _COUNTED) for bag, scores in curves]

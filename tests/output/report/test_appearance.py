@@ -249,6 +249,6 @@ def test_paper_is_white_and_without_controls(browser, small):
         assert not page.locator("button:visible:not(.jump)").count()
         assert not page.locator("input:visible, select:visible, video:visible").count()
         assert page.locator("#curve").is_visible()
-        assert page.get_by_text("Scores of 0.5 and above; hysteresis 0, gaps below 1 s joined").is_visible()
+        assert page.get_by_text("Scores of 0.5 and above; hysteresis 0.5, gaps below 1 s joined").is_visible()
         assert page.locator(".event").first.is_visible()
         assert page.pdf().startswith(b"%PDF")

@@ -54,7 +54,7 @@ vadpipe.events = (() => {
     if (threshold === null) return [];
     // Rounded as the scores are, so that a score reaches itself.
     const high = Math.fround(threshold);
-    const low = Math.fround(threshold - rule.hysteresis);
+    const low = Math.fround(threshold - rule.hysteresis * Math.abs(threshold));
     const spans = [];
     for (const run of runsOf(scores, low, high)) {
       const before = spans.at(-1);
