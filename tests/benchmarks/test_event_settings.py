@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from support.bags import SMALL, make_bags
+from support.bags import make_bags
+from support.head_settings import SMALL
 from support.samples import sample
 from vadpipe.curves.events import EventRule
 from vadpipe.evaluation.alarms import tally
