@@ -77,7 +77,7 @@ def test_rows_of_published_features_lie_on_the_frames_that_they_were_made_of(dat
     for name, of_video in videos.samples.items():
         assert len(of_video.spans) == videos.bags[name].values.shape[1]
         marks = of_video.truth.frames()
-        judged.append(of_video.judged(np.array([marks[a:b].mean() for a, b in sample.spans], np.float32)))
+        judged.append(of_video.judged(np.array([marks[a:b].mean() for a, b in of_video.spans], np.float32)))
     figures = frame_metrics(judged)
     assert figures.n_videos == 99
     assert figures.auc > 0.999  # a head that knew the truth of each row
