@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import posixpath
 import re
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_type_hints
@@ -37,6 +37,7 @@ ALWAYS = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md")
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#|/)([^)\s#]+)")
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 ATTRIBUTE = re.compile(r"^    ([a-z_0-9, ]+): (.*(?:\n     .*)*)", re.MULTILINE)  # of a docstring
+CODE = re.compile(r"<code>[^<]*</code>")
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):<code>~?([^<]+)</code>")
 REMOTE = re.compile(
     r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=\"?(?:https?:)?//|<link\b[^>]*rel=\"?stylesheet[^>]*//"
@@ -71,8 +72,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Show names in docstrings as code, without the role before them."""
-    return ROLE.sub(r"<code>\1</code>", html)
+    """Show names in docstrings without the role before them, and bars in code without the backslash."""
+    html = ROLE.sub(r"<code>\1</code>", html)
+    # GitHub wants bars in tables escaped in code as well; Python-Markdown shows the backslash then.
+    return CODE.sub(lambda code: code[0].replace("\\|", "|"), html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -227,5 +230,11 @@ def defaults(record: type) -> dict[str, str]:
             field.name: field.default if field.default_factory is MISSING else field.default_factory()
             for field in fields_of(record)
         }
-    missing = (MISSING, PydanticUndefined)
-    return {name: "required" if value in missing else repr(value) for name, value in values.items()}
+    return {name: shown_default(value) for name, value in values.items()}
+
+
+def shown_default(value: object) -> str:
+    """Return a default as it is written; of a record that is all defaults itself, its call."""
+    if value is MISSING or value is PydanticUndefined:
+        return "required"
+    return f"{type(value).__name__}()" if is_dataclass(value) and value == type(value)() else repr(value)
