@@ -2,6 +2,12 @@
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
 # make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
+# make check            the checks alone: style, types, layers, spelling
+# make check-web        eslint and stylelint on the script and the style of the report
+# make fix              put right what the checks can put right by themselves
+# make coverage         the tests again, with what they reach; fails where that is less than it was
+# make docs             the documentation as a site that needs no network: site/index.html
+# make wheel            the wheel and the source archive: dist/
 # make clean            remove what these made
 
 PYTHON ?= python3
@@ -10,13 +16,16 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check check-web fix coverage docs wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
 
 # Each of two processes goes through its half of the tests in order, so that what a file shares is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+REPORT := vadpipe/output/report
+WEB := .ci/web/node_modules/.package-lock.json
 
 test: $(VENV)/test check
 	$(PYTEST) -m "not slow"
@@ -29,9 +38,33 @@ check: $(VENV)/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+# Apart from 'check', which needs no package of Node.
+check-web: $(WEB)
+	$(BIN)/node .ci/web/node_modules/eslint/bin/eslint.js -c .ci/web/eslint.config.mjs $(REPORT)
+	$(BIN)/node .ci/web/node_modules/stylelint/bin/stylelint.mjs --config .ci/web/stylelint.config.mjs '$(REPORT)/*.css'
+
+fix: $(VENV)/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/codespell --write-changes
+
+coverage: $(VENV)/test
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+wheel: $(VENV)/test
+	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo site .ci/web/node_modules .coverage .coverage.* *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,3 +78,12 @@ $(VENV)/demo: $(VENV)/python setup.cfg .ci/constraints.txt
 $(VENV)/test: $(VENV)/python setup.cfg .ci/constraints.txt
 	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/demo
+
+$(VENV)/docs: $(VENV)/python setup.cfg .ci/constraints.txt
+	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[docs]'
+	touch $@
+
+# Node comes from the Python package index as well, so that python3 and make are still all that is needed.
+$(WEB): .ci/web/package-lock.json | $(VENV)/test
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm ci --prefix .ci/web --silent --no-audit --no-fund
+	touch $@

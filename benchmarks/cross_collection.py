@@ -35,7 +35,7 @@ from settings_compared import SETTINGS, Setting
 from verdict import Tested, table, tested
 
 import vadpipe
-from vadpipe.ablation import fold_run as measuring
+from vadpipe.ablation import fold_run
 from vadpipe.ablation.runs import AblationJob, Run
 from vadpipe.training.resume import code_digest
 
@@ -108,7 +108,7 @@ def jobs_of(
     protocol: Protocol, setting: Setting, videos: Videos, options: argparse.Namespace
 ) -> dict[Split, AblationJob]:
     """Return the run of each training; its key is of everything that its result depends on."""
-    code = b"".join(Path(file).read_bytes() for file in (measuring.__file__, protocols.__file__))
+    code = b"".join(Path(file).read_bytes() for file in (fold_run.__file__, protocols.__file__))
     measured = hashlib.sha256(code).hexdigest()
     jobs = {}
     for split in splits(protocol, videos, options.data, options.seeds):
@@ -127,7 +127,7 @@ def do(source: Source, job: AblationJob, train: tuple[str, ...]) -> Run:
         return found
     videos = videos_of(*source)
     bags = {name: videos.bags[name] for name in (*train, *job.test)}
-    run = measuring.measure(job, videos.samples, bags, torch.device("cpu"))
+    run = fold_run.measure(job, videos.samples, bags, torch.device("cpu"))
     run.save(job.file)
     return run
 

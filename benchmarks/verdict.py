@@ -19,6 +19,9 @@ from vadpipe.evaluation.ranking import Ranking
 Figures = dict[str, NDArray[np.float64]]
 """Of each figure its value on the videos as they are and then on each resample of them, (1 + R,)."""
 
+Scores = Mapping[str, NDArray[np.float32]]
+"""Of each test video those of its snippets, (S,)."""
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -47,7 +50,7 @@ def tested(protocol: Protocol, videos: Videos, runs: Mapping[Split, Run], resamp
 def tested_by(
     protocol: Protocol,
     videos: Videos,
-    scores: Mapping[Split, Mapping[str, NDArray[np.float32]]],
+    scores: Mapping[Split, Scores],
     resamples: int,
 ) -> Tested:
     """Return the figures of all trainings of a protocol; every setting is resampled alike.

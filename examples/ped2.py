@@ -25,7 +25,8 @@ import numpy as np
 
 import vadpipe
 from vadpipe import datasets
-from vadpipe.cli.options import head_settings, parse_target_fps
+from vadpipe.cli.head_settings import head_settings
+from vadpipe.cli.options import parse_target_fps
 from vadpipe.head.presets import PRESETS
 
 FIGURES = ("auc", "auc_abnormal", "ap")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vadpipe.extract.video.frame import Frame
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.features.file import lost_snippets
+from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import Sampling
 
 
@@ -135,7 +136,7 @@ class Clips:
             self.n_frames = 0
             return plan[:0]
         self.n_frames = int(there[-1]) + 1
-        self.gaps = _runs(~decoded[: self.n_frames])
+        self.gaps = [(start, stop) for start, stop in runs_of_true(~decoded[: self.n_frames]).tolist()]
         if self.n_frames == len(decoded):
             return plan
         plan = self.sampling.seen(self._timeline.times_s[: self.n_frames], self.end_s)
@@ -153,9 +154,3 @@ def nearest(numbers: list[int], there: Collection[int]) -> list[int]:
     if len(known) in (0, len(numbers)):
         return numbers
     return [min(known, key=lambda other: abs(other - number)) for number in numbers]
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the ranges [start, stop) in which a mask is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]

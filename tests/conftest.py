@@ -1,4 +1,4 @@
-"""What the tests share: videos that they make themselves, real footage where it is at hand, weights."""
+"""Fixtures for all tests: real footage where it is at hand, weights, a head, the command line."""
 
 from __future__ import annotations
 
@@ -6,93 +6,25 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from fractions import Fraction
+from contextlib import suppress
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-import surroundings
 import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from surroundings import ROOT
+
+from support.environment import ROOT, clear_environment, users_cache
+from support.videos import write_video
 
 settings.register_profile(  # the same examples every time, however slow the machine
     "vadpipe", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("vadpipe")
 
-surroundings.clear()
+clear_environment()
 
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
-
-# Some containers number themselves at random, and some codecs share their work out by the number of cores.
-SAME_BYTES = {"fflags": "+bitexact"}
-
-N_BITS = 10  # a frame shows its number as that many black or white tiles
-
-
-def counter_frame(number: int, width: int, height: int) -> np.ndarray:
-    """Draw a frame that carries its number: tile i is white where bit i is set."""
-    frame = np.full((height, width, 3), 90, np.uint8)
-    tile = width // N_BITS
-    for bit in range(N_BITS):
-        frame[: height // 2, bit * tile : (bit + 1) * tile] = 235 if number >> bit & 1 else 20
-    return frame
-
-
-def read_counter(pixels: np.ndarray) -> int:
-    """Read the number of a frame, whatever its size and the losses of its codec."""
-    height, width = pixels.shape[:2]
-    row = pixels[height // 4, :, 1]
-    centres = [int((bit + 0.5) * (width // N_BITS * N_BITS) / N_BITS) for bit in range(N_BITS)]
-    return sum(1 << bit for bit, centre in enumerate(centres) if row[centre] > 128)
-
-
-@contextmanager
-def keeping_priority() -> Iterator[None]:
-    """Undo what SVT-AV1 does to a thread of root that calls it.
-
-    It makes that thread a realtime one, and what this starts inherits it: a child that hangs in a loop would never
-    let the thread that watches it run.
-    """
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, policy, priority)
-
-
-def write_video(
-    path: Path,
-    n_frames: int,
-    *,
-    size: tuple[int, int] = (160, 120),
-    rate: Fraction | int = 25,
-    codec: str = "libx264",
-    options: dict[str, str] | None = None,
-    container_options: dict[str, str] | None = None,
-    times: list[int] | None = None,
-    frame=counter_frame,
-) -> Path:
-    """Encode a video of counter frames; ``times`` are presentation times in thousandths, for variable rates."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with keeping_priority(), av.open(path, "w", options=SAME_BYTES | (container_options or {})) as output:
-        stream = output.add_stream(codec, rate=rate, options=options or {})
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.codec_context.thread_count = 1
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for number in range(n_frames):
-            picture = av.VideoFrame.from_ndarray(frame(number, *size), format="rgb24")
-            if times is not None:
-                picture.pts, picture.time_base = times[number], Fraction(1, 1000)
-            output.mux(stream.encode(picture))
-        output.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -149,9 +81,8 @@ def tiny(x3d_weights: Path):
 @pytest.fixture(scope="session")
 def x3d_head(tmp_path_factory: pytest.TempPathFactory, x3d_weights: Path) -> Path:
     """A head fitted on x3d_xs features of two small videos."""
-    from test_fitting import QUICK
-
     import vadpipe
+    from support.head_settings import QUICK
 
     folder = tmp_path_factory.mktemp("x3d")
     write_video(folder / "videos/normal/a.mp4", 32)
@@ -192,7 +123,7 @@ def i3d_weights(cache_folder: Path) -> Path:
         with FileLock(cache_folder.parent / "i3d.lock"), suppress(OutputError):  # a user without a home, say
             if cache.location(I3D_KINETICS) is None:
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setenv("VADPIPE_CACHE", surroundings.users_cache())
+                    patch.setenv("VADPIPE_CACHE", users_cache())
                     users = cache.ready(I3D_KINETICS).path
                 shutil.copy(users, cache_folder)
         return cache.ready(I3D_KINETICS).path

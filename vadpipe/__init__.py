@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from vadpipe._version import __version__
+from vadpipe._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import ablate
@@ -86,7 +86,6 @@ __all__ = [
     "Scorer",
     "Scoring",
     "VadpipeError",
-    "__version__",
     "ablate",
     "evaluate",
     "extract_features",

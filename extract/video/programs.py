@@ -14,7 +14,7 @@ from vadpipe.extract.video.signatures import TS_PACKET_BYTES, TS_STEPS
 
 _SYNC = b"\x47"
 _TABLE = re.compile(rb"\x47[\x40\x60]\0", re.DOTALL)  # the packet of PID 0 in which a table begins
-_BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 22
 _MAX_TABLES = 1000
 
 
@@ -33,7 +33,7 @@ def appended_programs(path: str | os.PathLike[str], on_block: Callable[[], None]
     known: frozenset[int] = frozenset()
     with open(path, "rb") as file:  # noqa: PTH123  may be a descriptor's name
         data, offset = b"", 0
-        while (block := file.read(_BLOCK_BYTES)) and len(found) < _MAX_TABLES:
+        while (block := file.read(BLOCK_BYTES)) and len(found) < _MAX_TABLES:
             if on_block is not None:
                 on_block()
             offset += max(0, len(data) - TS_STEPS[-1])

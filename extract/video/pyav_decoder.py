@@ -16,7 +16,7 @@ from vadpipe.extract.video.scaling import Scaler
 
 log = logging.getLogger(__name__)
 
-_HEALED_S = 10.0  # as long as most streams go without a frame that stands for itself
+HEALED_S = 10.0  # as long as most streams go without a frame that stands for itself
 
 
 def pyav_frames(reading: Reading) -> Iterator[Frame]:
@@ -91,7 +91,7 @@ class _Damage:
     """
 
     def __init__(self, tick_s: float) -> None:
-        self._lasts = int(_HEALED_S / tick_s) if tick_s > 0 else 0
+        self._lasts = int(HEALED_S / tick_s) if tick_s > 0 else 0
         self._at: list[int] = []
         self._now = 0
 

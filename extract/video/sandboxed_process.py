@@ -26,9 +26,9 @@ from vadpipe.extract.video.wire_format import HEADER, Kind, parse_header
 
 _PIPE_BYTES = 1 << 20  # what an unprivileged process may ask for; holds a few frames ahead
 _TEXT_BYTES = 1 << 16  # no record is longer
-_PATIENCE = 240  # stall limits that may pass with nothing but signs of life: two hours
+PATIENCE = 240  # stall limits that may pass with nothing but signs of life: two hours
 _LONGEST_S = 3600.0  # what poll can count is limited
-_DEATH_S = 5.0  # how long a process that has closed its pipe may take to end
+DEATH_S = 5.0  # how long a process that has closed its pipe may take to end
 
 
 class SandboxedProcess:
@@ -62,7 +62,7 @@ class SandboxedProcess:
         name: str,
         inherited: Sequence[int] = (),
     ) -> None:
-        self.path, self._limits, self._name = path, limits, name
+        self.path, self.limits, self._name = path, limits, name
         with open_video(path) as (opened, _):
             try:
                 limits.check(file_bytes=os.fstat(opened).st_size)
@@ -93,6 +93,11 @@ class SandboxedProcess:
         self._n_signs = 0
         self._waited_s = 0.0  # for the next message that says something
 
+    @property
+    def pid(self) -> int:
+        """The number of the child, and of the session that it leads; also when it has ended."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the child and all that it started; nothing is left of it."""
         if self._process.returncode is None:
@@ -118,7 +123,7 @@ class SandboxedProcess:
 
     def _next(self, more_s: float = 0.0) -> tuple[Kind, memoryview]:
         """Return the next message that says something; it may take longer than the stall limit by so much."""
-        stall_s = self._limits.stall_s + more_s
+        stall_s = self.limits.stall_s + more_s
         self._waited_s = 0.0
         while True:
             # The clock runs only while this end waits: a child that waits for it to read has not stalled.
@@ -135,8 +140,8 @@ class SandboxedProcess:
             self._n_signs += 1
             if size or self._n_signs > time.monotonic() - self._began_s + 10:  # it sends one a second at most
                 raise self._error("sent more signs of life than there are")
-            if self._waited_s > stall_s * _PATIENCE:
-                raise self._stalled(stall_s * _PATIENCE)
+            if self._waited_s > stall_s * PATIENCE:
+                raise self._stalled(stall_s * PATIENCE)
 
     def _read(self, size: int, deadline_s: float, stall_s: float) -> memoryview:
         content: NDArray[np.uint8] = np.empty(size, dtype=np.uint8)  # not cleared first, unlike a bytearray
@@ -176,7 +181,7 @@ class SandboxedProcess:
         return self._error(f"gave no frame for {after_s:g} s and was ended")
 
     def _died(self) -> DecodeError:
-        deadline_s = time.monotonic() + _DEATH_S
+        deadline_s = time.monotonic() + DEATH_S
         # Not reaped before what it started is ended too, since its number could be another's then.
         while os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             if time.monotonic() > deadline_s:

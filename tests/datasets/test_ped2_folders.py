@@ -5,8 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from small_sets import extracted, ped2, ped2_folders
 
+from support.annotation_sets import write_extracted_features, write_ped2_folders, write_ped2_table
 from vadpipe.datasets import Totals, check, write_labels
 from vadpipe.datasets.ped2 import PED2
 from vadpipe.errors import UsageError
@@ -25,7 +25,7 @@ CLIPS = {
 
 @pytest.fixture
 def folder(tmp_path):
-    return ped2_folders(tmp_path / "UCSDped2", CLIPS)
+    return write_ped2_folders(tmp_path / "UCSDped2", CLIPS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def real(data, tmp_path_factory):
         frames = f"{int(start) + 1}:{stop}" if part == "Test" else None
         clips[f"{part}/{part}0{number}"] = int(row["frames"]), frames
     root = tmp_path_factory.mktemp("published") / "UCSDped2"
-    return table.parent, ped2_folders(root, clips)
+    return table.parent, write_ped2_folders(root, clips)
 
 
 def test_frames_are_pictures_and_ranges_become_half_open(folder):
@@ -88,15 +88,17 @@ def test_check_says_which_form_was_read(folder, tmp_path):
     result = check(PED2, folder)
     assert result.lines()[0] == "read: the published folders of pictures, and UCSDped2.m"
     assert result.as_json()["form"] == "the published folders of pictures, and UCSDped2.m"
-    assert check(PED2, ped2(tmp_path / "table")).lines()[0] == "read: the table labels.csv"
-    assert check(PED2, ped2(folder)).lines()[0] == "read: the table labels.csv"  # it goes before the folders
+    assert check(PED2, write_ped2_table(tmp_path / "table")).lines()[0] == "read: the table labels.csv"
+    assert (
+        check(PED2, write_ped2_table(folder)).lines()[0] == "read: the table labels.csv"
+    )  # it goes before the folders
 
 
 def test_names_are_those_of_extracted_folders(folder):
     root = folder.parent
     for given in ([folder], [folder / "Train", folder / "Test"]):
         videos, failures = find_videos(given)
-        there = extracted(root / f"features{len(given)}", {video.name: 16 for video in videos})
+        there = write_extracted_features(root / f"features{len(given)}", {video.name: 16 for video in videos})
         result = check(PED2, folder, features=there)
         assert failures == []
         assert (result.n_found, result.missing) == ({"train": 2, "test": 3}, {"train": [], "test": []})
@@ -122,7 +124,7 @@ def test_labels_name_the_features_and_are_found_without_them(real, tmp_path):
     names = [
         f"{part}/{part}{number:03}" for part, n in (("Train", 16), ("Test", 12)) for number in range(1, n + 1)
     ]
-    there = extracted(tmp_path / "features", {f"UCSDped2/{name}": 16 for name in names})
+    there = write_extracted_features(tmp_path / "features", {f"UCSDped2/{name}": 16 for name in names})
     result = write_labels(PED2, published, tmp_path, features=there)
     assert result.left_out == {"train": [], "test": []}
     assert all(truth.video.startswith("UCSDped2/T") for truth in result.contents.test)
@@ -147,7 +149,7 @@ def test_labels_name_the_features_and_are_found_without_them(real, tmp_path):
 )
 def test_lists_of_frames(tmp_path, frames, expected):
     clips = {"Train/Train001": (2, None), "Test/Test001": (6, frames)}
-    (truth,) = PED2.read(ped2_folders(tmp_path, clips)).test
+    (truth,) = PED2.read(write_ped2_folders(tmp_path, clips)).test
     assert np.flatnonzero(truth.frames()).tolist() == expected
     assert all(
         stop < start for (_, stop), (start, _) in zip(truth.anomalies, truth.anomalies[1:], strict=False)

@@ -1,15 +1,15 @@
 """The recipe of ShanghaiTech: the JSON of the weakly supervised split, and the official masks."""
 
 import pytest
-from small_sets import shanghaitech
 
+from support.annotation_sets import write_shanghaitech
 from vadpipe.datasets import Totals
 from vadpipe.datasets.shanghaitech import SHANGHAITECH
 from vadpipe.errors import UsageError
 
 
 def test_labels_come_from_the_digits_and_truth_from_the_json(tmp_path):
-    contents = SHANGHAITECH.read(shanghaitech(tmp_path))
+    contents = SHANGHAITECH.read(write_shanghaitech(tmp_path))
     assert [(video.video, video.abnormal, video.group) for video in contents.training] == [
         ("01_0014", True, None),
         ("01_002", False, None),
@@ -23,7 +23,7 @@ def test_labels_come_from_the_digits_and_truth_from_the_json(tmp_path):
 
 
 def test_masks_are_what_the_json_repeats_the_end_of(tmp_path):
-    folder = shanghaitech(tmp_path, masks={"02_0015": [0] * 10 + [1] * 10, "01_0014": [1] * 20})
+    folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 10 + [1] * 10, "01_0014": [1] * 20})
     assert SHANGHAITECH.read(folder).notes == (
         "1 of 1 masks of test clips are what shanghaitech_ground_truth.testing.json holds, "
         "which repeats their last value up to a multiple of 16 frames",
@@ -31,7 +31,7 @@ def test_masks_are_what_the_json_repeats_the_end_of(tmp_path):
 
 
 def test_differences_are_noted(tmp_path):
-    folder = shanghaitech(tmp_path, masks={"02_0015": [0] * 11 + [1] * 9}, **{"03_004": [0, 1] * 8})
+    folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 11 + [1] * 9}, **{"03_004": [0, 1] * 8})
     assert SHANGHAITECH.read(folder).notes == (
         "03_004 is normal by its name, but has 8 anomalous frames",
         "0 of 1 masks of test clips are what shanghaitech_ground_truth.testing.json holds, "
@@ -54,13 +54,13 @@ def test_differences_are_noted(tmp_path):
     ],
 )
 def test_a_json_that_cannot_be_used(tmp_path, text, message):
-    (shanghaitech(tmp_path) / "shanghaitech_ground_truth.testing.json").write_text(text)
+    (write_shanghaitech(tmp_path) / "shanghaitech_ground_truth.testing.json").write_text(text)
     with pytest.raises(UsageError, match=rf"testing\.json: {message}"):
         SHANGHAITECH.read(tmp_path)
 
 
 def test_lists_and_masks_that_cannot_be_used(tmp_path):
-    folder = shanghaitech(tmp_path, masks={"02_0015": [[0], [1]]})
+    folder = write_shanghaitech(tmp_path, masks={"02_0015": [[0], [1]]})
     with pytest.raises(UsageError, match=r"02_0015\.npy: is no row of frames"):
         SHANGHAITECH.read(folder)
     (folder / "test_frame_mask" / "02_0015.npy").write_bytes(b"PK\x03\x04")

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pytest
-from small_sets import extracted, shanghaitech
 
 import vadpipe
+from support.annotation_sets import write_extracted_features, write_shanghaitech
 from vadpipe.datasets import check, write_labels
 from vadpipe.datasets.shanghaitech import SHANGHAITECH
 from vadpipe.evaluation.truth import Truth, read_truth
@@ -23,7 +23,7 @@ TEST = {"videos/01_001.avi": 23, "frames/02_0015": 20, "videos/03_004.avi": 16}
 
 def test_names_are_those_of_extracted_folders(tmp_path):
     """Abnormal clips are folders of pictures, normal ones videos, whichever split they are in."""
-    root, annotations = tmp_path / "shanghaitech", shanghaitech(tmp_path / "lists")
+    root, annotations = tmp_path / "shanghaitech", write_shanghaitech(tmp_path / "lists")
     for name in TRAINING | TEST:
         path = root / ("testing" if name.startswith("frames") else "training") / name
         for file in [path] if path.suffix else [path / "000.jpg", path / "001.jpg"]:
@@ -38,7 +38,10 @@ def test_names_are_those_of_extracted_folders(tmp_path):
 
 
 def test_the_truth_ends_with_the_features(tmp_path):
-    annotations, there = shanghaitech(tmp_path / "lists"), extracted(tmp_path / "features", TRAINING | TEST)
+    annotations, there = (
+        write_shanghaitech(tmp_path / "lists"),
+        write_extracted_features(tmp_path / "features", TRAINING | TEST),
+    )
     result = write_labels(SHANGHAITECH, annotations, tmp_path, features=there)
     assert [video.video for video in result.contents.training] == [*TRAINING]
     assert read_truth(result.truth) == [
@@ -55,7 +58,10 @@ def test_the_truth_ends_with_the_features(tmp_path):
 
 @pytest.mark.parametrize("lengths", ["near", "any"])
 def test_figures_are_the_same_with_the_published_truth(tmp_path, caplog, lengths):
-    annotations, there = shanghaitech(tmp_path / "lists"), extracted(tmp_path / "features", TRAINING | TEST)
+    annotations, there = (
+        write_shanghaitech(tmp_path / "lists"),
+        write_extracted_features(tmp_path / "features", TRAINING | TEST),
+    )
     ended = write_labels(SHANGHAITECH, annotations, tmp_path / "ended", features=there)
     published = write_labels(SHANGHAITECH, annotations, tmp_path / "published")
     head = vadpipe.fit(there, labels=published.train, output=tmp_path / "head", settings=QUICK).head
@@ -74,7 +80,10 @@ def test_figures_are_the_same_with_the_published_truth(tmp_path, caplog, lengths
 
 
 def test_check_does_not_call_them_off(tmp_path):
-    annotations, there = shanghaitech(tmp_path / "lists"), extracted(tmp_path / "features", TRAINING | TEST)
+    annotations, there = (
+        write_shanghaitech(tmp_path / "lists"),
+        write_extracted_features(tmp_path / "features", TRAINING | TEST),
+    )
     result = check(SHANGHAITECH, annotations, features=there)
     assert result.n_found == {"train": 2, "test": 3}
     assert (result.lengths, result.filled, result.superfluous) == ([], ["01_001", "02_0015"], [])
@@ -96,8 +105,8 @@ def test_check_does_not_call_them_off(tmp_path):
     ],
 )
 def test_what_the_json_may_have_filled_up(tmp_path, n_frames, mask, is_filled):
-    annotations = shanghaitech(tmp_path / "lists", masks={} if mask is None else {"02_0015": mask})
-    there = extracted(tmp_path / "features", {"frames/02_0015": n_frames})
+    annotations = write_shanghaitech(tmp_path / "lists", masks={} if mask is None else {"02_0015": mask})
+    there = write_extracted_features(tmp_path / "features", {"frames/02_0015": n_frames})
     result = check(SHANGHAITECH, annotations, features=there)
     assert result.filled == ["02_0015"] * is_filled
     assert [length.n_there for length in result.lengths] == [n_frames] * (not is_filled and n_frames != 32)
@@ -106,21 +115,24 @@ def test_what_the_json_may_have_filled_up(tmp_path, n_frames, mask, is_filled):
 
 
 def test_a_change_of_the_labels_is_never_cut_off(tmp_path):
-    annotations = shanghaitech(tmp_path / "lists", **{"02_0015": [1] * 20 + [0] * 5 + [1] * 7})
+    annotations = write_shanghaitech(tmp_path / "lists", **{"02_0015": [1] * 20 + [0] * 5 + [1] * 7})
     for n_frames, kept in ((25, 32), (26, 26)):
-        there = extracted(tmp_path / str(n_frames), {"frames/02_0015": n_frames})
+        there = write_extracted_features(tmp_path / str(n_frames), {"frames/02_0015": n_frames})
         (truth,) = write_labels(SHANGHAITECH, annotations, tmp_path, features=there).contents.test
         assert truth.n_frames == kept
 
 
 def test_a_json_that_is_not_filled_up_stays_as_it_is(tmp_path):
-    annotations = shanghaitech(tmp_path / "lists", **{"02_0015": [1] * 30})
-    there = extracted(tmp_path / "features", {"frames/02_0015": 29})
+    annotations = write_shanghaitech(tmp_path / "lists", **{"02_0015": [1] * 30})
+    there = write_extracted_features(tmp_path / "features", {"frames/02_0015": 29})
     assert check(SHANGHAITECH, annotations, features=there).filled == []
 
 
 def test_the_command_tells_of_it(command_line, tmp_path):
-    annotations, there = shanghaitech(tmp_path / "lists"), extracted(tmp_path / "features", TRAINING | TEST)
+    annotations, there = (
+        write_shanghaitech(tmp_path / "lists"),
+        write_extracted_features(tmp_path / "features", TRAINING | TEST),
+    )
     run = command_line(
         "datasets",
         "labels",
@@ -157,7 +169,7 @@ def test_the_real_truth_becomes_the_official_masks(data, tmp_path):
         f"testing/frames/{v.video}" if v.abnormal else f"training/videos/{v.video}.avi": 16
         for v in contents.training
     }
-    there = extracted(tmp_path / "features", names)
+    there = write_extracted_features(tmp_path / "features", names)
     result = check(SHANGHAITECH, annotations, features=there)
     assert (result.exit_code, result.lengths, len(result.filled)) == (0, [], 199)
     written = write_labels(SHANGHAITECH, annotations, tmp_path, features=there)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from small_sets import UCF_CRIME as LISTS
-from small_sets import lists
 
+from support.annotation_sets import UCF_CRIME as LISTS
+from support.annotation_sets import write_lists
 from vadpipe import datasets
 from vadpipe.datasets import Totals
 from vadpipe.datasets.ucf_crime import UCF_CRIME
@@ -12,7 +12,7 @@ from vadpipe.errors import UsageError
 
 
 def read(folder, **changes):
-    return UCF_CRIME.read(lists(folder, LISTS, **changes))
+    return UCF_CRIME.read(write_lists(folder, LISTS, **changes))
 
 
 def test_splits_classes_and_frames(tmp_path):
@@ -41,11 +41,11 @@ def test_line_ends_marks_and_blanks_do_not_matter(tmp_path):
     windows = {
         name: b"\xef\xbb\xbf" + text.replace("\n", " \t\r\n\r\n").encode() for name, text in LISTS.items()
     }
-    assert UCF_CRIME.read(lists(tmp_path / "windows", windows)) == plain
+    assert UCF_CRIME.read(write_lists(tmp_path / "windows", windows)) == plain
 
 
 def test_the_shorter_name_of_the_ranges_is_taken_too(tmp_path):
-    folder = lists(tmp_path, LISTS)
+    folder = write_lists(tmp_path, LISTS)
     (folder / "Temporal_Anomaly_Annotation_for_Testing_Videos.txt").rename(
         folder / "Temporal_Anomaly_Annotation.txt"
     )

@@ -1,9 +1,9 @@
 """The recipe of XD-Violence: labels in names, groups by film, and the ground truth as papers cut it."""
 
 import pytest
-from small_sets import FILM, lists
-from small_sets import XD_VIOLENCE as LISTS
 
+from support.annotation_sets import FILM, write_lists
+from support.annotation_sets import XD_VIOLENCE as LISTS
 from vadpipe.datasets import Totals
 from vadpipe.datasets.dataset import cut_truth
 from vadpipe.datasets.xd_violence import XD_VIOLENCE
@@ -12,7 +12,7 @@ from vadpipe.evaluation.truth import Truth
 
 
 def read(folder, cut=False, **changes):
-    return XD_VIOLENCE.read(lists(folder, LISTS, **changes), cut=cut)
+    return XD_VIOLENCE.read(write_lists(folder, LISTS, **changes), cut=cut)
 
 
 def test_labels_classes_and_groups_are_in_the_names(tmp_path):

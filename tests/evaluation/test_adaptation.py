@@ -3,17 +3,13 @@
 import csv
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from conftest import write_video
-from judging import make_head, write_features
-from made_bags import bag_of_values
-from surroundings import ROOT
 
 import vadpipe
+from support.logistic_head import make_head, write_scored_features
+from support.videos import write_video
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.features.file import Features
@@ -33,7 +29,7 @@ def footage(tmp_path):
     folder = tmp_path / "footage"
     for video, n_snippets, gaps in (("a.mp4", 5, ()), ("b.mp4", 2, ()), ("c.mp4", 4, ((0, 20),))):
         rows = np.random.default_rng(n_snippets).random(n_snippets) * 0.6 + 0.2
-        write_features(folder, video, rows, gaps=gaps, **VIEWS)
+        write_scored_features(folder, video, rows, gaps=gaps, **VIEWS)
     make_head(**VIEWS).save(folder / "head.safetensors")  # as 'fit' may leave one among them
     return folder
 
@@ -112,7 +108,7 @@ def test_a_method_that_takes_features_as_they_are_is_refused(footage, method):
 
 
 def test_features_of_another_recipe_are_refused(footage):
-    write_features(footage, "d.mp4", [0.5, 0.5], **(VIEWS | {"stride_frames": 8}), n_frames=24)
+    write_scored_features(footage, "d.mp4", [0.5, 0.5], **(VIEWS | {"stride_frames": 8}), n_frames=24)
     with pytest.raises(
         FeatureError, match=r"d\.mp4\.safetensors: does not fit the head.*stride_frames: 16 / 8"
     ):
@@ -132,7 +128,7 @@ def test_a_folder_without_features_is_refused(tmp_path):
     for name in ("empty", "none"):
         with pytest.raises(FeatureError, match=f"{name}: holds no feature file to adapt to{step}"):
             adapted(make_head(), tmp_path / name, "head")
-    write_features(tmp_path / "lost", "a.mp4", [0.5, 0.5], gaps=((0, 32),))
+    write_scored_features(tmp_path / "lost", "a.mp4", [0.5, 0.5], gaps=((0, 32),))
     with pytest.raises(FeatureError, match=f"lost: holds no snippet to adapt to{step}"):
         adapted(make_head(), tmp_path / "lost", "head")
 
@@ -141,8 +137,8 @@ def test_a_folder_without_features_is_refused(tmp_path):
 def measured(tmp_path, monkeypatch):
     """Features, a head and the truth under the names that the command looks for."""
     monkeypatch.chdir(tmp_path)
-    write_features(tmp_path / "features", "a.mp4", [0.7, 0.9])
-    write_features(tmp_path / "features", "b.mp4", [0.6, 0.7])
+    write_scored_features(tmp_path / "features", "a.mp4", [0.7, 0.9])
+    write_scored_features(tmp_path / "features", "b.mp4", [0.6, 0.7])
     make_head().save(tmp_path / "head/head.safetensors")
     write_truth(tmp_path / "truth.csv", [Truth("a", 32, ((16, 32),)), Truth("b", 32, ())])
     return tmp_path
@@ -196,39 +192,3 @@ def test_videos_are_scored_by_an_adapted_head(x3d_head, x3d_weights, tmp_path, c
     with (tmp_path / "out/a.scores.csv").open() as file:
         written = [float(row["score"]) for row in csv.DictReader(file)]
     np.testing.assert_allclose(written, scores, atol=1e-6)
-
-
-def test_the_benchmark_standardises_in_the_ways_that_it_says(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    from adaptation import Target
-
-    rng = np.random.default_rng(0)
-    values = {
-        name: rng.normal(size=(2, length, 3)).astype(np.float32)
-        for name, length in {"a": 3, "b": 5, "c": 9}.items()
-    }
-    groups = {"a": "x", "b": "x", "c": "y"}
-    truths = {name: Truth(name, 9, () if name == "a" else ((0, 4),), group=groups[name]) for name in "abc"}
-    videos = SimpleNamespace(
-        bags={name: bag_of_values(values[name], int(name != "a")) for name in "abc"},
-        samples={name: SimpleNamespace(truth=truth) for name, truth in truths.items()},
-    )
-    trained = torch.ones(3), torch.full((3,), 2.0)
-    found = Target.of(videos, "abc").ways(1, trained)
-    rows = {name: values[name].reshape(-1, 3) for name in "abc"}
-    together = np.concatenate([*rows.values()])
-    expected = {
-        "as trained": np.ones(3),
-        "**mean of the test videos**": together.mean(0),
-        "the same, each video alike": np.mean([rows[name].mean(0) for name in "abc"], axis=0),
-        "the same, without the scored recording": rows["c"].mean(0),
-        "mean of the normal test videos": rows["a"].mean(0),
-        "half way to the mean of the test videos": (together.mean(0) + 1) / 2,
-        "mean and deviation of the test videos": together.mean(0),
-        "mean of the scored video alone": rows["b"].mean(0),
-    }
-    assert [*found] == [*expected]
-    for way, (mean, std) in found.items():
-        np.testing.assert_allclose(mean.numpy(), expected[way], atol=1e-6, err_msg=way)
-        deviation = together.std(0) if way == "mean and deviation of the test videos" else np.full(3, 2.0)
-        np.testing.assert_allclose(std.numpy(), deviation, rtol=1e-5, err_msg=way)

@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from hypothesis import given
-from judging import FPS, judged_videos, make_judged, scored_frames
 
+from support.judged_videos import FPS, judged_videos, make_judged, scored_frames
 from vadpipe.curves.events import find_events
 from vadpipe.evaluation.alarms import IOUS, AlarmCounts, tally
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from judging import judged_videos, make_judged
 
+from support.judged_videos import judged_videos, make_judged
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import Interval, drawn, interval_of, intervals
 from vadpipe.evaluation.metrics import frame_metrics

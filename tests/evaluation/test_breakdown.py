@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from judging import judged_videos, make_judged
 
+from support.judged_videos import judged_videos, make_judged
 from vadpipe.evaluation.breakdown import by_class, by_video
 from vadpipe.evaluation.metrics import frame_metrics
 

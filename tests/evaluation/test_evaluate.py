@@ -6,10 +6,11 @@ import json
 import matplotlib.image
 import numpy as np
 import pytest
-from judging import make_head, make_judged, write_features
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import vadpipe
+from support.judged_videos import make_judged
+from support.logistic_head import make_head, write_scored_features
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.evaluation.breakdown import VideoMetrics, by_video
 from vadpipe.evaluation.plots import chosen_videos
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     """Features, a head and the truth under the names that the command looks for."""
     monkeypatch.chdir(tmp_path)
     for video, (scores, _) in VIDEOS.items():
-        write_features(tmp_path / "features", video, scores)
+        write_scored_features(tmp_path / "features", video, scores)
     make_head().save(tmp_path / "head" / "head.safetensors")
     write_truth(tmp_path / "truth.csv", [truth for _, truth in VIDEOS.values()])
     return tmp_path
@@ -163,7 +164,7 @@ def test_what_could_not_be_evaluated_is_told_by_the_exit_code(folder, command_li
 
 
 def test_features_that_two_videos_could_mean_are_not_evaluated(folder):
-    write_features(folder / "features", "copy/Abuse028_x264.mp4", [0.5])
+    write_scored_features(folder / "features", "copy/Abuse028_x264.mp4", [0.5])
     result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
     assert [*result.ambiguous] == ["Abuse028_x264"]
     assert len(result.judged) == 3
@@ -186,7 +187,7 @@ def test_features_of_some_views_are_evaluated_and_not_mixed_with_others(folder, 
         "features: holds only some of the views that the head was trained on: whole, of whole, centre"
         in caplog.text
     )
-    write_features(
+    write_scored_features(
         folder / "features",
         "both/Abuse028_x264.mp4",
         [0.1, 0.9, 0.7, 0.3],
@@ -201,7 +202,7 @@ def test_features_of_some_views_are_evaluated_and_not_mixed_with_others(folder, 
 
 
 def test_features_of_another_recipe_are_passed_over(folder, caplog):
-    write_features(folder / "features", "x3d/Abuse028_x264.mp4", [0.5], backbone="x3d_s")
+    write_scored_features(folder / "features", "x3d/Abuse028_x264.mp4", [0.5], backbone="x3d_s")
     result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
     assert [path.parent.name for path in result.foreign] == ["x3d"]
     assert len(result.judged) == 4

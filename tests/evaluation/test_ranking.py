@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from judging import judged_videos, make_judged
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from support.judged_videos import judged_videos, make_judged
 from vadpipe.evaluation.metrics import pooled
 from vadpipe.evaluation.ranking import Ranking
 

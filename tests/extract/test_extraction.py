@@ -12,9 +12,10 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import read_counter, write_video
-from media import flip_bytes, textured_frame
 
+from support.decoding import forbid_decoding
+from support.video_edits import flip_bytes
+from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.backbones.loading import load_network
 from vadpipe.extract.backbones.records import find_backbone
@@ -249,7 +250,7 @@ def test_progress_runs_to_the_end_of_the_video(extract, tmp_path):
 def test_an_output_that_cannot_be_written_is_found_before_the_work(extract, tmp_path, monkeypatch):
     write_video(tmp_path / "a.mp4", 16)
     (tmp_path / "features").write_text("a file")
-    monkeypatch.setattr("vadpipe.extract.extractor.Decoding", lambda *_: pytest.fail("decoded"))
+    forbid_decoding(monkeypatch)
     with pytest.raises(OutputError, match="features: cannot be written"):
         extract("a.mp4")
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import psutil
 import pytest
-from conftest import write_video
 
+from support.videos import write_video
 from vadpipe.extract.extraction import extract_features
 
 N_FILES = 400

@@ -1,8 +1,8 @@
 """The folder of features: what is written, moved and claimed in it."""
 
 import pytest
-from forking import run_forking
 
+from support.forked_writers import run_forked_writers
 from vadpipe.errors import OutputError
 from vadpipe.files.atomic import move
 from vadpipe.files.locks import VideoLock
@@ -26,7 +26,7 @@ def test_how_many_files_are_read_grows_with_the_videos_and_not_with_their_square
     (tmp_path / "v").mkdir()
     for number in range(40):
         (tmp_path / f"v/{number}.mp4").write_text(f"{number}")
-    first, again, first_of_twice, again_of_twice = run_forking(READING, tmp_path)
+    first, again, first_of_twice, again_of_twice = run_forked_writers(READING, tmp_path)
     assert first_of_twice == 2 * first
     assert again_of_twice == 2 * again
     assert again <= 3 * 20
@@ -48,7 +48,7 @@ except VadpipeError as error:
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
     (tmp_path / "v").mkdir()
     (tmp_path / "v/a.mp4").touch()
-    code, said, left = run_forking(FULL, tmp_path)
+    code, said, left = run_forked_writers(FULL, tmp_path)
     assert (code, left) == (6, [])
     assert "a.mp4.safetensors: cannot be written: " in said
     assert "File too large" in said

@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_bags import D, bag_of_values, collate, make_bag, make_bags
 
+from support.bags import D, bag_of_values, collate, make_bag, make_bags
 from vadpipe.head.bags import TrainingSet, balanced_rows, drawn_views, squeeze
 
 

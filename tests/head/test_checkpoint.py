@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from test_features import make_features, make_recipe
-from test_threshold import make_calibration
 
+from support.calibrations import make_calibration
+from support.feature_files import make_features, make_recipe
 from vadpipe.errors import FeatureError
 from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from made_bags import SMALL, D, make_bag
 
+from support.bags import D, make_bag
+from support.head_settings import SMALL
 from vadpipe.head.bags import Batch
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from test_importing import array, only_error, run, save
 
+from support.published_arrays import import_arrays, only_error, random_array, save_array
 from vadpipe.errors import UsageError
 from vadpipe.features.file import Features
 
@@ -16,10 +16,10 @@ def feats(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("count", [5, 10])
 def test_one_file_a_crop_is_joined_in_the_order_of_the_numbers(feats, count):
-    values = array(crops=count)
+    values = random_array(crops=count)
     for crop in reversed(range(count)):
-        save(feats / f"v=S_2__#1_label_A__{crop}.npy", values[:, crop])
-    (path,) = run(feats).written
+        save_array(feats / f"v=S_2__#1_label_A__{crop}.npy", values[:, crop])
+    (path,) = import_arrays(feats).written
     loaded = Features.load(path)
     assert loaded.source.video == "feats/v=S_2__#1_label_A"
     np.testing.assert_array_equal(loaded.values, values)
@@ -27,48 +27,54 @@ def test_one_file_a_crop_is_joined_in_the_order_of_the_numbers(feats, count):
 
 
 def test_crops_that_do_not_make_a_set(feats):
-    values = array(crops=10)
+    values = random_array(crops=10)
     for crop in (0, 1, 3, 4):
-        save(feats / f"a__{crop}.npy", values[:, crop])
+        save_array(feats / f"a__{crop}.npy", values[:, crop])
     assert (
         "a__0.npy: is one of 5 crops by its name, but of a__0.npy, a__1.npy, a__3.npy, a__4.npy number 2 is"
-        in (only_error(run(feats)))
+        in (only_error(import_arrays(feats)))
     )
-    save(feats / "a__2.npy", values[1:, 2])
-    assert "a__2.npy: is a crop of 5 rows of 8 numbers, but a__0.npy of 6 rows of 8" in only_error(run(feats))
-    save(feats / "a__2.npy", values[:, 2])
-    assert "is one of 5 crops by its name, not of 10" in only_error(run(feats, crops=10))
-    save(feats / "a__7.npy", values[:, 7])
-    assert "is one of 10 crops by its name" in only_error(run(feats))
-    assert "number 5, 6, 8, 9 is missing" in only_error(run(feats))
+    save_array(feats / "a__2.npy", values[1:, 2])
+    assert "a__2.npy: is a crop of 5 rows of 8 numbers, but a__0.npy of 6 rows of 8" in only_error(
+        import_arrays(feats)
+    )
+    save_array(feats / "a__2.npy", values[:, 2])
+    assert "is one of 5 crops by its name, not of 10" in only_error(import_arrays(feats, crops=10))
+    save_array(feats / "a__7.npy", values[:, 7])
+    assert "is one of 10 crops by its name" in only_error(import_arrays(feats))
+    assert "number 5, 6, 8, 9 is missing" in only_error(import_arrays(feats))
 
 
 def test_numbered_files_can_be_videos_by_themselves(feats):
     for index in range(3):
-        save(feats / f"cam__{index}.npy", array(crops=10))
-    assert len(run(feats, layout="tcd").written) == 3
-    save(feats / "one__0.npy", array())
-    assert [path.name for path in run(feats / "one__0.npy", crops=1).written] == ["one__0.safetensors"]
+        save_array(feats / f"cam__{index}.npy", random_array(crops=10))
+    assert len(import_arrays(feats, layout="tcd").written) == 3
+    save_array(feats / "one__0.npy", random_array())
+    assert [path.name for path in import_arrays(feats / "one__0.npy", crops=1).written] == [
+        "one__0.safetensors"
+    ]
 
 
 def test_two_files_about_one_video(feats):
-    save(feats / "a.npy", array())
-    np.savetxt(feats / "a.txt", array())
-    assert "a.npy: is about the same video as a.txt\nImport one of them alone." in only_error(run(feats))
-    assert len(run(feats / "a.txt").written) == 1
+    save_array(feats / "a.npy", random_array())
+    np.savetxt(feats / "a.txt", random_array())
+    assert "a.npy: is about the same video as a.txt\nImport one of them alone." in only_error(
+        import_arrays(feats)
+    )
+    assert len(import_arrays(feats / "a.txt").written) == 1
 
 
 def test_folders_are_searched_for_arrays_alone(feats):
-    save(feats / "a.npy", array())
-    save(feats / ".hidden/b.npy", array())
-    save(feats / ".c.npy", array())
+    save_array(feats / "a.npy", random_array())
+    save_array(feats / ".hidden/b.npy", random_array())
+    save_array(feats / ".c.npy", random_array())
     (feats / "README.md").write_text("text")
     (feats / "loop").symlink_to(feats)
-    assert [path.name for path in run(feats).written] == ["a.safetensors"]
+    assert [path.name for path in import_arrays(feats).written] == ["a.safetensors"]
     (feats.parent / "empty").mkdir()
     assert (
         "empty: holds no features\nLooked for files ending in .npy .npz .txt .h5 .hdf5 .pt .pth."
-        in only_error(run("empty"))
+        in only_error(import_arrays("empty"))
     )
     with pytest.raises(UsageError, match="an empty name"):
-        run("")
+        import_arrays("")

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import av
 import numpy as np
 import pytest
-from conftest import write_video
 
 import vadpipe
+from support.videos import write_video
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.evaluation.truth import Truth, write_truth
@@ -51,16 +51,18 @@ def places(tmp_path, names, output=None, **outputs):
 
 
 def test_an_annotated_video_is_the_file_that_was_named(tmp_path):
-    (video,), found = places(tmp_path, ["a.mp4"], annotate=tmp_path / "x/film.mkv")
-    assert found.film(video) == tmp_path / "x/film.mkv"
+    (video,), found = places(tmp_path, ["a.mp4"], annotate=tmp_path / "x/annotated.mkv")
+    assert found.film(video) == tmp_path / "x/annotated.mkv"
 
 
 def test_annotated_videos_of_several_go_into_a_folder(tmp_path):
-    videos, found = places(tmp_path, ["c1/a.mp4", "c2/a.mp4", "c2/b.mkv"], annotate=tmp_path / "films")
+    videos, found = places(tmp_path, ["c1/a.mp4", "c2/a.mp4", "c2/b.mkv"], annotate=tmp_path / "annotated")
     names = ["c1/a.annotated.mp4", "c2/a.annotated.mp4", "b.annotated.mp4"]
-    assert [found.film(video) for video in videos] == [tmp_path / "films" / name for name in names]
-    with pytest.raises(UsageError, match=r"film\.mp4: one file cannot hold .* 2 videos\nGive --annotate a"):
-        places(tmp_path, ["a.mp4", "b.mp4"], annotate=tmp_path / "film.mp4")
+    assert [found.film(video) for video in videos] == [tmp_path / "annotated" / name for name in names]
+    with pytest.raises(
+        UsageError, match=r"annotated\.mp4: one file cannot hold .* 2 videos\nGive --annotate a"
+    ):
+        places(tmp_path, ["a.mp4", "b.mp4"], annotate=tmp_path / "annotated.mp4")
 
 
 def test_a_video_is_never_overwritten_by_its_annotated_copy(tmp_path):
@@ -146,7 +148,7 @@ def run(tmp_path_factory, x3d_head, x3d_weights):
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, threshold=threshold, rule=EventRule(0.0, 0.1, 0.2))
     outputs = Outputs(
         formats=tuple(FORMATS),
-        annotate=folder / "out/film.mp4", clips=folder / "clips", pad_s=0.2, **EVERYTHING,
+        annotate=folder / "out/annotated.mp4", clips=folder / "clips", pad_s=0.2, **EVERYTHING,
     )  # fmt: skip
     (scored,) = vadpipe.score_videos([video], scorer, output=folder / "out", outputs=outputs).scored
     return scored, folder
@@ -201,14 +203,14 @@ def test_every_result_of_a_rendered_clip_says_the_same(run):
     scored, folder = run
     check_agreement(scored, folder / "out", "clip")
     names = {path.name for path in scored.files}
-    assert {"clip.png", "clip.report.html", "film.mp4", "clip.event-001.mp4"} <= names
+    assert {"clip.png", "clip.report.html", "annotated.mp4", "clip.event-001.mp4"} <= names
     assert all(path.is_file() for path in scored.files)
     assert len([name for name in names if ".event-" in name]) == len(scored.curve.events)
 
 
 def test_the_annotated_video_has_the_frames_and_times_of_the_curve(run):
     scored, folder = run
-    with av.open(folder / "out/film.mp4") as container:
+    with av.open(folder / "out/annotated.mp4") as container:
         times = [frame.time for frame in container.decode(video=0)]
     np.testing.assert_allclose(times, scored.curve.times_s, atol=1e-4)
 
@@ -224,12 +226,12 @@ def test_reasons_are_in_the_document(run):
 def test_every_result_of_a_real_clip_says_the_same(data, i3d_weights, tmp_path):
     scorer = vadpipe.Scorer(threshold=0.1)  # an event, whatever the included head thinks of this clip
     outputs = Outputs(
-        formats=tuple(FORMATS), annotate=tmp_path / "film.mp4", clips=tmp_path, plot="svg", report=True,
+        formats=tuple(FORMATS), annotate=tmp_path / "annotated.mp4", clips=tmp_path, plot="svg", report=True,
     )  # fmt: skip
     video = data / "fight_surv/fight/fi028.mp4"
     (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path, outputs=outputs).scored
     check_agreement(scored, tmp_path, "fi028")
-    with av.open(tmp_path / "film.mp4") as container:
+    with av.open(tmp_path / "annotated.mp4") as container:
         times = [frame.time for frame in container.decode(video=0)]
     np.testing.assert_allclose(times, scored.curve.times_s, atol=1e-4)
     with av.open(tmp_path / "fi028.event-001.mp4") as container:
@@ -331,9 +333,9 @@ def test_a_picture_that_fails_keeps_the_data_and_is_a_failure(scorer, tmp_path):
         return result
 
     scorer.begin = begin
-    outputs = Outputs(annotate=tmp_path / "film.mp4")
+    outputs = Outputs(annotate=tmp_path / "annotated.mp4")
     result = vadpipe.score_videos([video], scorer, outputs=outputs)
     assert result.scored == []
     assert str(result.failed[0].error).startswith(f"{video}: no such file")
     assert (tmp_path / "clip.scores.csv").is_file()
-    assert not (tmp_path / "film.mp4").exists()
+    assert not (tmp_path / "annotated.mp4").exists()

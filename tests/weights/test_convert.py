@@ -7,9 +7,9 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from published import Runs, flip, make_state, published, saved
 from safetensors.torch import load, save_file
 
+from support.weights_files import Runs, flip, make_state, published_file, saved
 from vadpipe.errors import WeightsError
 from vadpipe.weights import convert
 
@@ -95,7 +95,7 @@ def test_anything_but_a_state_dict_is_refused(content, reason):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<html>Please log in</html>", published()[:-40], published()[:100]], ids=range(4)
+    "data", [b"", b"<html>Please log in</html>", published_file()[:-40], published_file()[:100]], ids=range(4)
 )
 def test_damaged_bytes_are_refused(data):
     with pytest.raises(WeightsError, match="is not a file of weights"):

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-from published import Runs
 
+from support.weights_files import Runs
 from vadpipe.errors import WeightsError
 from vadpipe.weights import numpy_pickle
 

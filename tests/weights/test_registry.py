@@ -4,9 +4,10 @@ import importlib
 
 import pytest
 import torch
-from published import Server, saved
 from safetensors.torch import load_file
 
+from support.weights_files import saved
+from support.weights_server import Server
 from vadpipe.errors import UsageError
 from vadpipe.weights import cache
 from vadpipe.weights.registry import I3D_KINETICS, WEIGHTS, X3D_XS, UrlWeights, find_weights

@@ -127,7 +127,7 @@ def key_of(data: Data, settings: HeadSettings, test: Sequence[str], seed: int, d
         __version__,
         torch.__version__,
         code_digest(),
-        hashlib.sha256(Path(__file__).with_name("measuring.py").read_bytes()).hexdigest(),
+        hashlib.sha256(Path(__file__).with_name("fold_run.py").read_bytes()).hexdigest(),
         data.digest,
         settings.model_dump(mode="json"),
         list(test),

@@ -52,10 +52,11 @@ def main() -> None:
             job: AblationJob = parent.recv()
         except EOFError:
             return
-        parent.send(_do(job, task, bags))
+        parent.send(do_run(job, task, bags))
 
 
-def _do(job: AblationJob, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
+def do_run(job: AblationJob, task: Task, bags: dict[str, Bag]) -> VadpipeError | None:
+    """Do one run and write its file; return what went wrong, or None. The first run fills the bags."""
     try:
         bags.update(bags or task.data.bags())
         measure(job, task.data.samples, bags, torch.device(task.device)).save(job.file)

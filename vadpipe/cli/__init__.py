@@ -22,7 +22,7 @@ from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
-from vadpipe.errors import EXIT_INTERRUPTED, VadpipeError, printable
+from vadpipe.errors import EXIT_INTERRUPTED, UsageError, VadpipeError, printable
 
 # Waiting threads that spin take the processor from those that work; torch reads this once, at import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -39,14 +39,20 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def vadpipe(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version, with -v all that it runs on, and exit.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="With --version: say more.")] = False,
 ) -> None:
     """Raw videos in, per-frame anomaly curves out."""
     if version:
         from vadpipe._version import __version__
+        from vadpipe.cli.version import describe
 
-        typer.echo(__version__)
+        typer.echo("\n".join(describe()) if verbose else __version__)
         raise typer.Exit
+    if verbose:
+        raise UsageError("-v comes after the command", next_step="For example: vadpipe score clip.mp4 -v")
 
 
 app.command()(extract)

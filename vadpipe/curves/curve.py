@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.curves.events import DEFAULT_RULE, Event, EventRule, find_events, runs_of
+from vadpipe.curves.events import DEFAULT_RULE, Event, EventRule, find_events
 from vadpipe.curves.writers import writer
 from vadpipe.errors import FeatureError
+from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import mean_interval_s
 from vadpipe.features.views import Place
 
@@ -141,7 +142,7 @@ class Curve:
     @property
     def unscored(self) -> list[tuple[int, int]]:
         """Ranges [start, stop) of frames without a score."""
-        return [(start, stop) for start, stop in runs_of(np.isnan(self.scores)).tolist()]
+        return [(start, stop) for start, stop in runs_of_true(np.isnan(self.scores)).tolist()]
 
     @property
     def frame_rate(self) -> float:

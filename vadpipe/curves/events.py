@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import UsageError
+from vadpipe.features.ranges import runs_of_true
 
 MERGE_GAP_S = 1.0
 """Stretches less than this apart are one event."""
@@ -116,7 +117,7 @@ def find_events(
     if not np.isfinite(threshold):
         raise UsageError(f"no events can be found at threshold {threshold}")
     edges_s = np.append(times_s, end_s)
-    runs = runs_of(at_or_above(scores, threshold - rule.hysteresis))
+    runs = runs_of_true(at_or_above(scores, threshold - rule.hysteresis))
     reached = np.append(0, np.cumsum(at_or_above(scores, threshold)))
     runs = runs[reached[runs[:, 1]] > reached[runs[:, 0]]]
     if not len(runs):
@@ -132,7 +133,7 @@ def find_events(
 def _event(scores: NDArray[np.float32], edges_s: NDArray[np.float64], start: int, stop: int) -> Event:
     inside = scores[start:stop]
     peak = np.nanmax(inside)
-    first, last = runs_of(inside == peak)[0]
+    first, last = runs_of_true(inside == peak)[0]
     middle = start + int(first + last - 1) // 2
     return Event(
         start=start,
@@ -152,8 +153,3 @@ def at_or_above(scores: NDArray[np.float32], threshold: float) -> NDArray[np.boo
     The threshold is rounded to the scores' own precision, so that a score reaches itself.
     """
     return np.asarray(scores >= scores.dtype.type(threshold))
-
-
-def runs_of(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the longest stretches [start, stop) of true values, (R, 2) int64."""
-    return np.flatnonzero(np.diff(marks, prepend=False, append=False)).reshape(-1, 2)

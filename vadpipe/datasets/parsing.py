@@ -127,9 +127,3 @@ def within(ranges: Iterable[Range], n_frames: int, video: str, notes: list[str])
         elif start < n_frames:
             kept.append((start, min(stop, n_frames)))
     return tuple(kept)
-
-
-def runs(marks: Marks) -> tuple[Range, ...]:
-    """Return the half-open ranges of marked frames; those that touch are one."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], marks, [False]]).astype(np.int8)))
-    return tuple((int(start), int(stop)) for start, stop in edges.reshape(-1, 2))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import parsing as reading
+from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
 from vadpipe.datasets.ped2_folders import read_folders
 from vadpipe.errors import UsageError
@@ -92,22 +92,22 @@ def _is_official_training(clip: Truth) -> bool:
 
 def _read_table(path: Path, notes: list[str]) -> list[Truth]:
     """Return the frames of all clips, in the order of the table."""
-    rows = csv.DictReader(reading.read_text(path).splitlines(), skipinitialspace=True, restval="")
+    rows = csv.DictReader(parsing.read_text(path).splitlines(), skipinitialspace=True, restval="")
     if [*(rows.fieldnames or ())] != _COLUMNS:
         raise UsageError(f"needs a first line {','.join(_COLUMNS)}", file=path)
     clips = []
     for row in rows:
         video, label, frames, ranges = (row[column].strip() for column in _COLUMNS)
-        parsed = reading.parse_ranges(ranges.replace(":", " ").split())
+        parsed = parsing.parse_ranges(ranges.replace(":", " ").split())
         has_count = frames.isdecimal() and 1 <= int(frames[:12]) <= MAX_FRAMES
         if None in row or not video or not has_count or parsed is None or label != str(int(bool(parsed))):
             text = ",".join((video, label, frames, ranges))
-            raise reading.broken(path, rows.line_num, text, "a clip, its label, frames and ranges START:STOP")
-        anomalies = reading.within(parsed, int(frames), video, notes)
+            raise parsing.broken(path, rows.line_num, text, "a clip, its label, frames and ranges START:STOP")
+        anomalies = parsing.within(parsed, int(frames), video, notes)
         clips.append((rows.line_num, video, Truth(video, int(frames), anomalies)))
     if not clips:
         raise UsageError("holds no clips below its first line", file=path)
-    return [*reading.keyed(clips, path, notes).values()]
+    return [*parsing.keyed(clips, path, notes).values()]
 
 
 PED2 = Dataset(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import parsing as reading
+from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import shortlist
 from vadpipe.errors import InputError, UsageError
 from vadpipe.evaluation.truth import Truth
@@ -37,7 +37,7 @@ class _Entry:
     """The anomalous frames of a test clip, as half-open ranges from 0, and the line that they are on."""
 
     line: int
-    ranges: tuple[reading.Range, ...]
+    ranges: tuple[parsing.Range, ...]
 
 
 def read_folders(ranges: Path, notes: list[str]) -> list[Truth]:
@@ -71,7 +71,7 @@ def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
             )
             raise UsageError(reason, file=ranges, next_step=_UNPACK)
         marks[start:stop] = True
-    return Truth(f"Test/{clip.name}", len(marks), reading.runs(marks))
+    return Truth.of_frames(f"Test/{clip.name}", marks)
 
 
 def _read_entries(path: Path) -> list[_Entry]:
@@ -82,7 +82,7 @@ def _read_entries(path: Path) -> list[_Entry]:
         raise UsageError("holds no ranges, only comments", file=path, next_step=_UNPACK)
     (line, text), *rest = statements
     if not _BEGIN.fullmatch(text):
-        raise reading.broken(path, line, text, "TestVideoFile = {};, with which such a file begins")
+        raise parsing.broken(path, line, text, "TestVideoFile = {};, with which such a file begins")
     if not rest:
         raise UsageError("holds no ranges", file=path, next_step=_UNPACK)
     return [_entry(path, line, text) for line, text in rest]
@@ -90,24 +90,24 @@ def _read_entries(path: Path) -> list[_Entry]:
 
 def _without_blocks(path: Path) -> list[tuple[int, str]]:
     """Return the lines of a file. Raises UsageError where a block of them is a comment."""
-    lines = reading.read_lines(path)
+    lines = parsing.read_lines(path)
     for line, text in lines:
         if text == "%{":  # up to a line %}; what is between them must not count
-            raise reading.broken(path, line, text, f"a comment on one line or {_ENTRY_FORM}")
+            raise parsing.broken(path, line, text, f"a comment on one line or {_ENTRY_FORM}")
     return lines
 
 
 def _entry(path: Path, line: int, text: str) -> _Entry:
     match = _ENTRY.fullmatch(text)
     if match is None:
-        raise reading.broken(path, line, text, _ENTRY_FORM)
+        raise parsing.broken(path, line, text, _ENTRY_FORM)
     frames = re.sub(r"\s*:\s*", ":", match[1].strip())
     ranges = []
     for part in re.split(r"\s*,\s*|\s+", frames) if frames else []:
         numbers = _FRAMES.fullmatch(part)
         first, last = (int(numbers[1]), int(numbers[2] or numbers[1])) if numbers else (0, 0)
         if not 1 <= first <= last:
-            raise reading.broken(path, line, text, _ENTRY_FORM)
+            raise parsing.broken(path, line, text, _ENTRY_FORM)
         ranges.append((first - 1, last))
     return _Entry(line, tuple(ranges))
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.datasets import parsing as reading
+from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import (
     AnnotationFile,
     Contents,
@@ -49,14 +49,14 @@ def read(files: Files) -> Contents:
     notes: list[str] = []
     training, test = _read_names(files[_TRAIN], notes), _read_names(files[_TEST], notes)
     marks = _read_json(files[_JSON])
-    key_of = reading.paired([*test], marks, files[_JSON], notes)
+    key_of = parsing.paired([*test], marks, files[_JSON], notes)
     truths = []
     for video, abnormal in test.items():
         frames = marks[key_of[video]]
         if frames.any() != abnormal:
             kind = "abnormal" if abnormal else "normal"
             notes.append(f"{video} is {kind} by its name, but has {frames.sum()} anomalous frames")
-        truths.append(Truth(video, len(frames), reading.runs(frames), group=video.partition("_")[0]))
+        truths.append(Truth.of_frames(video, frames, group=video.partition("_")[0]))
     listed = {video: marks[key] for video, key in key_of.items()}
     true_frames = {video: _before_filling(frames) for video, frames in listed.items()}
     if _MASKS in files:
@@ -72,12 +72,12 @@ def read(files: Files) -> Contents:
 def _read_names(path: Path, notes: list[str]) -> dict[str, bool]:
     """Return whether each clip of a split is abnormal."""
     rows = []
-    for line, text in reading.read_lines(path):
+    for line, text in parsing.read_lines(path):
         match = re.fullmatch(r"\d\d_(\d{3}|\d{4})", bare(text))
         if match is None:
-            raise reading.broken(path, line, text, "the name of a clip such as 01_001 or 01_0014")
+            raise parsing.broken(path, line, text, "the name of a clip such as 01_001 or 01_0014")
         rows.append((line, text, len(match[1]) == 4))
-    return reading.keyed(rows, path, notes)
+    return parsing.keyed(rows, path, notes)
 
 
 def _read_json(path: Path) -> dict[str, Marks]:
@@ -87,7 +87,7 @@ def _read_json(path: Path) -> dict[str, Marks]:
         UsageError: where the file has not the form ``{clip: {"num_frames": N, "labels": [0.0, 1.0, …]}}``.
     """
     try:
-        clips = json.loads(reading.read_text(path))
+        clips = json.loads(parsing.read_text(path))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"is not JSON: {error}", file=path, next_step="Fetch it again.") from error
     if not isinstance(clips, dict) or not clips:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from vadpipe.datasets import parsing as reading
+from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
 from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import bare
@@ -30,12 +30,12 @@ def read(files: Files) -> Contents:
     training = _read_names(files[_TRAIN], notes)
     test = _read_names(files[_TEST], notes)
     annotated = _read_ranges(files[_RANGES], notes)
-    counts = reading.read_counts(files[_FRAMES], notes)
-    row_of = reading.paired([*test], annotated, files[_RANGES], notes)
-    count_of = reading.paired([*test], counts, files[_FRAMES], notes)
+    counts = parsing.read_counts(files[_FRAMES], notes)
+    row_of = parsing.paired([*test], annotated, files[_RANGES], notes)
+    count_of = parsing.paired([*test], counts, files[_FRAMES], notes)
     truths = []
     for video, category in test.items():
-        ranges = reading.within(annotated[row_of[video]], counts[count_of[video]], video, notes)
+        ranges = parsing.within(annotated[row_of[video]], counts[count_of[video]], video, notes)
         if bool(ranges) == (category == NORMAL):
             notes.append(f"{video} is of class {category}, but has {len(ranges)} annotated ranges")
         truths.append(Truth(video, counts[count_of[video]], ranges, _category(category)))
@@ -49,26 +49,26 @@ def read(files: Files) -> Contents:
 def _read_names(path: Path, notes: list[str]) -> dict[str, str]:
     """Return the class of each video that a split lists."""
     rows = []
-    for line, text in reading.read_lines(path):
+    for line, text in parsing.read_lines(path):
         category = _class_of(text)
         if category is None:
-            raise reading.broken(path, line, text, "the name of a video such as Abuse/Abuse001_x264.mp4")
+            raise parsing.broken(path, line, text, "the name of a video such as Abuse/Abuse001_x264.mp4")
         rows.append((line, text, category))
-    return reading.keyed(rows, path, notes)
+    return parsing.keyed(rows, path, notes)
 
 
-def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[reading.Range, ...]]:
+def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[parsing.Range, ...]]:
     """Return the annotated ranges of each test video, of lines ``video class start stop start stop``."""
     rows = []
-    for line, text in reading.read_lines(path):
+    for line, text in parsing.read_lines(path):
         name, *rest = text.split()
-        ranges = reading.parse_ranges(rest[1:]) if len(rest) > 2 else None
+        ranges = parsing.parse_ranges(rest[1:]) if len(rest) > 2 else None
         if ranges is None or rest[0] != _class_of(name):
-            raise reading.broken(
+            raise parsing.broken(
                 path, line, text, "a video, its class and pairs START STOP, where -1 -1 is none"
             )
         rows.append((line, name, ranges))
-    return reading.keyed(rows, path, notes)
+    return parsing.keyed(rows, path, notes)
 
 
 def _class_of(name: str) -> str | None:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from vadpipe.datasets import parsing as reading
+from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
 from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import bare
@@ -42,17 +42,17 @@ class _Named(NamedTuple):
 def read(files: Files) -> Contents:
     """Make the contents of the lists. Raises UsageError where one cannot be used."""
     notes: list[str] = []
-    training = _named(files[_TRAIN], reading.read_lines(files[_TRAIN]), notes)
+    training = _named(files[_TRAIN], parsing.read_lines(files[_TRAIN]), notes)
     counted = read_frame_counts(files[_FRAMES])
     test = _named(files[_FRAMES], [(line, name) for line, name, _ in counted], [])
-    counts = reading.keyed(counted, files[_FRAMES], notes)
+    counts = parsing.keyed(counted, files[_FRAMES], notes)
     annotated = _read_ranges(files[_RANGES], notes)
     abnormal = [video for video, named in test.items() if named.abnormal]
-    row_of = reading.paired(abnormal, annotated, files[_RANGES], notes)
+    row_of = parsing.paired(abnormal, annotated, files[_RANGES], notes)
     truths = []
     for video, named in test.items():
         ranges = annotated[row_of[video]] if named.abnormal else ()
-        frames = reading.within(ranges, counts[video], video, notes)
+        frames = parsing.within(ranges, counts[video], video, notes)
         truths.append(Truth(video, counts[video], frames, named.category, named.group))
     return Contents(
         tuple(TrainingVideo(video, *named) for video, named in training.items()), tuple(truths), tuple(notes)
@@ -65,23 +65,23 @@ def _named(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> dict[s
     for line, text in lines:
         match = _NAME.fullmatch(bare(PurePosixPath(text).name))
         if match is None:
-            raise reading.broken(path, line, text, _NAME_FORM)
+            raise parsing.broken(path, line, text, _NAME_FORM)
         codes = [code for code in dict.fromkeys(match["codes"].split("-")) if code in CLASSES]
         category = "+".join(CLASSES[code] for code in codes) or None
         rows.append((line, text, _Named(bool(codes), category, match["group"])))
-    return reading.keyed(rows, path, notes)
+    return parsing.keyed(rows, path, notes)
 
 
-def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[reading.Range, ...]]:
+def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[parsing.Range, ...]]:
     """Return the annotated ranges of each abnormal test video, of lines ``video start stop start stop …``."""
     rows = []
-    for line, text in reading.read_lines(path):
+    for line, text in parsing.read_lines(path):
         name, *rest = text.split()
-        ranges = reading.parse_ranges(rest)
+        ranges = parsing.parse_ranges(rest)
         if not ranges:
-            raise reading.broken(path, line, text, "a video and pairs START STOP")
+            raise parsing.broken(path, line, text, "a video and pairs START STOP")
         rows.append((line, name, ranges))
-    return reading.keyed(rows, path, notes)
+    return parsing.keyed(rows, path, notes)
 
 
 XD_VIOLENCE = Dataset(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vadpipe.errors import UsageError
+from vadpipe.features.ranges import runs_of_true
 from vadpipe.files.atomic import write_text
 from vadpipe.files.csv_rows import Row, read_rows
 
@@ -80,8 +81,7 @@ class Truth:
             UsageError: as the class does.
         """
         anomalous = np.asarray(marks, dtype=np.bool_)
-        edges = np.flatnonzero(np.diff(anomalous, prepend=False, append=False)).tolist()
-        pairs = tuple(zip(edges[::2], edges[1::2], strict=True))
+        pairs = tuple((start, stop) for start, stop in runs_of_true(anomalous).tolist())
         return cls(video, len(anomalous), pairs, category, group)
 
     @property

@@ -38,7 +38,7 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
         InputError: where the video cannot be read.
         OutputError: where the file cannot be written.
     """
-    write_tracks(curve, path, _picture_size(video, limits or Limits()))
+    write_tracks(curve, path, picture_size(video, limits or Limits()))
 
 
 def write_tracks(curve: Curve, path: Path, size_px: tuple[int, int]) -> None:
@@ -64,7 +64,7 @@ def write_tracks(curve: Curve, path: Path, size_px: tuple[int, int]) -> None:
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
 
 
-def _picture_size(video: Path, limits: Limits) -> tuple[int, int]:
+def picture_size(video: Path, limits: Limits) -> tuple[int, int]:
     """Return width and height in pixels of the picture as shown; nothing is decoded for it."""
     with Decoding(video, DecodeJob(Size(16, square=True), limits=limits)) as decoding:
         return decoding.timeline.width_px, decoding.timeline.height_px

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, printable
-from vadpipe.published import array_checks as checking
+from vadpipe.published import array_checks
 from vadpipe.published.array_checks import AGAIN, check_bytes, cut_short, needed_bytes
 from vadpipe.published.members import Address, spelled
 
@@ -142,9 +142,9 @@ def _look_at_archive(path: Path) -> Counter[int]:
 def _look_at_legacy(path: Path) -> None:
     """Refuse a file that asks for more than tensors, is too large, or states more than it can hold."""
     n_bytes = path.stat().st_size
-    if n_bytes > checking.MAX_BYTES:  # it is loaded whole
+    if n_bytes > array_checks.MAX_BYTES:  # it is loaded whole
         raise FeatureError(
-            f"has {n_bytes} bytes, above the limit of {checking.MAX_BYTES} for files of torch before 1.6",
+            f"has {n_bytes} bytes, above the limit of {array_checks.MAX_BYTES} for files of torch before 1.6",
             file=path,
             next_step="Save it again: torch.save(torch.load(FILE, weights_only=True), NEW).",
         )

@@ -22,13 +22,12 @@ EVERY_S = 20.0
 """Seconds between two writings; at most so much is done again."""
 
 _DIGEST_BYTES = 32
-_LEARNING = ("sampling", "features", "curve", "events", "fitting", "learning", "threshold")
+_FROM_BAGS_TO_HEAD = ("features", "head", "curves", "training")
 
 
 def code_digest() -> str:
     """Return the sha256 of the code that turns bags into a head: other code starts anew."""
-    package = PACKAGE_FOLDER
-    files = [*sorted((package / "head").rglob("*.py")), *(package / f"{name}.py" for name in _LEARNING)]
+    files = [file for name in _FROM_BAGS_TO_HEAD for file in sorted((PACKAGE_FOLDER / name).rglob("*.py"))]
     versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
     return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
 

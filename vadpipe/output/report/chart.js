@@ -140,7 +140,7 @@ vadpipe.chart = (() => {
       const height = LANE.height * ratio;
       context.fillStyle = colours.grid;
       context.fillRect(box.left, top + height / 2 - ratio / 2, box.right - box.left, ratio);
-      const first = Math.max(vadpipe.curves.events.lastBegun(state.events, view.fromS), 0);
+      const first = Math.max(vadpipe.events.lastBegun(state.events, view.fromS), 0);
       for (let i = first; i < state.events.length && state.events[i].startS <= view.toS; i++) {
         const left = Math.max(this.xOf(state.events[i].startS), box.left);
         const right = Math.min(Math.max(this.xOf(state.events[i].endS), left + 2 * ratio), box.right);

@@ -7,7 +7,7 @@ vadpipe.clock = (() => {
     const scale = 10 ** digits;
     const ticks = Math.round(timeS * scale);
     const whole = Math.floor(ticks / scale);
-    const part = digits ? "." + String(ticks % scale).padStart(digits, "0") : "";
+    const part = digits ? `.${String(ticks % scale).padStart(digits, "0")}` : "";
     const seconds = String(whole % 60).padStart(2, "0") + part;
     const minutes = Math.floor(whole / 60);
     if (endS < 3600) return `${minutes}:${seconds}`;

@@ -18,7 +18,8 @@ vadpipe.drawing = (() => {
     let frame = frames.at(fromS);
     for (let column = 0; column < width; column++) {
       const stopS = fromS + ((toS - fromS) * (column + 1)) / width;
-      let [first, low, high, last] = [NaN, Infinity, -Infinity, NaN];
+      let [first, low, high] = [NaN, Infinity, -Infinity];
+      let last;
       for (; ; frame++) {
         const score = frames.scores[frame];
         if (!Number.isNaN(score)) {

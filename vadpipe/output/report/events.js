@@ -2,7 +2,7 @@
 // anything that the tables do not.
 "use strict";
 
-vadpipe.curves.events = (() => {
+vadpipe.events = (() => {
   const ROUNDING_S = 2e-6; // a second made of 24 frames may be a little less than one
 
   // Stretches [start, stop) of frames at or above `low` that somewhere reach `high`. NaN is below both.

@@ -3,7 +3,7 @@
 
 vadpipe.page = (() => {
   const { clock, duration, spoken, score } = vadpipe.clock;
-  const { findEvents, eventAt, lastBegun } = vadpipe.curves.events;
+  const { findEvents, eventAt, lastBegun } = vadpipe.events;
   const $ = (selector) => document.querySelector(selector);
   const data = JSON.parse($("#data").textContent);
   const frames = new vadpipe.frames.Frames(data);
@@ -55,9 +55,9 @@ vadpipe.page = (() => {
 
   function jumpTo(index) {
     if (!state.events[index]) return;
-    const { start, startS, endS } = state.events[index];
+    const { start: first, startS, endS } = state.events[index];
     // Within the first frame: at its very beginning a player may still show the one before.
-    goTo(frames.middle(start));
+    goTo(frames.middle(first));
     // Zoomed in, show all of it where it fits.
     if (endS > view.toS && endS - startS < view.lengthS) view.show(endS - 0.95 * view.lengthS, view.lengthS);
     list.reveal(index);

@@ -34,8 +34,8 @@ SCRIPTS = (
 )  # fmt: skip
 STYLES = ("base.css", "report.css")
 
-_TOO_LONG_BYTES = 350 * 10**6  # base64 of more is longer than a browser's texts can be
-_PIECE_BYTES = 3 << 18  # a multiple of 3: pieces of base64 then join without padding
+TOO_LONG_BYTES = 350 * 10**6  # base64 of more is longer than a browser's texts can be
+PIECE_BYTES = 3 << 18  # a multiple of 3: pieces of base64 then join without padding
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def write_page(
     with ExitStack() as stack:
         if embed is None:
             embed = _size(shown) <= MAX_EMBEDDED_BYTES
-        if embed and _size(shown) > _TOO_LONG_BYTES:
+        if embed and _size(shown) > TOO_LONG_BYTES:
             log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
         opened = stack.enter_context(open_video(shown)) if embed else None
@@ -236,9 +236,9 @@ def _clip(descriptor: int, family: str, video: Path) -> Iterator[bytes]:
     """Yield the element that holds a video as a data URI, a piece at a time."""
     yield f'<script type="text/plain" id="clip">data:{FAMILIES[family].media_type};base64,'.encode()
     try:
-        with open(descriptor, "rb", buffering=_PIECE_BYTES, closefd=False) as source:
+        with open(descriptor, "rb", buffering=PIECE_BYTES, closefd=False) as source:
             source.seek(0)
-            while piece := source.read(_PIECE_BYTES):
+            while piece := source.read(PIECE_BYTES):
                 yield base64.b64encode(piece)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=video) from error

@@ -25,7 +25,10 @@ vadpipe.player = (() => {
       const { video } = this;
       video.requestVideoFrameCallback?.((_, { mediaTime }) => this.compareClocks(mediaTime));
       video.addEventListener("loadedmetadata", () => {
-        if (!video.videoWidth) return this.fail(); // only its sound can be played
+        if (!video.videoWidth) {
+          this.fail(); // only its sound can be played
+          return;
+        }
         this.usable = true;
         setTimeout(() => this.compareClocks(this.frames.edges[0]), 1000);
         this.onState();

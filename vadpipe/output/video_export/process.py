@@ -90,4 +90,4 @@ class ExportProcess(SandboxedProcess):
 
 
 def _name(job: ExportJob) -> str:
-    return "the process that writes the film" if job.output else "the process that cuts it"
+    return "the process that writes the annotated video" if job.output else "the process that cuts it"

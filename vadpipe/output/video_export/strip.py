@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vadpipe.features.ranges import runs_of_true
 from vadpipe.output.timecode import clock, timecode
 from vadpipe.output.video_export.picture import Planes, planes_of
 from vadpipe.output.video_export.source import VideoSource
@@ -212,7 +213,7 @@ def _plot(
         left, right = x_of(float(edges_s[start])), x_of(float(edges_s[stop]))
         pen.rectangle((left, top * _FINE, max(left + _FINE, right) - 1, bottom * _FINE), fill=colour)
 
-    unscored = np.flatnonzero(np.diff(np.isnan(scores), prepend=False, append=False)).reshape(-1, 2)
+    unscored = runs_of_true(np.isnan(scores))
     for start, stop in unscored.tolist():
         band(start, stop, _UNSCORED, 0, height)
     for start, stop in events.tolist():

@@ -1,0 +1,169 @@
+"""The settings that a head is trained with, from the options that say so, and what is said where they contradict."""
+
+import json
+
+import pytest
+
+from support.commands import assert_clean_error, run
+from vadpipe.cli.head_settings import head_settings
+from vadpipe.cli.options import Method, Preset
+from vadpipe.errors import UsageError
+from vadpipe.head.methods import METHODS, settings_of
+from vadpipe.head.presets import PRESETS
+from vadpipe.head.settings import HeadSettings
+
+CONTRADICTION = "settings: second_head is the control without clusters: set clustering to false"
+
+
+@pytest.mark.parametrize(
+    ("written", "assigned", "message"),
+    [
+        ({"steps": 0}, [], "FILE: steps: Input should be greater than or equal to 1"),
+        ({"steps": 0}, ["hidden=8"], "FILE: steps: Input should be greater than or equal to 1"),
+        ({"steps": 9}, ["steps=0"], "steps: Input should be greater than or equal to 1"),
+        ({"steps": 0}, ["steps=-1"], "steps: Input should be greater than or equal to 1"),
+        ({"steps": 9}, ["hidden=0"], "hidden: Input should be greater than or equal to 1"),
+        ({"second_head": True}, [], f"FILE: {CONTRADICTION}"),
+        ({"second_head": True}, ["steps=9"], f"FILE: {CONTRADICTION}"),
+        ({"clustering": True}, ["second_head=true"], CONTRADICTION),
+        (None, ["second_head=true"], CONTRADICTION),
+        ({"steeps": 9}, [], "FILE: steeps: Extra inputs are not permitted"),
+        ({"steps": 9}, ["steeps=9"], "steeps: Extra inputs are not permitted"),
+    ],
+)
+def test_a_settings_file_is_blamed_for_its_own_values_alone(tmp_path, written, assigned, message):
+    file = None if written is None else tmp_path / "s.json"
+    if file is not None:
+        file.write_text(json.dumps(written))
+    with pytest.raises(UsageError) as caught:
+        head_settings("default", file, assigned)
+    assert str(caught.value).splitlines()[0] == message.replace("FILE", str(file))
+    assert (caught.value.next_step is not None) == ("steeps" in message)
+
+
+def test_what_a_settings_file_contradicts_can_be_mended_by_set(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({"second_head": True, "steps": 0}))
+    mended = head_settings("default", tmp_path / "s.json", ["clustering=false", "steps=9"])
+    assert mended == HeadSettings(second_head=True, clustering=False, steps=9)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_is_told_in_the_help_and_can_be_chosen(preset):
+    assert preset.name in Preset.__metadata__[0].help
+    assert head_settings(preset.name, None, None) == HeadSettings(**preset.changes)
+    assert head_settings(preset.name, None, ["steps=7"]) == HeadSettings(**{**preset.changes, "steps": 7})
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_method_is_told_in_the_help_and_can_be_chosen(method):
+    assert method.name in Method.__metadata__[0].help
+    assert head_settings("default", None, None, method=method.name) == settings_of(method.name)
+    agreeing = head_settings("default", None, [f"method={method.name}", "steps=7"], method=method.name)
+    assert agreeing == settings_of(method.name).model_copy(update={"steps": 7})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "sultani"],
+            "error: there is no method 'sultani'\nChoose one of: cbcg, deepmil, rtfm, ",
+        ),
+        (
+            ["--method", "rtfm", "--preset", "literal"],
+            "error: the preset literal is one of CBCG, not of RTFM\nLeave out --preset; ",
+        ),
+        (
+            ["--method", "rtfm", "--settings", "mgfn.json"],
+            "error: mgfn.json: holds settings of the method mgfn, and --method is rtfm\nLeave out --method, or",
+        ),
+        (
+            ["--method", "rtfm", "--set", "method=mgfn"],
+            "error: --method is rtfm, and --set says method=mgfn\nLeave out --set method=mgfn.",
+        ),
+        (
+            ["--set", "method=rtfm"],
+            "error: --set method=rtfm would keep the settings of CBCG\nUse --method rtfm.",
+        ),
+        (["--set", "method=sultani"], "error: there is no method 'sultani'"),
+        (
+            ["--settings", "mgfn.json", "--preset", "baseline"],
+            "error: the preset baseline is one of CBCG, not of MGFN",
+        ),
+        (
+            ["--method", "rtfm", "--set", "steps=3", "--set", "context=pooled"],
+            "error: RTFM does not read the setting context, which is one of CBCG\n"
+            "Leave it out; docs/peers.md lists the settings that RTFM reads.",
+        ),
+    ],
+)
+def test_methods_that_contradict_each_other(tmp_path, arguments, message):
+    (tmp_path / "mgfn.json").write_text('{"method": "mgfn"}')
+    assert_clean_error(run("fit", "-o", "never", *arguments, cwd=tmp_path), 2, message)
+    assert not (tmp_path / "never").exists()
+
+
+METHOD_NAMES = "Choose one of: cbcg, deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
+
+
+@pytest.mark.parametrize(
+    ("written", "options", "message"),
+    [
+        ('{"method": "mgfn"}', {"assignments": ["guided=true"]},
+         "MGFN does not read the setting guided, which is one of CBCG\n"
+         "Leave it out; docs/peers.md lists the settings that MGFN reads."),
+        ('{"context": "pooled"}', {"method": "rtfm"},
+         "FILE: holds settings of the method cbcg, and --method is rtfm\nLeave out --method, or --settings."),
+        ('{"method": "foo"}', {}, f"FILE: there is no method 'foo'\n{METHOD_NAMES}"),
+        ('{"method": 5}', {"method": "rtfm"}, f"FILE: there is no method 5\n{METHOD_NAMES}"),
+        ('{"method": ["rtfm"]}', {"ablating": True}, f"FILE: there is no method ['rtfm']\n{METHOD_NAMES}"),
+        ('{"method": "mgfn"}', {"assignments": ["method=rtfm"]},
+         "--set method=rtfm would keep the settings of MGFN\nLeave out --settings, and use --method rtfm."),
+        ('{"method": "mgfn"}', {"assignments": ["method=rtfm"], "ablating": True},
+         "FILE: holds settings of the method mgfn, and the rows are variants of CBCG\n"
+         "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'."),
+        ('{"steps": 5}', {"assignments": ["method=rtfm"]},
+         "--set method=rtfm would keep the settings of CBCG\nUse --method rtfm."),
+        (None, {"assignments": ["method=rtfm"], "preset": "literal"},
+         "--set method=rtfm would keep the settings of CBCG\nLeave out --preset, and use --method rtfm."),
+        ('{"margin": 0}', {"assignments": ["method=rtfm"], "preset": "literal"},
+         "--set method=rtfm would keep the settings of CBCG\n"
+         "Leave out --settings and --preset, and use --method rtfm."),
+    ],
+)  # fmt: skip
+def test_which_method_is_meant_is_told_with_a_step_that_helps(tmp_path, written, options, message):
+    file = None if written is None else tmp_path / "s.json"
+    if file is not None:
+        file.write_text(written)
+    given = {"preset": "default", "assignments": None} | options
+    with pytest.raises(UsageError) as caught:
+        head_settings(file=file, **given)
+    assert str(caught.value) == message.replace("FILE", str(file))
+
+
+@pytest.mark.parametrize("written", ["[" * 100_000, "[]", "{", '"steps"', ""])
+def test_a_settings_file_that_holds_none(tmp_path, written):
+    (tmp_path / "s.json").write_text(written)
+    with pytest.raises(UsageError, match=r"s\.json: is not a JSON file of settings: "):
+        head_settings("default", tmp_path / "s.json", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "method=rtfm"],
+            "error: --set method=rtfm would keep the settings of CBCG\n"
+            "Leave it out, and give it a row: --row 'RTFM: method=rtfm'.",
+        ),
+        (
+            ["--settings", "mgfn.json"],
+            "error: mgfn.json: holds settings of the method mgfn, and the rows are variants of CBCG\n"
+            "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'.",
+        ),
+    ],
+)
+def test_an_ablation_is_one_of_cbcg(tmp_path, arguments, message):
+    (tmp_path / "mgfn.json").write_text('{"method": "mgfn"}')
+    (tmp_path / "truth.csv").write_text("video,frames,anomalies\n")
+    assert_clean_error(run("ablate", "--truth", "truth.csv", *arguments, cwd=tmp_path), 2, message)

@@ -1,0 +1,94 @@
+"""HDF5 arrays that are no rows of numbers, or ask for too much, are refused with a reason and a next step."""
+
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+
+from vadpipe.errors import FeatureError
+from vadpipe.published import hdf5_process
+from vadpipe.published.containers import Containers
+
+
+def references(file):
+    file["x"] = np.ones((2, 3))
+    file["a"] = np.array([[file["x"].ref]], dtype=h5py.ref_dtype)
+
+
+def regions(file):
+    file["x"] = np.ones((2, 3))
+    file["a"] = np.array([file["x"].regionref[0, :]], dtype=h5py.regionref_dtype)
+
+
+def unequal(file):
+    rows = file.create_dataset("a", (2,), h5py.vlen_dtype("f4"))
+    rows[0], rows[1] = [1, 2], [3]
+
+
+def foreign_filter(file):
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((2, 3))
+    plan.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, (2, 2, 4))  # Blosc, which is not installed
+    h5py.h5d.create(file.id, b"a", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((2, 3)), plan)
+
+
+def one_chunk_of_two(file):
+    dataset = file.create_dataset("a", (4, 3), "f4", chunks=(2, 3))
+    dataset[:2] = 1
+
+
+def bomb(file):
+    """A chunk of 24 bytes that unpacks to 3 GiB."""
+    dataset = file.create_dataset("a", (2, 3), "f4", chunks=(2, 3), compression="gzip")
+    packer = zlib.compressobj(1)
+    block = packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH)
+    dataset.id.write_direct_chunk((0, 0), block + again * 191)
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [
+        (lambda file: file.create_dataset("a", data=["x", "y"]), "holds text, not numbers"),
+        (lambda file: file.create_dataset("a", data=np.array([b"x"])), "holds text, not numbers"),
+        (lambda file: file.create_dataset("a", data=np.zeros((2, 3), bool)), "truth values or names, not"),
+        (lambda file: file.create_dataset("a", data=np.zeros((2, 3), "c8")), "holds .*not numbers"),
+        (lambda file: file.create_dataset("a", data=np.zeros(2, [("x", "f4")])), "holds records, not"),
+        (lambda file: file.create_dataset("a", data=np.zeros(2, "V8")), "holds bytes without meaning"),
+        (lambda file: file.create_dataset("a", (2,), np.dtype(("f4", (3,)))), "holds arrays in arrays"),
+        (references, "holds references, not"),
+        (regions, "holds references, not"),
+        (unequal, "holds rows of different lengths, not"),
+        (lambda file: file.create_dataset("a", data=3.0), "holds no rows but a single value"),
+        (lambda file: file.create_dataset("a", data=h5py.Empty("f4")), "holds no rows but a single value"),
+        (lambda file: file.create_dataset("a", (2, 3), "f4"), r"cut short: .* needs 24 bytes, and 0 are"),
+        (one_chunk_of_two, r"cut short: 1 of the 2 chunks of its shape \(4, 3\) are there"),
+        (
+            lambda file: file.create_dataset("a", (2**40, 2**20), "f4", chunks=(8, 8)),
+            "holds 4294967296 GiB, above the limit of 8",
+        ),
+        (
+            lambda file: file.create_dataset("a", (2**32, 2**31), "f4", chunks=(1, 2**29 + 1)),
+            "above the limit of 8",
+        ),
+        (
+            lambda file: file.create_dataset("a", (2, 3), "f4", chunks=(2**14, 2**15), maxshape=(None, None)),
+            r"has chunks of the shape \(16384, 32768\), larger than can be unpacked",
+        ),
+        (foreign_filter, "is packed by the filter number 32001, which is not at hand\nUnpack it with 'h5re"),
+    ],
+)
+def test_hostile_arrays(write_hdf5, containers, fill, message):
+    path = write_hdf5(fill)
+    with pytest.raises(FeatureError, match=rf"set\.h5/a: .*{message}") as caught:
+        containers.read(path, ("a",))
+    assert caught.value.next_step
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_a_chunk_that_unpacks_to_more_than_its_reader_may_have(write_hdf5, monkeypatch):
+    monkeypatch.setattr(hdf5_process, "MEMORY_BYTES", 2**30)
+    path = write_hdf5(bomb)
+    with Containers() as containers, pytest.raises(FeatureError, match=r"set\.h5/a: (is damaged|needs more)"):
+        containers.read(path, ("a",))

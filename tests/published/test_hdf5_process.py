@@ -1,0 +1,95 @@
+"""The process that reads HDF5 may crash, hang or send nonsense: that costs one array."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vadpipe.errors import FeatureError
+from vadpipe.published import hdf5_process
+from vadpipe.published.containers import Containers
+from vadpipe.published.hdf5_process import Hdf5Process
+
+
+def process(tmp_path, monkeypatch, code):
+    """Return a reader whose process runs the given code when it is asked."""
+    program = tmp_path / "child.py"
+    program.write_text(
+        "import os, sys\nfrom multiprocessing.connection import Connection\n"
+        f"parent = Connection(int(sys.argv[1]))\nparent.recv_bytes()\n{code}\n"
+    )
+    monkeypatch.setattr(hdf5_process, "PROGRAM", (hdf5_process.PROGRAM[0], "-S", "-E", str(program)))
+    return Hdf5Process()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("os.abort()", r"crashed \(SIGABRT\)"),
+        ("os.kill(os.getpid(), 11)", r"crashed \(SIGSEGV\)"),
+        ("sys.exit(3)", r"ended early \(status 3\)"),
+        ("parent.send_bytes(b'nonsense')", "sent an answer that makes no sense"),
+        ("parent.send_bytes(b'[1]')", "sent an answer that makes no sense"),
+        ("parent.send_bytes(b'[' * 100000)", "sent an answer that makes no sense"),
+        ("parent.send_bytes(b'{}')", "sent an answer that makes no sense"),
+        ('parent.send_bytes(b\'{"dtype": "O", "shape": [2]}\')', "sent an answer that makes no sense"),
+        (
+            'parent.send_bytes(b\'{"dtype": "<f4", "shape": [2]}\'); parent.send_bytes(bytes(9))',
+            "sent an answer that makes no sense",
+        ),
+        (
+            'parent.send_bytes(b\'{"dtype": "<f4", "shape": [2]}\'); parent.send_bytes(bytes(4)); os.abort()',
+            r"crashed \(SIGABRT\)",
+        ),
+        ("import time; time.sleep(60)", "gave no answer for 0.3 s and was ended"),
+    ],
+)
+def test_a_process_that_is_lost_costs_one_array(tmp_path, monkeypatch, code, message):
+    monkeypatch.setattr(hdf5_process, "STALL_S", 0.3 if "sleep" in code else 60)
+    reader = process(tmp_path, monkeypatch, code)
+    with pytest.raises(
+        FeatureError, match=rf"set\.h5/a: is damaged: the process that reads HDF5 {message}\n"
+    ):
+        reader.read(Path("/set.h5"), 0, ("a",), "set.h5/a")
+    reader.close()
+
+
+@pytest.mark.parametrize("shape", ["[1000000000000, 1000000000000]", "[-1]"])
+def test_no_memory_is_taken_for_what_the_process_states(tmp_path, monkeypatch, shape):
+    code = f'parent.send_bytes(b\'{{"dtype": "<f4", "shape": {shape}}}\'); parent.recv_bytes()'
+    reader = process(tmp_path, monkeypatch, code)
+    with pytest.raises(FeatureError, match=r"above the limit of 8|states a shape of \(-1,\)"):
+        reader.read(Path("/set.h5"), 0, ("a",), "set.h5/a")
+    reader.close()
+
+
+def test_a_process_that_cannot_be_started(monkeypatch):
+    monkeypatch.setattr(hdf5_process, "PROGRAM", ("/nowhere/python",))
+    with pytest.raises(
+        FeatureError, match=r"set\.h5: cannot be read: no process could be started for it: No such"
+    ):
+        Hdf5Process().listing(Path("set.h5"), 0)
+
+
+def test_the_next_file_is_read_by_another_process(write_hdf5, monkeypatch, tmp_path):
+    program = hdf5_process.PROGRAM
+    reader = process(tmp_path, monkeypatch, "os.abort()")
+    path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((2, 3)))).absolute()
+    with pytest.raises(FeatureError, match="crashed"):
+        reader.listing(path, 0)
+    monkeypatch.setattr(hdf5_process, "PROGRAM", program)
+    assert reader.listing(path, 0).arrays == [("a",)]
+    reader.close()
+
+
+def test_without_h5py_the_next_step_says_what_to_install(write_hdf5, monkeypatch, tmp_path):
+    path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((2, 3))))
+    (tmp_path / "lib/h5py").mkdir(parents=True)
+    (tmp_path / "lib/h5py/__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'h5py'\")")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
+    with Containers() as containers, pytest.raises(FeatureError) as caught:
+        containers.listing(path)
+    assert str(caught.value) == (
+        "set.h5: is an HDF5 file, which h5py reads, and that cannot be imported: No module named 'h5py'\n"
+        "Run: pip install 'vadpipe[hdf5]'"
+    )

@@ -1,0 +1,32 @@
+"""Ablations that take a second: two rows, two folds and one seed on a small labelled set."""
+
+from support.labelled_features import QUICK
+from vadpipe.ablation.ablate import ablate
+from vadpipe.ablation.rows import parse_row
+
+TWO_ROWS = ["mil", "second head"]
+IMPOSSIBLE = parse_row(f"impossible: hidden={10**15}")  # no machine has so much memory
+
+
+def run_small(folder, **options):
+    """Run an ablation of two rows, two folds and a seed with one worker, or what else is asked for."""
+    given = dict(truth=folder / "truth.csv", output=folder / "ablation", folds=2, seeds=1, rows=TWO_ROWS)
+    given |= dict(settings=QUICK, bootstrap=20, workers=1)
+    return ablate(folder / "features", **(given | options))
+
+
+def run_files(folder):
+    return {
+        path.relative_to(folder / "runs").as_posix(): path.read_bytes()
+        for path in (folder / "runs").rglob("*")
+        if path.is_file()
+    }
+
+
+def command_arguments(*arguments, **settings):
+    """Return the arguments of such an ablation for the command line."""
+    sets = [f"--set={name}={value}" for name, value in (QUICK.model_dump() | settings).items()]
+    return [
+        "ablate", "--truth=truth.csv", "--folds=2", "--workers=1",
+        "--bootstrap=20", *sets, *arguments,
+    ]  # fmt: skip

@@ -1,0 +1,74 @@
+"""``vadpipe --version -v``: what a report of a fault has to say about the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+# What results, speed and faults depend on; in the order in which a video meets them.
+_PACKAGES = (
+    "decord2",
+    "av",
+    "torchcodec",
+    "torch",
+    "torchvision",
+    "pytorchvideo",
+    "openvino",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "safetensors",
+    "h5py",
+    "pydantic",
+    "typer",
+)
+
+
+def describe() -> list[str]:
+    """Return lines ``name  value``: vadpipe, Python, the system, the packages, the processor and the GPUs.
+
+    A package that is not installed is ``-``. No path and no name of a user or a machine is told.
+    """
+    from vadpipe import __version__
+
+    facts = {
+        "vadpipe": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}, {_libc()}",
+        **{name: _version(name) for name in _PACKAGES},
+        **_ffmpeg(),
+        **_processors(),
+    }
+    width = max(map(len, facts))
+    return [f"{name.ljust(width)}  {value}" for name, value in facts.items()]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "-"
+
+
+def _libc() -> str:
+    return " ".join(part for part in platform.libc_ver() if part) or "unknown C library"
+
+
+def _ffmpeg() -> dict[str, str]:
+    """Return the version of FFmpeg's decoders that PyAV brings."""
+    import av
+
+    return {"libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+
+
+def _processors() -> dict[str, str]:
+    """Return what computes: the instructions that torch uses of the processor, and the GPUs that it sees."""
+    import torch
+
+    cuda = torch.version.cuda
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "processor": f"{len(os.sched_getaffinity(0))} cores, {torch.backends.cpu.get_cpu_capability()}",
+        "gpu": f"{', '.join(gpus) or 'none'} ({f'CUDA {cuda}' if cuda else 'torch without CUDA'})",
+    }
