@@ -81,7 +81,7 @@ class Outputs:
 
     @property
     def n_readings(self) -> int:
-        """How often a video is gone through: to be scored, and for what else is made of it."""
+        """How many steps of a video tell how far they are: scoring, and what else is made of it."""
         return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
 
 
