@@ -71,9 +71,8 @@ def extract_here(video: Path, weights: Path, backbone: str, stride: int) -> dict
         nonlocal child_bytes
         while not done.wait(0.05):
             with suppress(psutil.NoSuchProcess):
-                started = [
-                    child for child in psutil.Process().children() if "decode.child" in str(child.cmdline())
-                ]
+                children = psutil.Process().children()
+                started = [child for child in children if "extract.video.child" in str(child.cmdline())]
                 here = [child.memory_info().rss for child in started]
                 child_bytes = max(child_bytes, *here, 0)
 

@@ -91,14 +91,15 @@ def score_here(video: Path, head: Path, weights: Path, threshold: float) -> dict
         annotate=video.parent / "films", clips=video.parent / "clips", explain=True,
     )  # fmt: skip
     scorer = vadpipe.Scorer(head, weights=known, threshold=threshold)
-    largest, done = {"decode": 0, "film": 0}, threading.Event()
+    programs = {"decode": "vadpipe.extract.video.child", "film": "vadpipe.output.video_export.child"}
+    largest, done = dict.fromkeys(programs, 0), threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
-            for kind in largest:
+            for kind, program in programs.items():
                 with suppress(psutil.NoSuchProcess):
                     for one in psutil.Process().children():
-                        if f"{kind}.child" in str(one.cmdline()):
+                        if program in str(one.cmdline()):
                             largest[kind] = max(largest[kind], one.memory_info().rss)
 
     begun_s = time.perf_counter()

@@ -91,7 +91,7 @@ def _planned(
     past = store.past_failure(video, asked_of(settings))
     if past is not None and not retry:
         raise past
-    job = DecodeJob(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills_s=())
+    job = DecodeJob(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills=())
     with Decoding(video.path, job) as decoding:
         timeline = decoding.timeline
     n_snippets = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)

@@ -21,7 +21,7 @@ import numpy as np
 from vadpipe.errors import InputError, OutputError
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Frame, Reading
-from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.job import DecodeJob, stills_in_order
 from vadpipe.extract.video.limits import Limits, confine_this_process
 from vadpipe.extract.video.stills import read_stills
 from vadpipe.extract.video.timeline_reader import read_timeline
@@ -76,8 +76,9 @@ def run(job: DecodeJob, output: int) -> None:
     timeline = read_timeline(path, job.limits, alive, assume_fps=job.assume_fps)
     send_json(output, Kind.TIMELINE, timeline.to_record())
     send(output, Kind.TIMES, np.ascontiguousarray(timeline.times_s).data)
-    if job.stills_s is not None:
-        _send_frames(output, read_stills(path, timeline, job.stills_s, job.size, job.limits, alive))
+    if job.stills is not None:
+        stills = stills_in_order(job.stills)
+        _send_frames(output, read_stills(path, timeline, stills, job.limits, alive))
         send(output, Kind.DONE)
     else:
         wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import InputError
 from vadpipe.extract.video.frame import Frame
-from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.job import DecodeJob, stills_in_order
 from vadpipe.extract.video.sandboxed_process import SandboxedProcess
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.extract.video.wire_format import FRAME, Kind
@@ -66,16 +66,21 @@ class Decoding(SandboxedProcess):
             raise self._error(f"sent a timeline that makes no sense: {error}") from error
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the wanted frames that can be decoded, in order; stills are numbered like their times.
+        """Yield the wanted frames that can be decoded, in order.
+
+        Stills are numbered as :func:`vadpipe.extract.video.job.stills_in_order` has them.
 
         Raises:
             DecodeError: where this decoder cannot go on, crashed or hung.
         """
-        stills_s = self._job.stills_s
         timeline = self.timeline
-        n_frames = len(timeline.times_s if stills_s is None else stills_s)
+        if self._job.stills is None:
+            sizes, n_frames = [self._job.size], len(timeline.times_s)
+        else:
+            sizes = [still.size for still in stills_in_order(self._job.stills)]
+            n_frames = len(sizes)
         try:
-            width, height = self._job.size.of(timeline)
+            sides = {size: size.of(timeline) for size in set(sizes)}
         except InputError as error:
             raise InputError(error.reason, file=self.path, next_step=error.next_step) from None
         last = -1
@@ -86,10 +91,13 @@ class Decoding(SandboxedProcess):
                 return
             if kind is not Kind.FRAME:
                 raise self._error(f"sent {kind.name} for a frame")
-            if len(content) != FRAME.size + height * width * 3:
+            if len(content) < FRAME.size:
                 raise self._error("sent a frame that makes no sense")
-            number, *sides = FRAME.unpack_from(content)
-            if not last < number < n_frames or sides != [height, width]:
+            number, height, width = FRAME.unpack_from(content)
+            if not last < number < n_frames:
+                raise self._error("sent a frame that makes no sense")
+            size = sizes[number] if self._job.stills is not None else self._job.size
+            if (width, height) != sides[size] or len(content) != FRAME.size + height * width * 3:
                 raise self._error("sent a frame that makes no sense")
             last = number
             pixels = np.frombuffer(content, dtype=np.uint8, offset=FRAME.size)
@@ -100,7 +108,7 @@ class Decoding(SandboxedProcess):
         return self._decoded
 
     def _note_decoded(self, content: memoryview) -> None:
-        n_frames = 0 if self._job.stills_s is not None else len(self.timeline.times_s)
+        n_frames = 0 if self._job.stills is not None else len(self.timeline.times_s)
         if len(content) != -(-n_frames // 8):
             raise self._error("sent an end that makes no sense")
         bits = np.frombuffer(content, dtype=np.uint8)

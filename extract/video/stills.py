@@ -13,8 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vadpipe.extract.video.demuxing import open_container, tolerant
-from vadpipe.extract.video.frame import Frame, Size
+from vadpipe.extract.video.frame import Frame
 from vadpipe.extract.video.image_folder import list_images
+from vadpipe.extract.video.job import Still
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.scaling import Scaler
 from vadpipe.extract.video.timeline import Timeline
@@ -26,36 +27,28 @@ _NEAR_S = 2.0  # key frames are rarely closer together
 def read_stills(
     path: str,
     timeline: Timeline,
-    times_s: Sequence[float],
-    size: Size,
+    stills: Sequence[Still],
     limits: Limits,
     alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Frame]:
-    """Yield the frame shown at each time, numbered like the times; what cannot be read is left out.
+    """Yield each still, numbered in the order given; what cannot be read is left out.
+
+    In the order of time a frame is decoded once, in however many sizes it is wanted.
 
     ``alive`` is called for each frame that is passed on the way, as a sign of life.
     """
-    scaled = Scaler(*size.of(timeline), timeline.quarter_turns)
-    if os.path.isdir(path):  # noqa: PTH112
-        yield from _image_stills(path, timeline, times_s, scaled)
-        return
-    with _Reader(path, timeline, limits, alive) as reader:
-        for index, time_s in enumerate(times_s):
-            number = _shown_at(timeline, time_s)
+    scalers = {
+        size: Scaler(*size.of(timeline), timeline.quarter_turns) for size in {still.size for still in stills}
+    }
+    reader: _ImageReader | _Reader
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    reader = _ImageReader(path, timeline) if is_folder else _Reader(path, timeline, limits, alive)
+    with reader:
+        for index, still in enumerate(stills):
+            number = _shown_at(timeline, still.time_s)
             frame = None if number is None else reader.frame(number)
             if frame is not None:
-                yield Frame(index, scaled(frame))
-
-
-def _image_stills(path: str, timeline: Timeline, times_s: Sequence[float], scaled: Scaler) -> Iterator[Frame]:
-    from vadpipe.extract.video.image_frames import read_image  # Pillow takes a while to load
-
-    names, size = list_images(path), (timeline.width_px, timeline.height_px)
-    for index, time_s in enumerate(times_s):
-        number = _shown_at(timeline, time_s)
-        frame = None if number is None or number >= len(names) else read_image(path, names[number], size)
-        if frame is not None:
-            yield Frame(index, scaled(frame))
+                yield Frame(index, scalers[still.size](frame))
 
 
 def _shown_at(timeline: Timeline, time_s: float) -> int | None:
@@ -63,6 +56,31 @@ def _shown_at(timeline: Timeline, time_s: float) -> int | None:
     if time_s >= timeline.end_s:
         return None
     return max(int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right")) - 1, 0)
+
+
+class _ImageReader:
+    """Finds the pictures of an image sequence by number."""
+
+    def __init__(self, path: str, timeline: Timeline) -> None:
+        self._path, self._names = path, list_images(path)
+        self._size = timeline.width_px, timeline.height_px
+        self._last: tuple[int, av.VideoFrame | None] | None = None
+
+    def frame(self, number: int) -> av.VideoFrame | None:
+        """Return a picture, or None where it cannot be read."""
+        from vadpipe.extract.video.image_frames import read_image  # Pillow takes a while to load
+
+        if number >= len(self._names):
+            return None
+        if self._last is None or self._last[0] != number:
+            self._last = number, read_image(self._path, self._names[number], self._size)
+        return self._last[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Do nothing: each picture was closed when it had been read."""
 
 
 class _Reader:

@@ -1,8 +1,6 @@
 """Where results go, what a run writes, and that every result of a video says the same."""
 
 import csv
-import importlib
-import inspect
 import json
 import logging
 from pathlib import Path
@@ -17,6 +15,7 @@ from support.videos import write_video
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.extract import stills
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.limits import Limits
 from vadpipe.output.formats import FORMATS
@@ -293,22 +292,16 @@ def test_data_is_there_though_reasons_cannot_be_found(x3d_head, x3d_weights, tmp
 
 
 def test_limits_hold_for_stills_too(x3d_head, x3d_weights, tmp_path, monkeypatch):
-    seen = []
-    for place in ("vadpipe.output.plot", "vadpipe.output.report.stills", "vadpipe.scoring.run"):
-        real = importlib.import_module(place).read_stills
-
-        def noted(*args, real=real, **options):
-            bound = inspect.signature(real).bind(*args, **options)
-            seen.append(bound.arguments["limits"].streams)
-            return real(*args, **options)
-
-        monkeypatch.setattr(f"{place}.read_stills", noted)
+    seen, real = [], stills.Decoding
+    monkeypatch.setattr(
+        stills, "Decoding", lambda path, job: seen.append(job.limits.streams) or real(path, job)
+    )
     for name in ("a.mp4", "b.mp4"):
         write_video(tmp_path / "in" / name, 20)
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, threshold=0.0, limits=Limits(streams=3))
     outputs = Outputs(plot="png", report=True)
     vadpipe.score_videos([tmp_path / "in"], scorer, output=tmp_path / "out", outputs=outputs)
-    assert seen == [3] * 6
+    assert seen == [3] * 2
 
 
 def test_a_second_run_over_the_same_folder_leaves_its_own_products_out(scorer, tmp_path, caplog):

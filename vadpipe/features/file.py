@@ -171,6 +171,13 @@ class Source(BaseModel):
     height_px: int | None = Field(None, ge=1)
 
     @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Width and height in pixels of the picture as shown, or None where they were not recorded."""
+        if self.width_px is None or self.height_px is None:
+            return None
+        return self.width_px, self.height_px
+
+    @property
     def lost_share(self) -> float:
         """The share of the announced frames that could not be decoded, in [0, 1]."""
         return 1 - self.n_decoded / self.n_announced

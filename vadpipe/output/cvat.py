@@ -38,7 +38,16 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
         InputError: where the video cannot be read.
         OutputError: where the file cannot be written.
     """
-    width_px, height_px = picture_size(video, limits or Limits())
+    write_tracks(curve, path, picture_size(video, limits or Limits()))
+
+
+def write_tracks(curve: Curve, path: Path, size_px: tuple[int, int]) -> None:
+    """Write the events as tracks in a picture of that width and height, as shown, atomically.
+
+    Raises:
+        OutputError: where the file cannot be written.
+    """
+    width_px, height_px = size_px
     root = Element("annotations")
     _add(root, "version", "1.1")
     _add_task(root, curve, width_px, height_px)

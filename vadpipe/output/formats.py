@@ -11,7 +11,7 @@ from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import fitting_name
-from vadpipe.output.cvat import write_cvat
+from vadpipe.output.cvat import write_cvat, write_tracks
 from vadpipe.output.edl import write_edl
 from vadpipe.output.fiftyone import write_fiftyone
 from vadpipe.output.json_document import write_document
@@ -31,12 +31,14 @@ class FormatInput:
         video: its file.
         explanations: of its events.
         limits: what the video may ask for while it is read again.
+        size_px: width and height of its picture as shown; the video is asked for it where it is None.
     """
 
     curve: Curve
     video: Path
     explanations: Sequence[Explanation] = ()
     limits: Limits | None = None
+    size_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ def _write_json(scored: FormatInput, path: Path) -> None:
 
 
 def _write_cvat(scored: FormatInput, path: Path) -> None:
-    write_cvat(scored.curve, path, scored.video, scored.limits)
+    if scored.size_px is not None:
+        write_tracks(scored.curve, path, scored.size_px)
+    else:
+        write_cvat(scored.curve, path, scored.video, scored.limits)
 
 
 FORMATS: dict[str, tuple[FormatFile, ...]] = {
@@ -102,6 +107,7 @@ def write_formats(
     video: Path,
     explanations: Sequence[Explanation] = (),
     limits: Limits | None = None,
+    size_px: tuple[int, int] | None = None,
 ) -> list[Path]:
     """Write a curve in each format, and return the files in that order.
 
@@ -112,12 +118,13 @@ def write_formats(
         video: the file that the curve belongs to.
         explanations: of its events, for the formats that have a place for them.
         limits: what the video may ask for while it is read again.
+        size_px: width and height of its picture as shown, where they are known.
 
     Raises:
         InputError: where a format needs the video, and it cannot be read.
         OutputError: where a file cannot be written; what was written before stays.
     """
-    scored = FormatInput(curve, video, explanations, limits)
+    scored = FormatInput(curve, video, explanations, limits, size_px)
     written: list[Path] = []
     for part in (part for name in formats for part in FORMATS[name]):
         path = stem.with_name(fitting_name(stem.name, part.suffix))

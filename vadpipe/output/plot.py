@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from vadpipe.curves.curve import Curve
 from vadpipe.errors import InputError
-from vadpipe.extract.stills import read_stills
+from vadpipe.extract.stills import Stills
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import StillRequest
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.views import Shares
 from vadpipe.files.atomic import atomic_path
@@ -28,6 +30,7 @@ from vadpipe.output.timecode import clock
 # Of Okabe and Ito's colours: apart for every kind of colour vision. In print the hatches tell them apart.
 _BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _N_PEAKS = 3
+_STILL_PX = 180  # the short side
 _NUMBERED = 25  # so many events have their number written at them
 
 Stretches = Sequence[tuple[float, float]]
@@ -130,7 +133,31 @@ def plot_curve(
     Raises:
         OutputError: where it cannot be written.
     """
-    shown = [] if video is None else _stills(video, curve, limits)
+    stills = None
+    if video is not None:
+        stills = Stills.read(video, [plot_stills(curve)], limits, assume_fps=curve.frame_rate)
+    write_plot(curve, path, stills, truth_s=truth_s)
+
+
+def plot_stills(curve: Curve) -> StillRequest:
+    """Return the frames that a picture of a curve shows: of its peaks and of its calmest moment."""
+    times_s = tuple(float(curve.times_s[frame]) for frame in _shown(curve))
+    return StillRequest(times_s, Size(_STILL_PX, square=False))
+
+
+def write_plot(curve: Curve, path: Path, stills: Stills | None = None, *, truth_s: Stretches = ()) -> None:
+    """Write the picture of a curve and of frames that were read before, as :func:`plot_curve` does.
+
+    Args:
+        curve: what to draw.
+        path: where to.
+        stills: with those of :func:`plot_stills`; None for a picture without.
+        truth_s: half-open stretches in seconds in which the video is known to be abnormal.
+
+    Raises:
+        OutputError: where it cannot be written.
+    """
+    shown = [] if stills is None else _read(stills, curve)
     figure = Figure(figsize=(10, 5.4 if shown else 3.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     if shown:
@@ -182,17 +209,20 @@ def _outline(box: Shares, shape: tuple[int, ...], top: Axes) -> None:
         top.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=width))
 
 
-def _stills(video: Path, curve: Curve, limits: Limits | None) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Return (frame, still) of the peaks and of a calm moment, in order, as far as they can be read."""
+def _shown(curve: Curve) -> list[int]:
+    """Return the frames of the peaks and of a calm moment, in order."""
     calm = curve.calm()
-    wanted = sorted({*curve.peaks(_N_PEAKS), *([] if calm is None else [calm])})
+    return sorted({*curve.peaks(_N_PEAKS), *([] if calm is None else [calm])})
+
+
+def _read(stills: Stills, curve: Curve) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Return (frame, still) of what is shown, as far as it could be read."""
     try:
-        times_s = [float(curve.times_s[frame]) for frame in wanted]
-        stills = read_stills(video, times_s, limits=limits, assume_fps=curve.frame_rate)
+        read = stills.of(plot_stills(curve))
     except InputError as error:  # the scores stand; a picture without stills is better than none
         log.warning("%s", error)
         return []
-    return [(frame, still) for frame, still in zip(wanted, stills, strict=True) if still is not None]
+    return [(frame, still) for frame, still in zip(_shown(curve), read, strict=True) if still is not None]
 
 
 def _printable(name: str) -> str:

@@ -7,7 +7,10 @@ of a snippet is painted in the snippet's mean colour, and what the score then lo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +23,9 @@ from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.errors import DecodeError
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.snippet_rows import BackboneRuns
-from vadpipe.extract.stills import read_frames, read_stills
+from vadpipe.extract.stills import StillFrames, all_read, read_together
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.timeline import ASSUMED_FPS
+from vadpipe.extract.video.job import StillRequest
 from vadpipe.extract.view_crops import Box, ViewCropper, box_of
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.views import only_whole
@@ -81,42 +84,127 @@ def explain(
     Raises:
         InputError: where the video cannot be read again.
     """
-    highest = sorted(curve.events, key=lambda event: -event.peak)[:n_events]
-    chosen = sorted(highest, key=lambda event: event.start)
-    scores = scorer.head.snippet_scores(features)
-    found = []
-    for event in chosen:
-        found.append(_explain(scorer, features, scores, event, video))
-        if on_progress is not None:
-            on_progress(event.end_s, curve.end_s)
-    return found
+    explaining = Explaining(scorer, features, curve, video, n_events=n_events, on_progress=on_progress)
+    limits = scorer.settings.limits
+    reading = read_together(video, explaining.requests, limits, assume_fps=curve.frame_rate)
+    with closing(reading):
+        for request, frames in reading:
+            explaining.take(request, frames)
+    return explaining.found
 
 
-def _explain(
-    scorer: HeadAndBackbone, features: Features, scores: NDArray[np.float32], event: Event, video: Path
-) -> Explanation:
-    snippets = _snippets(features, scores, event)
-    first = snippets[0]
-    limits, fps = scorer.settings.limits, features.recipe.assumed_fps or ASSUMED_FPS
-    runs = BackboneRuns.of(features, first)
-    numbers = np.unique(runs.frames)
-    times_s = features.frame_times_s[numbers].tolist()
-    read = read_frames(video, times_s, _size(features.recipe), limits, assume_fps=fps)
-    clips = np.stack(read)[np.searchsorted(numbers, runs.frames)]
-    of_snippet = np.unique(runs.frames[runs.covered])
-    middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
-    (still,) = read_stills(video, [middle_s], _STILL_PX, limits, assume_fps=fps)
-    if still is None:
-        raise DecodeError(f"has no frame at {middle_s:.2f} s that can be read again", file=video)
-    heat, box = _heat(scorer, features, first, runs, clips)
-    return Explanation(
-        event=event,
-        snippets=tuple(_named(features, scores, snippet) for snippet in snippets[:N_SNIPPETS]),
-        heat=heat,
-        box=box,
-        still=still,
-        still_s=middle_s,
-    )
+@dataclass(frozen=True)
+class _Question:
+    """An event that is to be explained, and what has to be read of the video for it.
+
+    Attributes:
+        event: the event.
+        snippets: that speak for it, the highest first.
+        runs: of the backbone, for the first of them.
+        still: one frame to show, the middle of that snippet.
+        shown: the frames that the backbone saw, in order.
+    """
+
+    event: Event
+    snippets: Sequence[int]
+    runs: BackboneRuns
+    still: StillRequest
+    shown: StillRequest
+
+    @classmethod
+    def of(cls, features: Features, scores: NDArray[np.float32], event: Event) -> _Question:
+        snippets = _snippets(features, scores, event)
+        runs = BackboneRuns.of(features, snippets[0])
+        of_snippet = np.unique(runs.frames[runs.covered])
+        middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
+        times_s = features.frame_times_s[np.unique(runs.frames)].tolist()
+        return cls(
+            event=event,
+            snippets=snippets,
+            runs=runs,
+            still=StillRequest((middle_s,), Size(_STILL_PX, square=False)),
+            shown=StillRequest(tuple(times_s), _size(features.recipe)),
+        )
+
+    @property
+    def requests(self) -> tuple[StillRequest, StillRequest]:
+        return self.still, self.shown
+
+
+class Explaining:
+    """The explanations of a curve's highest events, each made as soon as its frames have been read.
+
+    Args:
+        scorer, features, curve, n_events, on_progress: as of :func:`explain`.
+        video: what errors name; it is not opened here.
+
+    Attributes:
+        requests: what has to be read of the video, see :func:`vadpipe.extract.stills.read_together`.
+        found: the explanations so far, the first event first.
+    """
+
+    def __init__(
+        self,
+        scorer: HeadAndBackbone,
+        features: Features,
+        curve: Curve,
+        video: Path,
+        *,
+        n_events: int = N_EVENTS,
+        on_progress: Callable[[float, float], None] | None = None,
+    ) -> None:
+        self._scorer, self._features, self._video = scorer, features, video
+        self._end_s, self._on_progress = curve.end_s, on_progress
+        highest = sorted(curve.events, key=lambda event: -event.peak)[:n_events]
+        self._scores = scorer.head.snippet_scores(features)
+        self._open = deque(
+            _Question.of(features, self._scores, event)
+            for event in sorted(highest, key=lambda event: event.start)
+        )
+        self._frames: dict[StillRequest, StillFrames] = {}
+        self.requests = [request for question in self._open for request in question.requests]
+        self.found: list[Explanation] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether all events are explained."""
+        return not self._open
+
+    def take(self, request: StillRequest, frames: StillFrames) -> None:
+        """Explain the events whose frames are complete with these, which are dropped afterwards.
+
+        Raises:
+            DecodeError: where one of the frames could not be read.
+            WeightsError: where the backbone's weights cannot be had.
+        """
+        self._frames[request] = frames
+        while self._open and all(one in self._frames for one in self._open[0].requests):
+            question = self._open[0]
+            self.found.append(self._explain(question))
+            self._open.popleft()
+            if self._on_progress is not None:
+                self._on_progress(question.event.end_s, self._end_s)
+        wanted = {one for question in self._open for one in question.requests}
+        self._frames = {one: read for one, read in self._frames.items() if one in wanted}
+
+    def _explain(self, question: _Question) -> Explanation:
+        (still,), runs = self._frames[question.still], question.runs
+        (still_s,) = question.still.times_s
+        read = all_read(self._video, question.shown, self._frames[question.shown])
+        if still is None:
+            raise DecodeError(f"has no frame at {still_s:.2f} s that can be read again", file=self._video)
+        clips = np.stack(read)[np.searchsorted(np.unique(runs.frames), runs.frames)]
+        heat, box = _heat(self._scorer, self._features, question.snippets[0], runs, clips)
+        return Explanation(
+            event=question.event,
+            snippets=tuple(
+                _named(self._features, self._scores, snippet) for snippet in question.snippets[:N_SNIPPETS]
+            ),
+            heat=heat,
+            box=box,
+            still=still,
+            still_s=still_s,
+        )
 
 
 def _snippets(features: Features, scores: NDArray[np.float32], event: Event) -> list[int]:

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,15 @@ from typing import Literal
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import UsageError
+from vadpipe.extract.stills import Stills
 from vadpipe.extract.video.discovery import Video, located
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import check_writable, fitting_name
 from vadpipe.output.formats import FORMATS
-from vadpipe.output.video_export.annotated import SUFFIXES, annotate
-from vadpipe.output.video_export.clips import cut_clips
+from vadpipe.output.video_export.annotated import SUFFIXES, annotation
+from vadpipe.output.video_export.clips import clip_paths, cutting
+from vadpipe.output.video_export.exports import Exports
+from vadpipe.output.video_export.job import ExportJob
 from vadpipe.scoring.output_names import output_stems
 
 CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
@@ -77,7 +81,7 @@ class Outputs:
 
     @property
     def n_readings(self) -> int:
-        """How often a video is gone through: to be scored, and for what else is made of it."""
+        """How many steps of a video tell how far they are: scoring, and what else is made of it."""
         return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
 
 
@@ -152,6 +156,7 @@ def write_pictures(
     places: OutputPaths,
     outputs: Outputs,
     *,
+    stills: Stills,
     explanations: Sequence[Explanation] = (),
     truth_s: Stretches = (),
     limits: Limits | None = None,
@@ -159,11 +164,14 @@ def write_pictures(
 ) -> list[Path]:
     """Write what is wanted of a scored video beside its data, and return the files.
 
+    All that are videos come from one process, which reads the video once more.
+
     Args:
         curve: of the video.
         video: which.
         places: of its results.
         outputs: what is wanted.
+        stills: of the video, see :func:`vadpipe.scoring.rereading.stills_wanted`.
         explanations: of its events.
         truth_s: half-open stretches in seconds in which it is known to be abnormal.
         limits: what the video may ask for while it is read again.
@@ -175,27 +183,52 @@ def write_pictures(
     """
     path, written = video.path, list[Path]()
     if outputs.plot is not None:
-        from vadpipe.output.plot import plot_curve
+        from vadpipe.output.plot import write_plot
 
         written.append(places.file(video, f".{outputs.plot}"))
-        plot_curve(curve, written[-1], video=path, truth_s=truth_s, limits=limits)
-    if outputs.report:
-        from vadpipe.output.report.page import write_report
+        write_plot(curve, written[-1], stills, truth_s=truth_s)
+    with ExitStack() as stack:
+        jobs = _video_jobs(curve, video, places, outputs, limits)
+        copying = None
+        if outputs.report:
+            from vadpipe.output.report.preview import needs_preview, preview
 
-        written += write_report(
-            curve, places.file(video, ".report.html"), video=path, embed=outputs.embed, truth=truth_s,
-            explanations=explanations, limits=limits,
-        )  # fmt: skip
+            page = places.file(video, ".report.html")
+            if needs_preview(path):
+                copying = stack.enter_context(preview(curve, page.parent, limits))
+                jobs.insert(0, nullcontext(copying))
+        exports = stack.enter_context(Exports(path, jobs))
+        if outputs.report:
+            from vadpipe.output.report.page import write_page
+            from vadpipe.output.report.preview import finished_preview
+
+            copy = None if copying is None else finished_preview(copying, exports, path)
+            written += write_page(
+                curve, page, video=path, stills=stills, copy=copy, embed=outputs.embed, truth=truth_s,
+                explanations=explanations,
+            )  # fmt: skip
+        if outputs.annotate is not None:
+            exports.finish(doing("annotating"))
+            written.append(places.film(video))
+        if outputs.clips is not None:
+            stem = places.clip_stem(video)
+            clips = clip_paths(curve, path, stem.parent, stem.name)
+            exports.finish(doing("cutting"))
+            written += clips
+    return written
+
+
+def _video_jobs(
+    curve: Curve, video: Video, places: OutputPaths, outputs: Outputs, limits: Limits | None
+) -> list[AbstractContextManager[ExportJob]]:
+    """Return the jobs of the annotated video and of the clips, as far as they are wanted."""
+    jobs = list[AbstractContextManager[ExportJob]]()
     if outputs.annotate is not None:
-        written.append(places.film(video))
-        annotate(curve, path, written[-1], limits=limits, on_progress=doing("annotating"))
+        jobs.append(annotation(curve, video.path, places.film(video), limits=limits))
     if outputs.clips is not None:
         stem = places.clip_stem(video)
-        written += cut_clips(
-            curve, path, stem.parent, stem.name, pad_s=outputs.pad_s, limits=limits,
-            on_progress=doing("cutting"),
-        )  # fmt: skip
-    return written
+        jobs.append(cutting(curve, video.path, stem.parent, stem.name, pad_s=outputs.pad_s, limits=limits))
+    return jobs
 
 
 def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:

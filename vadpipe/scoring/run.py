@@ -13,22 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vadpipe.curves.curve import Curve
-from vadpipe.curves.explanation import Explanation
-from vadpipe.errors import InputError, WeightsError, printable
+from vadpipe.errors import printable
 from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
-from vadpipe.extract.stills import read_stills
+from vadpipe.extract.stills import Stills
 from vadpipe.extract.video.discovery import Failure, Video, find_videos
-from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.names import match
-from vadpipe.features.file import Features
 from vadpipe.output.formats import write_formats
-from vadpipe.scoring.explain import explain
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
+from vadpipe.scoring.rereading import read_again, stills_wanted
 from vadpipe.scoring.scorer import PendingScore, Scorer
-
-_THUMBNAIL_PX = 72  # the short side
 
 if TYPE_CHECKING:
     from vadpipe.output.report.index import IndexEntry
@@ -126,13 +121,21 @@ def score_videos(
         features = scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = scorer.curve(features)
-        write = partial(write_formats, curve, places.stem(video), video=video.path, limits=limits)
+        write = partial(
+            write_formats, curve, places.stem(video),
+            video=video.path, limits=limits, size_px=features.source.size_px,
+        )  # fmt: skip
         files = write(outputs.formats)
-        reasons = _explain(scorer, features, curve, video, doing("explaining")) if outputs.explain else ()
+        wanted = stills_wanted(curve, outputs, listed=len(videos) > 1)
+        told = doing("explaining") if outputs.explain else None
+        stills, reasons = read_again(
+            scorer, features, curve, video, wanted, explain=outputs.explain, on_progress=told
+        )
         if reasons and "json" in outputs.formats:
             write(["json"], explanations=reasons)
         files += write_pictures(
             curve, video, places, outputs,
+            stills=stills,
             explanations=reasons,
             truth_s=_stretches(truths.get(video), curve),
             limits=limits,
@@ -142,7 +145,7 @@ def score_videos(
             ScoredVideo(video.path, curve, tuple(files), features.source.lost_share > tolerate)
         )
         if outputs.report and len(videos) > 1:
-            entries.append(_index_entry(curve, video, places.file(video, ".report.html"), limits))
+            entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
         if on_scored is not None:
             on_scored(result.scored[-1])
 
@@ -190,19 +193,10 @@ def _stretches(truth: Truth | None, curve: Curve) -> list[tuple[float, float]]:
     ]
 
 
-def _explain(
-    scorer: Scorer, features: Features, curve: Curve, video: Video, report: Reporter | None
-) -> Sequence[Explanation]:
-    try:
-        return explain(scorer, features, curve, video.path, on_progress=report)
-    except (InputError, WeightsError, MemoryError) as error:  # the scores stand without reasons
-        log.warning("%s: not explained: %s", printable(video.path), error or "too little memory")
-        return ()
-
-
-def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> IndexEntry:
+def _index_entry(curve: Curve, report: Path, stills: Stills) -> IndexEntry:
     """Return what the page of all reports says of a video."""
     from vadpipe.output.report.index import IndexEntry
+    from vadpipe.output.report.stills import index_thumbnail
 
     peaks = curve.peaks(1)
     return IndexEntry(
@@ -211,16 +205,5 @@ def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> In
         peak=float(curve.scores[peaks[0]]) if peaks else None,
         n_events=len(curve.events),
         length_s=curve.end_s,
-        thumbnail=_thumbnail(video.path, curve, peaks[0], limits) if peaks else None,
+        thumbnail=index_thumbnail(curve, stills),
     )
-
-
-def _thumbnail(video: Path, curve: Curve, frame: int, limits: Limits) -> bytes | None:
-    from vadpipe.output.report.stills import jpeg
-
-    try:
-        time_s = float(curve.times_s[frame])
-        (still,) = read_stills(video, [time_s], _THUMBNAIL_PX, limits, assume_fps=curve.frame_rate)
-    except InputError:  # the report of this video has said so
-        return None
-    return None if still is None else jpeg(still)

@@ -17,7 +17,7 @@ from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.video.container import FAMILIES
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.job import DecodeJob, StillRequest
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline import Timeline
@@ -114,7 +114,14 @@ numbers = st.floats(0.001, 1e9, allow_nan=False)
         sampling=st.builds(Sampling, st.integers(1, 100), st.none() | numbers, st.integers(1, 16)),
         device=st.sampled_from(["cpu", "cuda:0"]),
         limits=st.builds(Limits, side_px=st.integers(1), stall_s=numbers),
-        stills_s=st.none() | st.lists(numbers).map(tuple),
+        stills=st.none()
+        | st.lists(
+            st.builds(
+                StillRequest,
+                st.lists(numbers).map(tuple),
+                st.builds(Size, st.integers(1, 4096), st.booleans()),
+            )
+        ).map(tuple),
         descriptor=st.integers(0, 1000),
     )
 )
@@ -123,7 +130,7 @@ def test_a_job_comes_back_as_it_went(job):
     back = DecodeJob.from_json(job.to_json())
     assert back == job
     assert (type(back.size), type(back.sampling), type(back.limits)) == (Size, Sampling, Limits)
-    assert back.stills_s is None or isinstance(back.stills_s, tuple)
+    assert back.stills is None or isinstance(back.stills, tuple)
 
 
 def test_a_timeline_comes_back_as_it_went(tmp_path):

@@ -11,7 +11,7 @@ from support.videos import write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.video import sandboxed_process
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.job import DecodeJob, StillRequest
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.wire_format import MAX_MESSAGE_BYTES, Kind, parse_header
@@ -166,7 +166,9 @@ def test_more_stills_than_frames_are_no_nonsense(tmp_path, listen, monkeypatch):
         tmp_path,
         "timeline(n_announced=1); times([0.0])\nfor n in range(3): frame(n)\nsend(1, Kind.DONE)",
     )
-    assert [frame.number for frame in listen(stills_s=(0.0, 0.1, 0.2))] == [0, 1, 2]
+    assert [
+        frame.number for frame in listen(stills=(StillRequest((0.0, 0.1, 0.2), Size(120, square=False)),))
+    ] == [0, 1, 2]
 
 
 def test_a_header_is_a_kind_and_a_length():

@@ -10,6 +10,7 @@ from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.stills import read_stills
 from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import StillRequest, stills_in_order
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.stills import read_stills as decode_stills
 from vadpipe.extract.video.timeline_reader import read_timeline
@@ -53,8 +54,8 @@ def test_between_two_frames_the_first_is_still_shown(tmp_path, name):
 def test_the_way_to_a_still_shows_signs_of_life(tmp_path):
     path = write_video(tmp_path / "a.avi", 60, options={"bf": "2"})
     timeline, signs = read_timeline(path), []
-    size = Size(120, square=False)
-    ((index, pixels),) = decode_stills(path, timeline, [2.0], size, Limits(), lambda: signs.append(1))
+    stills = stills_in_order([StillRequest((2.0,), Size(120, square=False))])
+    ((index, pixels),) = decode_stills(path, timeline, stills, Limits(), lambda: signs.append(1))
     assert (index, read_counter(pixels)) == (0, 50)
     assert len(signs) > 50  # it is counted from the start
 

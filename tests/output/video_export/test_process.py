@@ -24,7 +24,6 @@ _FAULTY = """
 import os, signal, sys, time
 from vadpipe.extract.video.wire_format import PROGRESS, Kind, send, send_json
 from vadpipe.output.video_export import child, source, strip
-from vadpipe.output.video_export.job import ExportJob
 
 real = source.VideoSource.frames
 
@@ -151,13 +150,14 @@ def test_a_full_disk(tmp_path, video):
         link.symlink_to("/dev/full")
         clips = tuple(Clip(clip.start_s, clip.end_s, str(link)) for clip in clips)
         job = ExportJob(
-            Limits(), curve.times_s, curve.end_s, clips, str(link) if output else "", curve.scores
-        )
+            Limits(), curve.times_s, curve.end_s, clips, str(link) if output else "", curve.scores,
+            target=tmp_path / "b.mkv",
+        )  # fmt: skip
         with (
             pytest.raises(
                 OutputError, match=r"b\.mkv: cannot be written: No space left on device\nChoose"
             ) as caught,
-            ExportProcess(video, job, tmp_path / "b.mkv") as filming,
+            ExportProcess(video, [job]) as filming,
         ):
             filming.finish()
         assert caught.value.exit_code == 6

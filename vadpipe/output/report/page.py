@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,14 +14,16 @@ import numpy as np
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import InputError, printable
+from vadpipe.extract.stills import Stills
 from vadpipe.extract.video.container import FAMILIES, open_video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import atomic_path, fitting_name, move
 from vadpipe.output.report.assembling import json_block, readable, relative_address, render
 from vadpipe.output.report.preview import SUFFIX as PREVIEW_SUFFIX
-from vadpipe.output.report.preview import needs_preview, preview
-from vadpipe.output.report.stills import explanation_record, thumbnails
+from vadpipe.output.report.preview import finished_preview, needs_preview, preview
+from vadpipe.output.report.stills import explanation_record, report_stills, thumbnails
 from vadpipe.output.timecode import clock
+from vadpipe.output.video_export.exports import Exports
 
 MAX_EMBEDDED_BYTES = 20 * 10**6
 """A video up to this size goes into the page where the caller does not decide."""
@@ -71,20 +73,65 @@ def write_report(
         InputError: where the video is to be embedded and cannot be read.
         OutputError: where the report cannot be written.
     """
-    written = [path]
+    stills = Stills.read(video, [report_stills(curve)], limits, assume_fps=curve.frame_rate)
     with ExitStack() as stack:
-        shown = _shown(stack, curve, video, path, limits or Limits())
+        copy = None
+        if needs_preview(video):
+            job = stack.enter_context(preview(curve, path.parent, limits))
+            exports = stack.enter_context(Exports(video, [nullcontext(job)]))
+            copy = finished_preview(job, exports, video)
+        return write_page(
+            curve, path, video=video, stills=stills, copy=copy, embed=embed, truth=truth,
+            explanations=explanations,
+        )  # fmt: skip
+
+
+def write_page(
+    curve: Curve,
+    path: Path,
+    *,
+    video: Path,
+    stills: Stills,
+    copy: Path | None = None,
+    embed: bool | None = None,
+    truth: Sequence[tuple[float, float]] = (),
+    explanations: Sequence[Explanation] = (),
+) -> list[Path]:
+    """Write the report that :func:`write_report` writes, of stills and a copy that were made before.
+
+    Nothing is decoded: the video is embedded byte by byte, or only referred to.
+
+    Args:
+        curve: its scores, threshold and rule.
+        path: where to.
+        video: the file that the curve belongs to.
+        stills: with those of :func:`vadpipe.output.report.stills.report_stills`.
+        copy: of the video, for browsers; it is moved beside the page where the page refers to it.
+        embed: whether it is put into the page, as of :func:`write_report`.
+        truth: stretches [start, end) in seconds to shade as ground truth.
+        explanations: why events were called so.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        InputError: where the video is to be embedded and cannot be read.
+        OutputError: where the report cannot be written.
+    """
+    written = [path]
+    shown = video if copy is None else copy
+    with ExitStack() as stack:
         if embed is None:
             embed = _size(shown) <= MAX_EMBEDDED_BYTES
         if embed and _size(shown) > TOO_LONG_BYTES:
             log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
         opened = stack.enter_context(open_video(shown)) if embed else None
-        if not embed and shown != video:
+        if not embed and copy is not None:
             shown = _keep(shown, path)
             written.append(shown)
         address = None if embed else relative_address(shown, path)
-        text = _page(curve, video, address, truth, explanations, limits)
+        text = _page(curve, video, address, truth, explanations, thumbnails(curve, stills))
         temporary = stack.enter_context(atomic_path(path))
         with temporary.open("wb") as page:
             head, _, tail = text.partition(_CLIP)
@@ -93,17 +140,6 @@ def write_report(
                 page.writelines(_clip(*opened, video))
             page.write(tail.encode())
     return written
-
-
-def _shown(stack: ExitStack, curve: Curve, video: Path, page: Path, limits: Limits) -> Path:
-    """Return the file that the page plays: the video, or a copy of it that lives as long as the stack."""
-    if not needs_preview(video):
-        return video
-    try:
-        return stack.enter_context(preview(curve, video, page.parent, limits))
-    except InputError as error:  # the curve stands; a report that plays nothing is better than none
-        log.warning("%s: there is no copy for browsers: %s", printable(video), error.reason)
-        return video
 
 
 def _keep(copy: Path, page: Path) -> Path:
@@ -123,7 +159,7 @@ def _page(
     address: str | None,
     truth: Sequence[tuple[float, float]],
     explanations: Sequence[Explanation],
-    limits: Limits | None,
+    stills: dict[int, str],
 ) -> str:
     stretches = [(max(start_s, 0.0), min(end_s, curve.end_s)) for start_s, end_s in truth]
     stretches = sorted((start_s, end_s) for start_s, end_s in stretches if start_s < end_s)
@@ -133,7 +169,7 @@ def _page(
         "threshold": curve.threshold,
         "rule": vars(curve.rule),
         "truth": stretches,
-        "stills": thumbnails(video, curve, limits),
+        "stills": stills,
         "explanations": {each.event.peak_frame: explanation_record(each) for each in explanations},
         "scores": _base64(curve.scores.astype("<f4")),
         "times": _base64(curve.times_s.astype("<f8")),

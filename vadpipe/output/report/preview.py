@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vadpipe.curves.curve import Curve
-from vadpipe.errors import InputError, OutputError
+from vadpipe.errors import InputError, OutputError, printable
 from vadpipe.extract.video.container import FAMILIES, sniff
 from vadpipe.extract.video.limits import Limits
+from vadpipe.output.video_export.exports import Exports
 from vadpipe.output.video_export.job import Clip, ExportJob
-from vadpipe.output.video_export.process import ExportProcess
 
 SUFFIX = ".preview.mp4"
+
+log = logging.getLogger(__name__)
 
 
 def needs_preview(video: Path) -> bool:
@@ -26,19 +29,17 @@ def needs_preview(video: Path) -> bool:
 
 
 @contextmanager
-def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator[Path]:
-    """Copy all of a video into MP4 and give the file, which is gone afterwards unless it was moved away.
+def preview(curve: Curve, folder: Path, limits: Limits | None) -> Iterator[ExportJob]:
+    """Give the job that copies all of a video into MP4; its file is gone afterwards unless it was moved away.
 
     H.264 is kept as it is where its timestamps are; everything else is encoded again.
 
     Args:
-        curve: of this video.
-        video: the file, or the folder of an image sequence.
+        curve: of the video.
         folder: where the copy lies meanwhile.
         limits: what the video may ask for.
 
     Raises:
-        InputError: where the video cannot be read, or is not the one that the curve belongs to.
         OutputError: where the copy cannot be written.
     """
     try:
@@ -50,7 +51,21 @@ def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator
         path = Path(inside).absolute() / "preview.mp4"
         path.touch()
         clip = Clip(float(curve.times_s[0]), curve.end_s, str(path), for_browsers=True)
-        job = ExportJob(limits, curve.times_s, curve.end_s, (clip,))
-        with ExportProcess(video, job, folder) as filming:
-            filming.finish()
-        yield path
+        yield ExportJob(limits or Limits(), curve.times_s, curve.end_s, (clip,), target=folder)
+
+
+def finished_preview(job: ExportJob, exports: Exports, video: Path) -> Path | None:
+    """Wait until a copy is made, the next of the exports, and return its file.
+
+    None where the video cannot be copied, which a warning says: the curve stands, and a report that plays
+    nothing is better than none.
+
+    Raises:
+        OutputError: where the copy cannot be written.
+    """
+    try:
+        exports.finish()
+    except InputError as error:
+        log.warning("%s: there is no copy for browsers: %s", printable(video), error.reason)
+        return None
+    return Path(job.clips[0].output)

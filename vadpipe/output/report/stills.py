@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import io
 import logging
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vadpipe.curves.curve import Curve
+from vadpipe.curves.events import Event
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import InputError
-from vadpipe.extract.stills import read_stills
-from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.stills import Stills
+from vadpipe.extract.video.frame import Size
+from vadpipe.extract.video.job import StillRequest
 from vadpipe.output.report.assembling import data_uri
 
 MAX_THUMBNAILS = 60
 """Each costs a seek in the video, and a few kilobytes of the page."""
 
 _THUMBNAIL_PX = 120  # the short side: twice that of a row of the list, for fine screens
+_INDEX_PX = 72  # the short side, in the list of reports
 _STILL_WIDTH_PX = 720
 _YELLOW, _VERMILLION = np.array([240, 228, 66]), np.array([213, 94, 0])  # Okabe and Ito's
 _FULL_ALPHA = 0.75  # of the hottest part: what is below must stay visible
@@ -28,25 +30,50 @@ _FULL_ALPHA = 0.75  # of the hottest part: what is below must stay visible
 log = logging.getLogger(__name__)
 
 
-def thumbnails(video: Path, curve: Curve, limits: Limits | None = None) -> dict[int, str]:
+def report_stills(curve: Curve) -> StillRequest:
+    """Return the frames that a report shows in its list: the peaks of the highest events."""
+    return StillRequest(tuple(event.peak_s for event in _listed(curve)), Size(_THUMBNAIL_PX, square=False))
+
+
+def thumbnails(curve: Curve, stills: Stills) -> dict[int, str]:
     """Return a JPEG as a data URI by the frame of the peak, for the highest events of a curve.
 
-    Those that cannot be read are left out; where the whole video cannot, a warning says so.
+    Those that could not be read are left out; where the whole video could not, a warning says so.
+
+    Args:
+        curve: of the video.
+        stills: with those of :func:`report_stills`.
     """
-    highest = sorted(curve.events, key=lambda event: -event.peak)[:MAX_THUMBNAILS]
-    in_order = sorted(highest, key=lambda event: event.peak_s)
-    if not in_order:
-        return {}
     try:
-        times_s = [event.peak_s for event in in_order]
-        stills = read_stills(video, times_s, _THUMBNAIL_PX, limits, assume_fps=curve.frame_rate)
+        read = stills.of(report_stills(curve))
     except InputError as error:  # the scores stand; a report without pictures is better than none
         log.warning("%s", error)
         return {}
-    pairs = zip(in_order, stills, strict=True)
+    pairs = zip(_listed(curve), read, strict=True)
     return {
         event.peak_frame: data_uri(jpeg(still), "image/jpeg") for event, still in pairs if still is not None
     }
+
+
+def index_still(curve: Curve) -> StillRequest:
+    """Return the frame that the list of reports shows of a video, its highest; none without a score."""
+    times_s = tuple(float(curve.times_s[frame]) for frame in curve.peaks(1))
+    return StillRequest(times_s, Size(_INDEX_PX, square=False))
+
+
+def index_thumbnail(curve: Curve, stills: Stills) -> bytes | None:
+    """Return the JPEG of :func:`index_still`, or None where it could not be read."""
+    try:
+        read = stills.of(index_still(curve))
+    except InputError:  # the report of this video has said so
+        return None
+    return next((jpeg(still) for still in read if still is not None), None)
+
+
+def _listed(curve: Curve) -> list[Event]:
+    """Return the highest events of a curve in the order of their peaks."""
+    highest = sorted(curve.events, key=lambda event: -event.peak)[:MAX_THUMBNAILS]
+    return sorted(highest, key=lambda event: event.peak_s)
 
 
 def jpeg(pixels: NDArray[np.uint8], width_px: int | None = None, quality: int = 78) -> bytes:

@@ -3,6 +3,7 @@
 A hostile video meets FFmpeg in a child process alone, as when it is decoded for features. Follow one call:
 :mod:`~vadpipe.output.video_export.annotated` and :mod:`~vadpipe.output.video_export.clips` are what is
 called; :mod:`~vadpipe.output.video_export.job` is what they ask for,
+:mod:`~vadpipe.output.video_export.exports` has the jobs on one video done one after the other,
 :mod:`~vadpipe.output.video_export.process` starts and watches the child, and
 :mod:`~vadpipe.output.video_export.child` does the job with :mod:`~vadpipe.output.video_export.annotating` or
 :mod:`~vadpipe.output.video_export.cutting`. Those read with :mod:`~vadpipe.output.video_export.source`, turn

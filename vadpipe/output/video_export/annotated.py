@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.views import WHOLE
 from vadpipe.files.atomic import atomic_path
+from vadpipe.output.video_export.exports import Exports
 from vadpipe.output.video_export.job import ExportJob
-from vadpipe.output.video_export.process import ExportProcess, OnProgress
+from vadpipe.output.video_export.process import OnProgress
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 
@@ -57,6 +60,17 @@ def annotate(
         DecodeError: where it is broken, or its process crashed or hung.
         OutputError: where the file cannot be written.
     """
+    with Exports(video, [annotation(curve, video, path, limits=limits)]) as exports:
+        exports.finish(on_progress)
+
+
+@contextmanager
+def annotation(curve: Curve, video: Path, path: Path, *, limits: Limits | None = None) -> Iterator[ExportJob]:
+    """Give the job that :func:`annotate` does; its output takes its place at the end of the context.
+
+    Raises:
+        UsageError, OutputError: as :func:`annotate` does.
+    """
     if path.suffix.lower() not in SUFFIXES:
         step = f"Choose a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
         raise UsageError(f"no video can be written as {path.suffix or 'a file without suffix'}",
@@ -66,7 +80,7 @@ def annotate(
     places = [curve.place(event) for event in curve.events]
     boxes = [WHOLE if place is None or place.box is None else place.box for place in places]
     with atomic_path(path) as temporary:
-        job = ExportJob(
+        yield ExportJob(
             limits=limits or Limits(),
             times_s=curve.times_s,
             end_s=curve.end_s,
@@ -75,9 +89,8 @@ def annotate(
             threshold=curve.threshold,
             events=np.array(events, dtype=np.int64).reshape(-1, 2),
             boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+            target=path,
         )
-        with ExportProcess(video, job, path) as filming:
-            filming.finish(on_progress)
 
 
 def check_not_the_video(path: Path, video: Path) -> None:

@@ -1,6 +1,6 @@
-"""The process that makes films of one video: ``python -m vadpipe.output.video_export.child VIDEO JOB``.
+"""The process that makes films of one video: ``python -m vadpipe.output.video_export.child VIDEO JOB...``.
 
-Both are numbers of inherited descriptors: the open video, and a file in memory that holds the job. What it
+All are numbers of inherited descriptors: the open video, and files in memory that hold a job each. What it
 writes are files that exist already, and how large they may become is limited.
 """
 
@@ -24,16 +24,22 @@ _PROGRESS_S = 0.25
 
 
 def main() -> None:
-    """Do the job that is named by the arguments."""
+    """Do the jobs that are named by the arguments, up to one that fails."""
     die_with_parent()
-    video, order = (int(argument) for argument in sys.argv[1:3])
-    job = ExportJob.from_descriptor(order)
-    report(lambda output: run(video, job, output), job.limits)
+    video, *orders = (int(argument) for argument in sys.argv[1:])
+    jobs = [ExportJob.from_descriptor(order) for order in orders]
+    limits = jobs[0].limits
+
+    def work(output: int) -> None:
+        confine_this_process(limits.memory_bytes, limits.file_bytes)
+        for job in jobs:
+            run(video, job, output)
+
+    report(work, limits)
 
 
 def run(video: int, job: ExportJob, output: int) -> None:
-    """Make the films, and tell how far they are."""
-    confine_this_process(job.limits.memory_bytes, job.limits.file_bytes)
+    """Make the films of a job, and tell how far they are."""
     path = f"/dev/fd/{video}"  # the video's name never reaches a decoder
     telling = _Telling(output)
     try:

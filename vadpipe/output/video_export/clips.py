@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import atomic_path, fitting_name
 from vadpipe.output.video_export.annotated import check_not_the_video
+from vadpipe.output.video_export.exports import Exports
 from vadpipe.output.video_export.job import Clip, ExportJob
-from vadpipe.output.video_export.process import ExportProcess, OnProgress
+from vadpipe.output.video_export.process import OnProgress
 
 
 def cut_clips(
@@ -68,27 +70,32 @@ def cut_clips(
         DecodeError: where it is broken, or its process crashed or hung.
         OutputError: where a clip cannot be written, or an old one not be deleted.
     """
-    if not 0 <= pad_s < np.inf:
-        raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")
-    suffix = ".mp4" if sniff(video) == "mp4" else ".mkv"
-    paths = [_clip_path(folder, stem, number, suffix) for number in range(1, len(curve.events) + 1)]
-    for path in paths:
-        check_not_the_video(path, video)
-    if paths:
-        _cut(curve, video, folder, paths, pad_s, limits or Limits(), on_progress)
-    _delete_earlier(folder, stem, len(paths), suffix, video)
+    paths = clip_paths(curve, video, folder, stem)
+    with Exports(video, [cutting(curve, video, folder, stem, pad_s=pad_s, limits=limits)]) as exports:
+        exports.finish(on_progress)
     return paths
 
 
-def _cut(
-    curve: Curve,
-    video: Path,
-    folder: Path,
-    paths: list[Path],
-    pad_s: float,
-    limits: Limits,
-    on_progress: OnProgress | None,
-) -> None:
+def clip_paths(curve: Curve, video: Path, folder: Path, stem: str) -> list[Path]:
+    """Return the files that :func:`cut_clips` writes. Raises InputError where there is no such video."""
+    suffix = _suffix(video)
+    return [_clip_path(folder, stem, number, suffix) for number in range(1, len(curve.events) + 1)]
+
+
+@contextmanager
+def cutting(
+    curve: Curve, video: Path, folder: Path, stem: str, *, pad_s: float = 2.0, limits: Limits | None = None
+) -> Iterator[ExportJob]:
+    """Give the job that :func:`cut_clips` does; at the end of the context the clips take their places.
+
+    Raises:
+        UsageError, InputError, OutputError: as :func:`cut_clips` does.
+    """
+    if not 0 <= pad_s < np.inf:
+        raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")
+    paths = clip_paths(curve, video, folder, stem)
+    for path in paths:
+        check_not_the_video(path, video)
     begin_s = float(curve.times_s[0])
     with ExitStack() as files:
         clips = tuple(
@@ -99,9 +106,8 @@ def _cut(
             )
             for event, path in zip(curve.events, paths, strict=True)
         )
-        job = ExportJob(limits, curve.times_s, curve.end_s, clips)
-        with ExportProcess(video, job, folder) as filming:
-            filming.finish(on_progress)
+        yield ExportJob(limits or Limits(), curve.times_s, curve.end_s, clips, target=folder)
+    _delete_earlier(folder, stem, len(paths), _suffix(video), video)
 
 
 def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: Path) -> None:
@@ -123,6 +129,10 @@ def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: P
             file=error.filename or folder,
             next_step="Delete it yourself, or choose another place.",
         ) from error
+
+
+def _suffix(video: Path) -> str:
+    return ".mp4" if sniff(video) == "mp4" else ".mkv"
 
 
 def _clip_path(folder: Path, stem: str, number: int, suffix: str) -> Path:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class ExportJob:
         threshold: of the curve, or None.
         events: (E, 2) int64, their frames [start, stop).
         boxes: (E, 4) float64, left, top, right and bottom of each event's place, as shares of the picture.
+        target: the file or folder that an error of writing names; the child is not told.
     """
 
     limits: Limits
@@ -59,6 +61,12 @@ class ExportJob:
     threshold: float | None = None
     events: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
+    target: Path = Path()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be made."""
+        return not self.clips and not self.output
 
     @contextmanager
     def in_memory(self) -> Iterator[int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,12 +22,11 @@ _SLOW_DISK = 5_000_000  # bytes a second that even a slow disk moves when a fini
 
 
 class ExportProcess(SandboxedProcess):
-    """One video from which a child process makes others.
+    """One video from which a child process makes others, one job after the other.
 
     Args:
         path: the video.
-        job: what is wanted of it; its outputs exist already and are empty.
-        target: the file or folder that an error of writing names.
+        jobs: what is wanted of it, at least one; their outputs exist already and are empty.
 
     Raises:
         InputError: where the file is missing, is no video, or is larger than it may be.
@@ -37,29 +38,30 @@ class ExportProcess(SandboxedProcess):
         "OutputError": OutputError,
     }
 
-    def __init__(self, path: Path, job: ExportJob, target: Path) -> None:
-        self._target = target
-        self._outputs = [Path(clip.output) for clip in job.clips] or [Path(job.output)]
-        clips_s = [clip.end_s - clip.start_s for clip in job.clips]
-        self._total_s = sum(clips_s) if clips_s else job.end_s
-        with job.in_memory() as order:
+    def __init__(self, path: Path, jobs: Sequence[ExportJob]) -> None:
+        self._jobs, self._job = deque(jobs), jobs[0]
+        with ExitStack() as memory:
+            orders = [memory.enter_context(job.in_memory()) for job in jobs]
             super().__init__(
                 path,
-                lambda descriptor: [*PROGRAM, str(descriptor), str(order)],
-                job.limits,
-                "the process that writes the annotated video" if job.output else "the process that cuts it",
-                [order],
+                lambda descriptor: [*PROGRAM, *map(str, [descriptor, *orders])],
+                self._job.limits,
+                _name(self._job),
+                orders,
             )
 
     def finish(self, on_progress: OnProgress | None = None) -> None:
-        """Wait until all is written.
+        """Wait until the outputs of the next job are written. After an error no further job is done.
 
         Raises:
             InputError: where the video cannot be used, or is not the one that the curve belongs to.
             DecodeError: where it is broken, or the child crashed or hung.
             OutputError: where the outputs cannot be written.
         """
-        last, total = -1, round(self._total_s * 1000)
+        job = self._job = self._jobs.popleft()
+        self._name = _name(job)
+        total_s = sum(clip.end_s - clip.start_s for clip in job.clips) if job.clips else job.end_s
+        last, total = -1, round(total_s * 1000)
         while True:
             # When all frames are written the file is put in order, which cannot tell how far it is.
             kind, content = self._next(more_s=self._largest_bytes() / _SLOW_DISK)
@@ -72,15 +74,20 @@ class ExportProcess(SandboxedProcess):
                 raise self._error("sent progress that makes no sense")
             last = done
             if on_progress is not None:
-                on_progress(done / 1000, self._total_s)
+                on_progress(done / 1000, total_s)
         if on_progress is not None:
-            on_progress(self._total_s, self._total_s)
+            on_progress(total_s, total_s)
 
     def _largest_bytes(self) -> int:
-        return max(output.stat().st_size for output in self._outputs)
+        outputs = [clip.output for clip in self._job.clips] or [self._job.output]
+        return max(Path(output).stat().st_size for output in outputs)
 
     def _told(self, record: dict[str, Any]) -> VadpipeError:
         error = super()._told(record)
         if isinstance(error, OutputError):
-            error = OutputError(error.reason, file=self._target, next_step=error.next_step)
+            error = OutputError(error.reason, file=self._job.target, next_step=error.next_step)
         return error
+
+
+def _name(job: ExportJob) -> str:
+    return "the process that writes the annotated video" if job.output else "the process that cuts it"
