@@ -22,7 +22,7 @@ from vadpipe.output.report import write_report
 from vadpipe.output.report.page import write_page
 from vadpipe.output.report.stills import index_still, index_thumbnail, report_stills
 from vadpipe.scoring.explain import Explaining, explain
-from vadpipe.scoring.rereading import read_again
+from vadpipe.scoring.second_pass import read_again
 
 
 @pytest.fixture

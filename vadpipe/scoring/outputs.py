@@ -171,7 +171,7 @@ def write_pictures(
         video: which.
         places: of its results.
         outputs: what is wanted.
-        stills: of the video, see :func:`vadpipe.scoring.rereading.stills_wanted`.
+        stills: of the video, see :func:`vadpipe.scoring.second_pass.stills_wanted`.
         explanations: of its events.
         truth_s: half-open stretches in seconds in which it is known to be abnormal.
         limits: what the video may ask for while it is read again.

@@ -22,8 +22,8 @@ from vadpipe.extract.video.discovery import Failure, Video, find_videos
 from vadpipe.extract.video.names import match
 from vadpipe.output.formats import write_formats
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
-from vadpipe.scoring.rereading import read_again, stills_wanted
 from vadpipe.scoring.scorer import PendingScore, Scorer
+from vadpipe.scoring.second_pass import read_again, stills_wanted
 
 if TYPE_CHECKING:
     from vadpipe.output.report.index import IndexEntry

@@ -1,4 +1,4 @@
-"""A scored video is read once more, for all that shows it: the stills of every output, and explanations."""
+"""The second pass over a scored video: stills for every output, and frames for explanations."""
 
 from __future__ import annotations
 
