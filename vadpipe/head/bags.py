@@ -16,7 +16,7 @@ from vadpipe.errors import FeatureError
 _HIGHEST = 1e18  # its square is still a float32
 
 PRIOR_BAGS = 10
-"""In standardisation the variance of all bags weighs as much as that of so many normal ones; docs/benchmarks.md."""
+"""In standardisation the variance of all bags counts as much as that of so many normal bags."""
 
 
 @dataclass(frozen=True)
