@@ -15,9 +15,6 @@ from vadpipe.errors import FeatureError
 
 _HIGHEST = 1e18  # its square is still a float32
 
-PRIOR_BAGS = 10
-"""In standardisation the variance of all bags counts as much as that of so many normal bags."""
-
 
 @dataclass(frozen=True)
 class Bag:
@@ -148,25 +145,16 @@ class TrainingSet:
         return [row for row in rows if self.bags[row].label == label]
 
     def normal_statistics(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return mean and deviation (D,) by which features are standardised.
+        """Return mean and deviation (D,) of all snippets of the normal bags among these rows.
 
-        The mean is that of all snippets of the normal bags among these rows. Their variance is shrunk towards
-        that of all these bags, which counts as much as :data:`PRIOR_BAGS` normal ones: a handful of videos
-        shows too little of how features vary. Constant channels get deviation 1.
+        Constant channels get deviation 1.
         """
         normal = self.of_label(0, rows)
-        mean, variance = self._mean_and_variance(normal)
-        share = len(normal) / (len(normal) + PRIOR_BAGS)
-        std = np.sqrt(share * variance + (1 - share) * self._mean_and_variance(rows)[1])
+        count = self._counts[normal].sum()
+        mean = self._sums[normal].sum(0) / count
+        std = np.sqrt(np.maximum(self._squares[normal].sum(0) / count - mean**2, 0))
         std[std < 1e-6 * np.maximum(1, np.abs(mean))] = 1.0
         return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
-
-    def _mean_and_variance(self, rows: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and variance (D,) over all snippets of these bags."""
-        rows = list(rows)
-        count = self._counts[rows].sum()
-        mean = self._sums[rows].sum(0) / count
-        return mean, np.maximum(self._squares[rows].sum(0) / count - mean**2, 0)
 
 
 def _moments(values: NDArray[np.float32]) -> tuple[np.float64, NDArray[np.float64], NDArray[np.float64]]:
