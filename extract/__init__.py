@@ -1,4 +1,4 @@
-"""From a video file to one feature vector a snippet.
+"""From a video file to one feature vector per snippet.
 
 In: files, folders and patterns. Out: feature files, and the record of the run. May import: ``weights``,
 ``features``, ``files``.

@@ -57,8 +57,8 @@ def extract_features(
 
     Raises:
         UsageError: for an unknown format, device, decoder or engine.
-        WeightsError: where the backbone's weights cannot be had.
-        OutputError: where ``output`` cannot be written.
+        WeightsError: if the backbone's weights cannot be had.
+        OutputError: if ``output`` cannot be written.
     """
     check_format(format)
     extractor = Extractor(settings)
@@ -166,7 +166,7 @@ class _ExtractionTask:
         """Return whether a video's features are there and fit.
 
         Raises:
-            InputError: where it failed before.
+            InputError: if it failed before.
         """
         if stored is not None and not self._differences(stored):
             fresh = self.store.refresh(stored, video)

@@ -70,9 +70,9 @@ class Extractor:
         Features that are there already, and fit, are left as they are.
 
         Raises:
-            InputError: where it cannot be read.
-            WeightsError: where the backbone's weights cannot be had.
-            OutputError: where the folder cannot be written.
+            InputError: if it cannot be read.
+            WeightsError: if the backbone's weights cannot be had.
+            OutputError: if the folder cannot be written.
         """
         known, folder = named_video(video), Path(output)
         sniff(known.path)
@@ -95,7 +95,7 @@ class Extractor:
 
     @property
     def known_weights_sha256(self) -> str | None:
-        """The same, or None where they were never fetched."""
+        """The same, or None if they were never fetched."""
         return cache.known_digest(self.settings.record.weights, local=self.settings.weights)
 
     @cached_property
@@ -121,8 +121,8 @@ class Extractor:
         """Begin to decode a video, in a process of its own.
 
         Raises:
-            InputError: where the file is missing or no video.
-            UsageError: where the decoder that was asked for is not there.
+            InputError: if the file is missing or no video.
+            UsageError: if the decoder that was asked for is not there.
         """
         return Opened(video, self.settings, str(self.device))
 
@@ -130,7 +130,7 @@ class Extractor:
         """Return the features of a video, made by the first decoder that can read it to its end.
 
         Raises:
-            InputError: where not one snippet of it can be decoded.
+            InputError: if not one snippet of it can be decoded.
         """
         for decoder, decoding in opened.attempts():
             try:

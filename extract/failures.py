@@ -32,7 +32,7 @@ class PastFailure(BaseModel):
 
     @classmethod
     def of(cls, video: Video, asked: str, error: InputError) -> PastFailure:
-        """Return what to remember of an error. Raises InputError where the video is gone."""
+        """Return what to remember of an error. Raises InputError if the video is gone."""
         n_bytes, modified_ns = video.state()
         return cls(
             video=video.name,
@@ -47,14 +47,14 @@ class PastFailure(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> PastFailure | None:
-        """Return what a file remembers, or None where it cannot be read."""
+        """Return what a file remembers, or None if it cannot be read."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def again(self, video: Video, asked: str) -> InputError | None:
-        """Return the error again, or None where the video has changed or is asked for something else."""
+        """Return the error again, or None if the video has changed or is asked for something else."""
         if self.asked != asked or (self.n_bytes, self.modified_ns) != video.state():
             return None
         kind = DecodeError if self.kind == DecodeError.__name__ else InputError

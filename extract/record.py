@@ -103,7 +103,7 @@ def write_run(
 
 
 def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
-    """Return how fast the folder's last run was, or None where there was none with these settings."""
+    """Return how fast the folder's last run was, or None if there was none with these settings."""
     try:
         record = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         same = all(record["settings"][name] == getattr(settings, name) for name in _DECIDE_SPEED)

@@ -98,7 +98,7 @@ def run_over(
 
     Args:
         videos: what :func:`vadpipe.extract.video.discovery.find_videos` found.
-        begin: starts what can go on by itself; returns None where there is nothing to do.
+        begin: starts what can go on by itself; returns None if there is nothing to do.
         finish: ends it. An InputError, FeatureError or MemoryError of either ends this video only.
         look_ahead: begin the next video before this one is finished.
         n_readings: how often ``finish`` goes through a video, which it says by :meth:`Reporter.doing`.

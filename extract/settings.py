@@ -42,8 +42,8 @@ class ExtractSettings:
         target_fps: one frame in k is taken, for a rate near this, see
             :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
             it is None.
-        fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
-        assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
+        fps: frames per second to resample the video to, whatever is shown then; goes before ``target_fps``.
+        assume_fps: frames per second of videos that carry no times: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
         engine: ``"auto"``, ``"torch"`` or ``"openvino"``.
@@ -53,7 +53,7 @@ class ExtractSettings:
         limits: what a video may ask of the machine.
 
     Raises:
-        UsageError: where one of them is out of range, or two contradict each other.
+        UsageError: if one of them is out of range, or two contradict each other.
     """
 
     backbone: str = DEFAULT
@@ -79,15 +79,15 @@ class ExtractSettings:
         self._settle_views()
         if self.precision not in ("auto", *PRECISIONS):
             raise UsageError(
-                f"there is no precision {self.precision!r}",
+                f"unknown precision {self.precision!r}",
                 next_step=f"Choose one of: auto, {', '.join(PRECISIONS)}.",
             )
         if not 1 <= self.stride <= 100_000:
-            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+            raise UsageError(f"a stride of {self.stride} frames is out of range", next_step="Use 1 or more.")
         self._settle_sampling()
         for fps in (self.fps, self.assume_fps, self._target_fps):
             if fps is not None and not 0.01 <= fps <= 1000:
-                raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+                raise UsageError(f"{fps:g} frames per second is out of range", next_step="Use 0.01 to 1000.")
 
     def _settle_views(self) -> None:
         """Bring views and crops into the one form that stands for them."""
@@ -142,7 +142,7 @@ class ExtractSettings:
             others: attributes that a recipe leaves open.
 
         Raises:
-            UsageError: where its features were made elsewhere, so that no setting here makes them; or a view
+            UsageError: if its features were made elsewhere, so that no setting here makes them; or a view
                 does not exist.
         """
         if recipe.imported:
@@ -164,12 +164,12 @@ class ExtractSettings:
         """Check that what is asked for by name exists and is installed; whether a GPU is there shows later.
 
         Raises:
-            UsageError: where it does not.
+            UsageError: if it does not.
         """
         choose_decoders(self.decoder, "cpu", "mp4")
         check_engine(self.engine)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UsageError(f"there is no device {self.device!r}", next_step="Use auto, cpu or cuda:0.")
+            raise UsageError(f"unknown device {self.device!r}", next_step="Use auto, cpu or cuda:0.")
 
     @property
     def record(self) -> Backbone:
@@ -177,13 +177,13 @@ class ExtractSettings:
         return find_backbone(self.backbone)
 
     def quantised_on(self, engine: str) -> Path | None:
-        """Return the backbone in int8 that an engine runs by these settings; None where it runs in float.
+        """Return the backbone in int8 that an engine runs by these settings; None if it runs in float.
 
         Args:
             engine: what :func:`vadpipe.extract.engines.engine.choose_engine` returned.
 
         Raises:
-            UsageError: where int8 is asked for and cannot be had.
+            UsageError: if int8 is asked for and cannot be had.
         """
         own = self.record.quantised if self.weights is None else None
         return own if choose_precision(self.precision, engine, own) == "int8" else None
@@ -252,7 +252,7 @@ class ExtractSettings:
         """
         differences = self.recipe(weights_sha256=weights_sha256, decoder="", engine="").differences(recipe)
         if recipe.assumed_fps not in (None, self.assume_fps):
-            differences.append(f"assumed frames a second: {self.assume_fps:g} / {recipe.assumed_fps:g}")
+            differences.append(f"assumed frames per second: {self.assume_fps:g} / {recipe.assumed_fps:g}")
         aliases = {"pyav": "av"}
         for what, asked, made in (
             ("decoder", self.decoder, recipe.decoder),

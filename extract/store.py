@@ -61,7 +61,7 @@ class FeatureStore:
         and content.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         here, namesake = self._by_place.get(video.place), self._by_name.get(video.name)
         if namesake is not None and namesake.header.source.place in self._places:
@@ -91,7 +91,7 @@ class FeatureStore:
         """Return the claim on a video's features, not yet taken.
 
         Raises:
-            OutputError: where they would land outside the folder through a link, before they are made.
+            OutputError: if they would land outside the folder through a link, before they are made.
         """
         self._inside(self.path_for(video.name))
         return self._claim(video.place)
@@ -126,7 +126,7 @@ class FeatureStore:
         beside ``clips/x.mp4``.
 
         Raises:
-            OutputError: where it cannot be written, or would land outside the folder through a link.
+            OutputError: if it cannot be written, or would land outside the folder through a link.
         """
         with self._alone():
             for name in self._names(video):
@@ -149,7 +149,7 @@ class FeatureStore:
         (``videos/normal/cam1/a.mp4``) takes the longer name, since labels are read from it.
 
         Returns:
-            The features with their record, or None where another process has moved them meanwhile.
+            The features with their record, or None if another process has moved them meanwhile.
         """
         source = stored.header.source
         longer = (
@@ -183,7 +183,7 @@ class FeatureStore:
             return self._look_at(target)
 
     def _put(self, features: Features, target: Path, video: Video) -> bool:
-        """Write a feature file; return False where the name is another video's."""
+        """Write a feature file; return False if the name is another video's."""
         if _in_the_way(target):
             return False
         new = target.with_name(f"{PART}{secrets.token_hex(4)}{SUFFIX}")
@@ -260,7 +260,7 @@ class FeatureStore:
             naming.close()
 
     def _inside(self, target: Path) -> Path:
-        """Return the target. Raises OutputError where a link in the folder leads out of it."""
+        """Return the target. Raises OutputError if a link in the folder leads out of it."""
         try:
             inside = target.parent.resolve().is_relative_to(self.folder.resolve())
         except (OSError, RuntimeError):  # a link that leads to itself
@@ -286,7 +286,7 @@ def content_digest(path: Path) -> str:
     """Return the sha256 of a video's bytes, or of an image sequence's pictures, 64 hexadecimal digits.
 
     Raises:
-        InputError: where it cannot be read.
+        InputError: if it cannot be read.
     """
     if os.path.isdir(path):  # noqa: PTH112
         return image_digest(path)

@@ -60,9 +60,9 @@ def ready(record: Weights, *, local: Path | None = None, offline: bool = False) 
         offline: fetch nothing, as with ``VADPIPE_OFFLINE=1``; what is in the cache is used.
 
     Raises:
-        WeightsError: where they cannot be fetched, are not the ones that were named, or cannot be loaded
+        WeightsError: if they cannot be fetched, are not the ones that were named, or cannot be loaded
             safely. Nothing is loaded or cached then.
-        OutputError: where the cache cannot be written.
+        OutputError: if the cache cannot be written.
     """
     if local is not None:
         return _from_local(record, local)
@@ -89,10 +89,10 @@ def known_digest(record: Weights, *, local: Path | None = None) -> str | None:
     """Return the digest that :func:`ready` would give, without fetching or loading anything.
 
     That is the one of the local file, of the registry, of the pin, or of a file put into the cache by
-    hand; None where the weights have never been fetched.
+    hand; None if the weights have never been fetched.
 
     Raises:
-        WeightsError: where the local file or the pin cannot be read.
+        WeightsError: if the local file or the pin cannot be read.
     """
     if isinstance(record, PackagedWeights):
         return record.sha256  # a local file is an archive here, and nothing else is taken
@@ -105,10 +105,10 @@ def known_digest(record: Weights, *, local: Path | None = None) -> str | None:
 
 
 def known_size(record: Weights) -> int | None:
-    """Return the bytes of the published file by the registry or the pin; None where neither knows them.
+    """Return the bytes of the published file by the registry or the pin; None if neither knows them.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     if isinstance(record, PackagedWeights) or record.n_bytes is not None:
         return record.n_bytes
@@ -120,14 +120,14 @@ def location(record: Weights) -> Path | None:
     """Return where the converted file lies that :func:`ready` gives without a local file; None before that.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     found = _found(record)
     return found.path if found is not None and found.path.is_file() else None
 
 
 def _found(record: Weights) -> Ready | None:
-    """Return what is expected in the cache, there or not; None where no digest is known yet."""
+    """Return what is expected in the cache, there or not; None if no digest is known yet."""
     sha256 = layout.expected_digest(record)
     return None if sha256 is None else Ready(layout.target(record, sha256), sha256)
 
@@ -141,7 +141,7 @@ def _lies_there_by_hand(record: Weights) -> bool:
 
 
 def _set_aside_damaged(path: Path) -> Path | None:
-    """Rename a converted file that is not intact; None where there is none."""
+    """Rename a converted file that is not intact; None if there is none."""
     if not path.is_file():
         return None
     bad = set_aside(path)

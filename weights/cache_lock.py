@@ -25,8 +25,8 @@ def alone(lock_file: Path, *, what: str) -> Iterator[None]:
         what: name of the weights, for messages.
 
     Raises:
-        WeightsError: where another process holds the lock for too long.
-        OutputError: where the lock file cannot be made.
+        WeightsError: if another process holds the lock for too long.
+        OutputError: if the lock file cannot be made.
     """
     from filelock import FileLock, Timeout
 
@@ -64,7 +64,7 @@ def set_aside(path: Path, data: bytes | None = None) -> Path:
         data: what to write as ``NAME.bad`` where there is no file: bytes that were fetched and refused.
 
     Raises:
-        OutputError: where it can be neither renamed nor written.
+        OutputError: if it can be neither renamed nor written.
     """
     bad = path.with_name(f"{path.name}.bad")
     try:

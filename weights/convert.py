@@ -31,7 +31,7 @@ def to_safetensors(data: bytes, *, origin: str) -> bytes:
         origin: its path or address, for messages.
 
     Raises:
-        WeightsError: where it cannot be read safely, or holds anything but plain tensors.
+        WeightsError: if it cannot be read safely, or holds anything but plain tensors.
     """
     import torch
     from safetensors.torch import save
@@ -61,7 +61,7 @@ def check_safetensors(path: Path) -> None:
     """Check that ``path`` is a whole safetensors file with at least one entry.
 
     Raises:
-        WeightsError: where it is not, or cannot be read.
+        WeightsError: if it is not, or cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -41,7 +41,7 @@ def fetch(url: str, put_at: Path, *, n_bytes: int | None = None) -> bytes:
         n_bytes: its size, where that is known.
 
     Raises:
-        WeightsError: where it cannot be fetched, or not as a whole.
+        WeightsError: if it cannot be fetched, or not as a whole.
     """
     import requests  # only what fetches waits for this import
 

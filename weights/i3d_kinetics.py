@@ -24,7 +24,7 @@ def fold(checkpoint: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
     stored float32 values, and with them the digest of the file, do not depend on the machine.
 
     Raises:
-        KeyError: where a kernel has neither a BatchNorm nor a bias of its own.
+        KeyError: if a kernel has neither a BatchNorm nor a bias of its own.
     """
     arrays = dict(_leaves(checkpoint))
     folded: dict[str, NDArray[np.float32]] = {}

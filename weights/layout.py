@@ -93,10 +93,10 @@ def digest(path: Path) -> str:
 
 
 def expected_digest(record: Weights) -> str | None:
-    """Return the digest of the registry or of the pin; None where there is neither.
+    """Return the digest of the registry or of the pin; None if there is neither.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     if record.sha256 is not None:
         return record.sha256

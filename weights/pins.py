@@ -54,10 +54,10 @@ class Conversion(BaseModel):
 
 
 def read_pin(path: Path, name: str) -> Pin | None:
-    """Return the pin of the weights ``name``, or None where there is none.
+    """Return the pin of the weights ``name``, or None if there is none.
 
     Raises:
-        WeightsError: where it is damaged or belongs to other weights; taking that for "no pin" would let
+        WeightsError: if it is damaged or belongs to other weights; taking that for "no pin" would let
             any file in.
     """
     try:
@@ -72,14 +72,14 @@ def read_pin(path: Path, name: str) -> Pin | None:
 
 
 def write_pin(path: Path, *, name: str, url: str, sha256: str, n_bytes: int) -> None:
-    """Write a pin of today. Raises OutputError where that fails."""
+    """Write a pin of today. Raises OutputError if that fails."""
     today = datetime.datetime.now(datetime.UTC).date()
     pin = Pin(name=name, url=url, sha256=sha256, n_bytes=n_bytes, date=today)
     write_text(path, pin.model_dump_json(indent=2) + "\n")
 
 
 def read_conversion(path: Path) -> Conversion | None:
-    """Return the record, or None where it is missing or damaged: the file beside it is then made anew."""
+    """Return the record, or None if it is missing or damaged: the file beside it is then made anew."""
     try:
         return Conversion.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -87,7 +87,7 @@ def read_conversion(path: Path) -> Conversion | None:
 
 
 def write_conversion(path: Path, conversion: Conversion) -> None:
-    """Write the record. Raises OutputError where that fails."""
+    """Write the record. Raises OutputError if that fails."""
     write_text(path, conversion.model_dump_json(indent=2) + "\n")
 
 

@@ -60,7 +60,7 @@ def load_network(
         The network in evaluation mode on the CPU, and the sha256 of the published weights file.
 
     Raises:
-        WeightsError: where the weights are missing, damaged, or made for something else.
+        WeightsError: if the weights are missing, damaged, or made for something else.
     """
     from safetensors.torch import load_file
 
@@ -74,7 +74,7 @@ def load_all(network: nn.Module, state: dict[str, Tensor], name: str, file: Path
     """Load a state dict whose keys and shapes are exactly those of the network.
 
     Raises:
-        WeightsError: where one is missing, unknown or misshapen; the network is left as it was.
+        WeightsError: if one is missing, unknown or misshapen; the network is left as it was.
     """
     wanted = network.state_dict()
     missing = sorted(wanted.keys() - state.keys())

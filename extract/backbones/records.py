@@ -34,7 +34,7 @@ class Backbone:
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         weights: where its pretrained weights come from.
         paper: what to cite.
-        quantised: the network in int8 for OpenVINO, which vadpipe brings; None where it does not. It takes
+        quantised: the network in int8 for OpenVINO, which vadpipe brings; None if it does not. It takes
             clips of any number of frames that 8 divides, and any sides that 32 divides.
         maps: whether its maps are given, of which features are means, so that it can run over windows longer
             than a snippet; it has a method ``maps`` then, from the same input to (B, feature_dim, P, h, w).
@@ -128,10 +128,10 @@ BACKBONES: dict[str, Backbone] = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the record of a backbone. Raises UsageError where there is none of that name."""
+    """Return the record of a backbone. Raises UsageError if there is none of that name."""
     try:
         return BACKBONES[name]
     except KeyError:
         raise UsageError(
-            f"there is no backbone {name!r}", next_step=f"Choose one of: {', '.join(BACKBONES)}."
+            f"unknown backbone {name!r}", next_step=f"Choose one of: {', '.join(BACKBONES)}."
         ) from None

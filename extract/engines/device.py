@@ -17,7 +17,7 @@ def choose_device(name: str = "auto") -> torch.device:
     """Return the device of that name; ``"auto"`` is the first CUDA device, else the CPU.
 
     Raises:
-        UsageError: where a device is named that this machine or this build of torch lacks.
+        UsageError: if a device is named that this machine or this build of torch lacks.
     """
     import torch
 
@@ -29,7 +29,7 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"there is no device {name!r}", next_step="Use auto, cpu or cuda:0.") from None
+        raise UsageError(f"unknown device {name!r}", next_step="Use auto, cpu or cuda:0.") from None
     if device.type == "cuda" and (not available or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
             f"device {name!r} is not available: torch {torch.__version__} sees "

@@ -46,7 +46,7 @@ def check_engine(name: str) -> None:
     """Raise UsageError where there is no engine of that name, or it is not installed."""
     if name not in ("auto", *ENGINES):
         choices = ", ".join(["auto", *ENGINES])
-        raise UsageError(f"there is no engine {name!r}", next_step=f"Choose one of: {choices}.")
+        raise UsageError(f"unknown engine {name!r}", next_step=f"Choose one of: {choices}.")
     if name == "openvino" and importlib.util.find_spec("openvino") is None:
         raise UsageError(
             "the engine openvino is not installed", next_step="pip install 'vadpipe[cpu]', or --engine torch."
@@ -57,7 +57,7 @@ def choose_engine(name: str, device: torch.device) -> str:
     """Return the engine to use; ``"auto"`` is OpenVINO on a CPU where it is installed, else torch.
 
     Raises:
-        UsageError: where one is named that is unknown, not installed, or cannot use the device.
+        UsageError: if one is named that is unknown, not installed, or cannot use the device.
     """
     installed = importlib.util.find_spec("openvino") is not None
     if name == "auto":
@@ -82,7 +82,7 @@ def choose_precision(asked: str, engine: str, quantised: Path | None) -> str:
         quantised: the backbone in int8 for OpenVINO, where there is one of its weights.
 
     Raises:
-        UsageError: where int8 is asked for and cannot be had.
+        UsageError: if int8 is asked for and cannot be had.
     """
     if asked == "int8" and engine != "openvino":
         step = "Use --engine openvino, or --precision float32."

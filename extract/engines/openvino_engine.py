@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
-    """On the CPU, one clip a call and one thread a call; float32, or int8 by a quantised network.
+    """On the CPU, one clip per call and one thread per call; float32, or int8 by a quantised network.
 
     Args:
         load: loads the backbone; called only where it has not been converted before.

@@ -19,7 +19,7 @@ class Concatenation(NamedTuple):
     """What a file says of the recordings it was joined from.
 
     Attributes:
-        parts: (P,) int64, number of the recording that each packet is of; None where they cannot be told.
+        parts: (P,) int64, number of the recording that each packet is of; None if they cannot be told.
         unread: at which bytes those begin of which no frame is shown.
     """
 

@@ -101,7 +101,7 @@ def sniff(path: Path) -> str:
     """Return the container's family, a key of :data:`FAMILIES`.
 
     Raises:
-        InputError: where the file is missing, unreadable, empty, or none of these.
+        InputError: if the file is missing, unreadable, empty, or none of these.
     """
     with open_video(path) as (_, family):
         return family

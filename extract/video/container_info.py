@@ -27,7 +27,7 @@ class ContainerInfo(NamedTuple):
     Attributes:
         rows: of all packets, see :func:`vadpipe.extract.video.packets.read_rows`.
         tick: what timestamps count, in seconds.
-        rate: frames a second, about; None where nothing says.
+        rate: frames per second, about; None if nothing says.
         start_s: where playback starts on the container's clock.
         n_announced: how many frames it says that it has; 0 where it does not.
         announced_s: when a Matroska file says that its video ends; else 0.
@@ -54,8 +54,8 @@ def read_container_info(
     """Decode the first frame, and read all packets without decoding them.
 
     Raises:
-        DecodeError: where the container is broken, or no frame can be decoded.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken, or no frame can be decoded.
+        InputError: if it holds no video, or is beyond the limits.
     """
     with open_container(path, limits) as (container, stream):
         width_px, height_px, quarter_turns = _geometry(container, stream, limits)

@@ -27,7 +27,7 @@ class Decoder:
     on_cuda: bool
 
     def version(self) -> str | None:
-        """Return for example ``"decord2 3.4.0"``, as recipes record it, or None where it is missing."""
+        """Return for example ``"decord2 3.4.0"``, as recipes record it, or None if it is missing."""
         for distribution in self.distributions:
             try:
                 return f"{distribution} {metadata.version(distribution)}"
@@ -83,14 +83,14 @@ def choose_decoders(
         n_bytes: size of the file.
 
     Raises:
-        UsageError: where a decoder is named that does not exist or is not installed.
+        UsageError: if a decoder is named that does not exist or is not installed.
     """
     on_gpu = device.startswith("cuda")
     if name != "auto":
         decoder = DECODERS.get(name)
         if decoder is None:
             choices = ", ".join(["auto", *DECODERS])
-            raise UsageError(f"there is no decoder {name!r}", next_step=f"Choose one of: {choices}.")
+            raise UsageError(f"unknown decoder {name!r}", next_step=f"Choose one of: {choices}.")
         if decoder.version() is None:
             raise UsageError(f"the decoder {name} is not installed", next_step=f"{decoder.install}.")
         if on_gpu and decoder.on_cuda:  # a build without CUDA says so at once

@@ -26,7 +26,7 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
     nobody. What it wraps says so in its log alone, so that is read, and one line of it ends the reading.
 
     Raises:
-        DecodeError: where decord cannot read the file to its end, or would misnumber its frames.
+        DecodeError: if decord cannot read the file to its end, or would misnumber its frames.
     """
     if reading.timeline.n_hidden:
         # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.

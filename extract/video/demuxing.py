@@ -27,8 +27,8 @@ def open_container(
     """Open a video with FFmpeg, restricted to this file and to the demuxer that its first bytes call for.
 
     Raises:
-        DecodeError: where the container is broken.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken.
+        InputError: if it holds no video, or is beyond the limits.
     """
     limits = limits or Limits()
     family = family_of(path)
@@ -55,7 +55,7 @@ def open_container(
 
 
 def family_of(path: str | os.PathLike[str]) -> Family:
-    """Return the container family of a file. Raises InputError where it is not a video."""
+    """Return the container family of a file. Raises InputError if it is not a video."""
     return FAMILIES[sniff(Path(path))]
 
 

@@ -52,7 +52,7 @@ class Video:
         Of an image sequence it is the size of all pictures, and a number that changes with any of them.
 
         Raises:
-            InputError: where it is gone.
+            InputError: if it is gone.
         """
         if os.path.isdir(self.path):  # noqa: PTH112
             return image_state(self.path)

@@ -41,7 +41,7 @@ class Size:
         """Return (width, height) in pixels of each frame of a video.
 
         Raises:
-            InputError: where that is so large that a snippet would not fit into memory.
+            InputError: if that is so large that a snippet would not fit into memory.
         """
         if self.square:
             return self.side_px, self.side_px
@@ -102,7 +102,7 @@ def check_unforced(reading: Reading, decoder: str) -> None:
     """Refuse a video to a decoder that picks a demuxer by itself, and goes by the file's own timestamps.
 
     Raises:
-        DecodeError: where the demuxer has to be forced, or timestamps had to be mended.
+        DecodeError: if the demuxer has to be forced, or timestamps had to be mended.
     """
     family = sniff(Path(reading.path))
     if family not in UNFORCED:

@@ -41,7 +41,7 @@ def list_images(folder: Path | str) -> list[str]:
     """Return the names of a sequence's pictures in the order of their numbers.
 
     Raises:
-        InputError: where the folder cannot be searched, or is not an image sequence.
+        InputError: if the folder cannot be searched, or is not an image sequence.
     """
     path = Path(folder)
     try:
@@ -91,7 +91,7 @@ def image_digest(folder: Path) -> str:
 
 
 def open_image(folder: Path | str, name: str) -> bytes:
-    """Return the bytes of a picture. Raises OSError where it cannot be read, or is no file of up to 1 GiB."""
+    """Return the bytes of a picture. Raises OSError if it cannot be read, or is no file of up to 1 GiB."""
     descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
@@ -101,7 +101,7 @@ def open_image(folder: Path | str, name: str) -> bytes:
 
 
 def missing_numbers(names: list[str]) -> str | None:
-    """Return in words which pictures a sequence leaves out by its numbers, or None where they are even.
+    """Return in words which pictures a sequence leaves out by its numbers, or None if they are even.
 
     Every fifth picture of a video, say, is even too.
     """
@@ -118,7 +118,7 @@ def missing_numbers(names: list[str]) -> str | None:
 
 
 def _why_not(folder: Path, files: Iterable[str]) -> str | None:
-    """Return why a folder is not an image sequence, or None where it is."""
+    """Return why a folder is not an image sequence, or None if it is."""
     names = _shown(files)
     suffixes = {os.path.splitext(name)[1].lower() for name in names}  # noqa: PTH122
     if suffixes & SUFFIXES:

@@ -32,8 +32,8 @@ def read_image_timeline(
     """Return the timeline of an image sequence: its pictures at an assumed rate; only their headers are read.
 
     Raises:
-        InputError: where the folder is not a sequence, its pictures differ in size, or exceed the limits.
-        DecodeError: where no picture can be read.
+        InputError: if the folder is not a sequence, its pictures differ in size, or exceed the limits.
+        DecodeError: if no picture can be read.
     """
     path = os.fspath(folder)
     names = list_images(path)
@@ -89,7 +89,7 @@ def image_frames(reading: Reading, first: int = 0) -> Iterator[tuple[int, av.Vid
 
 
 def read_image(folder: str, name: str, size: tuple[int, int]) -> av.VideoFrame | None:
-    """Return a picture as a frame in RGB, or None where it cannot be decoded or has another size."""
+    """Return a picture as a frame in RGB, or None if it cannot be decoded or has another size."""
     try:
         with _opened(folder, name) as picture:
             if picture.size != size or picture.mode == "F":  # nothing says which numbers are black and white

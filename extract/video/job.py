@@ -22,7 +22,7 @@ class DecodeJob:
         device: ``"cpu"`` or ``"cuda:0"``.
         limits: what the video may ask for.
         stills_s: times in seconds; only the frames shown then are wanted. None for all that sampling wants.
-        assume_fps: frames a second of a video that has no times.
+        assume_fps: frames per second of a video that has no times.
         descriptor: of the open video, inherited.
     """
 

@@ -45,9 +45,7 @@ class Limits:
         for assignment in assignments:
             name, _, value = assignment.partition("=")
             if name not in kinds:
-                raise UsageError(
-                    f"there is no limit {name!r}", next_step=f"The limits are: {', '.join(kinds)}."
-                )
+                raise UsageError(f"unknown limit {name!r}", next_step=f"The limits are: {', '.join(kinds)}.")
             try:
                 number = float(value)  # 1e9 is a number too
                 changed[name] = number if kinds[name] is float or not number.is_integer() else int(number)
@@ -89,7 +87,7 @@ def confine_this_process(memory_bytes: int | None, written_bytes: int = 0) -> No
     It may not grow files, dump core or gain privileges, and has few descriptors and bounded memory.
 
     Args:
-        memory_bytes: of address space; None where a GPU library reserves more than there is.
+        memory_bytes: of address space; None if a GPU library reserves more than there is.
         written_bytes: how large a file it may write; by default none.
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(written_bytes, sys.maxsize),) * 2)

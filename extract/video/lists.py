@@ -26,7 +26,7 @@ def read_list(given: str) -> list[Path]:
     command line. Bytes that are no UTF-8 stay what they are.
 
     Raises:
-        UsageError: where it cannot be read, or is no text.
+        UsageError: if it cannot be read, or is no text.
     """
     try:
         if given != "-":

@@ -77,7 +77,7 @@ def present(
         tick: what its timestamps count, in seconds.
         reorders: whether its codec shows frames in another order than it stores them.
         parts: (P,) int64, number of the recording that each packet is of, where several were joined.
-        assume_fps: frames a second of a container without times.
+        assume_fps: frames per second of a container without times.
         limits: what the video may ask for.
         on_packet: called for each packet that is read, as a sign of life.
     """

@@ -37,7 +37,7 @@ class Decoding(SandboxedProcess):
         job: what is wanted of it.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, is no video, or is larger than it may be.
     """
 
     def __init__(self, path: Path, job: DecodeJob) -> None:
@@ -55,8 +55,8 @@ class Decoding(SandboxedProcess):
         """When each frame is shown; waits until the child has read it.
 
         Raises:
-            InputError: where the file cannot be used.
-            DecodeError: where it is broken, or the child crashed or hung.
+            InputError: if the file cannot be used.
+            DecodeError: if it is broken, or the child crashed or hung.
         """
         record = self._parse(self._expect(Kind.TIMELINE))
         times = self._expect(Kind.TIMES)
@@ -69,7 +69,7 @@ class Decoding(SandboxedProcess):
         """Yield the wanted frames that can be decoded, in order; stills are numbered like their times.
 
         Raises:
-            DecodeError: where this decoder cannot go on, crashed or hung.
+            DecodeError: if this decoder cannot go on, crashed or hung.
         """
         stills_s = self._job.stills_s
         timeline = self.timeline

@@ -45,7 +45,7 @@ class SandboxedProcess:
         inherited: further descriptors that the child keeps, under their numbers.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, is no video, or is larger than it may be.
     """
 
     errors: ClassVar[Mapping[str, type[VadpipeError]]] = {
@@ -210,7 +210,7 @@ def _signal_name(number: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread a worker, and the vadpipe that runs here."""
+    """Return the child's environment: one thread per worker, and the vadpipe that runs here."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -75,7 +75,7 @@ class _Reader:
         self._last: tuple[int, av.VideoFrame] | None = None
 
     def frame(self, number: int) -> av.VideoFrame | None:
-        """Return a frame, or None where it cannot be read."""
+        """Return a frame, or None if it cannot be read."""
         stamp = int(self._timeline.stamps[number])
         if self._last is not None and self._last[0] == stamp:
             return self._last[1]
@@ -103,7 +103,7 @@ class _Reader:
         return at is not None and 0 <= times_s[number] - times_s[at] <= _NEAR_S
 
     def _forward(self, stamp: int) -> av.VideoFrame | None:
-        """Read on to the frame of a timestamp; None where there is none."""
+        """Read on to the frame of a timestamp; None if there is none."""
         for at, frame in self._coming:
             self._last = at, frame
             if at >= stamp:

@@ -83,7 +83,7 @@ class Timeline:
         """Return the timeline of a record and its times; it knows no timestamps.
 
         Raises:
-            ValueError: where they cannot be those of a video.
+            ValueError: if they cannot be those of a video.
         """
         if record.keys() != {*_NUMBERS, "timed", "changes"} or type(record["timed"]) is not bool:
             raise ValueError("it has other fields")
@@ -106,7 +106,7 @@ class Timeline:
         return timeline
 
     def number_of(self, stamp: int | None) -> int | None:
-        """Return which frame has that timestamp, or None where it is hidden or not known."""
+        """Return which frame has that timestamp, or None if it is hidden or not known."""
         at = int(np.searchsorted(self.stamps, stamp)) if stamp is not None else len(self.stamps)
         return at if at < len(self.stamps) and self.stamps[at] == stamp else None
 

@@ -42,11 +42,11 @@ def read_timeline(
         path: the video.
         limits: what it may ask for.
         on_packet: called for each packet that was read, as a sign of life.
-        assume_fps: frames a second of a video that has no times.
+        assume_fps: frames per second of a video that has no times.
 
     Raises:
-        DecodeError: where the container is broken or holds no frame that is shown.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken or holds no frame that is shown.
+        InputError: if it holds no video, or is beyond the limits.
     """
     limits, family = limits or Limits(), family_of(path)
     if family is FAMILIES["images"]:
@@ -102,7 +102,7 @@ class _Shown(NamedTuple):
 def _shown(
     path: str | os.PathLike[str], stored: ContainerInfo, presented: Presentation, family: Family
 ) -> _Shown:
-    """Return what is shown of a video. Raises DecodeError where that is nothing, InputError for a picture."""
+    """Return what is shown of a video. Raises DecodeError if that is nothing, InputError for a picture."""
     packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):
         raise DecodeError("holds no readable video frame", file=path)

@@ -31,7 +31,7 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
     What it wraps conceals damage and says so in its log alone, so that is read as well.
 
     Raises:
-        DecodeError: where torchcodec cannot read the file to its end, or sees other frames than the packets
+        DecodeError: if torchcodec cannot read the file to its end, or sees other frames than the packets
             announce.
     """
     check_unforced(reading, "torchcodec")

@@ -25,7 +25,7 @@ class Kind(IntEnum):
     TIMELINE = 1  # JSON
     TIMES = 2  # float64, one a frame
     FRAME = 3  # number, height, width, and pixels
-    DONE = 4  # a bit a frame, whether it could be decoded; nothing after stills
+    DONE = 4  # a bit per frame, whether it could be decoded; nothing after stills
     FAILED = 5  # JSON: the error that ended it
     PROGRESS = 6  # milliseconds of a video that are done; each says more than the one before
 
@@ -48,7 +48,7 @@ def send_json(descriptor: int, kind: Kind, content: dict[str, Any]) -> None:
 
 
 def parse_header(data: bytes | bytearray) -> tuple[Kind, int]:
-    """Return what follows, and how many bytes. Raises ValueError where it makes no sense."""
+    """Return what follows, and how many bytes. Raises ValueError if it makes no sense."""
     kind, size = HEADER.unpack(data)
     if size > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {size} bytes")

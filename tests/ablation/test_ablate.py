@@ -126,7 +126,7 @@ def test_each_partition_has_folds_of_its_own(folder, in_this_process):
         ({"bootstrap": -1}, "bootstrap -1 is negative"),
         ({"lengths": "exact"}, "lengths are 'near' or 'any'"),
         ({"folds": 9}, "fold 2 of 9 would have no anomalous frames to test"),
-        ({"rows": ["x"]}, "there is no row 'x'"),
+        ({"rows": ["x"]}, "unknown row 'x'"),
     ],
 )
 def test_arguments_that_are_off_are_found_before_anything_is_written(finished, options, message):

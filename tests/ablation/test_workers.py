@@ -89,7 +89,7 @@ def test_an_interrupt_loses_only_what_was_in_work(folder):
     given = command_arguments("--rows=mil", "--seeds=3")
     done = start(INTERRUPTED, *given, cwd=folder).wait()
     assert done.returncode == 130, done.stderr
-    assert done.stderr.splitlines()[-1] == "interrupted; what was finished is kept"
+    assert done.stderr.splitlines()[-1] == "interrupted; finished results are kept"
     (child,) = map(int, done.stdout.split())
     wait_until(lambda: has_ended(child), "the process that did the runs has ended")
     kept = run_files(folder / "ablation")

@@ -62,10 +62,10 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
         run("score", "clip.mp4", "--head", "head", "--view", "left", *options, cwd=tmp_path),
         2,
         "error: head: the head was not trained on the view left",
-        "Choose of those that it knows: whole, centre.",
+        "Choose from those that it knows: whole, centre.",
     )
     for arguments, message in (
-        (["--view", "hole"], "there is no view 'hole'"),
+        (["--view", "hole"], "unknown view 'hole'"),
         (["--view", "left,left"], "the view left is named twice"),
         (["--view", "left", "--crops", "5"], "5 crops are views themselves, and contradict the view left"),
     ):
@@ -127,8 +127,8 @@ def test_an_error_that_ends_the_run_is_json_too(score, folder):
     assert error == {
         "kind": "error",
         "file": None,
-        "reason": "there is no format 'xls'",
-        "next_step": "Choose of: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all.",
+        "reason": "unknown format 'xls'",
+        "next_step": "Choose from: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all.",
         "exit_code": 2,
     }
 

@@ -83,7 +83,7 @@ def test_get_prints_the_paths(server, folder):
     assert done.exit_code == 0
     paths = [cache.location(record) for record in registry.WEIGHTS.values()]
     assert done.stdout == "".join(f"{path}\n" for path in paths)
-    assert f"{NAME}: looking in the cache, then at {server.url}" in done.stderr
+    assert f"{NAME}: checking the cache, then {server.url}" in done.stderr
     assert f"{NAME}: ready, sha256 of the published file" in done.stderr
     again = run("get", NAME, "-q")
     assert (again.stdout, again.stderr) == (f"{paths[0]}\n", "")

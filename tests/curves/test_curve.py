@@ -1,4 +1,4 @@
-"""Exactly one score a frame, and the peaks that a picture shows."""
+"""Exactly one score per frame, and the peaks that a picture shows."""
 
 import csv
 

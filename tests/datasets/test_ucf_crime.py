@@ -131,9 +131,7 @@ def test_no_folder_no_cut_and_one_split(tmp_path):
 def test_recipes_are_found_by_name():
     assert list(datasets.DATASETS) == ["ucf-crime", "xd-violence", "shanghaitech", "ped2"]
     assert datasets.get("UCF_Crime") is UCF_CRIME
-    with pytest.raises(
-        UsageError, match=r"there is no recipe 'avenue'\nChoose one of: ucf-crime, xd-violence"
-    ):
+    with pytest.raises(UsageError, match=r"unknown recipe 'avenue'\nChoose one of: ucf-crime, xd-violence"):
         datasets.get("avenue")
 
 

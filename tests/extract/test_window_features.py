@@ -221,7 +221,7 @@ def test_the_command_line_has_windows(tmp_path, command_line):
     [((), 2), (("--target-fps", "all"), 1), (("--target-fps", 5), 5), (("--fps", 25), 1)],
 )
 def test_the_command_line_takes_every_kth_frame(tmp_path, command_line, options, taken):
-    path = write_video(tmp_path / "a.mp4", 110)  # 25 frames a second
+    path = write_video(tmp_path / "a.mp4", 110)  # 25 frames per second
     result = command_line("extract", path, *options, "-o", tmp_path / "f")
     assert result.exit_code == 0, result.output
     (made,) = (Features.load(file) for file in (tmp_path / "f").rglob("*.safetensors"))
@@ -232,4 +232,6 @@ def test_the_command_line_takes_every_kth_frame(tmp_path, command_line, options,
 
 def test_a_rate_that_is_no_number_is_refused(tmp_path, command_line):
     result = command_line("extract", tmp_path / "a.mp4", "--target-fps", "half", "-o", tmp_path / "f")
-    assert str(result.exception).endswith("--target-fps takes a number or all, not 'half'\nFor example 12.5.")
+    assert str(result.exception).endswith(
+        "--target-fps must be a number or all, not 'half'\nFor example 12.5."
+    )

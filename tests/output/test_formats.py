@@ -259,8 +259,8 @@ def test_formats_are_parsed(text, formats):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("csv,xls", "there is no format 'xls'"),
-        ("CSV", "there is no format 'CSV'"),
+        ("csv,xls", "unknown format 'xls'"),
+        ("CSV", "unknown format 'CSV'"),
         ("", "no format is named"),
         (" , ", "no format is named"),
     ],
@@ -268,5 +268,5 @@ def test_formats_are_parsed(text, formats):
 def test_formats_that_are_none(text, reason):
     with pytest.raises(UsageError) as caught:
         parse_formats(text)
-    choices = "Choose of: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all."
+    choices = "Choose from: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all."
     assert str(caught.value) == f"{reason}\n{choices}"

@@ -172,7 +172,7 @@ def _quiet(scores):
 
 
 def test_a_gap_of_exactly_the_rule_stays_one_when_times_are_rounded(path):
-    # 24 frames at 24 frames a second are a second or a little less, as the last bit of their times has it.
+    # 24 frames at 24 frames per second are a second or a little less, as the last bit of their times has it.
     scores = np.zeros(48, np.float32)
     scores[[0, 25]] = 0.9
     curve = Curve("clip.mp4", scores, np.arange(48) / 24, 2.0, 0.5)

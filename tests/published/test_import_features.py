@@ -268,7 +268,7 @@ def test_the_command_reports_and_ends_with_the_right_code(feats, command):
         feats, "--backbone", "i3d_r50", "-o", "out", "--fps", "25", "--crops", "1", "--stride", "8"
     )
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "1 imported, 0 there already, 0 failed: out\n"
+    assert done.stderr == "1 imported, 0 already imported, 0 failed: out\n"
     assert Features.load(feats.parent / "out/feats/a.safetensors").end_s == pytest.approx(48 / 25)
     (feats / "b.npy").write_bytes(b"no array")
     done = command(feats, "--backbone", "i3d_r50", "-q", "-o", "out")

@@ -98,7 +98,7 @@ def test_the_index_lies_above_all_reports(tmp_path, monkeypatch):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(UsageError, match=r"there is no format 'xls'\nChoose of: csv, json, npy,"):
+    with pytest.raises(UsageError, match=r"unknown format 'xls'\nChoose from: csv, json, npy,"):
         Outputs(formats=("csv", "xls"))
     with pytest.raises(UsageError, match=r"a picture cannot be of kind 'gif'"):
         Outputs(plot="gif")

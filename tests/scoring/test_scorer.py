@@ -1,4 +1,4 @@
-"""Raw video in, one score a frame out, with the head and features that belong together."""
+"""Raw video in, one score per frame out, with the head and features that belong together."""
 
 import csv
 import itertools
@@ -189,12 +189,12 @@ def test_a_view_that_the_head_does_not_know_is_refused(views_head, x3d_head):
     with pytest.raises(
         UsageError,
         match=r"head\.safetensors: the head was not trained on the view centre\n"
-        "Choose of those that it knows: whole, left",
+        "Choose from those that it knows: whole, left",
     ):
         vadpipe.Scorer(views_head, view="whole,centre")
-    with pytest.raises(UsageError, match="Choose of those that it knows: whole"):
+    with pytest.raises(UsageError, match="Choose from those that it knows: whole"):
         vadpipe.Scorer(x3d_head, view="left")
-    with pytest.raises(UsageError, match=r"there is no view 'lef'\nDid you mean left\?"):
+    with pytest.raises(UsageError, match=r"unknown view 'lef'\nDid you mean left\?"):
         vadpipe.Scorer(views_head, view="lef")
 
 

@@ -44,7 +44,7 @@ class AblationProgress:
     Attributes:
         n_done, n_jobs: runs that are done or have failed, and how many there are in all.
         job: the one that has just ended; None at the beginning.
-        auc: its frame ROC-AUC at the selected step; None where it failed.
+        auc: its frame ROC-AUC at the selected step; None if it failed.
     """
 
     n_done: int
@@ -101,10 +101,10 @@ def ablate(
         on_failure: called at once for each run that could not be done.
 
     Raises:
-        UsageError: where an argument, a row or the truth is off, or the videos cannot be dealt.
-        FeatureError: where features are missing, broken, of several recipes, or of another length.
-        InputError: where no video of the truth has features.
-        OutputError: where results cannot be written.
+        UsageError: if an argument, a row or the truth is off, or the videos cannot be dealt.
+        FeatureError: if features are missing, broken, of several recipes, or of another length.
+        InputError: if no video of the truth has features.
+        OutputError: if results cannot be written.
     """
     workers = usable_cores() if workers is None else workers
     _check(lengths, partitions, seeds=seeds, workers=workers)

@@ -64,7 +64,7 @@ class Data:
 
     Attributes:
         features: the folder.
-        backbone: whose features were taken, or None where there was only one.
+        backbone: whose features were taken, or None if there was only one.
         recipe: how the features were made.
         samples: by the truth's name, in its order.
         missing: videos of the truth that have no features.
@@ -95,7 +95,7 @@ class Data:
         """Load the features of all videos, as bags with video-level labels, by the truth's names.
 
         Raises:
-            FeatureError: where they are not what they were when this was made.
+            FeatureError: if they are not what they were when this was made.
         """
         there = {item.source.video: item for item in FeatureFolder(self.features).load(self.backbone)}
         bags: dict[str, Bag] = {}
@@ -120,10 +120,10 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
             snippet, ``"any"`` compares the frames that both have.
 
     Raises:
-        UsageError: where the truth cannot be read.
-        FeatureError: where features are missing, broken, of several recipes or cannot be scored, or lengths
+        UsageError: if the truth cannot be read.
+        FeatureError: if features are missing, broken, of several recipes or cannot be scored, or lengths
             differ by too much.
-        InputError: where no video of the truth has features.
+        InputError: if no video of the truth has features.
     """
     truths = {item.video: item for item in read_truth(truth)}
     by_video = {item.source.video: item for item in FeatureFolder(features).load(backbone)}

@@ -27,7 +27,7 @@ def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[lis
         The names of the videos of each fold, in the order of ``truths``.
 
     Raises:
-        UsageError: where a fold would have no anomalous or no normal frame to test, or its complement no
+        UsageError: if a fold would have no anomalous or no normal frame to test, or its complement no
             abnormal or no normal video to learn from.
     """
     if n_folds < 2:

@@ -26,10 +26,10 @@ _APART = 0.17  # of a row's height: from its middle to where each reference's ma
 
 
 def plot_differences(result: Ablation, path: Path) -> None:
-    """Draw the paired differences at the selected step, a panel a figure, atomically.
+    """Draw the paired differences at the selected step, a panel per figure, atomically.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     rows = [row.name for row in result.plan.rows]
     figure = Figure(figsize=(11, 1.9 + 0.55 * len(rows)), dpi=110, layout="constrained")

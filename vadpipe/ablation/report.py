@@ -41,7 +41,7 @@ other video: there it counts only *when* a score is high.
 
 
 def write_report(result: Ablation, path: Path) -> None:
-    """Write the tables as Markdown, atomically. Raises OutputError where that fails."""
+    """Write the tables as Markdown, atomically. Raises OutputError if that fails."""
     write_text(path, "\n".join(_blocks(result)))
 
 

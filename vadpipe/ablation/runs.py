@@ -99,13 +99,13 @@ class Run:
     scores: dict[At, list[NDArray[np.float32]]] = field(repr=False)
 
     def save(self, path: Path) -> None:
-        """Write it atomically. Raises OutputError where that fails."""
+        """Write it atomically. Raises OutputError if that fails."""
         arrays: dict[str, NDArray[np.float32]] = {at: np.concatenate(self.scores[at]) for at in ATS}
         write_bytes(path, serialise(arrays, metadata={_HEADER_KEY: self.record.model_dump_json()}))
 
     @classmethod
     def find(cls, path: Path, key: str) -> Run | None:
-        """Return the run of that key, or None where the file is missing, broken or of another key."""
+        """Return the run of that key, or None if the file is missing, broken or of another key."""
         try:
             with safe_open(path, framework="numpy") as file:
                 record = RunRecord.model_validate_json((file.metadata() or {})[_HEADER_KEY])

@@ -39,7 +39,7 @@ class Worker:
         self._task: Task | None = task
 
     def do(self, job: AblationJob) -> VadpipeError | None:
-        """Do a run; return why it could not be done, or None. Raises EOFError where the process died."""
+        """Do a run; return why it could not be done, or None. Raises EOFError if the process died."""
         try:
             if self._task is not None:
                 self._connection.send(self._task)
@@ -124,7 +124,7 @@ def do_all(
         on_done: called in this thread with each job, and why it could not be done, or None.
 
     Raises:
-        OutputError: where a file could not be written; the others are given up.
+        OutputError: if a file could not be written; the others are given up.
     """
     if not jobs:
         return
@@ -151,7 +151,7 @@ def _died(code: int) -> VadpipeError:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread a process, and the vadpipe that runs here."""
+    """Return the child's environment: one thread per process, and the vadpipe that runs here."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""The anomaly curve of a video: one score a frame."""
+"""The anomaly curve of a video: one score per frame."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def snippets_to_frames(
         (N,) float32; NaN for a frame that no scored snippet speaks for.
 
     Raises:
-        FeatureError: where the scores are not one for each snippet, or no snippet reaches the last frame.
+        FeatureError: if the scores are not one for each snippet, or no snippet reaches the last frame.
     """
     if len(scores) != len(spans) or spans[-1, 1] != n_frames:
         raise FeatureError(f"{len(scores)} scores of {len(spans)} snippets cannot cover {n_frames} frames")
@@ -97,7 +97,7 @@ class Curve:
             has no score. Empty without places.
 
     Raises:
-        FeatureError: where ``leading`` does not give each frame one of the places.
+        FeatureError: if ``leading`` does not give each frame one of the places.
     """
 
     video: str
@@ -129,7 +129,7 @@ class Curve:
     def place(self, event: Event) -> Place | None:
         """Return where an event of this curve is: the place that has the highest score at its peak.
 
-        None where the head did not score several parts of the picture each by itself.
+        None if the head did not score several parts of the picture each by itself.
         """
         return self.place_at(event.peak_frame)
 
@@ -146,7 +146,7 @@ class Curve:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second: 1 over the mean interval between frames; 25 where no time passes."""
+        """Frames per second: 1 over the mean interval between frames; 25 where no time passes."""
         interval_s = mean_interval_s(np.diff(self.times_s, append=self.end_s))
         return 25.0 if interval_s is None else 1 / interval_s
 
@@ -167,7 +167,7 @@ class Curve:
         return self._extremes(-self.scores, count, apart_s)
 
     def calm(self) -> int | None:
-        """Return the middle of the lowest stretch, or None where no frame has a score."""
+        """Return the middle of the lowest stretch, or None if no frame has a score."""
         return next(iter(self._extremes(self.scores, 1, None)), None)
 
     def _extremes(self, costs: NDArray[np.float32], count: int, apart_s: float | None) -> list[int]:
@@ -186,7 +186,7 @@ class Curve:
         return found
 
     def to_csv(self, path: StrPath) -> None:
-        """Write ``frame,time_s,score``, a line a frame; see :func:`vadpipe.output.tables.write_scores`."""
+        """Write ``frame,time_s,score``, a line per frame; see :func:`vadpipe.output.tables.write_scores`."""
         writer("scores")(self, Path(path))
 
     def to_events_csv(self, path: StrPath) -> None:
@@ -206,7 +206,7 @@ class Curve:
         """Return the curve that :meth:`to_json` wrote, with times to the microsecond.
 
         Raises:
-            FeatureError: where the file cannot be read, or is no such document.
+            FeatureError: if the file cannot be read, or is no such document.
         """
         curve: Curve = writer("from_json")(Path(path))
         return curve
@@ -235,7 +235,7 @@ class Curve:
         """Write the events as tracks for CVAT; see :func:`vadpipe.output.cvat.write_cvat`.
 
         Raises:
-            InputError: where the video, whose size is needed, cannot be read.
+            InputError: if the video, whose size is needed, cannot be read.
         """
         writer("cvat")(self, Path(path), Path(video))
 
@@ -258,7 +258,7 @@ class Curve:
         See :func:`vadpipe.output.video_export.annotated.annotate`.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         writer("annotated_video")(self, Path(video), Path(path))
 
@@ -266,7 +266,7 @@ class Curve:
         """Cut each event out and return the files; see :func:`vadpipe.output.video_export.clips.cut_clips`.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         written: list[Path] = writer("clips")(self, Path(video), Path(folder), pad_s=pad_s)
         return written

@@ -25,7 +25,7 @@ class EventRule:
 
     Thresholds are calibrated with the default merge gap and shortest length, and without hysteresis
     (:func:`vadpipe.training.calibration.calibrate`), which begins no event and may join some; with others the
-    number of false alarms an hour is another.
+    number of false alarms per hour is another.
 
     Attributes:
         hysteresis: an event that reaches the threshold has the frames before and after as well, as far as
@@ -35,7 +35,7 @@ class EventRule:
         min_length_s: an event that is shorter, when all are joined, is none.
 
     Raises:
-        UsageError: where one of them is below 0 or no number, or the hysteresis above 1.
+        UsageError: if one of them is below 0 or no number, or the hysteresis above 1.
     """
 
     hysteresis: float = HYSTERESIS
@@ -119,7 +119,7 @@ def find_events(
         rule: hysteresis, gaps that are closed, and the shortest event.
 
     Raises:
-        UsageError: where scores and times differ in length, or the threshold is no number.
+        UsageError: if scores and times differ in length, or the threshold is no number.
     """
     if len(scores) != len(times_s):
         raise UsageError(f"{len(scores)} scores do not belong to {len(times_s)} frame times")

@@ -45,9 +45,9 @@ def get(name: str) -> Dataset:
     """Return the recipe of that name, however it is spelled: ``ucf-crime`` is ``UCF_Crime``.
 
     Raises:
-        UsageError: where there is none.
+        UsageError: if there is none.
     """
     dataset = DATASETS.get(name.lower().replace("_", "-"))
     if dataset is None:
-        raise UsageError(f"there is no recipe {name!r}", next_step=f"Choose one of: {', '.join(DATASETS)}.")
+        raise UsageError(f"unknown recipe {name!r}", next_step=f"Choose one of: {', '.join(DATASETS)}.")
     return dataset

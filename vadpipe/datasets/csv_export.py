@@ -22,7 +22,7 @@ class Written:
     """What :func:`write_labels` wrote.
 
     Attributes:
-        train: the CSV ``video,label[,group][,class]`` of the training split, or None where no features of it
+        train: the CSV ``video,label[,group][,class]`` of the training split, or None if no features of it
             are there.
         truth: the CSV of the test split, likewise.
         contents: what is in the two.
@@ -64,18 +64,16 @@ def write_labels(
         seed: of these splits.
 
     Raises:
-        UsageError: where an annotation file or an argument cannot be used.
-        InputError: where no feature file is of this data set.
-        OutputError: where ``output`` cannot be written.
+        UsageError: if an annotation file or an argument cannot be used.
+        InputError: if no feature file is of this data set.
+        OutputError: if ``output`` cannot be written.
     """
     official = dataset.read(annotations, cut=cut)
     contents = official
     if split is not None or dataset.splitter is not None:
         drawn = dataset.splits(annotations, seed=seed)
         if not 0 <= (split or 0) < len(drawn):
-            raise UsageError(
-                f"there is no split {split}", next_step=f"Choose one from 0 to {len(drawn) - 1}."
-            )
+            raise UsageError(f"unknown split {split}", next_step=f"Choose one from 0 to {len(drawn) - 1}.")
         contents = drawn[split or 0]
     left_out: dict[str, list[str]] = {"train": [], "test": []}
     ended: list[str] = []

@@ -20,7 +20,7 @@ class TrainingVideo:
         video: its name with ``/``, as the data set's list spells it.
         abnormal: whether something abnormal happens in it.
         category: its class, such as ``"Abuse"``; None for a normal video, and where there are no classes.
-        group: the recording that it was cut from, as others may be; None where it stands for itself.
+        group: the recording that it was cut from, as others may be; None if it stands for itself.
     """
 
     video: str
@@ -102,7 +102,7 @@ class AnnotationFile:
     Attributes:
         names: how it is called, below the folder of annotations; the first that is there is taken.
         holds: what is in it.
-        needed: False where the recipe does without it.
+        needed: False if the recipe does without it.
     """
 
     names: tuple[str, ...]
@@ -128,7 +128,7 @@ class Dataset:
         files: what it reads.
         known: what its files add up to.
         reader: makes the contents of the files.
-        known_cut: the same of the ground truth as papers cut it; None where they do not.
+        known_cut: the same of the ground truth as papers cut it; None if they do not.
         splitter: draws splits of the same files by a seed, where papers draw them.
     """
 
@@ -180,7 +180,7 @@ class Dataset:
         return contents.totals.differences(self.known_cut if cut and self.known_cut else self.known)
 
     def _find(self, folder: Path) -> Files:
-        """Return where the files are. Raises UsageError where one that is needed is not there."""
+        """Return where the files are. Raises UsageError if one that is needed is not there."""
         hint = f"'vadpipe datasets list {self.name}' says what there should be, and where it comes from."
         if not folder.is_dir():
             raise UsageError("is no folder of annotations", file=folder, next_step=hint)

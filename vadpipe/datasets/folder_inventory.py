@@ -29,7 +29,7 @@ def videos_in(folder: Path) -> FolderInventory:
     """Return the videos below a folder; none is opened.
 
     Raises:
-        UsageError: where it is not a folder.
+        UsageError: if it is not a folder.
     """
     _check(folder)
     videos, failures = find_videos(folder)
@@ -40,7 +40,7 @@ def features_in(folder: Path) -> FolderInventory:
     """Return the videos that the feature files below a folder are about; only their records are read.
 
     Raises:
-        UsageError: where it is not a folder.
+        UsageError: if it is not a folder.
     """
     _check(folder)
     found = FolderInventory()

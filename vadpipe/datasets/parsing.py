@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def read_text(path: Path) -> str:
-    """Read a file in UTF-8, with or without a byte order mark. Raises UsageError where that fails."""
+    """Read a file in UTF-8, with or without a byte order mark. Raises UsageError if that fails."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -36,7 +36,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines that are not blank, without blanks around them, each with its number from 1.
 
     Raises:
-        UsageError: where the file cannot be read or holds none.
+        UsageError: if the file cannot be read or holds none.
     """
     lines = [
         (number, line.strip())
@@ -63,7 +63,7 @@ def keyed(rows: Iterable[tuple[int, str, T]], path: Path, notes: list[str]) -> d
         notes: receives what was settled.
 
     Raises:
-        UsageError: where a name has two values.
+        UsageError: if a name has two values.
     """
     values: dict[str, T] = {}
     for line, name, value in rows:
@@ -81,7 +81,7 @@ def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[
     Names are matched by :mod:`vadpipe.extract.video.names`.
 
     Raises:
-        UsageError: where one is missing in the file, or fits several of its names.
+        UsageError: if one is missing in the file, or fits several of its names.
     """
     result = match(wanted, names)
     if result.missing:
@@ -98,12 +98,12 @@ def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[
 
 
 def read_counts(path: Path, notes: list[str]) -> dict[str, int]:
-    """Return the number of frames by name. Raises UsageError where the list cannot be used."""
+    """Return the number of frames by name. Raises UsageError if the list cannot be used."""
     return keyed(read_frame_counts(path), path, notes)
 
 
 def parse_ranges(fields: Sequence[str]) -> tuple[Range, ...] | None:
-    """Return the half-open ranges of pairs ``start stop``, or None where these are none.
+    """Return the half-open ranges of pairs ``start stop``, or None if these are none.
 
     The pair ``-1 -1`` stands for no range.
     """

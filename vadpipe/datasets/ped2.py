@@ -34,7 +34,7 @@ _COLUMNS = ["file", "label", "frames", "anomalous_frames_half_open"]
 
 
 def read(files: Files) -> Contents:
-    """Make the official split. Raises UsageError where the table or the folders cannot be used."""
+    """Make the official split. Raises UsageError if the table or the folders cannot be used."""
     clips = _read_clips(files[_TABLE])
     return clips.divided({clip.video for clip in clips.truths if _is_official_training(clip)})
 
@@ -43,7 +43,7 @@ def splits(files: Files, seed: int) -> list[Contents]:
     """Draw :data:`N_SPLITS` weakly supervised splits of all clips.
 
     Raises:
-        UsageError: where the table or the folders cannot be used, or hold too few clips of a label.
+        UsageError: if the table or the folders cannot be used, or hold too few clips of a label.
     """
     clips = _read_clips(files[_TABLE])
     abnormal, normal = ([clip for clip in clips.truths if clip.abnormal == label] for label in (True, False))

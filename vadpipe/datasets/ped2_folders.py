@@ -62,7 +62,7 @@ def read_folders(ranges: Path, notes: list[str]) -> list[Truth]:
 
 
 def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
-    """Return the frames of a test clip. Raises UsageError where its entry counts more than there are."""
+    """Return the frames of a test clip. Raises UsageError if its entry counts more than there are."""
     marks = np.zeros(_count_pictures(clip), dtype=np.bool_)
     for start, stop in entry.ranges:
         if stop > len(marks):
@@ -75,7 +75,7 @@ def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
 
 
 def _read_entries(path: Path) -> list[_Entry]:
-    """Return the entries of a MATLAB file. Raises UsageError where it holds anything else."""
+    """Return the entries of a MATLAB file. Raises UsageError if it holds anything else."""
     lines = [(line, text.partition("%")[0].strip()) for line, text in _without_blocks(path)]
     statements = [(line, text) for line, text in lines if text]
     if not statements:
@@ -89,7 +89,7 @@ def _read_entries(path: Path) -> list[_Entry]:
 
 
 def _without_blocks(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a file. Raises UsageError where a block of them is a comment."""
+    """Return the lines of a file. Raises UsageError if a block of them is a comment."""
     lines = parsing.read_lines(path)
     for line, text in lines:
         if text == "%{":  # up to a line %}; what is between them must not count
@@ -116,7 +116,7 @@ def _clips(folder: Path, part: str, notes: list[str]) -> dict[int, Path]:
     """Return the folders of the clips of ``Train`` or ``Test`` by their numbers, in their order.
 
     Raises:
-        UsageError: where the folder cannot be searched or holds none.
+        UsageError: if the folder cannot be searched or holds none.
     """
     try:
         folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -151,7 +151,7 @@ def _count_pictures(clip: Path) -> int:
     """Return how many pictures a clip has.
 
     Raises:
-        UsageError: where its folder is no image sequence, or the pictures are not numbered from 1 without a
+        UsageError: if its folder is no image sequence, or the pictures are not numbered from 1 without a
             hole: the ranges count by these numbers.
     """
     try:

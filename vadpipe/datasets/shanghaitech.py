@@ -45,7 +45,7 @@ _JSON = "shanghaitech_ground_truth.testing.json"
 
 
 def read(files: Files) -> Contents:
-    """Make the contents of the lists. Raises UsageError where one cannot be used."""
+    """Make the contents of the lists. Raises UsageError if one cannot be used."""
     notes: list[str] = []
     training, test = _read_names(files[_TRAIN], notes), _read_names(files[_TEST], notes)
     marks = _read_json(files[_JSON])
@@ -84,7 +84,7 @@ def _read_json(path: Path) -> dict[str, Marks]:
     """Return the anomalous frames of each test clip, (N,) bool.
 
     Raises:
-        UsageError: where the file has not the form ``{clip: {"num_frames": N, "labels": [0.0, 1.0, …]}}``.
+        UsageError: if the file has not the form ``{clip: {"num_frames": N, "labels": [0.0, 1.0, …]}}``.
     """
     try:
         clips = json.loads(parsing.read_text(path))
@@ -120,7 +120,7 @@ def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> dict[st
         The number of frames of each clip that has a mask; no number where the JSON holds another one.
 
     Raises:
-        UsageError: where a mask cannot be read.
+        UsageError: if a mask cannot be read.
     """
     true_frames: dict[str, range] = {}
     masks = {path.stem: path for path in sorted(folder.glob("*.npy"))}

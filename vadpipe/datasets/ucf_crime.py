@@ -25,7 +25,7 @@ _RANGES, _FRAMES = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt", "ucf_tf
 
 
 def read(files: Files) -> Contents:
-    """Make the contents of the lists. Raises UsageError where one cannot be used."""
+    """Make the contents of the lists. Raises UsageError if one cannot be used."""
     notes: list[str] = []
     training = _read_names(files[_TRAIN], notes)
     test = _read_names(files[_TEST], notes)
@@ -72,7 +72,7 @@ def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[parsing.Range,
 
 
 def _class_of(name: str) -> str | None:
-    """Return the class that a name begins with, or None where that is none."""
+    """Return the class that a name begins with, or None if that is none."""
     match = re.fullmatch(r"([A-Za-z]+)\d+(_\d+)?", bare(PurePosixPath(name).name))
     return match[1] if match and match[1] in (NORMAL, *CLASSES) else None
 

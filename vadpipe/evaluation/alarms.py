@@ -76,7 +76,7 @@ class AlarmCounts:
         return figures
 
     def totals(self) -> dict[str, float | None]:
-        """Return the figures over all videos; None where nothing divides."""
+        """Return the figures over all videos; None if nothing divides."""
         once = np.ones((1, len(self.events)), dtype=np.int64)
         values = {name: float(value[0]) for name, value in self.summed(once).rates().items()}
         return {name: None if np.isnan(value) else value for name, value in values.items()}

@@ -25,7 +25,7 @@ class Interval:
     """Where the middle 95 % of a figure's resamples lie.
 
     Attributes:
-        low, high: its ends; None where no resample had the figure.
+        low, high: its ends; None if no resample had the figure.
         n_undefined: how many resamples had none, since they lacked a kind of frame or event.
     """
 

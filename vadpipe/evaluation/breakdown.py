@@ -14,7 +14,7 @@ from vadpipe.evaluation.ranking import Ranking
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well the anomalies of one class are told apart; None where a kind of frame is missing.
+    """How well the anomalies of one class are told apart; None if a kind of frame is missing.
 
     Attributes:
         category: the class.
@@ -42,7 +42,7 @@ class VideoMetrics:
         category, group: of the truth.
         n_frames, n_anomalous, n_unscored: frames that were compared, those that are anomalous, and those
             that have no score.
-        auc: of its scored frames; None where a kind is missing.
+        auc: of its scored frames; None if a kind is missing.
         raised: share of its scored frames at or above the threshold.
         peak: its highest score.
         events: of its curve, at the threshold.

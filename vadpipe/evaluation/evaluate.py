@@ -69,12 +69,12 @@ def evaluate(
         on_failure: called at once for each feature file that cannot be used.
 
     Raises:
-        FeatureError: where the head cannot be read, no features fit it, a video is there twice, or
+        FeatureError: if the head cannot be read, no features fit it, a video is there twice, or
             ``adapt_to`` holds no features or some that do not fit.
-        UsageError: where the truth or an argument is off, the head was not trained on a view, or one of its
+        UsageError: if the truth or an argument is off, the head was not trained on a view, or one of its
             method cannot be adapted.
-        InputError: where no video of the truth could be evaluated.
-        OutputError: where results cannot be written.
+        InputError: if no video of the truth could be evaluated.
+        OutputError: if results cannot be written.
     """
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path

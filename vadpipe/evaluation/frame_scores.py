@@ -56,7 +56,7 @@ def judge(
         views: of those that the file holds, in any order; all of them where it is None.
 
     Raises:
-        FeatureError: where the file cannot be read or does not fit the head, no frame of it has a score, the
+        FeatureError: if the file cannot be read or does not fit the head, no frame of it has a score, the
             lengths differ by too much, or no anomalous frame of an abnormal video would be left.
     """
     features = Features.load(path)

@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 def write_metrics(result: Evaluation, path: Path) -> None:
-    """Write all that an evaluation found, atomically. Raises OutputError where that fails."""
+    """Write all that an evaluation found, atomically. Raises OutputError if that fails."""
     write_text(path, json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

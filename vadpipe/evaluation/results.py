@@ -26,7 +26,7 @@ class Settings:
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
         seed: of the resamples.
-        adapt_to: folder of the features to whose mean the head was adapted; None where it is as trained.
+        adapt_to: folder of the features to whose mean the head was adapted; None if it is as trained.
     """
 
     head: Path
@@ -45,8 +45,8 @@ class Figure:
     """A figure and how sure it is.
 
     Attributes:
-        value: None where the videos lack what it needs.
-        interval: where it lies in 95 % of the resamples; None where none were made.
+        value: None if the videos lack what it needs.
+        interval: where it lies in 95 % of the resamples; None if none were made.
     """
 
     value: float | None

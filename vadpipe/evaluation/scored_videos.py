@@ -46,9 +46,9 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     """Score every video that the truth names and that has features; one file is in memory at a time.
 
     Raises:
-        UsageError: where the truth cannot be read.
-        FeatureError: where no features fit the head, or a video is there twice.
-        InputError: where no video of the truth could be judged.
+        UsageError: if the truth cannot be read.
+        FeatureError: if no features fit the head, or a video is there twice.
+        InputError: if no video of the truth could be judged.
     """
     failed: list[Failure] = []
 

@@ -25,8 +25,8 @@ _ALARMS = {
     "false_positive_rate": "normal frames at or above it",
     "precision": "of frames at or above it, anomalous",
     "false_alarm_rate": "frames of normal videos at or above it",
-    "false_alarms_per_hour_of_normal_videos": "false alarms an hour of normal videos",
-    "false_alarms_per_hour": "false alarms an hour of normal frames",
+    "false_alarms_per_hour_of_normal_videos": "false alarms per hour of normal videos",
+    "false_alarms_per_hour": "false alarms per hour of normal frames",
 }
 
 

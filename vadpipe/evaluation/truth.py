@@ -32,12 +32,12 @@ class Truth:
         n_frames: how many frames the list says that it has, N.
         anomalies: half-open ranges [start, stop) of anomalous frames, sorted, disjoint, within [0, N);
             two that touch are two events. Empty for a normal video.
-        category: its class, such as ``"Abuse"``; several with ``+`` between them; or None where the list
+        category: its class, such as ``"Abuse"``; several with ``+`` between them; or None if the list
             knows none.
-        group: the scene or recording that it belongs to; None where it stands for itself.
+        group: the scene or recording that it belongs to; None if it stands for itself.
 
     Raises:
-        UsageError: where the name is empty, a text holds a line break, there are no frames, or a range is
+        UsageError: if the name is empty, a text holds a line break, there are no frames, or a range is
             empty, out of order, overlaps another or ends after the last frame.
     """
 
@@ -108,7 +108,7 @@ class Truth:
 
 
 def read_truth(path: Path) -> list[Truth]:
-    """Read a CSV ``video,frames,anomalies[,class][,group]``, one line a video, in its order.
+    """Read a CSV ``video,frames,anomalies[,class][,group]``, one line per video, in its order.
 
     ``anomalies`` holds ranges such as ``60:180 200:240``, half-open and counted from 0, and is empty for
     a normal video. Empty fields of ``class`` and ``group`` are unknown.
@@ -133,7 +133,7 @@ def write_truth(path: Path, truths: Iterable[Truth]) -> None:
     """Write what :func:`read_truth` reads, atomically; ``class`` and ``group`` only where one is known.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     truths = list(truths)
     columns = [
@@ -166,7 +166,7 @@ def _rows(path: Path) -> list[tuple[int, Row]]:
 
 
 def _parse(row: Row) -> Truth:
-    """Return the truth of a row. Raises UsageError where a field is off."""
+    """Return the truth of a row. Raises UsageError if a field is off."""
     video, frames = row["video"].strip(), row["frames"].strip()
     if not re.fullmatch("[0-9]{1,15}", frames):
         raise UsageError(f"{video!r} has {frames!r} frames", next_step="Give a whole number.")

@@ -1,4 +1,4 @@
-"""The feature file: what extraction writes and the head reads, one file a video.
+"""The feature file: what extraction writes and the head reads, one file per video.
 
 A safetensors file with three arrays and, in its header, the record of how they were made. Nothing
 in it is executable, and it can be mapped into memory.
@@ -45,9 +45,9 @@ class Recipe(BaseModel):
         clip_frames: how many of a snippet's frames the backbone sees.
         window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
             :mod:`vadpipe.features.windows`.
-        fps: frames a second that the video was resampled to, or None.
-        target_fps: one frame in k was taken, for a rate near this; None where all were or by ``fps``.
-        assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
+        fps: frames per second that the video was resampled to, or None.
+        target_fps: one frame in k was taken, for a rate near this; None if all were or by ``fps``.
+        assumed_fps: frames per second that the video was taken to have, since it carries no times; else None.
             Recorded only.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
@@ -153,7 +153,7 @@ class Source(BaseModel):
         n_announced: how many frames the container says that a player shows.
         n_decoded: how many of them could be decoded.
         gaps: ranges [start, stop) of frames before the last decoded one that could not be.
-        width_px, height_px: of the picture as shown, after rotation; None where it was not recorded, or the
+        width_px, height_px: of the picture as shown, after rotation; None if it was not recorded, or the
             features were made elsewhere.
     """
 
@@ -177,7 +177,7 @@ class Source(BaseModel):
 
     @property
     def partial(self) -> str | None:
-        """What is missing of the video, in words, or None where it is whole."""
+        """What is missing of the video, in words, or None if it is whole."""
         if self.n_decoded >= self.n_announced:
             return None
         n_lost = self.n_announced - self.n_decoded
@@ -206,14 +206,14 @@ class Features:
     """The features of one video.
 
     Attributes:
-        values: (S, C, D) float32, one row a snippet and view; zeros for a snippet that is lost.
+        values: (S, C, D) float32, one row per snippet and view; zeros for a snippet that is lost.
         frame_times_s: (N,) float64, presentation time of each frame, not decreasing, from 0 up.
         end_s: when the last frame ends.
         recipe: how the values were made.
         source: the video that they came from.
 
     Raises:
-        FeatureError: where shapes, numbers or the record contradict each other.
+        FeatureError: if shapes, numbers or the record contradict each other.
     """
 
     values: NDArray[np.float32] = field(repr=False)
@@ -276,7 +276,7 @@ class Features:
         head gives them the same scores to the last bit.
 
         Raises:
-            ValueError: where one is not among them.
+            ValueError: if one is not among them.
         """
         columns = sorted(self.recipe.views.index(view) for view in views)
         kept = [self.recipe.views[column] for column in columns]
@@ -284,7 +284,7 @@ class Features:
         return replace(self, values=values, recipe=self.recipe.of_views(kept))
 
     def save(self, path: Path) -> None:
-        """Write the file atomically. Raises OutputError where that fails."""
+        """Write the file atomically. Raises OutputError if that fails."""
         header = FeatureHeader(
             schema_version=SCHEMA,
             recipe=self.recipe,
@@ -313,7 +313,7 @@ class Features:
                 whole data set fits into memory.
 
         Raises:
-            FeatureError: where it is missing, is not one of vadpipe's, or contradicts itself.
+            FeatureError: if it is missing, is not one of vadpipe's, or contradicts itself.
         """
         header = read_header(path)
         try:
@@ -360,7 +360,7 @@ def read_header(path: Path) -> FeatureHeader:
     """Read only the record of a feature file.
 
     Raises:
-        FeatureError: where it is missing or is not a feature file of this schema.
+        FeatureError: if it is missing or is not a feature file of this schema.
     """
     try:
         with safe_open(path, framework="numpy") as file:

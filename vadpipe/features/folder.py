@@ -55,7 +55,7 @@ class FeatureFolder:
             backbone: only the features of this one.
 
         Raises:
-            FeatureError: where there is no file, one is broken, two recipes differ, or a video has two files.
+            FeatureError: if there is no file, one is broken, two recipes differ, or a video has two files.
         """
         loaded = [(path, Features.load(path, mapped=True)) for path in self.files()]
         for path, features in loaded:
@@ -82,7 +82,7 @@ class FeatureFolder:
 
 
 def file_of_each_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the feature file of each video. Raises FeatureError where a video has two."""
+    """Return the feature file of each video. Raises FeatureError if a video has two."""
     files: dict[str, Path] = {}
     for video, path in found:
         first = files.setdefault(video, path)

@@ -48,7 +48,7 @@ class Place:
 
     Attributes:
         view: one of :data:`PARTS`; of a mirrored view the part that it mirrors.
-        box: what that is of the picture as shown; None where the picture's size is not known.
+        box: what that is of the picture as shown; None if the picture's size is not known.
     """
 
     view: str
@@ -102,7 +102,7 @@ def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
         view: names with commas between them, or one by one.
 
     Raises:
-        UsageError: where one does not exist, or is named twice.
+        UsageError: if one does not exist, or is named twice.
     """
     names = [name.strip() for name in (view.split(",") if isinstance(view, str) else view)]
     for name in names or [""]:
@@ -110,8 +110,8 @@ def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
             near = difflib.get_close_matches(name, VIEWS, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise UsageError(
-                f"there is no view {name!r}",
-                next_step=f"{hint}Choose of: {', '.join(PARTS)}; or mirrored, such as {PARTS[0]}{_FLIP}.",
+                f"unknown view {name!r}",
+                next_step=f"{hint}Choose from: {', '.join(PARTS)}; or mirrored, such as {PARTS[0]}{_FLIP}.",
             )
         if names.count(name) > 1:
             raise UsageError(f"the view {name} is named twice", next_step="Name each view once.")

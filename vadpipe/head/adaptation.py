@@ -40,8 +40,8 @@ def adapted(head: TrainedHead, folder: Path, file: Path) -> TrainedHead:
         file: the head's, for the message.
 
     Raises:
-        UsageError: where the head's method takes features as they are.
-        FeatureError: where the folder holds no features, or a file that is broken or of another recipe than
+        UsageError: if the head's method takes features as they are.
+        FeatureError: if the folder holds no features, or a file that is broken or of another recipe than
             the head's.
     """
     if not isinstance(head.network, Cbcg):

@@ -45,7 +45,7 @@ class Calibration(BaseModel):
         method: ``"rate"`` keeps to ``per_hour``; ``"quantile"``, where that would be lower or the
             footage was too short to tell, is the ``quantile`` of the normal snippets' scores;
             ``"balanced"``, where no abnormal video reached that, has the best balanced accuracy over videos.
-        per_hour: false alarms that were wanted in an hour of normal footage.
+        per_hour: false alarms that were wanted per hour of normal footage.
         quantile: of normal snippets' scores that the threshold is not below.
         hours: of normal video that it was judged on.
         alarms: false alarms there at this threshold.
@@ -120,7 +120,7 @@ class TrainedHead:
         was trained on; the maximum, or the mean, is over those.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         scores = np.full(len(features.lost), np.nan, dtype=np.float32)
@@ -134,7 +134,7 @@ class TrainedHead:
         from these, without running it again. A snippet that could not be decoded has NaN in all of them.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         scores = np.full((len(features.lost), features.recipe.crops), np.nan, dtype=np.float32)
@@ -154,7 +154,7 @@ class TrainedHead:
             file: the head's, for the message.
 
         Raises:
-            UsageError: where it was not trained on one of them.
+            UsageError: if it was not trained on one of them.
         """
         known = self.record.recipe.views
         for view in views:
@@ -162,7 +162,7 @@ class TrainedHead:
                 raise UsageError(
                     f"the head was not trained on the view {view}",
                     file=file,
-                    next_step=f"Choose of those that it knows: {', '.join(known)}.",
+                    next_step=f"Choose from those that it knows: {', '.join(known)}.",
                 )
 
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,7 +176,7 @@ class TrainedHead:
             values: (V, C, D) float32, the features that it would have.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         return pieces.scores_if(int(np.searchsorted(pieces.kept, snippet)), values)
@@ -195,7 +195,7 @@ class TrainedHead:
             )
 
     def save(self, path: Path) -> None:
-        """Write the head atomically, without pickle. Raises OutputError where that fails."""
+        """Write the head atomically, without pickle. Raises OutputError if that fails."""
         tensors = {
             name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()
         }
@@ -206,7 +206,7 @@ class TrainedHead:
         """Read a head from its file, or from the folder that ``fit`` wrote.
 
         Raises:
-            FeatureError: where there is none, or it is damaged, of another schema or of a newer vadpipe.
+            FeatureError: if there is none, or it is damaged, of another schema or of a newer vadpipe.
         """
         if path.is_dir():
             path = path / FILE_NAME
@@ -233,8 +233,8 @@ def _record(text: str, path: Path) -> HeadRecord:
     """Read a record, brought to the present schema.
 
     Raises:
-        FeatureError: where it is of another schema or of a newer vadpipe.
-        ValueError: where it is none.
+        FeatureError: if it is of another schema or of a newer vadpipe.
+        ValueError: if it is none.
     """
     known = json.loads(text)
     schema = known.get("schema_version") if isinstance(known, dict) else None

@@ -46,7 +46,7 @@ def batch_loss(head: Network, batch: Batch, *, warm: bool) -> Loss:
         warm: whether the warm-up is over, so that clusters guide and the memory speaks.
 
     Raises:
-        FloatingPointError: where the head gives numbers that are none.
+        FloatingPointError: if the head gives numbers that are none.
     """
     loss, weight = _loss(head, batch, warm=warm), head.settings.whole_bag_weight
     if not weight:

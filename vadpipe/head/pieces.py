@@ -108,7 +108,7 @@ class PiecewiseScoring:
         return edges_of(len(self.kept), self.head.settings.segments)
 
     def _bag(self) -> NDArray[np.float32] | None:
-        """Return the video's bag (C, T, D), squeezed as in training; None where no score depends on it."""
+        """Return the video's bag (C, T, D), squeezed as in training; None if no score depends on it."""
         if self.head.settings.context != "pooled" or not len(self.kept):
             return None
         pairs = pairwise(self._edges.tolist())

@@ -72,10 +72,10 @@ class HeadSettings(BaseModel):
             picks the step and the threshold.
         checks: how often a training is looked at; the step is picked among the fifth and later ones, and is
             the last where there are fewer.
-        false_alarms_per_hour: the threshold lets normal videos raise so many alarms an hour, and more only
+        false_alarms_per_hour: the threshold lets normal videos raise so many alarms per hour, and more only
             where no abnormal video would be found.
         normal_quantile: the threshold is not below this quantile of normal snippets' scores; it is that
-            quantile where there is too little normal footage to tell alarms an hour.
+            quantile where there is too little normal footage to tell alarms per hour.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

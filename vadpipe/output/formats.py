@@ -81,15 +81,15 @@ def parse_formats(text: str) -> tuple[str, ...]:
     """Return the formats that ``"csv,json"`` names, in that order and each once; ``"all"`` is all of them.
 
     Raises:
-        UsageError: where one is unknown, or none is named.
+        UsageError: if one is unknown, or none is named.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    choices = f"Choose of: {', '.join(FORMATS)}, {ALL}."
+    choices = f"Choose from: {', '.join(FORMATS)}, {ALL}."
     if not names:
         raise UsageError("no format is named", next_step=choices)
     for name in names:
         if name not in FORMATS and name != ALL:
-            raise UsageError(f"there is no format {name!r}", next_step=choices)
+            raise UsageError(f"unknown format {name!r}", next_step=choices)
     found = (known for name in names for known in (FORMATS if name == ALL else (name,)))
     return tuple(dict.fromkeys(found))
 
@@ -114,8 +114,8 @@ def write_formats(
         limits: what the video may ask for while it is read again.
 
     Raises:
-        InputError: where a format needs the video, and it cannot be read.
-        OutputError: where a file cannot be written; what was written before stays.
+        InputError: if a format needs the video, and it cannot be read.
+        OutputError: if a file cannot be written; what was written before stays.
     """
     scored = FormatInput(curve, video, explanations, limits)
     written: list[Path] = []

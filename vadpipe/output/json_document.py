@@ -51,7 +51,7 @@ def write_document(curve: Curve, path: Path, explanations: Sequence[Explanation]
         explanations: of its events, where there are any; the pictures stay out.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     write_text(path, _text(document(curve, explanations).model_dump()) + "\n")
 
@@ -81,7 +81,7 @@ def read_document(path: Path) -> tuple[Curve, ScoresDocument]:
     """Return the curve of a document, with the same float32 scores and the same events, and all it says.
 
     Raises:
-        FeatureError: where the file cannot be read, is no such document, is of another version, or
+        FeatureError: if the file cannot be read, is no such document, is of another version, or
             contradicts itself.
     """
     step = "Write it again with 'vadpipe score --format json'."

@@ -128,7 +128,7 @@ def plot_curve(
         limits: what the video may ask for while it is read again.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     shown = [] if video is None else _stills(video, curve, limits)
     figure = Figure(figsize=(10, 5.4 if shown else 3.5), dpi=110, layout="constrained")

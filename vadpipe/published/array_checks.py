@@ -22,7 +22,7 @@ def needed_bytes(shape: Sequence[int], itemsize: int, file: str | os.PathLike[st
     """Return how many bytes an array of that shape needs.
 
     Raises:
-        FeatureError: where the shape is none.
+        FeatureError: if the shape is none.
     """
     if any(length < 0 for length in shape):
         raise FeatureError(f"states a shape of {tuple(shape)}", file=file, next_step=AGAIN)
@@ -34,7 +34,7 @@ def check_bytes(needed: int, file: str | os.PathLike[str]) -> None:
     """Compare the size of an array with the limit, before memory is taken for it.
 
     Raises:
-        FeatureError: where it is larger than :data:`MAX_BYTES`.
+        FeatureError: if it is larger than :data:`MAX_BYTES`.
     """
     if needed > MAX_BYTES:
         raise FeatureError(
@@ -54,7 +54,7 @@ def as_float32(array: NDArray[np.generic], file: str | os.PathLike[str]) -> NDAr
     """Return the numbers as float32, in the array's own axes; whole numbers and other floats are converted.
 
     Raises:
-        FeatureError: where there are none, or some that are not finite in float32.
+        FeatureError: if there are none, or some that are not finite in float32.
     """
     if array.size == 0:
         raise FeatureError(f"holds no numbers: its shape is {array.shape}", file=file, next_step=AGAIN)

@@ -32,7 +32,7 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
         The array with its own axes, float32; whole numbers and other floats are converted.
 
     Raises:
-        FeatureError: where the file cannot be read, holds no array of numbers or an empty one, has numbers
+        FeatureError: if the file cannot be read, holds no array of numbers or an empty one, has numbers
             that are not finite in float32, is cut short, or is larger than the limits.
     """
     try:

@@ -43,7 +43,7 @@ def in_order(
         (T, C, D) float32.
 
     Raises:
-        FeatureError: where the axes are not as told, or cannot be told apart.
+        FeatureError: if the axes are not as told, or cannot be told apart.
     """
     shape = array.shape
     fewest = 3 if layout in ("tcd", "ctd") or crops not in (None, 1) else 2

@@ -47,7 +47,7 @@ class Containers:
         """Return what a file holds, or None for one that is no container, by its first bytes.
 
         Raises:
-            FeatureError: where it cannot be read.
+            FeatureError: if it cannot be read.
         """
         try:
             absolute, state = located(path), _state(path)
@@ -67,7 +67,7 @@ class Containers:
         """Return an array of a file, of its own type; it may be a view of the file.
 
         Raises:
-            FeatureError: where it cannot be read, is no array of numbers, or larger than the limit.
+            FeatureError: if it cannot be read, is no array of numbers, or larger than the limit.
         """
         label, absolute, state = labelled(path, address), located(path), _state(path)
         kind = self._kind_of(absolute, state)

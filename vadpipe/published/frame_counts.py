@@ -10,7 +10,7 @@ from vadpipe.errors import FeatureError, UsageError
 from vadpipe.extract.video.names import Names
 
 MAX_FRAMES = 20_000_000
-"""Of one video: more than a week of 30 frames a second."""
+"""Of one video: more than a week of 30 frames per second."""
 
 _LINE = re.compile(r"(?P<name>.*\S)(?:\s*[@,;]\s*|\s+)(?P<frames>\d+)")
 
@@ -25,7 +25,7 @@ class FrameCounts:
         path: the list, as :func:`read_frame_counts` reads it.
 
     Raises:
-        UsageError: where it cannot be read, or a line has no name and number of frames.
+        UsageError: if it cannot be read, or a line has no name and number of frames.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class FrameCounts:
             video: its name with ``/``, such as ``UCF_Test/Abuse/Abuse028_x264_i3d``.
 
         Raises:
-            FeatureError: where the list does not name it, or gives it several numbers.
+            FeatureError: if the list does not name it, or gives it several numbers.
         """
         counts = sorted({frames for name in self._names.find(video) for frames in self._counts[name]})
         if len(counts) == 1:
@@ -72,7 +72,7 @@ def read_frame_counts(path: Path) -> list[tuple[int, str, int]]:
         path: the list, in UTF-8.
 
     Raises:
-        UsageError: where it cannot be read, or a line has no name and number of frames.
+        UsageError: if it cannot be read, or a line has no name and number of frames.
     """
     counts: list[tuple[int, str, int]] = []
     for number, (name, frames) in _lines(path):

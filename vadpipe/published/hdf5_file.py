@@ -130,7 +130,7 @@ class Hdf5File:
             label: the file and the address, for messages.
 
         Raises:
-            FeatureError: where it is no array of numbers that lies in this file in full, or is too large.
+            FeatureError: if it is no array of numbers that lies in this file in full, or is too large.
         """
         dataset = self._open(address, label)
         plan = dataset.get_create_plist()

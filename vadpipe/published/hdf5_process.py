@@ -74,7 +74,7 @@ class Hdf5Process:
             state: changes when the file does; it is opened anew then. Can be written as JSON.
 
         Raises:
-            FeatureError: where it cannot be read, is damaged, or made the process crash or hang; where h5py
+            FeatureError: if it cannot be read, is damaged, or made the process crash or hang; if h5py
                 is not installed.
         """
         answer = self._ask(path, state, None, str(path))

@@ -62,11 +62,11 @@ def import_features(
     frame_counts: str | os.PathLike[str] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Imported:
-    """Turn published features into one feature file a video, for ``fit`` and for a head that it makes.
+    """Turn published features into one feature file per video, for ``fit`` and for a head that it makes.
 
     Taken are ``.npy``, ``.npz``, ``.txt``, HDF5 and what ``torch.save`` wrote (``.pt``, ``.pth``) with
     ``[T, D]``, ``[T, C, D]`` or ``[C, T, D]`` (T rows, C crops and D numbers of a feature), or ``[T, D]`` in
-    one file a crop: ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders
+    one file per crop: ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders
     and the file's name, without the suffix of the array: ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``;
     labels are taken from there as they are for videos. A file that holds many videos is a folder of theirs:
     ``01_0014`` in ``feats/SHT.h5`` is ``feats/SHT/01_0014``, see :mod:`vadpipe.published.members`. What was
@@ -81,8 +81,8 @@ def import_features(
         on_failure: called at once for each file that cannot be used.
 
     Raises:
-        UsageError: where the list of frame counts cannot be used.
-        OutputError: where ``output`` cannot be written.
+        UsageError: if the list of frame counts cannot be used.
+        OutputError: if ``output`` cannot be written.
     """
     listed = None if frame_counts is None else Path(frame_counts)
     counts = None if listed is None else FrameCounts(listed)
@@ -149,8 +149,8 @@ class _ImportTask:
         """Import one video, unless it is there already.
 
         Raises:
-            FeatureError, InputError: where it cannot be used.
-            OutputError: where its feature file cannot be written.
+            FeatureError, InputError: if it cannot be used.
+            OutputError: if its feature file cannot be written.
         """
         stored = self.store.find(video)
         n_frames = None if self.counts is None else self.counts.of(video.name)
@@ -210,8 +210,8 @@ def read_features(video: Published, settings: ImportSettings, n_frames: int | No
         n_frames: N where it is known.
 
     Raises:
-        FeatureError: where a file cannot be used, changes meanwhile, or contradicts another or N.
-        InputError: where a file is gone.
+        FeatureError: if a file cannot be used, changes meanwhile, or contradicts another or N.
+        InputError: if a file is gone.
     """
     n_bytes, modified_ns = video.state()
     values = _values(video, settings)

@@ -40,7 +40,7 @@ def videos_in(addresses: Sequence[Address], array: str | None, file: Path) -> li
         is ``()``. No part of a name is empty or leads elsewhere (``..``), and all can be printed.
 
     Raises:
-        FeatureError: where there is no array, none of that name, or several that may be of one video.
+        FeatureError: if there is no array, none of that name, or several that may be of one video.
     """
     if not addresses:
         raise FeatureError("holds no arrays", file=file)

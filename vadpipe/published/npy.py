@@ -25,7 +25,7 @@ def read_npz(file: IO[bytes], path: Path, name: str | None) -> NDArray[np.generi
     """Read one array of an ``.npz`` file: the named one, or the only one.
 
     Raises:
-        FeatureError: where there is no such array, several, or something else than an array of numbers.
+        FeatureError: if there is no such array, several, or something else than an array of numbers.
     """
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -52,7 +52,7 @@ def read_npy(file: IO[bytes], n_bytes: int, path: Path) -> NDArray[np.generic]:
     """Read an array in numpy's own format from a stream of so many bytes, its header first.
 
     Raises:
-        FeatureError: where it is no array of numbers, is cut short, or is larger than the limit.
+        FeatureError: if it is no array of numbers, is cut short, or is larger than the limit.
     """
     try:
         version = npy.read_magic(file)

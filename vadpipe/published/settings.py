@@ -32,13 +32,13 @@ class ImportSettings:
         rows: one of :data:`ROWS`.
         stride: frames from the start of one row to the start of the next; with even rows it only says how
             many frames there are where no list of counts does.
-        fps: nominal frames a second.
+        fps: nominal frames per second.
         feature_dim: D where it is known: another last axis is refused, and ``[D, T]`` is turned round.
         array: which array to take of files that hold several for each video: of ``.npz`` files, and of the
             groups of HDF5 files and the dicts of ``.pt`` files.
 
     Raises:
-        UsageError: where one of them is out of range.
+        UsageError: if one of them is out of range.
     """
 
     backbone: str
@@ -63,11 +63,11 @@ class ImportSettings:
         ):
             if value not in choices:
                 named = ", ".join("auto" if choice is None else str(choice) for choice in choices)
-                raise UsageError(f"there is no {what} {value!r}", next_step=f"Choose one of: {named}.")
+                raise UsageError(f"unknown {what} {value!r}", next_step=f"Choose one of: {named}.")
         if not 1 <= self.stride <= 100_000:
-            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+            raise UsageError(f"a stride of {self.stride} frames is out of range", next_step="Use 1 or more.")
         if not 0.01 <= self.fps <= 1000:
-            raise UsageError(f"{self.fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+            raise UsageError(f"{self.fps:g} frames per second is out of range", next_step="Use 0.01 to 1000.")
 
     @property
     def recorded_backbone(self) -> str:
@@ -103,7 +103,7 @@ class ImportSettings:
         """Return the rows of a video with a stride, where they fit its frames.
 
         Raises:
-            FeatureError: where there are more rows than frames for them, or more than a snippet of frames is
+            FeatureError: if there are more rows than frames for them, or more than a snippet of frames is
                 left after the last row. It names no file.
         """
         if n_frames is None:

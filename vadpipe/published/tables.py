@@ -18,7 +18,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
     """Read lines of numbers, parted by spaces or commas; each line is a row.
 
     Raises:
-        FeatureError: where it is no such table, or longer than :data:`MAX_TEXT_BYTES`.
+        FeatureError: if it is no such table, or longer than :data:`MAX_TEXT_BYTES`.
     """
     if path.stat().st_size > MAX_TEXT_BYTES:
         reason = f"is text of {path.stat().st_size} bytes, above the limit of {MAX_TEXT_BYTES}"

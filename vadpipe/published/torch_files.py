@@ -55,7 +55,7 @@ class TorchFile:
         path: a file that ``torch.save`` wrote.
 
     Raises:
-        FeatureError: where it cannot be read, is damaged, asks for more than plain tensors, or holds none.
+        FeatureError: if it cannot be read, is damaged, asks for more than plain tensors, or holds none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class TorchFile:
             label: the file and the address, for messages.
 
         Raises:
-            FeatureError: where it is no plain tensor of numbers, or larger than the limit.
+            FeatureError: if it is no plain tensor of numbers, or larger than the limit.
         """
         tensor = self._tensors.get(address)
         if tensor is None:

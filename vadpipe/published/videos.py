@@ -55,7 +55,7 @@ class Part:
             name: which array of an ``.npz`` file to take.
 
         Raises:
-            FeatureError: where it cannot be used.
+            FeatureError: if it cannot be used.
         """
         if self.address is None:
             return read_array(self.path, name)
@@ -67,7 +67,7 @@ class Part:
         Of one in a file that holds many only its type, shape and numbers count, so that copies are known.
 
         Raises:
-            FeatureError, InputError: where it cannot be read.
+            FeatureError, InputError: if it cannot be read.
         """
         if self.address is not None:
             array = self._held(self.address)
@@ -116,7 +116,7 @@ class Published(Video):
         The time is the mean over the files, so that a change of any of them shows, also to an older one.
 
         Raises:
-            InputError: where one of them is gone.
+            InputError: if one of them is gone.
         """
         try:
             stats = [path.stat() for path in dict.fromkeys(part.path for part in self.parts)]
@@ -130,7 +130,7 @@ class Published(Video):
         """Return the sha256 of its arrays' content, one after the other, 64 hexadecimal digits.
 
         Raises:
-            FeatureError, InputError: where one of them cannot be read.
+            FeatureError, InputError: if one of them cannot be read.
         """
         digest = hashlib.sha256()
         for part in self.parts:

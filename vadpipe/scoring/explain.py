@@ -79,7 +79,7 @@ def explain(
         on_progress: told up to what time events are explained, and when the video ends, in seconds.
 
     Raises:
-        InputError: where the video cannot be read again.
+        InputError: if the video cannot be read again.
     """
     highest = sorted(curve.events, key=lambda event: -event.peak)[:n_events]
     chosen = sorted(highest, key=lambda event: event.start)

@@ -38,7 +38,7 @@ class Outputs:
         formats: of the curve and its events, keys of :data:`vadpipe.output.formats.FORMATS`.
         plot: ``"png"`` or ``"svg"``: a picture ``NAME.png``; None for none.
         report: a page ``NAME.report.html`` with the video and its curve, and an index of several.
-        embed: whether the page holds the video itself; None where it has at most 20 MB.
+        embed: whether the page holds the video itself; None if it has at most 20 MB.
         annotate: a video with the curve under its picture: a file for one video, or a folder.
         clips: folder into which each event is cut out of the video.
         pad_s: seconds before and after an event that its clip has too.
@@ -46,7 +46,7 @@ class Outputs:
             report and the JSON.
 
     Raises:
-        UsageError: where a format is unknown, a number out of range, or nothing is written that has a place
+        UsageError: if a format is unknown, a number out of range, or nothing is written that has a place
             for explanations.
     """
 
@@ -63,7 +63,7 @@ class Outputs:
         for name in self.formats:
             if name not in FORMATS:
                 raise UsageError(
-                    f"there is no format {name!r}", next_step=f"Choose of: {', '.join(FORMATS)}, all."
+                    f"unknown format {name!r}", next_step=f"Choose from: {', '.join(FORMATS)}, all."
                 )
         if self.plot not in (None, "png", "svg"):
             raise UsageError(f"a picture cannot be of kind {self.plot!r}", next_step="Choose png or svg.")
@@ -90,7 +90,7 @@ class OutputPaths:
         outputs: what is written.
 
     Raises:
-        UsageError: where two results would have one name, one would take the place of a video, or one would
+        UsageError: if two results would have one name, one would take the place of a video, or one would
             lie among the pictures of an image sequence.
     """
 
@@ -170,8 +170,8 @@ def write_pictures(
         doing: told what is being made next; returns what is told how far that is, in seconds of the video.
 
     Raises:
-        InputError: where the video cannot be read again.
-        OutputError: where a result cannot be written; what was written before stays.
+        InputError: if the video cannot be read again.
+        OutputError: if a result cannot be written; what was written before stays.
     """
     path, written = video.path, list[Path]()
     if outputs.plot is not None:

@@ -42,7 +42,7 @@ class ScoredVideo:
 
     Attributes:
         video: the video file.
-        curve: one score a frame.
+        curve: one score per frame.
         files: what was written, in the order of :class:`Outputs`.
         damaged: whether more of the video's frames were lost than is tolerated.
     """
@@ -99,10 +99,10 @@ def score_videos(
         on_failure: called at once for each video that cannot be used.
 
     Raises:
-        UsageError: where even the full names of two videos would give the same results, or the list of inputs
+        UsageError: if even the full names of two videos would give the same results, or the list of inputs
             or of the truth cannot be read.
-        OutputError: where results cannot be written; what was written before stays.
-        WeightsError: where the backbone's weights cannot be had.
+        OutputError: if results cannot be written; what was written before stays.
+        WeightsError: if the backbone's weights cannot be had.
     """
     videos, unusable = find_videos(inputs)
     for failure in unusable:

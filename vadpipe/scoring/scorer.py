@@ -53,10 +53,10 @@ class Scorer:
             head's to say.
 
     Raises:
-        FeatureError: where the head cannot be read, or ``adapt_to`` holds no features or
+        FeatureError: if the head cannot be read, or ``adapt_to`` holds no features or
             some that do not fit.
-        UsageError: where ``backbone`` is not the head's, the head does not know a view, an option is off, or
-            the device is not there; where a head of its method cannot be adapted.
+        UsageError: if ``backbone`` is not the head's, the head does not know a view, an option is off, or
+            the device is not there; if a head of its method cannot be adapted.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class Scorer:
         """Return the curve of one video: exactly one score for each frame that a player shows.
 
         Raises:
-            InputError: where the file is no video or cannot be decoded.
-            FeatureError: where its kept features were made by another recipe than the head's.
-            WeightsError: where the backbone's weights cannot be had.
+            InputError: if the file is no video or cannot be decoded.
+            FeatureError: if its kept features were made by another recipe than the head's.
+            WeightsError: if the backbone's weights cannot be had.
         """
         begun = self.begin(named_video(video))
         try:
@@ -171,7 +171,7 @@ class Scorer:
         """Return the views that are asked for of features that were kept; another recipe is found later.
 
         Raises:
-            FeatureError: where they lack one.
+            FeatureError: if they lack one.
         """
         held, asked = features.recipe.views, self.settings.views
         if held == asked or not are_named(held):
@@ -188,7 +188,7 @@ class Scorer:
         return features.of_views(asked)
 
     def curve(self, features: Features) -> Curve:
-        """Return the curve of a video's features. Raises FeatureError where they do not fit the head."""
+        """Return the curve of a video's features. Raises FeatureError if they do not fit the head."""
         shown = view_places(self.head, features)
         if shown is None:
             return self._curve(features, self.head.snippet_scores(features))
@@ -217,7 +217,7 @@ class Scorer:
         P are the positions in time of each, see :func:`vadpipe.extract.pooling.positions`.
 
         Raises:
-            WeightsError: where its weights cannot be had, or are not those that the head was trained with.
+            WeightsError: if its weights cannot be had, or are not those that the head was trained with.
         """
         from vadpipe.extract.engines.overlap import run_engine
         from vadpipe.extract.pooling import positions

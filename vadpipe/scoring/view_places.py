@@ -35,7 +35,7 @@ class ViewPlaces:
 
 
 def view_places(head: TrainedHead, features: Features) -> ViewPlaces | None:
-    """Return the places of a video between which the scores of a head tell, or None where they tell none.
+    """Return the places of a video between which the scores of a head tell, or None if they tell none.
 
     They do where the head takes the highest score of several views, each scored by itself, and these show
     different parts of the frame. A view and its mirror image are one place; so are all views that show the

@@ -54,7 +54,7 @@ def calibrate(
     Args:
         normals: each normal video with the scores (S,) of its snippets.
         abnormals: the same of the abnormal videos, at least one.
-        per_hour: false alarms that are wanted in an hour of normal footage.
+        per_hour: false alarms that are wanted per hour of normal footage.
         quantile: of the normal snippets' scores that the threshold is not below, unless no abnormal video
             reaches it.
         unseen: whether the heads that gave the scores had not been trained on these videos.
@@ -145,7 +145,7 @@ def _lowest(curves: Sequence[Scored], allowed: int) -> float:
 
 
 def _balanced(normals: Sequence[Scored], abnormals: Sequence[Scored]) -> float | None:
-    """Return the threshold of the best balanced accuracy; None where none is better than chance.
+    """Return the threshold of the best balanced accuracy; None if none is better than chance.
 
     A video is flagged where its highest score reaches the threshold, so that lowering it gains only at the
     highest score of an abnormal video. Shares are compared in whole numbers: rounding would part equal ones.

@@ -38,7 +38,7 @@ class Fit:
         unused: feature files whose video the CSV does not name, or of which no snippet could be decoded.
         step: after which ``head`` was taken.
         threshold: what is called abnormal, and how that was found.
-        history: every check of the training; the ``auc`` is None where there were too few videos to judge.
+        history: every check of the training; the ``auc`` is None if there were too few videos to judge.
     """
 
     head: Path
@@ -86,9 +86,9 @@ def fit(
         on_check: called at each of the ``settings.checks`` looks at the training.
 
     Raises:
-        FeatureError: where there are no features, or they were not made by one recipe.
-        UsageError: where labels are missing or unclear, or one of the two is not there.
-        OutputError: where ``output`` cannot be written.
+        FeatureError: if there are no features, or they were not made by one recipe.
+        UsageError: if labels are missing or unclear, or one of the two is not there.
+        OutputError: if ``output`` cannot be written.
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")

@@ -68,7 +68,7 @@ def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str
         A label for each video; each is a group of its own.
 
     Raises:
-        UsageError: where a folder is not known, or a name in ``normal`` is no folder here.
+        UsageError: if a folder is not known, or a name in ``normal`` is no folder here.
     """
     named = {name.strip("/") for name in normal}
     folders = {video: PurePosixPath(video).parts[:-1][::-1] for video in videos}
@@ -102,7 +102,7 @@ def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str
 
 
 def _verdict(folder: str, named: set[str]) -> bool | None:
-    """Return whether that folder is abnormal, or None where it says nothing."""
+    """Return whether that folder is abnormal, or None if it says nothing."""
     if folder in named:
         return False
     # Letters of any script; a capital after a small letter begins a word, so does the last of several.
@@ -137,7 +137,7 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
         A label for each video that the file names. Videos that it does not name are left out.
 
     Raises:
-        UsageError: where the file cannot be read, lacks a column, holds an unknown label, or a row
+        UsageError: if the file cannot be read, lacks a column, holds an unknown label, or a row
             names no video or several.
     """
     columns, rows = read_rows(path)

@@ -74,7 +74,7 @@ class Training:
         """Train up to that step, at least one, and leave the head in evaluation mode.
 
         Raises:
-            UsageError: where the settings make the numbers run away.
+            UsageError: if the settings make the numbers run away.
         """
         self.head.train()
         with _own_randomness(self._device):

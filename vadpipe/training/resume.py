@@ -72,7 +72,7 @@ class Resume:
         return self._parts.get(name)
 
     def put(self, name: str, part: Any, *, now: bool = False) -> None:  # noqa: ANN401
-        """Keep a part; it is written when it is time, or ``now``. Raises OutputError where that fails."""
+        """Keep a part; it is written when it is time, or ``now``. Raises OutputError if that fails."""
         self._parts[name] = part
         if self._path is None or (not now and time.monotonic() - self._written < self._every_s):
             return

@@ -135,7 +135,7 @@ def test_a_damaged_installation_is_told_of(tmp_path):
 
 
 def test_a_precision_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="there is no precision 'int4'\nChoose one of: auto, float32, int8"):
+    with pytest.raises(UsageError, match="unknown precision 'int4'\nChoose one of: auto, float32, int8"):
         ExtractSettings(precision="int4")
 
 

@@ -66,7 +66,7 @@ def test_a_gpu_calls_for_the_decoder_that_can_use_it(monkeypatch):
 
 
 def test_unknown_and_missing_decoders_are_refused(monkeypatch):
-    with pytest.raises(UsageError, match="there is no decoder 'ffmpeg'") as caught:
+    with pytest.raises(UsageError, match="unknown decoder 'ffmpeg'") as caught:
         choose_decoders("ffmpeg", "cpu", "mp4")
     assert caught.value.next_step == "Choose one of: auto, decord, pyav, torchcodec."
     monkeypatch.setattr(type(DECODERS["decord"]), "version", lambda self: None)

@@ -25,7 +25,7 @@ def test_limits_are_changed_by_name():
 
 @pytest.mark.parametrize("text", ["side", "", "=5", "Stall_s=1", "side px=3"])
 def test_an_unknown_limit_is_refused_and_the_others_are_named(text):
-    with pytest.raises(UsageError, match=f"there is no limit '{text.partition('=')[0]}'") as caught:
+    with pytest.raises(UsageError, match=f"unknown limit '{text.partition('=')[0]}'") as caught:
         Limits.parse([text])
     assert (
         "side_px, area_px, streams, duration_s, file_bytes, memory_bytes, stall_s" in caught.value.next_step

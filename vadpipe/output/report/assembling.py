@@ -73,7 +73,7 @@ def json_block(content: object) -> Markup:
     """Return JSON that no HTML parser can take for the end of the script that holds it.
 
     Raises:
-        ValueError: where a number is not finite, which JSON cannot say.
+        ValueError: if a number is not finite, which JSON cannot say.
     """
     return htmlsafe_json_dumps(content, json.dumps, allow_nan=False, separators=(",", ":"))
 

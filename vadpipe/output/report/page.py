@@ -68,8 +68,8 @@ def write_report(
         limits: what the video may ask for while its stills are read.
 
     Raises:
-        InputError: where the video is to be embedded and cannot be read.
-        OutputError: where the report cannot be written.
+        InputError: if the video is to be embedded and cannot be read.
+        OutputError: if the report cannot be written.
     """
     written = [path]
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def _shown(stack: ExitStack, curve: Curve, video: Path, page: Path, limits: Limi
 
 
 def _keep(copy: Path, page: Path) -> Path:
-    """Move a copy of a video beside its page. Raises OutputError where that fails."""
+    """Move a copy of a video beside its page. Raises OutputError if that fails."""
     stem = page.name.removesuffix(".html").removesuffix(".report")
     target = page.with_name(fitting_name(stem, PREVIEW_SUFFIX))
     move(copy, target, replacing=True)

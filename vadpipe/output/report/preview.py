@@ -18,7 +18,7 @@ SUFFIX = ".preview.mp4"
 
 
 def needs_preview(video: Path) -> bool:
-    """Tell whether browsers do not play a video's container; False where there is no such video."""
+    """Tell whether browsers do not play a video's container; False if there is no such video."""
     try:
         return not FAMILIES[sniff(video)].plays
     except InputError:
@@ -38,8 +38,8 @@ def preview(curve: Curve, video: Path, folder: Path, limits: Limits) -> Iterator
         limits: what the video may ask for.
 
     Raises:
-        InputError: where the video cannot be read, or is not the one that the curve belongs to.
-        OutputError: where the copy cannot be written.
+        InputError: if the video cannot be read, or is not the one that the curve belongs to.
+        OutputError: if the copy cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

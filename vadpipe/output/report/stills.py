@@ -61,7 +61,7 @@ def jpeg(pixels: NDArray[np.uint8], width_px: int | None = None, quality: int = 
 
 
 def explanation_record(explanation: Explanation) -> dict[str, object]:
-    """Return what the page needs of an explanation; ``heat`` is None where nothing lowers the score."""
+    """Return what the page needs of an explanation; ``heat`` is None if nothing lowers the score."""
     hottest = float(np.nanmax(explanation.heat, initial=0.0))
     return {
         "still": data_uri(jpeg(explanation.still, _STILL_WIDTH_PX), "image/jpeg"),

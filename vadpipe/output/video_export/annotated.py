@@ -41,7 +41,7 @@ def annotate(
     The sound keeps its place in time. Its packets are copied where the container takes them and else encoded
     again as AAC; of several streams there is the one that a player plays. Subtitles, chapters and tags are
     left out. The video is decoded in a process of its own; memory does not grow with its length, but for
-    the index that a container keeps until it is closed (some hundred bytes a frame of an MP4).
+    the index that a container keeps until it is closed (some hundred bytes per frame of an MP4).
 
     Args:
         curve: of this video; one score for each frame that a player shows.
@@ -52,10 +52,10 @@ def annotate(
         on_progress: told (seconds that are done, seconds in all), a few times a second.
 
     Raises:
-        UsageError: where the suffix is another, or ``path`` is the video itself.
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        DecodeError: where it is broken, or its process crashed or hung.
-        OutputError: where the file cannot be written.
+        UsageError: if the suffix is another, or ``path`` is the video itself.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        DecodeError: if it is broken, or its process crashed or hung.
+        OutputError: if the file cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         step = f"Choose a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
@@ -84,7 +84,7 @@ def check_not_the_video(path: Path, video: Path) -> None:
     """Refuse to replace the video by what is made of it.
 
     Raises:
-        UsageError: where both are the same file.
+        UsageError: if both are the same file.
     """
     if path.exists() and video.exists() and path.samefile(video):
         raise UsageError("is the video itself", file=path, next_step="Choose another name for the result.")

@@ -17,8 +17,8 @@ def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write every frame with the strip under it, and the sound.
 
     Raises:
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        OutputError: where the file cannot be written.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        OutputError: if the file cannot be written.
     """
     source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     canvas = _Canvas(source, job)

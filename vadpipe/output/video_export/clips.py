@@ -63,10 +63,10 @@ def cut_clips(
         The files, one an event, the first first; none without events.
 
     Raises:
-        UsageError: where ``pad_s`` is no length, or a clip would replace the video itself.
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        DecodeError: where it is broken, or its process crashed or hung.
-        OutputError: where a clip cannot be written, or an old one not be deleted.
+        UsageError: if ``pad_s`` is no length, or a clip would replace the video itself.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        DecodeError: if it is broken, or its process crashed or hung.
+        OutputError: if a clip cannot be written, or an old one not be deleted.
     """
     if not 0 <= pad_s < np.inf:
         raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")

@@ -39,8 +39,8 @@ def cut_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write the clips of a job, one after the other.
 
     Raises:
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        OutputError: where a clip cannot be written.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        OutputError: if a clip cannot be written.
     """
     source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     keys = source.keys()

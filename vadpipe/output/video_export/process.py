@@ -16,7 +16,7 @@ PROGRAM = (sys.executable, "-P", "-m", "vadpipe.output.video_export.child")
 OnProgress = Callable[[float, float], None]
 """Told (seconds of video that are done, seconds in all), a few times a second."""
 
-_SLOW_DISK = 5_000_000  # bytes a second that even a slow disk moves when a finished file is put in order
+_SLOW_DISK = 5_000_000  # bytes per second that even a slow disk moves when a finished file is put in order
 
 
 class ExportProcess(SandboxedProcess):
@@ -28,7 +28,7 @@ class ExportProcess(SandboxedProcess):
         target: the file or folder that an error of writing names.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, is no video, or is larger than it may be.
     """
 
     errors: ClassVar[Mapping[str, type[VadpipeError]]] = {
@@ -55,9 +55,9 @@ class ExportProcess(SandboxedProcess):
         """Wait until all is written.
 
         Raises:
-            InputError: where the video cannot be used, or is not the one that the curve belongs to.
-            DecodeError: where it is broken, or the child crashed or hung.
-            OutputError: where the outputs cannot be written.
+            InputError: if the video cannot be used, or is not the one that the curve belongs to.
+            DecodeError: if it is broken, or the child crashed or hung.
+            OutputError: if the outputs cannot be written.
         """
         last, total = -1, round(self._total_s * 1000)
         while True:

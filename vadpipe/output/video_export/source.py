@@ -73,7 +73,7 @@ class VideoSource:
         timeline: when each frame is shown.
         stamp_s: what its timestamps count, in seconds.
         tick: what those of outputs count: a whole part of that, or a microsecond where that is shorter still.
-        rate: frames a second, about.
+        rate: frames per second, about.
         aspect: width of a pixel over its height, as it is coded.
         looks: how its colours are coded.
         family: its container.
@@ -97,8 +97,8 @@ class VideoSource:
         """Read the times of a video and compare them with those that a curve has.
 
         Raises:
-            DecodeError: where the video is broken.
-            InputError: where it is beyond the limits, or its frames are not those of the curve.
+            DecodeError: if the video is broken.
+            InputError: if it is beyond the limits, or its frames are not those of the curve.
         """
         # Of a video without times, a curve knows at which rate it was read.
         assumed = len(times_s) / end_s if end_s > 0 else ASSUMED_FPS
