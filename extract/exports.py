@@ -1,4 +1,4 @@
-"""Features as plain arrays, for the field's other tools."""
+"""Export of features as plain arrays, for other tools."""
 
 from __future__ import annotations
 

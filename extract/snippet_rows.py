@@ -1,4 +1,4 @@
-"""From what the backbone gives to the rows of a feature file, one a snippet."""
+"""The rows of a feature file, one per snippet, from the backbone's outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single frames of a video at given times, for pictures."""
+"""Stills: single frames of a video at given times."""
 
 from __future__ import annotations
 

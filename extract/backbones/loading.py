@@ -1,4 +1,4 @@
-"""A backbone with its weights: all of them or none."""
+"""Loading a backbone with its pretrained weights."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def load_network(
     Args:
         backbone: a record.
         weights: the published weights in a local file, instead of the cache or a download.
-        offline: never fetch anything.
+        offline: never download anything.
 
     Returns:
         The network in evaluation mode on the CPU, and the sha256 of the published weights file.
@@ -83,9 +83,9 @@ def load_all(network: nn.Module, state: dict[str, Tensor], name: str, file: Path
     if missing or foreign or shapes:
         first = (missing or foreign or shapes)[0]
         raise WeightsError(
-            f"does not fit {name}: {len(missing)} missing, {len(foreign)} unknown and {len(shapes)} "
-            f"misshapen entries, the first is {first}",
+            f"is not for {name}: {len(missing)} missing, {len(foreign)} unknown and {len(shapes)} "
+            f"misshapen entries, first {first}",
             file=file,
-            next_step=f"Name the weights that are published for {name}; 'vadpipe weights list' shows them.",
+            next_step=f"Use the weights published for {name}; 'vadpipe weights list' shows them.",
         )
     network.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Choose where torch runs."""
+"""The choice of the torch device."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def choose_device(name: str = "auto") -> torch.device:
     """Return the device of that name; ``"auto"`` is the first CUDA device, else the CPU.
 
     Raises:
-        UsageError: if a device is named that this machine or this build of torch lacks.
+        UsageError: if a device is named that is not available on this machine or in this build of torch.
     """
     import torch
 
     available = torch.cuda.is_available()
     if name == "auto":
-        chosen, why = ("cuda:0", "torch sees it") if available else ("cpu", "torch sees no CUDA device")
+        chosen, why = ("cuda:0", "torch found it") if available else ("cpu", "torch found no CUDA device")
         log.info("device %s: %s", chosen, why)
         return torch.device(chosen)
     try:

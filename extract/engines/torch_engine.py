@@ -1,4 +1,4 @@
-"""Torch, as it is: the reference that every other engine is compared with."""
+"""The torch engine: the reference that every other engine is compared with."""
 
 from __future__ import annotations
 

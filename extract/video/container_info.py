@@ -1,4 +1,4 @@
-"""What a container says of its video, and what its first frame does: all packets, lengths, geometry."""
+"""Container metadata: all packets, lengths, and the geometry of the first frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vadpipe.extract.video.packets import read_rows
 
 
 class ContainerInfo(NamedTuple):
-    """What a file says of its video.
+    """The metadata of a file's video.
 
     Attributes:
         rows: of all packets, see :func:`vadpipe.extract.video.packets.read_rows`.
@@ -104,7 +104,7 @@ def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) ->
             limits.check(side_px=max(int(width), int(height)), area_px=int(width) * int(height))
         if any("get_buffer() failed" in line for line in lines):
             raise MemoryError
-        raise DecodeError("holds no readable video frame", file=container.name.removeprefix("file:"))
+        raise DecodeError("has no decodable video frame", file=container.name.removeprefix("file:"))
     limits.check(side_px=max(frame.width, frame.height), area_px=frame.width * frame.height)
     turns = round(frame.rotation / 90) % 4
     sides = (frame.width, frame.height)

@@ -1,4 +1,4 @@
-"""The decoders by name: which there are, which are here, and which one a device calls for."""
+"""The registry of decoders, and the choice among those installed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ DECODERS = {
 
 DECORD_FILE_BYTES = 64_000_000
 """Up to this size a file goes to decord unless another decoder is named. decord reads packets ahead without
-bound, and where its decoding thread is the slower end, all of a file ends up in memory: one of 250 MB took
+bound, and if decoding is slower than reading, the whole file ends up in memory: one of 250 MB took
 320 MB, by PyAV 58 MB."""
 
 
@@ -94,12 +94,12 @@ def choose_decoders(
         if decoder.version() is None:
             raise UsageError(f"the decoder {name} is not installed", next_step=f"{decoder.install}.")
         if on_gpu and decoder.on_cuda:  # a build without CUDA says so at once
-            return [(name, device), (name, "cpu")], "it was asked for"
-        return [(name, "cpu")], "it was asked for"
+            return [(name, device), (name, "cpu")], "it was requested"
+        return [(name, "cpu")], "it was requested"
     if family not in UNFORCED:
-        return [("pyav", "cpu")], f"decord is not used for {FAMILIES[family].title}"
+        return [("pyav", "cpu")], f"decord does not support {FAMILIES[family].title}"
     small = n_bytes <= DECORD_FILE_BYTES
     usual = [("decord", "cpu"), ("pyav", "cpu")] if small else [("pyav", "cpu")]
     if on_gpu and DECODERS["torchcodec"].version() is not None:
         return [("torchcodec", device), *usual], f"it can decode on {device}"
-    return usual, "it is the fastest" if small else "decord may hold all of a large file in memory"
+    return usual, "it is the fastest" if small else "decord may load a large file into memory completely"

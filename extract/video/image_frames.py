@@ -21,7 +21,7 @@ from vadpipe.extract.video.timeline import Timeline
 if TYPE_CHECKING:
     from vadpipe.extract.video.frame import Reading
 
-# By their bytes; whatever else Pillow can read is not tried.
+# By their bytes; other formats that Pillow could read are not tried.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 _HEADER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
@@ -55,12 +55,12 @@ def read_image_timeline(
             size, first = found, name
         if found != size:
             raise InputError(
-                f"holds pictures of different sizes: {printable(first)} has {size[0]} x {size[1]} px, "
+                f"contains pictures of different sizes: {printable(first)} has {size[0]} x {size[1]} px, "
                 f"{printable(name)} has {found[0]} x {found[1]}",
-                next_step="Put pictures of one video into a folder of their own, all of one size.",
+                next_step="Put the pictures of each video into a separate folder, all of one size.",
             )
     if size is None:
-        raise DecodeError("holds no picture that can be read", next_step="Copy the pictures again.")
+        raise DecodeError("has no readable picture", next_step="Copy the pictures again.")
     return Timeline(
         times_s=np.arange(len(names)) * tick.numerator / tick.denominator,
         end_s=float(len(names) * tick),

@@ -1,4 +1,4 @@
-"""What a decoding process is asked to do, as it travels on its command line."""
+"""The job of a decoding process, as passed on its command line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class DecodeJob:
     """One video to be decoded by one decoder.
 
     Attributes:
-        size: how large frames are made.
+        size: of the decoded frames.
         decoder: a key of :data:`vadpipe.extract.video.decoders.DECODERS`.
         sampling: which frames are wanted.
         device: ``"cpu"`` or ``"cuda:0"``.
         limits: what the video may ask for.
-        stills_s: times in seconds; only the frames shown then are wanted. None for all that sampling wants.
+        stills_s: times in seconds; only the frames shown then are wanted. None for all that sampling selects.
         assume_fps: frames per second of a video that has no times.
         descriptor: of the open video, inherited.
     """

@@ -1,4 +1,4 @@
-"""When each packet of a video is shown: by its timestamp, repaired where it is wrong, or by counting.
+"""Presentation times of packets: by repaired timestamps, or by counting.
 
 Raw streams have no timestamps, and some multiplexers write one timestamp for several frames. There only the
 decoder knows in which order packets are shown.
@@ -24,7 +24,7 @@ MAX_CHANGES = 100
 
 @dataclass(frozen=True)
 class Presentation:
-    """When each packet of a video is shown.
+    """The presentation times of a video's packets.
 
     Attributes:
         pts: (P,) int64, in the order of the file; :data:`NO_STAMP` where nothing is shown of it.

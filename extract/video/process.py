@@ -1,4 +1,4 @@
-"""The other end of a decoding process: what it sends is checked and becomes a timeline and frames."""
+"""The parent's end of a decoding process: its messages are checked and become a timeline and frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Decoding(SandboxedProcess):
         job: what is wanted of it.
 
     Raises:
-        InputError: if the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, not a video, or larger than the limit.
     """
 
     def __init__(self, path: Path, job: DecodeJob) -> None:
@@ -63,7 +63,7 @@ class Decoding(SandboxedProcess):
         try:
             return Timeline.from_record(record, np.frombuffer(times, dtype=np.float64))
         except ValueError as error:
-            raise self._error(f"sent a timeline that makes no sense: {error}") from error
+            raise self._error(f"sent an invalid timeline: {error}") from error
 
     def frames(self) -> Iterator[Frame]:
         """Yield the wanted frames that can be decoded, in order; stills are numbered like their times.
@@ -87,10 +87,10 @@ class Decoding(SandboxedProcess):
             if kind is not Kind.FRAME:
                 raise self._error(f"sent {kind.name} for a frame")
             if len(content) != FRAME.size + height * width * 3:
-                raise self._error("sent a frame that makes no sense")
+                raise self._error("sent an invalid frame")
             number, *sides = FRAME.unpack_from(content)
             if not last < number < n_frames or sides != [height, width]:
-                raise self._error("sent a frame that makes no sense")
+                raise self._error("sent an invalid frame")
             last = number
             pixels = np.frombuffer(content, dtype=np.uint8, offset=FRAME.size)
             yield Frame(number, pixels.reshape(height, width, 3))
@@ -102,6 +102,6 @@ class Decoding(SandboxedProcess):
     def _note_decoded(self, content: memoryview) -> None:
         n_frames = 0 if self._job.stills_s is not None else len(self.timeline.times_s)
         if len(content) != -(-n_frames // 8):
-            raise self._error("sent an end that makes no sense")
+            raise self._error("sent an invalid end of the video")
         bits = np.frombuffer(content, dtype=np.uint8)
         self._decoded = np.unpackbits(bits, count=n_frames).astype(np.bool_)

@@ -1,4 +1,4 @@
-"""Single frames of a video at given times, for pictures."""
+"""Stills in the decoding process: single frames of a video at given times."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def _image_stills(path: str, timeline: Timeline, times_s: Sequence[float], scale
 
 
 def _shown_at(timeline: Timeline, time_s: float) -> int | None:
-    """Return the number of the frame that is shown at a time; None behind the end."""
+    """Return the number of the frame that is shown at a time; None after the end."""
     if time_s >= timeline.end_s:
         return None
     return max(int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right")) - 1, 0)
 
 
 class _Reader:
-    """Finds frames by number; goes on from the last one where that is nearer than a key frame may be."""
+    """Finds frames by number; reads on from the last one if that is closer than a key frame may be."""
 
     def __init__(self, path: str, timeline: Timeline, limits: Limits, alive: Callable[[], None]) -> None:
         self._path, self._timeline, self._limits, self._alive = path, timeline, limits, alive

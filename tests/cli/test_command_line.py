@@ -96,7 +96,7 @@ def test_an_empty_folder(tmp_path):
     (tmp_path / "videos").mkdir()
     done = run("extract", "videos/", cwd=tmp_path)
     assert_clean_error(
-        done, 4, "error: videos: holds no video", "Looked for folders of numbered pictures and files"
+        done, 4, "error: videos: contains no video", "Looked for folders of numbered pictures and files"
     )
     assert not (tmp_path / "features").exists()
     assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: holds no feature file")

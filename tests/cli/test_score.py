@@ -44,7 +44,7 @@ def test_a_list_a_folder_and_a_pattern_in_one_run(score, folder):
 
 
 def test_views_on_the_command_line(x3d_weights, tmp_path):
-    """Extracted, learned from and scored; what is no view, or none of the head's, is said in two lines."""
+    """Extracted, learned from and scored; what is no view, or none of the head's, is reported in two lines."""
     for name in ("videos/normal/a.mp4", "videos/fight/b.mp4", "clip.mp4"):
         write_video(tmp_path / name, 20)
     options = ["--weights", x3d_weights]
@@ -67,7 +67,7 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
     for arguments, message in (
         (["--view", "hole"], "unknown view 'hole'"),
         (["--view", "left,left"], "the view left is named twice"),
-        (["--view", "left", "--crops", "5"], "5 crops are views themselves, and contradict the view left"),
+        (["--view", "left", "--crops", "5"], "5 crops are views themselves and conflict with the view left"),
     ):
         assert_clean_error(run("extract", "videos", *arguments, cwd=tmp_path), 2, message)
 

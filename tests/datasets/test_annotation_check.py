@@ -113,4 +113,4 @@ def test_folders_that_cannot_be_used(small, annotations, tmp_path):
     (tmp_path / "empty").mkdir()
     result = check(small, annotations, videos=tmp_path / "empty")
     assert result.exit_code == 4
-    assert result.lines()[-1].endswith("empty: holds no video")
+    assert result.lines()[-1].endswith("empty: contains no video")

@@ -246,7 +246,7 @@ def test_pictures_that_are_missing_or_broken(folder):
     for picture in (folder / "Test" / "Test001").iterdir():
         picture.unlink()
     with pytest.raises(
-        UsageError, match=r"Test/Test001: is not an image sequence: it holds no pictures\nUnpack"
+        UsageError, match=r"Test/Test001: is not an image sequence: it contains no pictures\nUnpack"
     ):
         PED2.read(folder)
 

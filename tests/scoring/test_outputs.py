@@ -318,7 +318,7 @@ def test_a_second_run_over_the_same_folder_leaves_its_own_products_out(scorer, t
     for _ in range(2):
         result = vadpipe.score_videos([tmp_path / "in"], scorer, outputs=outputs)
         assert [scored.video for scored in result.scored] == [video]
-    assert "in: left out 2 videos that vadpipe made, such as clip.annotated.mp4" in caplog.text
+    assert "in: skipped 2 videos written by vadpipe, such as clip.annotated.mp4" in caplog.text
     named = vadpipe.score_videos([tmp_path / "in/clip.annotated.mp4"], scorer)
     assert len(named.scored) == 1
 

@@ -112,7 +112,7 @@ def test_processors_with_other_instructions_compute_the_same(tmp_path):
     ("engine", "quantised", "message"),
     [
         ("torch", I3D_INT8, "the engine torch does not compute in int8\nUse --engine openvino"),
-        ("openvino", None, "there is no int8 of these weights\nUse --precision float32"),
+        ("openvino", None, "no int8 version of these weights is available\nUse --precision float32"),
     ],
 )
 def test_int8_that_cannot_be_had_is_refused(engine, quantised, message):
@@ -122,7 +122,7 @@ def test_int8_that_cannot_be_had_is_refused(engine, quantised, message):
 
 
 def test_weights_that_are_named_are_not_those_that_were_quantised(tmp_path):
-    with pytest.raises(UsageError, match="there is no int8 of these weights"):
+    with pytest.raises(UsageError, match="no int8 version of these weights is available"):
         Extractor(ExtractSettings(precision="int8", engine="openvino", weights=tmp_path / "mine")).engine  # noqa: B018
 
 

@@ -48,7 +48,7 @@ def test_what_is_measured_is_compared_with_the_limit_of_its_name():
     Limits().check(side_px=16_384, area_px=64_000_000, streams=16, duration_s=86_400, file_bytes=64e9)
     with pytest.raises(InputError, match="has a side of 16,385 px, above the limit of 16,384") as caught:
         Limits().check(side_px=16_385)
-    assert caught.value.next_step == "Raise it with --limit side_px=NUMBER where you trust the file."
+    assert caught.value.next_step == "Raise it with --limit side_px=NUMBER if you trust the file."
 
 
 MEASURE = """
