@@ -1,4 +1,4 @@
-"""From the published I3D checkpoint to the state dict of InceptionI3D.
+"""Conversion of the published I3D checkpoint to the state dict of InceptionI3D.
 
 The network is :class:`vadpipe.extract.backbones.inception_i3d.InceptionI3D`. The checkpoint is nested dicts
 of float32 arrays under ``params`` and ``batch_stats``. A unit holds a kernel (T, H, W, I, O) without bias and

@@ -1,4 +1,4 @@
-"""Where weights lie in the cache folder, and whether what lies there is as it was written.
+"""The layout of the cache folder, and the verification of its files.
 
 ::
 

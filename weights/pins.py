@@ -1,4 +1,4 @@
-"""The small records beside cached weights: the digest of what was fetched first, that of a converted file."""
+"""Records beside cached weights: the pinned digest of the first download, and that of the converted file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Pin(BaseModel):
-    """What was fetched first under a name; from then on nothing else is taken for it.
+    """The first file fetched under a name; from then on no other is accepted.
 
     Attributes:
         schema_version: of this record.
@@ -36,7 +36,7 @@ class Pin(BaseModel):
 
 
 class Conversion(BaseModel):
-    """What lies beside a converted file and says which bytes it has to have.
+    """The record beside a converted file, with its digest.
 
     Attributes:
         schema_version: of this record.
@@ -93,7 +93,7 @@ def write_conversion(path: Path, conversion: Conversion) -> None:
 
 def _broken(path: Path) -> WeightsError:
     return WeightsError(
-        "is not a readable pin of weights",
+        "is not a readable weights pin",
         file=path,
-        next_step="Delete it; the digest of what is fetched next is pinned then.",
+        next_step="Delete it; the next file fetched is pinned instead.",
     )

@@ -63,13 +63,15 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
     contents = read(tmp_path, Temporal=ranges)
     assert [truth.anomalies for truth in contents.test] == [((10, 30),), (), ((1, 2),)]
     assert contents.notes == (
-        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken once",
+        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken "
+        "once",
         "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 videos more than it should, left out: "
         "Abuse099_x264.mp4",
         "Abuse/Abuse028_x264.mp4: 20 to 30 overlaps the range before it; joined",
         "Arson/Arson011_x264.mp4: 66 to 70 ends after its 66 frames; left out",
         "Arson/Arson011_x264.mp4 is of class Arson, but has 0 annotated ranges",
-        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4 is of class Normal, but has 1 annotated ranges",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4 is of class Normal, but has 1 annotated "
+        "ranges",
     )
 
 
@@ -106,7 +108,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
         ),
         (
             {"ucf_": "Abuse028@48\nArson011@no\n"},
-            r"ucf_tframes\.txt: line 2: 'Arson011@no' is no name with a number",
+            r"ucf_tframes\.txt: line 2: 'Arson011@no' is not a name with a number",
         ),
         (
             {"ucf_": "Abuse028@1\nAbuse028_c3d@2\nArson011@1\nNormal003@1\n"},

@@ -287,7 +287,7 @@ def test_a_video_that_vanishes_or_changes_while_it_waits_costs_only_itself(extra
     assert [path.name for path in result.written] == ["a.mp4.safetensors", "c.mp4.safetensors"]
     assert [str(failure.error) for failure in result.failed] == [
         "v/b.mp4: cannot be read: No such file or directory",
-        "v/d.mp4: changed while it was read\nRun again when it is complete.",
+        "v/d.mp4: changed while it was read\nRun again when the file is complete.",
     ]
     again = extract("v")  # neither is remembered as bad
     assert [path.name for path in again.written] == ["d.mp4.safetensors"]

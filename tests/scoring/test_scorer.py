@@ -121,7 +121,7 @@ def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weig
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     with pytest.raises(
         FeatureError,
-        match=r"clip\.mp4\.safetensors: holds no features of the view whole, only of centre\n"
+        match=r"clip\.mp4\.safetensors: contains no features of the view whole, only of centre\n"
         "Name another folder with --features",
     ):
         scorer.score(video)
@@ -179,7 +179,7 @@ def test_kept_features_that_lack_a_view_are_refused_with_a_way_out(views_head, x
     vadpipe.Scorer(views_head, view="left", **options).score(video)
     with pytest.raises(
         FeatureError,
-        match=r"b\.mp4\.safetensors: holds no features of the view whole, only of left\n"
+        match=r"b\.mp4\.safetensors: contains no features of the view whole, only of left\n"
         "Score with --view left, or name another folder with --features",
     ):
         vadpipe.Scorer(views_head, **options).score(video)

@@ -1,4 +1,4 @@
-"""How many frames the videos of published features have, from the lists that data sets come with."""
+"""Frame counts of videos, from the lists that come with data sets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FrameCounts:
         raise FeatureError(
             f"has no number of frames in {self._path}",
             file=video,
-            next_step="Add a line NAME@FRAMES, or leave out --frame-counts.",
+            next_step="Add a line NAME@FRAMES, or omit --frame-counts.",
         )
 
 
@@ -78,7 +78,7 @@ def read_frame_counts(path: Path) -> list[tuple[int, str, int]]:
     for number, (name, frames) in _lines(path):
         if not frames.isdecimal() or not 1 <= int(frames[:12]) <= MAX_FRAMES:
             raise UsageError(
-                f"line {number}: {frames!r} is no number of frames from 1 to {MAX_FRAMES}", file=path
+                f"line {number}: {frames!r} is not a number of frames from 1 to {MAX_FRAMES}", file=path
             )
         counts.append((number, name, int(frames)))
     if not counts:
@@ -105,6 +105,6 @@ def _lines(path: Path) -> list[tuple[int, tuple[str, str]]]:
             found.append((number, (match["name"], match["frames"])))
         elif line.strip():
             raise UsageError(
-                f"line {number}: {line[:60]!r} is no name with a number", file=path, next_step=_FORM
+                f"line {number}: {line[:60]!r} is not a name with a number", file=path, next_step=_FORM
             )
     return found

@@ -1,4 +1,4 @@
-"""The published features of one video: an array or one a crop, each alone in its file or one of many."""
+"""The published features of one video: one array or one per crop, in files of their own or shared ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What it is called in messages: ``feats/a.npy``, ``SHT_I3D.h5/01_0014``."""
+        """Its name in messages: ``feats/a.npy``, ``SHT_I3D.h5/01_0014``."""
         return labelled(self.path, self.address or ())
 
     @property
@@ -102,12 +102,12 @@ class Published(Video):
 
     @property
     def place(self) -> str:
-        """Digest of where its arrays lie: knows them however they were named, and reveals no path."""
+        """Digest of where its arrays lie: identifies them however they were named, and reveals no path."""
         return hashlib.sha256(b"\0".join(part.place for part in self.parts)).hexdigest()[:16]
 
     @property
     def label(self) -> str:
-        """What it is called in messages: its first array."""
+        """Its name in messages: its first array."""
         return self.parts[0].label
 
     def state(self) -> tuple[int, int]:
@@ -116,7 +116,7 @@ class Published(Video):
         The time is the mean over the files, so that a change of any of them shows, also to an older one.
 
         Raises:
-            InputError: if one of them is gone.
+            InputError: if one of them no longer exists.
         """
         try:
             stats = [path.stat() for path in dict.fromkeys(part.path for part in self.parts)]

@@ -181,7 +181,7 @@ class Scorer:
             known = [view for view in held if view in self.head.record.recipe.views]
             hint = f"Score with --view {','.join(known)}, or name" if known else "Name"
             raise FeatureError(
-                f"holds no features of the view {missing[0]}, only of {', '.join(held)}",
+                f"contains no features of the view {missing[0]}, only of {', '.join(held)}",
                 file=path,
                 next_step=f"{hint} another folder with --features.",
             )

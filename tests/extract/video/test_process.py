@@ -137,8 +137,7 @@ def test_what_makes_sense_is_taken(tmp_path, listen, monkeypatch):
 def test_signs_of_life_are_believed_for_a_while_only(tmp_path, listen, monkeypatch):
     monkeypatch.setattr(sandboxed_process, "PATIENCE", 2)
     with taking_turns(monkeypatch, tmp_path, each_s=25.0) as turns:
-        body = f"turns = os.open({turns!r}, os.O_RDONLY)\nopening()\nwhile os.read(turns, 1): send(1, "
-        "Kind.ALIVE)"
+        body = f"turns = os.open({turns!r}, os.O_RDONLY)\nopening()\nwhile os.read(turns, 1): send(1, Kind.ALIVE)"
         faulty_talker(monkeypatch, tmp_path, body)
         with pytest.raises(DecodeError, match="delivered no frame for 120 s and was ended"):
             listen(Limits(stall_s=60))
