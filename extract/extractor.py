@@ -182,8 +182,7 @@ class Extractor:
             rate = f"{self.settings.assume_fps:g} frames per second"
             log.log(level, "%s: has no timestamps; assuming %s (--assume-fps)", name, rate)
         if timeline.n_unread_parts:
-            what = "%s: %d of the recordings joined in this file cannot be read, the first starting at "
-            "byte %d; %s"
+            what = "%s: %d of the recordings joined in this file cannot be read, from byte %d on; %s"
             step = "split the file to process them"
             log.warning(what, name, timeline.n_unread_parts, timeline.unread_at, step)
         n_jumps = sum(change.kind == "jump" for change in timeline.changes)

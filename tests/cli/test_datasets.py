@@ -29,7 +29,7 @@ def test_check_has_an_exit_code_for_each_outcome(command_line, tmp_path):
     folder = import_random_features(tmp_path / "features", dict.fromkeys(names, 11), source="ped2")
     run = command_line("datasets", "check", "ped2", "--annotations", annotations, "--features", folder)
     assert run.exit_code == 0
-    assert "test: 12 of 12 videos are there" in run.stdout
+    assert "test: 12 of 12 videos found" in run.stdout
     next(folder.rglob("test01*")).unlink()
     run = command_line(
         "datasets", "check", "ped2", "--annotations", annotations, "--features", folder, "--json"

@@ -82,7 +82,7 @@ def test_a_split_without_features_is_not_written(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ucf-crime.train.csv"]
     other = import_random_features(tmp_path / "b" / "features", {"c": 3})
     with pytest.raises(
-        InputError, match=r"features: holds features of no video of UCF-Crime\n.*datasets check ucf"
+        InputError, match=r"features: contains no features of videos of UCF-Crime\n.*datasets check ucf"
     ):
         write_labels(get("ucf-crime"), tmp_path / "a", tmp_path / "none", features=other)
     assert not (tmp_path / "none").exists()

@@ -65,7 +65,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
     assert contents.notes == (
         "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken "
         "once",
-        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 videos more than it should, left out: "
+        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 unexpected videos; omitted: "
         "Abuse099_x264.mp4",
         "Abuse/Abuse028_x264.mp4: 20 to 30 overlaps the range before it; joined",
         "Arson/Arson011_x264.mp4: 66 to 70 ends after its 66 frames; left out",
@@ -122,7 +122,7 @@ def test_lists_that_cannot_be_used(tmp_path, changes, message):
 
 
 def test_no_folder_no_cut_and_one_split(tmp_path):
-    with pytest.raises(UsageError, match="gone: is no folder of annotations"):
+    with pytest.raises(UsageError, match="gone: is not a folder of annotations"):
         UCF_CRIME.read(tmp_path / "gone")
     with pytest.raises(UsageError, match=r"papers do not cut the ground truth of UCF-Crime\nOmit --cut"):
         UCF_CRIME.read(tmp_path, cut=True)

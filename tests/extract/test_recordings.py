@@ -58,10 +58,10 @@ def test_recordings_that_are_not_read_are_told_to_everyone(tmp_path, tiny, caplo
     path = joined(tmp_path / "joined.mkv", first, other)
     with caplog.at_level(logging.WARNING, "vadpipe"):
         result = extract_features([path], tmp_path / "f", settings=tiny())
-    (told,) = [record.message for record in caplog.records if "not read" in record.message]
+    (told,) = [record.message for record in caplog.records if "cannot be read" in record.message]
     assert told.endswith(
-        f"joined.mkv: 1 of the recordings joined in this file cannot be read, the first starting at byte"
-        f" {first.stat().st_size}; split the file to process them"
+        f"joined.mkv: 1 of the recordings joined in this file cannot be read, from byte"
+        f" {first.stat().st_size} on; split the file to process them"
     )
     assert len(Features.load(result.written[0]).frame_times_s) == 20
 

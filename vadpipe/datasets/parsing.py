@@ -1,4 +1,4 @@
-"""What the recipes share when they read lists: lines, ranges of frames, and names in several files."""
+"""Shared parsing of lists: lines, frame ranges, and names across files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines that are not blank, without blanks around them, each with its number from 1.
+    """Return the lines that are not blank, stripped, each with its number from 1.
 
     Raises:
         UsageError: if the file cannot be read or holds none.
@@ -44,13 +44,13 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         if line.strip()
     ]
     if not lines:
-        raise UsageError("is empty", file=path, next_step="Fetch it again.")
+        raise UsageError("is empty", file=path, next_step="Download it again.")
     return lines
 
 
 def broken(path: Path, line: int, text: str, form: str) -> UsageError:
-    """Return the error of a line that has not the form that it should have."""
-    step = "Correct the line, or fetch the file again."
+    """Return the error for a malformed line."""
+    step = "Correct the line, or download the file again."
     return UsageError(f"line {line}: {text[:80]!r} is not {form}", file=path, next_step=step)
 
 
@@ -60,7 +60,7 @@ def keyed(rows: Iterable[tuple[int, str, T]], path: Path, notes: list[str]) -> d
     Args:
         rows: line, name and value.
         path: the file that they come from.
-        notes: receives what was settled.
+        notes: receives what was resolved.
 
     Raises:
         UsageError: if a name has two values.
@@ -70,13 +70,13 @@ def keyed(rows: Iterable[tuple[int, str, T]], path: Path, notes: list[str]) -> d
         if name in values:
             if values[name] != value:
                 raise UsageError(f"line {line}: contradicts an earlier line about {name!r}", file=path)
-            notes.append(f"{path.name} names {name} again on line {line}; taken once")
+            notes.append(f"{path.name} names {name} again on line {line}; used once")
         values[name] = value
     return values
 
 
 def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[str]) -> dict[str, str]:
-    """Return how a file spells each of the names, and note the names that are not wanted.
+    """Return how a file spells each of the names, and note unexpected names.
 
     Names are matched by :mod:`vadpipe.extract.video.names`.
 
@@ -87,13 +87,13 @@ def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[
     if result.missing:
         n, shown = len(result.missing), shortlist(result.missing)
         reason = f"does not name {n:,} of {len(wanted):,} videos: {shown}"
-        raise UsageError(reason, file=path, next_step="Fetch the files again, all of one version.")
+        raise UsageError(reason, file=path, next_step="Download the files again, all of one version.")
     for name, fits in result.ambiguous.items():
-        reason = f"may mean {name!r} by several names: {', '.join(fits)}"
-        raise UsageError(reason, file=path, next_step="Leave one of them in the file.")
+        reason = f"has several names that may mean {name!r}: {', '.join(fits)}"
+        raise UsageError(reason, file=path, next_step="Keep only one of them in the file.")
     if result.superfluous:
         n, shown = len(result.superfluous), shortlist(result.superfluous)
-        notes.append(f"{path.name} names {n:,} videos more than it should, left out: {shown}")
+        notes.append(f"{path.name} names {n:,} unexpected videos; omitted: {shown}")
     return result.found
 
 
@@ -103,7 +103,7 @@ def read_counts(path: Path, notes: list[str]) -> dict[str, int]:
 
 
 def parse_ranges(fields: Sequence[str]) -> tuple[Range, ...] | None:
-    """Return the half-open ranges of pairs ``start stop``, or None if these are none.
+    """Return the half-open ranges of pairs ``start stop``, or None if they are invalid.
 
     The pair ``-1 -1`` stands for no range.
     """

@@ -162,8 +162,9 @@ def _look_at_pickle(stream: io.BytesIO, path: Path, largest: int | None = None) 
             raise _special(path)
         if operation.name in _NAMING or (operation.name == "GLOBAL" and not _PLAIN.fullmatch(str(argument))):
             asked = printable(str(argument or operation.name).replace(" ", "."))
-            reason = "contains pickled objects, which can run code and are never loaded: it refers to "
-            f"{asked}"
+            reason = (
+                f"contains pickled objects, which can run code and are never loaded: it refers to {asked}"
+            )
             raise FeatureError(reason[:300], file=path, next_step=_TENSORS_ALONE)
         if largest is not None and isinstance(argument, int) and argument > largest:
             reason = f"is truncated: it declares a size of {argument}, but has {largest} bytes"

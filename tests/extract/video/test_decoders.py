@@ -90,8 +90,7 @@ def test_decord_on_a_gpu_that_it_is_not_built_for_says_so(tmp_path):
 
 
 def test_a_decoding_process_loads_neither_torch_nor_pydantic():
-    code = "import sys, vadpipe.extract.video.child; print([n for n in ('torch', 'pydantic') if n in "
-    "sys.modules])"
+    code = "import sys, vadpipe.extract.video.child; print([n for n in ('torch', 'pydantic') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
