@@ -147,7 +147,7 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
         ),
         (["--settings", "none.json"], "error: none.json: is not a JSON file of settings"),
         (["--labels", "none.csv"], "error: none.csv: cannot be read"),
-        (["--normal", "street"], "error: no video came from a folder named street"),
+        (["--normal", "street"], "error: no video is in a folder named street"),
     ],
 )
 def test_mistakes_in_options(workplace, arguments, message):

@@ -44,7 +44,7 @@ def test_a_list_a_folder_and_a_pattern_in_one_run(score, folder):
 
 
 def test_views_on_the_command_line(x3d_weights, tmp_path):
-    """Extracted, learned from and scored; what is no view, or none of the head's, is reported in two lines."""
+    """Views in extract, fit and score; unknown views, or ones that the head lacks, are reported in two lines."""
     for name in ("videos/normal/a.mp4", "videos/fight/b.mp4", "clip.mp4"):
         write_video(tmp_path / name, 20)
     options = ["--weights", x3d_weights]
@@ -62,7 +62,7 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
         run("score", "clip.mp4", "--head", "head", "--view", "left", *options, cwd=tmp_path),
         2,
         "error: head: the head was not trained on the view left",
-        "Choose from those that it knows: whole, centre.",
+        "Choose from its own views: whole, centre.",
     )
     for arguments, message in (
         (["--view", "hole"], "unknown view 'hole'"),

@@ -25,7 +25,7 @@ def test_labels_come_from_the_digits_and_truth_from_the_json(tmp_path):
 def test_masks_are_what_the_json_repeats_the_end_of(tmp_path):
     folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 10 + [1] * 10, "01_0014": [1] * 20})
     assert SHANGHAITECH.read(folder).notes == (
-        "1 of 1 masks of test clips match shanghaitech_ground_truth.testing.json holds, "
+        "1 of 1 masks of test clips match shanghaitech_ground_truth.testing.json, "
         "which repeats their last value up to a multiple of 16 frames",
     )
 
@@ -34,7 +34,7 @@ def test_differences_are_noted(tmp_path):
     folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 11 + [1] * 9}, **{"03_004": [0, 1] * 8})
     assert SHANGHAITECH.read(folder).notes == (
         "03_004 is normal by its name, but has 8 anomalous frames",
-        "0 of 1 masks of test clips match shanghaitech_ground_truth.testing.json holds, "
+        "0 of 1 masks of test clips match shanghaitech_ground_truth.testing.json, "
         "which repeats their last value up to a multiple of 16 frames",
         "1 masks of test clips differ from shanghaitech_ground_truth.testing.json: 02_0015 (20 and 32 frames)",
         "1 abnormal test clips have no mask: 03_004",

@@ -82,7 +82,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
             {"Anomaly_Train": "Abuse/Abuse001_x264.mp4\nParty/Party1.mp4\n"},
             r"Train\.txt: line 2: 'Party/Party1",
         ),
-        ({"Anomaly_Train": " \n"}, r"Anomaly_Train\.txt: is empty\nFetch it again"),
+        ({"Anomaly_Train": " \n"}, r"Anomaly_Train\.txt: is empty\nDownload it again"),
         ({"Anomaly_Train": b"\xff\xfe"}, r"Anomaly_Train\.txt: is not text in UTF-8"),
         (
             {"Anomaly_Test": None},

@@ -147,6 +147,6 @@ def test_a_view_that_does_not_exist_or_that_the_head_does_not_know_is_refused(me
     with pytest.raises(
         UsageError,
         match=r"head\.safetensors: the head was not trained on the view centre\n"
-        "Choose from those that it knows: left, right",
+        "Choose from its own views: left, right",
     ):
         evaluated(measured, "left,right", view="left,centre")

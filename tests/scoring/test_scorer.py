@@ -189,10 +189,10 @@ def test_a_view_that_the_head_does_not_know_is_refused(views_head, x3d_head):
     with pytest.raises(
         UsageError,
         match=r"head\.safetensors: the head was not trained on the view centre\n"
-        "Choose from those that it knows: whole, left",
+        "Choose from its own views: whole, left",
     ):
         vadpipe.Scorer(views_head, view="whole,centre")
-    with pytest.raises(UsageError, match="Choose from those that it knows: whole"):
+    with pytest.raises(UsageError, match="Choose from its own views: whole"):
         vadpipe.Scorer(x3d_head, view="left")
     with pytest.raises(UsageError, match=r"unknown view 'lef'\nDid you mean left\?"):
         vadpipe.Scorer(views_head, view="lef")

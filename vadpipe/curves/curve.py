@@ -35,7 +35,7 @@ def snippets_to_frames(
 
     Args:
         scores: one a snippet; NaN where it has none, which counts for nothing beside another. Of several in
-            a row, (S, P), each is spread by itself: (N, P).
+            a row, (S, P), each is spread separately: (N, P).
         spans: (S, 2) int64, the frames [start, stop) that each speaks for.
         n_frames: N.
 
@@ -92,7 +92,7 @@ class Curve:
         end_s: when the last frame ends.
         threshold: score that a frame must reach to be called abnormal, or None.
         rule: what makes an event of frames that reach the threshold.
-        places: the parts of the picture that were scored by themselves, where several were.
+        places: the parts of the picture that were scored separately, if several were.
         leading: (N,) uint8, which of these has the highest score of its own at each frame; 0 where the frame
             has no score. Empty without places.
 
@@ -113,7 +113,10 @@ class Curve:
         if self.threshold is not None:  # one of NumPy's own numbers could not be written everywhere
             object.__setattr__(self, "threshold", float(self.threshold))
         if len(self.leading) != (len(self) if self.places else 0) or (self.leading >= len(self.places)).any():
-            raise FeatureError(f"{len(self.places)} places do not lead {len(self)} frames", file=self.video)
+            raise FeatureError(
+                f"leading does not assign one of {len(self.places)} places to each of {len(self)} frames",
+                file=self.video,
+            )
 
     def __len__(self) -> int:
         """Return N."""
@@ -121,7 +124,7 @@ class Curve:
 
     @cached_property
     def events(self) -> list[Event]:
-        """The stretches that are called abnormal, the first first; none without a threshold."""
+        """The stretches that are called abnormal, in time order; none without a threshold."""
         if self.threshold is None:
             return []
         return find_events(self.scores, self.times_s, self.end_s, self.threshold, self.rule)
@@ -129,7 +132,7 @@ class Curve:
     def place(self, event: Event) -> Place | None:
         """Return where an event of this curve is: the place that has the highest score at its peak.
 
-        None if the head did not score several parts of the picture each by itself.
+        None if the head did not score several parts of the picture separately.
         """
         return self.place_at(event.peak_frame)
 
@@ -161,8 +164,8 @@ class Curve:
         one score and its middle shows most of it.
 
         Args:
-            count: at most so many.
-            apart_s: two peaks lie at least so far apart; a tenth of the video by default.
+            count: at most this many.
+            apart_s: minimum distance between two peaks; a tenth of the video by default.
         """
         return self._extremes(-self.scores, count, apart_s)
 
@@ -206,7 +209,7 @@ class Curve:
         """Return the curve that :meth:`to_json` wrote, with times to the microsecond.
 
         Raises:
-            FeatureError: if the file cannot be read, or is no such document.
+            FeatureError: if the file cannot be read, or is not such a document.
         """
         curve: Curve = writer("from_json")(Path(path))
         return curve

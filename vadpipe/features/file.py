@@ -29,7 +29,7 @@ _NAMED_GAPS = 3
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
 IMPORTED = "imported:"
-"""Begins the backbone's name of features that were made elsewhere; no backbone here is named so."""
+"""Prefix of the backbone's name in imported features; no backbone here has it."""
 
 
 class Recipe(BaseModel):
@@ -177,13 +177,13 @@ class Source(BaseModel):
 
     @property
     def partial(self) -> str | None:
-        """What is missing of the video, in words, or None if it is whole."""
+        """A description of the missing frames, or None if the video is complete."""
         if self.n_decoded >= self.n_announced:
             return None
         n_lost = self.n_announced - self.n_decoded
         where = [f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps]
         if len(where) > _NAMED_GAPS:
-            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more stretches"]
+            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more gaps"]
         if n_lost > sum(stop - start for start, stop in self.gaps):
             where.append("the end")
         return f"{n_lost} of {self.n_announced} frames could not be decoded (frames: {', '.join(where)})"
@@ -224,7 +224,7 @@ class Features:
 
     def __post_init__(self) -> None:
         if self.frame_times_s.ndim != 1 or self.n_frames == 0:
-            raise FeatureError("holds no frame times", file=self.source.video)
+            raise FeatureError("has no frame times", file=self.source.video)
         shape = self.values.shape
         n_rows = self.recipe.sampling.n_snippets(self.frame_times_s, self.end_s)
         expected = (n_rows, self.recipe.crops, self.recipe.feature_dim)
@@ -239,7 +239,7 @@ class Features:
                 f"has {fixed} rows, too many for {self.n_frames} frames", file=self.source.video
             )
         if not np.isfinite(self.values).all():
-            raise FeatureError("has features that are not finite numbers", file=self.source.video)
+            raise FeatureError("has features that are not finite", file=self.source.video)
         if not np.isfinite(self.frame_times_s).all() or (np.diff(self.frame_times_s) < 0).any():
             raise FeatureError("has frame times that run backwards", file=self.source.video)
 
@@ -370,7 +370,7 @@ def read_header(path: Path) -> FeatureHeader:
     except (SafetensorError, OSError) as error:
         raise _broken(path, str(error)) from error
     if _HEADER_KEY not in metadata:
-        raise FeatureError("is not a feature file of vadpipe", file=path)
+        raise FeatureError("is not a vadpipe feature file", file=path)
     try:
         known = json.loads(metadata[_HEADER_KEY])
         schema = known.get("schema_version") if isinstance(known, dict) else None

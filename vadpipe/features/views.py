@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vadpipe.errors import UsageError
 
 PARTS = ("whole", "left", "right", "top-left", "top-right", "centre", "bottom-left", "bottom-right")
-"""The parts of a frame that can be seen. ``whole``: all of it, squeezed to a square, since what matters in
+"""The possible parts of a frame. ``whole``: all of it, squeezed to a square, since what matters in
 CCTV often happens at the edge. ``left`` and ``right``: the squares at the two ends of the long side, as high
 as the frame; of an upright frame the upper and the lower one; of a frame more than twice as wide as high its
 halves, squeezed to squares, so that they always see all of it. The others are smaller squares of the frame,
@@ -96,7 +96,7 @@ def only_ends(views: Iterable[str]) -> bool:
 
 
 def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the views that are asked for, in the order of :data:`VIEWS`.
+    """Return the requested views, in the order of :data:`VIEWS`.
 
     Args:
         view: names with commas between them, or one by one.

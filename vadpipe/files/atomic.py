@@ -1,4 +1,4 @@
-"""Files that are either absent or complete, whatever interrupts the writer."""
+"""Atomic writing: files are either absent or complete, whatever interrupts the writer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vadpipe.errors import OutputError
 
-CHOOSE_ANOTHER_PLACE = "Choose another place with -o, or free space or change its permissions."
+CHOOSE_ANOTHER_PLACE = "Choose another location with -o, free disk space, or change the permissions."
 MAX_NAME_BYTES = 255 - len(".part-12345678")  # the limit of common file systems, less our own prefix
 
 
@@ -81,10 +81,10 @@ def move(file: Path, target: Path, *, replacing: bool) -> bool:
 
 
 def check_writable(folder: Path, *, next_step: str = CHOOSE_ANOTHER_PLACE) -> None:
-    """Prove that files can be made in ``folder``, before hours go into their content; leave nothing.
+    """Check that files can be created in ``folder``, before hours are spent on their content.
 
     Raises:
-        OutputError: if that is not possible.
+        OutputError: if they cannot.
     """
     try:
         existing = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))

@@ -104,9 +104,9 @@ class TrainingSet:
             highest = float(np.abs(values).max())
             if highest > _HIGHEST:
                 raise FeatureError(
-                    f"has features as far from 0 as {highest:.0e}",
+                    f"has feature values as large as {highest:.0e}",
                     file=bag.name,
-                    next_step="Make them again; no network is known whose features are like that.",
+                    next_step="Extract them again; no known network has such features.",
                 )
             row[:, : values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values))
             moments.append(_moments(bag.values))

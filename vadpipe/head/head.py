@@ -51,7 +51,7 @@ class Head(nn.Module, ABC):
             warm: whether the warm-up is over.
 
         Raises:
-            FloatingPointError: if the head gives numbers that are none.
+            FloatingPointError: if the head's output is not finite.
         """
 
     @property
@@ -63,7 +63,7 @@ class Head(nn.Module, ABC):
         """
 
     def context_of(self, x: Tensor) -> Context | None:  # noqa: ARG002
-        """Return what every segment sees of its video besides those in reach; None if that is nothing.
+        """Return the context of every segment beyond those in reach; None without context.
 
         Args:
             x: (N, C, T, D), the bags of whole videos, squeezed as in training.

@@ -144,7 +144,7 @@ METHODS = (
 
 
 def find_method(name: str) -> Method:
-    """Return the method of that name. Raises UsageError if there is none."""
+    """Return the method of that name. Raises UsageError if it is unknown."""
     for method in METHODS:
         if method.name == name:
             return method
@@ -172,6 +172,6 @@ def settings_of(name: str) -> HeadSettings:
         name: of :data:`METHODS`.
 
     Raises:
-        UsageError: if there is none of that name.
+        UsageError: if the name is unknown.
     """
     return HeadSettings.model_validate(dict(find_method(name).changes))

@@ -47,7 +47,7 @@ class PiecewiseScoring:
         return self._in_pieces(lambda *piece: self.head.score(*piece)[:, None], 1)[:, 0]
 
     def view_scores(self) -> NDArray[np.float32]:
-        """Return the score of each kept snippet in each view by itself, (K, C) float32."""
+        """Return the score of each kept snippet in each view separately, (K, C) float32."""
         return self._in_pieces(self.head.score_views, self.values.shape[1])
 
     def scores_if(self, place: int, variants: NDArray[np.float32]) -> NDArray[np.float32]:

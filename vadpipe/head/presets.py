@@ -65,7 +65,7 @@ PRESETS = (
 
 
 def find_preset(name: str) -> Preset:
-    """Return the preset of that name. Raises UsageError if there is none."""
+    """Return the preset of that name. Raises UsageError if it is unknown."""
     for preset in PRESETS:
         if preset.name == name:
             return preset
