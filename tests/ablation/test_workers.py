@@ -32,7 +32,7 @@ def test_a_process_that_dies_costs_its_run_alone(folder):
     result = run_small(folder, seeds=2, on_progress=kill_once)
     [failure] = result.failed
     assert failure.error.reason == "its process was ended by SIGKILL"
-    assert failure.error.next_step == "Where memory is short, use fewer --workers."
+    assert failure.error.next_step == "If memory is short, use fewer --workers."
     assert len(result.measured) == 7
     assert psutil.Process().children() == []
     n_seeds = [result.summary(row).n_seeds for row in TWO_ROWS]

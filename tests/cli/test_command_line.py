@@ -99,7 +99,7 @@ def test_an_empty_folder(tmp_path):
         done, 4, "error: videos: contains no video", "Looked for folders of numbered pictures and files"
     )
     assert not (tmp_path / "features").exists()
-    assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: holds no feature file")
+    assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: contains no feature file")
 
 
 def test_features_of_another_backbone(tmp_path, workplace):
@@ -205,7 +205,7 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_wei
     assert "Traceback" in run("score", "x.mp4", "-vv", cwd=tmp_path).stderr
     done = run("extract", folder / "videos", "--features", folder / "features", "-v", "--backbone", "x3d_xs",
                "--weights", x3d_weights, cwd=tmp_path)  # fmt: skip
-    assert "0.mp4: there already as" in done.stderr
+    assert "0.mp4: already done, see" in done.stderr
 
 
 # The command line in a process that gets Ctrl-C in the middle of its second video.

@@ -33,14 +33,14 @@ def test_what_is_found_stands_beside_the_false_alarms(capsys):
     rows = table_of(capsys)
     assert rows["threshold"] == "0.500, 12 false alarms in 120.0 min of normal video (6 per hour requested)"
     assert rows["unseen abnormal videos found"] == "7 of 8"
-    assert rows["unseen normal videos with an alarm"] == "5 of 9, 2.0% of their time"
+    assert rows["unseen normal videos with an alarm"] == "5 of 9, 2.0% of their duration"
 
 
 def test_what_it_learned_from_is_not_called_unseen(capsys):
     rows = table_of(capsys, unseen=False)
     assert "12 false alarms in 120.0 min of normal video that the head was trained on" in rows["threshold"]
     assert rows["abnormal training videos found"] == "7 of 8"
-    assert rows["normal training videos with an alarm"] == "5 of 9, 2.0% of their time"
+    assert rows["normal training videos with an alarm"] == "5 of 9, 2.0% of their duration"
     assert not [name for name in rows if name.startswith("unseen")]
 
 

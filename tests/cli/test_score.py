@@ -145,10 +145,13 @@ def test_the_rule_of_events_comes_from_the_options(score, folder):
 def test_what_cannot_be_meant_ends_with_2(score, folder):
     for options, parts in (
         (["--hysteresis", "-1"], ["hysteresis -1.0 is out of range", "Give 0 to 1."]),
-        (["--pad", "-1"], ["clips cannot have -1.0 s around an event"]),
+        (["--pad", "-1"], ["a padding of -1.0 s around events is out of range"]),
         (
             ["--annotate", "annotated.mp4"],
-            ["annotated.mp4: one file cannot hold", "Give --annotate a folder."],
+            [
+                "annotated.mp4: 2 annotated videos cannot be written to one file",
+                "Pass a folder to --annotate.",
+            ],
         ),
         (["--truth", "gone.csv"], ["gone.csv: "]),
     ):

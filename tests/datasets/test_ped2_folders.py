@@ -226,7 +226,7 @@ def test_folders_that_are_missing(folder):
     shutil.rmtree(folder / "Test" / "Test001")
     shutil.rmtree(folder / "Test" / "Test003")
     with pytest.raises(
-        UsageError, match=r"UCSDped2/Test: holds no folder Test001\nUnpack the published archive"
+        UsageError, match=r"UCSDped2/Test: has no folder Test001\nUnpack the published archive"
     ):
         PED2.read(folder)
 

@@ -101,7 +101,8 @@ def test_features_that_lack_the_view_are_passed_over(tmp_path, caplog):
     assert len(evaluated(tmp_path, "features", view="whole", output=None).judged) == 2
     (tmp_path / "features/a.mp4.safetensors").unlink()
     with pytest.raises(
-        FeatureError, match=r"holds no feature file that fits the head and --view \(view: centre / whole\)\n"
+        FeatureError,
+        match=r"contains no feature file that fits the head and --view \(view: centre / whole\)\n",
     ):
         evaluated(tmp_path, "features", view="centre", output=None)
 

@@ -120,9 +120,9 @@ def test_a_single_name_is_one_video_and_not_its_letters(tmp_path):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"decoder": "vlc"}, "no decoder 'vlc'"),
-        ({"engine": "nosuch"}, "no engine 'nosuch'"),
-        ({"device": "potato"}, "no device 'potato'"),
+        ({"decoder": "vlc"}, "unknown decoder 'vlc'"),
+        ({"engine": "nosuch"}, "unknown engine 'nosuch'"),
+        ({"device": "potato"}, "unknown device 'potato'"),
     ],
 )
 def test_names_that_do_not_exist_are_refused_before_anything_is_done(settings, tmp_path, choice, message):

@@ -129,7 +129,7 @@ def test_features_of_other_weights_are_replaced(extract, two_videos, decoded, x3
     torch.save(state, place / "other.pyth")
     before = load_file("features/v/a.mp4.safetensors")["features"]
     assert len(extract("v", weights=place / "other.pyth", engine="torch").written) == 2
-    assert "are replaced (weights_sha256: " in caplog.text
+    assert "replacing features of another recipe (weights_sha256: " in caplog.text
     assert (load_file("features/v/a.mp4.safetensors")["features"] != before).any()
 
 

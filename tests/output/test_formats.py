@@ -261,8 +261,8 @@ def test_formats_are_parsed(text, formats):
     [
         ("csv,xls", "unknown format 'xls'"),
         ("CSV", "unknown format 'CSV'"),
-        ("", "no format is named"),
-        (" , ", "no format is named"),
+        ("", "no format is given"),
+        (" , ", "no format is given"),
     ],
 )
 def test_formats_that_are_none(text, reason):

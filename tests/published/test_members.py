@@ -70,7 +70,7 @@ def test_an_array_that_is_named_is_taken_of_each_group():
         "v2": "v2|features",
         "": "features",
     }
-    with pytest.raises(FeatureError, match=r"no array named 'flow'\nIt holds: features, picks\."):
+    with pytest.raises(FeatureError, match=r"no array named 'flow'\nIt contains: features, picks\."):
         videos(*addresses, array="flow")
     assert videos("", array="features") == {"": ""}  # a tensor alone has no name to compare
 

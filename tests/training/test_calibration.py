@@ -308,8 +308,8 @@ def test_where_lowering_it_would_tell_nothing_apart_it_stays(caplog, scores):
     assert (found.method, found.n_abnormal_flagged) == ("quantile", 0)
     assert found.threshold == pytest.approx(0.88)
     assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold found on normal videos, and no lower one "
-        "finds a larger share of the abnormal videos than of the normal ones: the head cannot tell them apart; "
+        "no unseen abnormal video reached the threshold found on normal videos, and no lower threshold "
+        "flags a larger share of the abnormal than of the normal videos: the head cannot tell them apart; "
         "check the labels, or train on more videos"
     )
 

@@ -118,7 +118,7 @@ def test_unclear_folders_stop_before_anything_is_written(tmp_path):
 
 
 def test_no_features_at_all(tmp_path):
-    with pytest.raises(FeatureError, match="features: holds no feature file\nRun 'vadpipe extract"):
+    with pytest.raises(FeatureError, match="features: contains no feature file\nRun 'vadpipe extract"):
         fit(tmp_path / "features")
 
 
@@ -130,7 +130,7 @@ def test_features_of_two_backbones_are_refused_unless_one_is_named(folder, tmp_p
         fit(settings=QUICK)
     assert "--backbone" in caught.value.next_step
     assert len(FeatureFolder(folder).load("i3d")) == 16
-    with pytest.raises(FeatureError, match="holds no feature file of x3d_m"):
+    with pytest.raises(FeatureError, match="contains no feature file of x3d_m"):
         FeatureFolder(folder).load("x3d_m")
 
 

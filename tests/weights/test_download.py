@@ -121,7 +121,7 @@ def test_a_body_that_stalls_ends_in_an_error(server, folder, monkeypatch):
     monkeypatch.setattr(download, "READ_TIMEOUT_S", 0.3)
     server.stall = True
     with pytest.raises(
-        WeightsError, match=r"could not be fetched: no byte for 0\.3 s\nDownload it elsewhere"
+        WeightsError, match=r"could not be fetched: no data for 0\.3 s\nDownload it elsewhere"
     ):
         cache.ready(server.record())
     assert names(folder) == []
@@ -130,7 +130,7 @@ def test_a_body_that_stalls_ends_in_an_error(server, folder, monkeypatch):
 def test_a_server_that_does_not_answer_ends_in_an_error(folder, monkeypatch, server):
     monkeypatch.setattr(download, "READ_TIMEOUT_S", 0.2)
     server.delay_s = 1.0
-    with pytest.raises(WeightsError, match=r"could not be fetched: no byte for 0\.2 s\n"):
+    with pytest.raises(WeightsError, match=r"could not be fetched: no data for 0\.2 s\n"):
         cache.ready(server.record())
 
 

@@ -1,4 +1,4 @@
-"""Rows compared run by run: same folds, same seeds, same videos, and two kinds of interval.
+"""Paired comparison of rows: same folds, same seeds, same videos, and two kinds of interval.
 
 The interval *over seeds* says how the difference would move if the training were repeated on the same
 videos: Student's t over the seeds' differences. It knows nothing of other footage. The interval *over scenes*
@@ -67,7 +67,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a row is above another.
+    """The paired difference between two rows.
 
     Attributes:
         row, reference, at, figure: of what; positive where ``row`` is higher.

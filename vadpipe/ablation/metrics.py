@@ -1,4 +1,4 @@
-"""The figures of a run: how well the curves of a fold's test videos agree with the truth."""
+"""The figures of a run: the curves of a fold's test videos against the truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ablation.csv``, a line for each figure of each run, and ``ablation.json``, everything."""
+"""``ablation.csv`` with a line for each figure of each run, and ``ablation.json`` with everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ablation.md``: the tables, what was compared, and how to read it."""
+"""``ablation.md``: the tables, the rows compared, and how to read them."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str
     for row in own:
         taken = folders.setdefault(row.folder, row.name)
         if row.name in known or taken != row.name:
-            raise UsageError(f"there is a row {taken!r} already", next_step=f"Call {row.name!r} otherwise.")
+            raise UsageError(f"the row {taken!r} already exists", next_step=f"Rename {row.name!r}.")
         known[row.name] = row
     unknown = [name for name in names or () if name not in known]
     if unknown:
@@ -160,5 +160,5 @@ def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str
         else:
             same[name] = other
     if not rows:
-        raise UsageError("no row was named", next_step=f"The rows are: {', '.join(known)}.")
+        raise UsageError("no row was given", next_step=f"The rows are: {', '.join(known)}.")
     return Chosen(rows, same)

@@ -1,4 +1,4 @@
-"""The same figures in parts: by class, and by video."""
+"""Breakdown of the figures by class and by video."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class VideoMetrics:
-    """What is to say of one test video.
+    """The figures of one test video.
 
     Attributes:
         video: as the truth spells it.
@@ -86,7 +86,7 @@ def by_class(judged: Sequence[JudgedVideo]) -> list[ClassMetrics]:
 
 
 def by_video(judged: Sequence[JudgedVideo], threshold: float) -> list[VideoMetrics]:
-    """Return what is to say of each video at a threshold, in their order."""
+    """Return the figures of each video at a threshold, in their order."""
     return [_of_video(video, threshold) for video in judged]
 
 

@@ -1,4 +1,4 @@
-"""How well scores tell anomalous frames from normal ones: the field's figures, by frame."""
+"""Frame-level metrics: ROC-AUC and average precision."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JudgedVideo:
             raise UsageError(
                 "has {} frames in the truth, {} scores and {} frame times".format(*lengths),
                 file=self.truth.video,
-                next_step="Compare only the frames that all of them have.",
+                next_step="Pass only the frames that all of them have.",
             )
 
     @property

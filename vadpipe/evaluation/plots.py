@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: ROC and precision-recall curves, and the curves of single videos."""
+"""Plots of an evaluation: ROC and precision-recall curves, and the curves of single videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The results of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vadpipe.extract.video.discovery import Failure
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for.
+    """The settings of an evaluation.
 
     Attributes:
         head: the head file.
         features: folder of the feature files.
-        views: those that were asked for, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
+        views: the requested ones, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
             that the features hold.
         truth: the CSV.
         threshold: what alarms and events are counted at; None takes the head's own.
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and how sure it is.
+    """A figure with its interval.
 
     Attributes:
         value: None if the videos lack what it needs.
@@ -55,7 +55,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`vadpipe.evaluate` found.
+    """Result of :func:`vadpipe.evaluate`.
 
     Attributes:
         frames: figures over frames, and counts.
@@ -64,7 +64,7 @@ class Evaluation:
         classes: figures of each class that the truth names.
         videos: figures of each video.
         judged: the curves and the truth that was compared with them, in the truth's order.
-        settings: what was asked for.
+        settings: of the evaluation.
         threshold: what alarms and events were counted at.
         views: what was scored, as :attr:`vadpipe.features.file.Recipe.views` names them.
         failed: feature files that could not be used, and why.

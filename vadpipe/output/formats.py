@@ -24,7 +24,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class FormatInput:
-    """A curve and what else a format may ask for.
+    """A curve and what else a format may need.
 
     Attributes:
         curve: of the video.
@@ -81,12 +81,12 @@ def parse_formats(text: str) -> tuple[str, ...]:
     """Return the formats that ``"csv,json"`` names, in that order and each once; ``"all"`` is all of them.
 
     Raises:
-        UsageError: if one is unknown, or none is named.
+        UsageError: if one is unknown, or none is given.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     choices = f"Choose from: {', '.join(FORMATS)}, {ALL}."
     if not names:
-        raise UsageError("no format is named", next_step=choices)
+        raise UsageError("no format is given", next_step=choices)
     for name in names:
         if name not in FORMATS and name != ALL:
             raise UsageError(f"unknown format {name!r}", next_step=choices)

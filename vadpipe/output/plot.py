@@ -1,4 +1,4 @@
-"""The picture of a curve: scores over time, threshold, events, stills of peaks and of a calm moment."""
+"""Plots of a curve: scores over time, threshold, events, stills of peaks and of a calm moment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vadpipe.output.timecode import clock
 # Of Okabe and Ito's colours: apart for every kind of colour vision. In print the hatches tell them apart.
 _BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _N_PEAKS = 3
-_NUMBERED = 25  # so many events have their number written at them
+_NUMBERED = 25  # at most this many events are numbered
 
 Stretches = Sequence[tuple[float, float]]
 

@@ -1,4 +1,4 @@
-"""Score many videos in one run, and write what is wanted of each."""
+"""Scoring of many videos in one run, with their output files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ScoredVideo:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What :func:`score_videos` did, in the order of the input.
+    """Result of :func:`score_videos`, in the order of the input.
 
     Attributes:
         scored: the videos that have a curve and all their files.
@@ -102,7 +102,7 @@ def score_videos(
         UsageError: if even the full names of two videos would give the same results, or the list of inputs
             or of the truth cannot be read.
         OutputError: if results cannot be written; what was written before stays.
-        WeightsError: if the backbone's weights cannot be had.
+        WeightsError: if the backbone's weights are not available.
     """
     videos, unusable = find_videos(inputs)
     for failure in unusable:
@@ -165,11 +165,11 @@ def score_videos(
 
 
 def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Truth]:
-    """Return what is known of each video that the list names."""
+    """Return the truth of each video that is in the list."""
     truths = {truth.video: truth for truth in read_truth(path)}
     found = match(truths, [video.name for video in videos])
     if not found.found:
-        log.warning("%s: names none of these videos", printable(path))
+        log.warning("%s: contains none of these videos", printable(path))
     by_name = {name: truths[listed] for listed, name in found.found.items()}
     return {video: by_name[video.name] for video in videos if video.name in by_name}
 
@@ -195,13 +195,13 @@ def _explain(
 ) -> Sequence[Explanation]:
     try:
         return explain(scorer, features, curve, video.path, on_progress=report)
-    except (InputError, WeightsError, MemoryError) as error:  # the scores stand without reasons
-        log.warning("%s: not explained: %s", printable(video.path), error or "too little memory")
+    except (InputError, WeightsError, MemoryError) as error:  # the scores are valid without explanations
+        log.warning("%s: not explained: %s", printable(video.path), error or "out of memory")
         return ()
 
 
 def _index_entry(curve: Curve, video: Video, report: Path, limits: Limits) -> IndexEntry:
-    """Return what the page of all reports says of a video."""
+    """Return the entry of a video in the index of reports."""
     from vadpipe.output.report.index import IndexEntry
 
     peaks = curve.peaks(1)

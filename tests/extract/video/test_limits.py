@@ -40,7 +40,7 @@ def test_a_limit_is_a_number_above_zero(value):
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0.0"])
 def test_a_duration_ends(value):
-    with pytest.raises(UsageError, match=f"limit stall_s takes a number above 0, not '{value}'"):
+    with pytest.raises(UsageError, match=f"limit stall_s must be a number above 0, not '{value}'"):
         Limits.parse([f"stall_s={value}"])
 
 

@@ -1,4 +1,4 @@
-"""The report of one video: the video, its curve and its events in a page that needs nothing else."""
+"""The report of one video: a self-contained page with the video, its curve and its events."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def write_report(
         if embed is None:
             embed = _size(shown) <= MAX_EMBEDDED_BYTES
         if embed and _size(shown) > TOO_LONG_BYTES:
-            log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
+            log.warning("%s: too large for browsers to play when embedded in a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
         opened = stack.enter_context(open_video(shown)) if embed else None
         if not embed and shown != video:
@@ -102,7 +102,7 @@ def _shown(stack: ExitStack, curve: Curve, video: Path, page: Path, limits: Limi
     try:
         return stack.enter_context(preview(curve, video, page.parent, limits))
     except InputError as error:  # the curve stands; a report that plays nothing is better than none
-        log.warning("%s: there is no copy for browsers: %s", printable(video), error.reason)
+        log.warning("%s: no copy for browsers could be made: %s", printable(video), error.reason)
         return video
 
 
@@ -189,7 +189,7 @@ def _base64(values: np.typing.NDArray[np.generic]) -> str:
 
 
 def _size(video: Path) -> float:
-    """Return its bytes; infinity where there is no such file, which the page then says itself."""
+    """Return its bytes; infinity for a missing file, which the page reports itself."""
     try:
         return video.stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""A video that shows its curve: every frame, and under it where the curve stands."""
+"""The annotated video: every frame with the curve under it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def annotate(
         path: where to; its suffix says what container: ``.mp4`` (begins to play before it is all there),
             ``.mov`` or ``.mkv``.
         limits: what the video may ask for; what is written may be as large as a video may be.
-        on_progress: told (seconds that are done, seconds in all), a few times a second.
+        on_progress: called with (seconds done, seconds in total), a few times per second.
 
     Raises:
         UsageError: if the suffix is another, or ``path`` is the video itself.
@@ -59,7 +59,7 @@ def annotate(
     """
     if path.suffix.lower() not in SUFFIXES:
         step = f"Choose a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
-        raise UsageError(f"no video can be written as {path.suffix or 'a file without suffix'}",
+        raise UsageError(f"cannot write a video as {path.suffix or 'a file without suffix'}",
                          file=path, next_step=step)  # fmt: skip
     check_not_the_video(path, video)
     events = [(event.start, event.stop) for event in curve.events]
@@ -81,7 +81,7 @@ def annotate(
 
 
 def check_not_the_video(path: Path, video: Path) -> None:
-    """Refuse to replace the video by what is made of it.
+    """Refuse to overwrite the video with its annotated copy.
 
     Raises:
         UsageError: if both are the same file.

@@ -1,4 +1,4 @@
-"""What a film process does to annotate a video: a picture at a time, whatever the video's length."""
+"""Annotation in the export process: one picture at a time, so that memory does not grow with length."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
             sound.until(start_s)
             telling.done(start_s)
         if not seen:
-            raise InputError("holds no frame that can be decoded")
+            raise InputError("has no decodable frame")
         pictures.finish()
         sound.finish()
 

@@ -1,4 +1,4 @@
-"""The process that makes films of one video: ``python -m vadpipe.output.video_export.child VIDEO JOB``.
+"""The export process: ``python -m vadpipe.output.video_export.child VIDEO JOB``.
 
 Both are numbers of inherited descriptors: the open video, and a file in memory that holds the job. What it
 writes are files that exist already, and how large they may become is limited.
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def run(video: int, job: ExportJob, output: int) -> None:
-    """Make the films, and tell how far they are."""
+    """Write the videos, and report progress."""
     confine_this_process(job.limits.memory_bytes, job.limits.file_bytes)
     path = f"/dev/fd/{video}"  # the video's name never reaches a decoder
     telling = _Telling(output)
@@ -45,14 +45,14 @@ def run(video: int, job: ExportJob, output: int) -> None:
         raise
     except av.FFmpegError as error:
         raise DecodeError(
-            f"cannot be made into a film: {error.strerror}",
-            next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may make a video of it that can.",
+            f"cannot be exported: {error.strerror}",
+            next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may convert it to a video that can be.",
         ) from error
     send(output, Kind.DONE)
 
 
 class _Telling:
-    """What tells the other end that work goes on, and how far it is."""
+    """Progress and signs of life for the parent process."""
 
     def __init__(self, output: int) -> None:
         self._output = output
@@ -60,7 +60,7 @@ class _Telling:
         self.alive = sign_of_life(output)
 
     def done(self, time_s: float) -> None:
-        """Say that the video is done up to that time, in seconds, now and then."""
+        """Report at intervals that the video is done up to that time, in seconds."""
         now_s, milliseconds = time.monotonic(), int(time_s * 1000)
         if now_s - self._last_s >= _PROGRESS_S and milliseconds > self._last:
             self._last_s, self._last = now_s, milliseconds

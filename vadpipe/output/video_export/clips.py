@@ -1,4 +1,4 @@
-"""A clip of every event of a video."""
+"""Clips of events."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def cut_clips(
         stem: how their names begin; the names are shortened where the file system needs it.
         pad_s: how much to show before and after each event.
         limits: what the video may ask for; a clip may be as large as a video may be.
-        on_progress: told (seconds that are done, seconds in all), a few times a second.
+        on_progress: called with (seconds done, seconds in total), a few times per second.
 
     Returns:
         The files, one an event, the first first; none without events.
@@ -69,7 +69,7 @@ def cut_clips(
         OutputError: if a clip cannot be written, or an old one not be deleted.
     """
     if not 0 <= pad_s < np.inf:
-        raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")
+        raise UsageError(f"a padding of {pad_s} s is invalid", next_step="Give 0 or more.")
     suffix = ".mp4" if sniff(video) == "mp4" else ".mkv"
     paths = [_clip_path(folder, stem, number, suffix) for number in range(1, len(curve.events) + 1)]
     for path in paths:
@@ -105,7 +105,7 @@ def _cut(
 
 
 def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: Path) -> None:
-    """Delete the clips of an earlier run that are none of these; a file beyond a gap is somebody else's."""
+    """Delete the clips of an earlier run that are not among these; files beyond a gap are left alone."""
     other = {".mp4": ".mkv", ".mkv": ".mp4"}[suffix]
     old = [_clip_path(folder, stem, number, other) for number in range(1, n_clips + 1)]
     for number in count(n_clips + 1):
@@ -121,7 +121,7 @@ def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: P
         raise OutputError(
             f"an old clip cannot be deleted: {error.strerror}",
             file=error.filename or folder,
-            next_step="Delete it yourself, or choose another place.",
+            next_step="Delete it yourself, or choose another folder.",
         ) from error
 
 
