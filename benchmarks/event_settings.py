@@ -247,7 +247,7 @@ def tables(tested: Sequence[Tested], resamples: int) -> str:
     changes = [each for each in GRID if sum(np.not_equal(each.parts, TODAY.parts)) == 1]
     chosen = list(dict.fromkeys([TODAY, *changes, *best]))
     titles = [one.protocol.title for one in tested]
-    lines = _head(["event F1: mean / at .1 / at .5; false alarms an hour", *titles, "mean", "rank", "worst"])
+    lines = _head(["event F1: mean / at .1 / at .5; false alarms per hour", *titles, "mean", "rank", "worst"])
     for setting in (*chosen, WHOLE):
         own = np.array([figures["event_f1"] for figures in found[setting]])
         rank = f"{ranks[GRID.index(setting)].mean():.1f}" if setting in GRID else ""

@@ -5,7 +5,7 @@
 Each round measures, on one file: decoding alone (one thread, in this process), cutting and stacking clips
 alone, the backbone alone (all workers), the whole of it as ``vadpipe extract`` does it, and the plain loop
 that a user would write (decode all, resize, then run eager torch), in a process of its own. Figures are
-frames a second of wall time; ratios are taken within a round, and medians over the rounds are printed.
+frames per second of wall time; ratios are taken within a round, and medians over the rounds are printed.
 
 Perfect overlap on C processors takes (decode + transform) / C + backbone seconds a frame, where the
 backbone's seconds are those with all C at work, and never less than decoding on its one thread.
@@ -100,7 +100,7 @@ RECIPES = {
 
 
 def compare_recipes(video: Path, n_rounds: int) -> list[dict[str, float]]:
-    """Return the frames a second of each of :data:`RECIPES`, and their ratios, a dict a round."""
+    """Return the frames per second of each of :data:`RECIPES`, and their ratios, a dict a round."""
     extractors = {name: Extractor(settings) for name, settings in RECIPES.items()}
     n_frames = len(read_timeline(video).times_s)
     for extractor in extractors.values():
@@ -117,7 +117,7 @@ def compare_recipes(video: Path, n_rounds: int) -> list[dict[str, float]]:
 
 
 def measure(video: Path, settings: ExtractSettings, n_rounds: int, folder: Path) -> list[dict[str, float]]:
-    """Return the frames a second of each part, a dict a round."""
+    """Return the frames per second of each part, a dict a round."""
     extractor, n_cores = Extractor(settings), usable_cores()
     timeline = read_timeline(video)
     n_frames = len(timeline.times_s)

@@ -11,7 +11,7 @@ from vadpipe.weights import cache
 
 
 def random_weights(backbone: str, folder: Path) -> Path | None:
-    """Return a file of random weights, or None where the real ones are in the cache."""
+    """Return a file of random weights, or None if the real ones are in the cache."""
     import torch
     from safetensors.torch import save_file
 

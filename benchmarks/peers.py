@@ -101,10 +101,10 @@ def with_steps(settings: HeadSettings, given: Sequence[str]) -> HeadSettings:
 
 
 def steps_option(text: str) -> str:
-    """Return N or NAME=N as it is. Raises ArgumentTypeError where there is no such method or number."""
+    """Return N or NAME=N as it is. Raises ArgumentTypeError if there is no such method or number."""
     name, equals, steps = text.rpartition("=")
     if equals and name not in {method.name for method in METHODS}:
-        raise argparse.ArgumentTypeError(f"there is no method {name!r}")
+        raise argparse.ArgumentTypeError(f"unknown method {name!r}")
     if not steps.isdecimal() or int(steps) < 1:
         raise argparse.ArgumentTypeError(f"{steps!r} is no number of steps")
     return text

@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def made_curve(n_frames: int, fps: float) -> Curve:
-    """Return a rough curve with a score a frame: the hardest to draw, with many events."""
+    """Return a rough curve with a score per frame: the hardest to draw, with many events."""
     rng = np.random.default_rng(0)
     knots = np.arange(0, n_frames + 900, 900)
     slow = np.interp(np.arange(n_frames), knots, rng.random(len(knots)))

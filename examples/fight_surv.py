@@ -77,7 +77,7 @@ def join_clips(data: Path, rows: list[Row], target: Path) -> list[int]:
 
 
 def write_labels(path: Path, truths: list[Truth]) -> None:
-    """Write the video-level labels that ``fit`` may see: one bit a video."""
+    """Write the video-level labels that ``fit`` may see: one bit per video."""
     lines = [f"{truth.video},{int(truth.abnormal)}" for truth in truths]
     path.write_text("\n".join(["video,label", *lines]) + "\n")
 

@@ -1,7 +1,7 @@
 """Train and measure on UCSD Ped2 as weakly supervised papers do: 6 abnormal and 4 normal videos train.
 
 The rest tests; ten random splits, mean and deviation. Ped2 (Mahadevan et al., CVPR 2010) shows a campus
-walkway from afar, 360 x 240 at 10 frames a second; bicycles, skaters and carts among walkers are what is
+walkway from afar, 360 x 240 at 10 frames per second; bicycles, skaters and carts among walkers are what is
 unusual. For research: nothing that is trained on it is shipped.
 
 Usage::

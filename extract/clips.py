@@ -1,4 +1,4 @@
-"""From decoded frames to what the backbone sees: the clip of each snippet, or longer windows."""
+"""Clips of snippets or of longer windows, from decoded frames."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def _all_of(frame: NDArray[np.uint8]) -> Sequence[NDArray[np.uint8]]:
 class Clips:
     """The clips (T, H, W, 3) of a video's snippets or windows, in order; holds the frames of three at a time.
 
-    Where several views of a frame are wanted, the clips of one snippet follow each other, one a view. A frame
+    With several views, the clips of one snippet follow each other, one per view. A frame
     is cut and scaled once, however many snippets or windows hold it.
 
-    A snippet of which a frame could not be decoded is left out. In a window, which is context for many
+    A snippet with a frame that could not be decoded is left out. In a window, which is context for many
     snippets, the nearest frame stands for it. A video ends with the last frame that could
     be, and its last snippet with it. Which one that is, is known only when the next has been read; so one is
-    read ahead, and the frames of the one before are kept, since the last may begin in it. Where frames of
-    the last snippet were not asked for, because the backbone sees fewer than 16 or the stride is above 16,
-    the nearest ones that were stand for them.
+    read ahead, and the frames of the one before are kept, since the last may begin in it. If frames of the
+    last snippet were not requested, because the backbone sees fewer than 16 or the stride is above 16, the
+    nearest ones that were stand for them.
 
     Args:
         frames: the wanted frames that could be decoded.
         decoded: returns which of all N frames could be, (N,) bool; asked when there are no more frames.
         timeline: of the video.
         sampling: which frames each snippet takes.
-        on_time: told the time in seconds up to which frames have been read.
+        on_time: called with the time in seconds up to which frames have been read.
         crop_views: returns the views of a frame, as many and as large of each; all of it by default.
 
     Attributes:
@@ -91,7 +91,7 @@ class Clips:
 
     @property
     def n_samples(self) -> int:
-        """M, as far as is known by now."""
+        """M, as far as known so far."""
         return self.sampling.n_samples(self._timeline.times_s[: self.n_frames], self.end_s)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
@@ -99,7 +99,7 @@ class Clips:
         index, cut = 0, False
         while index < len(plan):
             near_end = index + 2 >= len(plan)
-            # To the very end, since frames after the last that is wanted tell whether the video is cut.
+            # To the very end, since frames after the last wanted one show whether the video is cut short.
             self._read_to(len(self._timeline.times_s) if near_end else int(plan[index + 1, -1]))
             if self._ended and not cut:
                 plan, cut = self._plan_of_what_there_is(plan), True
@@ -113,7 +113,7 @@ class Clips:
                     yield np.stack(pixels)
             index += 1
             needed_from = int(plan[index - 1, 0])
-            # The last one stays: it may have to stand for frames that were not asked for.
+            # The last one stays: it may have to stand for frames that were not requested.
             for number in [held for held in self._held if held < needed_from and held != self._last]:
                 del self._held[number]
 
@@ -149,7 +149,7 @@ class Clips:
 
 
 def nearest(numbers: list[int], there: Collection[int]) -> list[int]:
-    """Return for each frame of a window the nearest of its frames that is there; they stay where none is."""
+    """Return for each frame of a window the nearest available one; unchanged if there are none."""
     known = [number for number in numbers if number in there]
     if len(known) in (0, len(numbers)):
         return numbers

@@ -1,4 +1,4 @@
-"""Features as plain arrays, for the field's other tools."""
+"""Export of features as plain arrays, for other tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = ("safetensors", "npy")
 def check_format(name: str) -> None:
     """Raise UsageError where there is no such format."""
     if name not in FORMATS:
-        raise UsageError(f"there is no format {name!r}", next_step=f"Choose one of: {', '.join(FORMATS)}.")
+        raise UsageError(f"unknown format {name!r}", next_step=f"Choose one of: {', '.join(FORMATS)}.")
 
 
 def npy_name(path: Path) -> Path:
@@ -31,8 +31,8 @@ def npy_beside(path: Path) -> Path:
     snippets that were lost are left out.
 
     Raises:
-        FeatureError: where the feature file cannot be read.
-        OutputError: where the array cannot be written.
+        FeatureError: if the feature file cannot be read.
+        OutputError: if the array cannot be written.
     """
     target = npy_name(path)
     if target.is_file() and target.stat().st_mtime_ns >= path.stat().st_mtime_ns:

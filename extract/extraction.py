@@ -1,4 +1,4 @@
-"""Videos in, feature files out."""
+"""Extraction of features from many videos."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def extract_features(
     """Turn videos into one feature file each, named after the video below ``output``.
 
     A video whose feature file exists, was made by the same recipe and from an unchanged file is
-    skipped. One that cannot be read is reported, remembered, and the rest goes on; so is one that another
-    process works on, which is waited for at the end. ``run.json`` says what was done.
+    skipped. One that cannot be read is reported, remembered, and the rest goes on; one that another process
+    is working on is waited for at the end. ``run.json`` records what was done.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
         output: folder of the feature files.
-        settings: every choice there is.
-        retry: try again what failed before.
+        settings: of the extraction.
+        retry: retry videos that failed before.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         format: ``"npy"`` writes a NAME.npy beside each feature file, for the field's other tools.
         on_progress: called as a video is read.
@@ -57,8 +57,8 @@ def extract_features(
 
     Raises:
         UsageError: for an unknown format, device, decoder or engine.
-        WeightsError: where the backbone's weights cannot be had.
-        OutputError: where ``output`` cannot be written.
+        WeightsError: if the backbone's weights are not available.
+        OutputError: if ``output`` cannot be written.
     """
     check_format(format)
     extractor = Extractor(settings)
@@ -97,7 +97,7 @@ def extract_features(
             work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note
         )
     except BaseException:
-        with suppress(OutputError):  # what ended the run is the thing to tell
+        with suppress(OutputError):  # the error that ended the run is the one to report
             record()
         raise
     record()
@@ -105,7 +105,7 @@ def extract_features(
 
 
 class _ExtractionTask:
-    """What is done with each video of a run."""
+    """The two steps, begin and finish, for each video of a run."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _ExtractionTask:
         self._ready = False
 
     def begin(self, video: Video) -> _Claimed | None:
-        """Start to decode a video, unless there is nothing to do or another process is at it."""
+        """Start decoding a video, unless there is nothing to do or another process is working on it."""
         sniff(video.path)
         if self._is_known(video, self.store.find(video)):
             return None
@@ -138,7 +138,7 @@ class _ExtractionTask:
         claim = self.store.claim(video)
         if not claim.take(wait=self.wait):
             self.busy.append(video)
-            log.info("%s: another process is at it", printable(video.path))
+            log.info("%s: another process is working on it", printable(video.path))
             return None
         try:
             stored = self.store.find_anew(video)
@@ -163,16 +163,16 @@ class _ExtractionTask:
         self._note(video, path, read_header(path).source)  # under the name that it got
 
     def _is_known(self, video: Video, stored: StoredVideo | None) -> bool:
-        """Return whether a video's features are there and fit.
+        """Return whether a video already has features that fit.
 
         Raises:
-            InputError: where it failed before.
+            InputError: if it failed before.
         """
         if stored is not None and not self._differences(stored):
             fresh = self.store.refresh(stored, video)
             if fresh is not None:
                 self.result.skipped.append(fresh.path)
-                log.info("%s: there already as %s", printable(video.path), fresh.path)
+                log.info("%s: already done, see %s", printable(video.path), fresh.path)
                 self._note(video, fresh.path, fresh.header.source)
                 return True
         past = None if self._retry else self.store.past_failure(video, self._asked)
@@ -187,7 +187,7 @@ class _ExtractionTask:
         differences = [] if stored is None else self._differences(stored)
         if differences:
             what = printable(video.path)
-            log.warning("%s: features of another recipe are replaced (%s)", what, differences[0])
+            log.warning("%s: replacing features of another recipe (%s)", what, differences[0])
 
     @contextmanager
     def _remembering(self, video: Video, state: tuple[int, int]) -> Iterator[None]:
@@ -226,6 +226,6 @@ class _Claimed:
 
 
 def warn_of_damage(video: Video, source: Source) -> None:
-    """Say so where more than a frame of a video was lost, each time its features are used."""
+    """Warn if more than a frame of a video was lost, each time its features are used."""
     if source.n_announced - source.n_decoded > 1:
         log.warning("%s: damaged, %s", printable(video.path), source.partial)

@@ -1,4 +1,4 @@
-"""One video in, its features out: decode, cut, run the backbone."""
+"""Extraction of the features of one video: decode, cut into clips, run the backbone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Extractor:
     >>> path = extract("videos/a.mp4", "features")  # doctest: +SKIP
 
     Args:
-        settings: every choice there is.
+        settings: of the extraction.
     """
 
     def __init__(self, settings: ExtractSettings | None = None) -> None:
@@ -67,12 +67,12 @@ class Extractor:
     def __call__(self, video: str | Path, output: str | Path) -> Path:
         """Extract one video into the folder ``output`` and return its feature file.
 
-        Features that are there already, and fit, are left as they are.
+        Existing features that fit are kept.
 
         Raises:
-            InputError: where it cannot be read.
-            WeightsError: where the backbone's weights cannot be had.
-            OutputError: where the folder cannot be written.
+            InputError: if it cannot be read.
+            WeightsError: if the backbone's weights are not available.
+            OutputError: if the folder cannot be written.
         """
         known, folder = named_video(video), Path(output)
         sniff(known.path)
@@ -95,7 +95,7 @@ class Extractor:
 
     @property
     def known_weights_sha256(self) -> str | None:
-        """The same, or None where they were never fetched."""
+        """The same, or None if they were never fetched."""
         return cache.known_digest(self.settings.record.weights, local=self.settings.weights)
 
     @cached_property
@@ -121,8 +121,8 @@ class Extractor:
         """Begin to decode a video, in a process of its own.
 
         Raises:
-            InputError: where the file is missing or no video.
-            UsageError: where the decoder that was asked for is not there.
+            InputError: if the file is missing or not a video.
+            UsageError: if the requested decoder is not installed.
         """
         return Opened(video, self.settings, str(self.device))
 
@@ -130,7 +130,7 @@ class Extractor:
         """Return the features of a video, made by the first decoder that can read it to its end.
 
         Raises:
-            InputError: where not one snippet of it can be decoded.
+            InputError: if not a single snippet can be decoded.
         """
         for decoder, decoding in opened.attempts():
             try:
@@ -146,7 +146,7 @@ class Extractor:
                 _tell_of_pictures(opened.video, clips)
             sha256, (n_bytes, modified_ns) = content_digest(opened.video.path), opened.state
             if opened.video.state() != opened.state:
-                step = "Run again when it is complete."
+                step = "Run again when the file is complete."
                 raise InputError("changed while it was read", file=opened.video.path, next_step=step)
             return Features(
                 values=rows,
@@ -174,16 +174,16 @@ class Extractor:
         raise opened.error
 
     def _tell_of_times(self, video: Video, timeline: Timeline) -> None:
-        """Say what was done where timestamps are missing or wrong."""
+        """Warn about timestamps that are missing or were repaired."""
         name = printable(video.path)
         if not timeline.timed:
             level = logging.INFO if self._told_of_rate else logging.WARNING
             self._told_of_rate = True
             rate = f"{self.settings.assume_fps:g} frames per second"
-            log.log(level, "%s: carries no timestamps; assuming %s (--assume-fps)", name, rate)
+            log.log(level, "%s: has no timestamps; assuming %s (--assume-fps)", name, rate)
         if timeline.n_unread_parts:
-            what = "%s: %d of the recordings joined in it are not read, the first of them from byte %d on; %s"
-            step = "split the file to score them"
+            what = "%s: %d of the recordings joined in this file cannot be read, from byte %d on; %s"
+            step = "split the file to process them"
             log.warning(what, name, timeline.n_unread_parts, timeline.unread_at, step)
         n_jumps = sum(change.kind == "jump" for change in timeline.changes)
         if n_jumps > _TOLD_JUMPS:
@@ -209,7 +209,7 @@ class Extractor:
         gather = rows_of_windows if settings.sampling.windowed else rows_of_snippets
         rows = gather(clips, run_engine(self.engine, clips), np.zeros(shape, dtype=np.float32))
         if not clips.drawn or clips.lost.all():
-            raise DecodeError("holds no snippet that can be decoded", file=decoding.path)
+            raise DecodeError("has no decodable snippet", file=decoding.path)
         return clips, rows
 
     def _check_size(self, decoding: Decoding, shape: tuple[int, int, int]) -> None:
@@ -231,11 +231,11 @@ class Extractor:
 
 
 def _tell_of_pictures(video: Video, clips: Clips) -> None:
-    """Warn of pictures of an image sequence that are missing by their numbers, or that cannot be read."""
+    """Warn about pictures of an image sequence that are missing by number or cannot be read."""
     name, names = printable(video.path), list_images(video.path)
     missing = missing_numbers(names)
     if missing is not None:
-        what = "%s: pictures are missing %s; the others are read as one sequence"
+        what = "%s: pictures are missing %s; reading the others as one sequence"
         log.warning(what, name, printable(missing))
     lost = [at for start, stop in clips.gaps for at in range(start, stop)]
     lost += range(clips.n_frames, len(names))

@@ -1,4 +1,4 @@
-"""What is remembered of a video that could not be used, so that it is not decoded in vain again."""
+"""Records of videos that failed, so that they are not decoded in vain again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PastFailure(BaseModel):
 
     Attributes:
         video, place, n_bytes, modified_ns: which file it was, as in :class:`vadpipe.features.file.Source`.
-        asked: what was asked of it that may have made the difference: decoder, device, limits, versions.
+        asked: the options that the failure may depend on: decoder, device, limits, versions.
         kind, reason, next_step: the error.
     """
 
@@ -32,7 +32,7 @@ class PastFailure(BaseModel):
 
     @classmethod
     def of(cls, video: Video, asked: str, error: InputError) -> PastFailure:
-        """Return what to remember of an error. Raises InputError where the video is gone."""
+        """Return what to remember of an error. Raises InputError if the video is gone."""
         n_bytes, modified_ns = video.state()
         return cls(
             video=video.name,
@@ -47,16 +47,16 @@ class PastFailure(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> PastFailure | None:
-        """Return what a file remembers, or None where it cannot be read."""
+        """Return what a file remembers, or None if it cannot be read."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def again(self, video: Video, asked: str) -> InputError | None:
-        """Return the error again, or None where the video has changed or is asked for something else."""
+        """Return the error again, or None if the video or the options have changed."""
         if self.asked != asked or (self.n_bytes, self.modified_ns) != video.state():
             return None
         kind = DecodeError if self.kind == DecodeError.__name__ else InputError
-        reason = f"{self.reason} (so it was before; --retry tries again)"
+        reason = f"{self.reason} (failed in an earlier run; use --retry to try again)"
         return kind(reason, file=video.path, next_step=self.next_step)

@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""The plan of a run (``--dry-run``): what it would do, without doing it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plan_extraction(
     """Yield what :func:`vadpipe.extract_features` would do with each video; nothing is decoded or written.
 
     The arguments are those of :func:`vadpipe.extract_features`. Weights that were never fetched are not
-    fetched: what is there already then counts as not fitting.
+    fetched: existing features then count as not fitting.
     """
     extractor = Extractor(settings)
     extractor.settings.check_here()

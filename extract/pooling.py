@@ -1,4 +1,4 @@
-"""From the last maps of a backbone to features: what is averaged, and what stays apart."""
+"""Pooling of a backbone's last maps to features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``run.json``: what a run over videos was asked, what it ran on, and what became of each video."""
+"""``run.json``: the settings of a run, its environment, and the outcome for each video."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Extraction:
-    """What :func:`vadpipe.extract_features` did, in the order of the input.
+    """Result of :func:`vadpipe.extract_features`, in the order of the input.
 
     Attributes:
         written: feature files made by this call.
-        skipped: feature files that were there already and still fit.
+        skipped: existing feature files that still fit.
         failed: videos that could not be used, and why.
         damaged: feature files, among those written or skipped, of videos that lost a larger share of their
             frames than is tolerated.
@@ -57,8 +57,8 @@ def write_run(
 
     Args:
         folder: of the feature files.
-        settings: what was asked.
-        result: what became of it.
+        settings: of the run.
+        result: its outcome.
         sources: the video of each feature file of the result.
         n_snippets: how many were computed.
         took_s: how long all of it took.
@@ -103,7 +103,7 @@ def write_run(
 
 
 def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
-    """Return how fast the folder's last run was, or None where there was none with these settings."""
+    """Return how fast the folder's last run was, or None if there was none with these settings."""
     try:
         record = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         same = all(record["settings"][name] == getattr(settings, name) for name in _DECIDE_SPEED)

@@ -14,7 +14,7 @@ from vadpipe.extract.video.discovery import Failure, Video
 
 @dataclass(frozen=True)
 class RunProgress:
-    """Where a run over videos stands.
+    """Progress of a run over videos.
 
     Attributes:
         video: the video in work.
@@ -58,13 +58,13 @@ OnFailure = Callable[[Failure], None]
 
 @dataclass(frozen=True)
 class Reporter:
-    """Tells ``on_progress`` how far one video of a run has been read."""
+    """Reports to ``on_progress`` how far one video of a run has been read."""
 
     on_progress: OnProgress
     start: RunProgress
 
     def __call__(self, done_s: float, total_s: float) -> None:
-        """Report that so many seconds of the video have been read."""
+        """Report how many seconds of the video have been read."""
         self.on_progress(replace(self.start, done_s=done_s, total_s=total_s))
 
     def doing(self, what: str) -> Reporter:
@@ -75,7 +75,7 @@ class Reporter:
 
 
 class PendingVideo(Protocol):
-    """Work that goes on by itself until it is finished or dropped."""
+    """Work in the background until it is finished or dropped."""
 
     def close(self) -> None:
         """Drop it."""
@@ -98,7 +98,7 @@ def run_over(
 
     Args:
         videos: what :func:`vadpipe.extract.video.discovery.find_videos` found.
-        begin: starts what can go on by itself; returns None where there is nothing to do.
+        begin: starts the background work; returns None if there is nothing to do.
         finish: ends it. An InputError, FeatureError or MemoryError of either ends this video only.
         look_ahead: begin the next video before this one is finished.
         n_readings: how often ``finish`` goes through a video, which it says by :meth:`Reporter.doing`.
@@ -114,7 +114,7 @@ def run_over(
             work()
         except (InputError, FeatureError, MemoryError) as error:
             if isinstance(error, MemoryError):
-                error = InputError("needs more memory than there is", file=video.path)
+                error = InputError("needs more memory than is available", file=video.path)
             failures.append(Failure(video.path, error))
             if on_failure is not None:
                 on_failure(failures[-1])
@@ -153,7 +153,7 @@ def run_over(
 
 
 def _n_bytes(video: Video) -> int:
-    """Return the size of a video's file; what is not there has none, and fails when it is opened."""
+    """Return the size of a video's file; 0 for a missing one, which fails when it is opened."""
     with suppress(InputError):
         return video.state()[0]
     return 0

@@ -1,4 +1,4 @@
-"""Every choice of an extraction, in one record that travels to any process."""
+"""The settings of an extraction, as one picklable record."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ class ExtractSettings:
         target_fps: one frame in k is taken, for a rate near this, see
             :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
             it is None.
-        fps: frames a second to resample the video to, whatever is shown then; goes before ``target_fps``.
-        assume_fps: frames a second of videos that carry no times: raw streams and image sequences.
+        fps: frames per second to resample the video to, whatever is shown then; overrides ``target_fps``.
+        assume_fps: frame rate of videos without timestamps: raw streams and image sequences.
         decoder: ``"auto"``, ``"decord"``, ``"pyav"`` or ``"torchcodec"``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``, for the backbone and decoders that can use it.
         engine: ``"auto"``, ``"torch"`` or ``"openvino"``.
         precision: ``"auto"``, ``"float32"`` or ``"int8"``, in which the backbone computes.
         weights: the backbone's published weights in a local file, instead of the cache or a download.
-        offline: never fetch anything.
+        offline: never download anything.
         limits: what a video may ask of the machine.
 
     Raises:
-        UsageError: where one of them is out of range, or two contradict each other.
+        UsageError: if one of them is out of range, or two contradict each other.
     """
 
     backbone: str = DEFAULT
@@ -79,21 +79,22 @@ class ExtractSettings:
         self._settle_views()
         if self.precision not in ("auto", *PRECISIONS):
             raise UsageError(
-                f"there is no precision {self.precision!r}",
+                f"unknown precision {self.precision!r}",
                 next_step=f"Choose one of: auto, {', '.join(PRECISIONS)}.",
             )
         if not 1 <= self.stride <= 100_000:
-            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+            raise UsageError(f"a stride of {self.stride} frames is out of range", next_step="Use 1 or more.")
         self._settle_sampling()
         for fps in (self.fps, self.assume_fps, self._target_fps):
             if fps is not None and not 0.01 <= fps <= 1000:
-                raise UsageError(f"{fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+                raise UsageError(f"{fps:g} frames per second is out of range", next_step="Use 0.01 to 1000.")
 
     def _settle_views(self) -> None:
         """Bring views and crops into the one form that stands for them."""
         if self.crops not in CROPS:
             raise UsageError(
-                f"there are no {self.crops} crops", next_step=f"Choose one of: {', '.join(map(str, CROPS))}."
+                f"unsupported number of crops: {self.crops}",
+                next_step=f"Choose one of: {', '.join(map(str, CROPS))}.",
             )
         if self.view is None:
             if self.crops == 1:
@@ -102,33 +103,31 @@ class ExtractSettings:
         views = parse_views(self.view)
         if self.crops > 1 and views != ("centre",):  # which crops were said to be of, before they had names
             raise UsageError(
-                f"{self.crops} crops are views themselves, and contradict the view {','.join(views)}",
-                next_step="Leave out --view or --crops.",
+                f"{self.crops} crops are views themselves and conflict with the view {','.join(views)}",
+                next_step="Use either --view or --crops.",
             )
         crops = {same: crops for crops, same in CROP_VIEWS.items()}.get(views, self.crops)
         object.__setattr__(self, "crops", crops)
         object.__setattr__(self, "view", ",".join(views) if crops == 1 else None)
 
     def _settle_sampling(self) -> None:
-        """Take the backbone's own frame rate where none is asked for, and check the window."""
+        """Set the backbone's own frame rate if none is given, and check the window."""
         if self.fps is not None:
             object.__setattr__(self, "target_fps", "all")
         elif self.target_fps is None:
             object.__setattr__(self, "target_fps", self.record.target_fps)
         if self.window == SNIPPET_FRAMES:
             return
-        hint = f"Use --window {SNIPPET_FRAMES}, which shows each snippet by itself."
+        hint = f"Use --window {SNIPPET_FRAMES}, which processes each snippet separately."
         if self.window not in WINDOWS:
             raise UsageError(
-                f"a window of {self.window} frames is not possible",
+                f"unsupported window of {self.window} frames",
                 next_step=f"Choose one of: {', '.join(map(str, WINDOWS))}.",
             )
         if not self.record.maps:
-            raise UsageError(f"the backbone {self.backbone} does not run over windows", next_step=hint)
+            raise UsageError(f"the backbone {self.backbone} does not support windows", next_step=hint)
         if self.stride > SNIPPET_FRAMES:
-            raise UsageError(
-                f"windows leave no frames out, and a stride of {self.stride} does", next_step=hint
-            )
+            raise UsageError(f"windows cannot skip frames, as a stride of {self.stride} does", next_step=hint)
 
     @classmethod
     def of_recipe(
@@ -142,13 +141,13 @@ class ExtractSettings:
             others: attributes that a recipe leaves open.
 
         Raises:
-            UsageError: where its features were made elsewhere, so that no setting here makes them; or a view
+            UsageError: if its features were made elsewhere, so that no setting here makes them; or a view
                 does not exist.
         """
         if recipe.imported:
             raise UsageError(
-                f"features of {recipe.backbone} were made elsewhere and cannot be made from a video here",
-                next_step="Score feature files that were imported from the same source.",
+                f"features of {recipe.backbone} are imported and cannot be extracted from a video",
+                next_step="Score feature files imported from the same source.",
             )
         return cls(
             backbone=recipe.backbone,
@@ -161,15 +160,15 @@ class ExtractSettings:
         )
 
     def check_here(self) -> None:
-        """Check that what is asked for by name exists and is installed; whether a GPU is there shows later.
+        """Check that named engines, decoders and devices exist and are installed; a GPU is checked later.
 
         Raises:
-            UsageError: where it does not.
+            UsageError: if one does not or is not.
         """
         choose_decoders(self.decoder, "cpu", "mp4")
         check_engine(self.engine)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UsageError(f"there is no device {self.device!r}", next_step="Use auto, cpu or cuda:0.")
+            raise UsageError(f"unknown device {self.device!r}", next_step="Use auto, cpu or cuda:0.")
 
     @property
     def record(self) -> Backbone:
@@ -177,13 +176,13 @@ class ExtractSettings:
         return find_backbone(self.backbone)
 
     def quantised_on(self, engine: str) -> Path | None:
-        """Return the backbone in int8 that an engine runs by these settings; None where it runs in float.
+        """Return the backbone in int8 that an engine runs by these settings; None if it runs in float.
 
         Args:
             engine: what :func:`vadpipe.extract.engines.engine.choose_engine` returned.
 
         Raises:
-            UsageError: where int8 is asked for and cannot be had.
+            UsageError: if int8 is requested but not available.
         """
         own = self.record.quantised if self.weights is None else None
         return own if choose_precision(self.precision, engine, own) == "int8" else None
@@ -247,12 +246,12 @@ class ExtractSettings:
     def differences(self, recipe: Recipe, weights_sha256: str) -> list[str]:
         """Return how features of a recipe differ from what these settings make; empty where they fit.
 
-        A decoder, an engine or a precision counts only where it was asked for by name, an assumed rate where
+        A decoder, an engine or a precision counts only if it was requested by name, an assumed rate only if
         it was used.
         """
         differences = self.recipe(weights_sha256=weights_sha256, decoder="", engine="").differences(recipe)
         if recipe.assumed_fps not in (None, self.assume_fps):
-            differences.append(f"assumed frames a second: {self.assume_fps:g} / {recipe.assumed_fps:g}")
+            differences.append(f"assumed frames per second: {self.assume_fps:g} / {recipe.assumed_fps:g}")
         aliases = {"pyav": "av"}
         for what, asked, made in (
             ("decoder", self.decoder, recipe.decoder),

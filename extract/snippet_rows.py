@@ -1,4 +1,4 @@
-"""From what the backbone gives to the rows of a feature file, one a snippet."""
+"""The rows of a feature file, one per snippet, from the backbone's outputs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class BackboneRuns:
     Attributes:
         frames: (R, T) int64, what each run sees.
         covered: (R, T) bool, which of these are the snippet's own.
-        windows: of the video; None where the snippet is shown by itself.
+        windows: of the video; None if the snippet is shown by itself.
         indices: (R,) int64, which of the windows these are.
         snippet: (1, 2) int64, the samples [start, stop) of the snippet.
     """

@@ -118,10 +118,10 @@ def read_stills(
 ) -> list[NDArray[np.uint8] | None]:
     """Return the frame shown at each time, (H, W, 3) uint8 RGB, in the order asked.
 
-    One that cannot be read is None. A video without times has ``assume_fps`` frames a second.
+    One that cannot be read is None. A video without times has ``assume_fps`` frames per second.
 
     Raises:
-        InputError: where the file itself cannot be read.
+        InputError: if the file itself cannot be read.
     """
     request = StillRequest(tuple(times_s), Size(short_side_px, square=False))
     return [
@@ -141,10 +141,10 @@ def read_frames(
 ) -> list[NDArray[np.uint8]]:
     """Return the frame shown at each time in the size that a backbone is fed, (H, W, 3) uint8 RGB.
 
-    A video without times has ``assume_fps`` frames a second.
+    A video without times has ``assume_fps`` frames per second.
 
     Raises:
-        InputError: where the file or one of the frames cannot be read.
+        InputError: if the file or one of the frames cannot be read.
     """
     request = StillRequest(tuple(times_s), size)
     reading = read_together(path, [request], limits, assume_fps=assume_fps)

@@ -1,4 +1,4 @@
-"""The folder of feature files: which videos it holds, which failed before, and where a new one goes."""
+"""The folder of feature files: lookup by video, recorded failures, and names for new files."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class StoredVideo:
 
 
 class FeatureStore:
-    """The feature files below a folder, indexed by what they say of their videos.
+    """The feature files below a folder, indexed by their videos.
 
     Several processes may use one folder. What one of them writes while another runs is seen by the other
     when it looks for that video's names.
 
     Args:
-        folder: need not exist yet. Files in it that are no feature files are left alone.
-        places: of the videos that are asked for. Features of one of them are never taken for another's,
+        folder: need not exist yet. Files in it that are not feature files are ignored.
+        places: of the requested videos. Features of one of them are never taken for another's,
             also where the two are copies of each other.
     """
 
@@ -61,7 +61,7 @@ class FeatureStore:
         and content.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         here, namesake = self._by_place.get(video.place), self._by_name.get(video.name)
         if namesake is not None and namesake.header.source.place in self._places:
@@ -78,7 +78,7 @@ class FeatureStore:
         return None
 
     def find_anew(self, video: Video) -> StoredVideo | None:
-        """As :meth:`find`, but see also what another process has done since the folder was read."""
+        """As :meth:`find`, but also see what another process has written since the folder was read."""
         for name in [*self._names(video)]:
             known = self._by_name.get(name)
             if known is not None and not known.path.is_file():
@@ -91,18 +91,18 @@ class FeatureStore:
         """Return the claim on a video's features, not yet taken.
 
         Raises:
-            OutputError: where they would land outside the folder through a link, before they are made.
+            OutputError: if they would land outside the folder through a link, before they are made.
         """
         self._inside(self.path_for(video.name))
         return self._claim(video.place)
 
     def past_failure(self, video: Video, asked: str) -> InputError | None:
-        """Return why this very video could not be used before, when asked the same."""
+        """Return why this very video failed before with the same options."""
         _, failure = self._failures.get(video.place, (None, None))
         return None if failure is None else failure.again(video, asked)
 
     def remember_failure(self, video: Video, asked: str, error: InputError) -> None:
-        """Write down that a video could not be used. A file that is gone is not remembered."""
+        """Record that a video could not be used. A file that is gone is not recorded."""
         try:
             failure = PastFailure.of(video, asked, error)
         except InputError:
@@ -126,7 +126,7 @@ class FeatureStore:
         beside ``clips/x.mp4``.
 
         Raises:
-            OutputError: where it cannot be written, or would land outside the folder through a link.
+            OutputError: if it cannot be written, or would land outside the folder through a link.
         """
         with self._alone():
             for name in self._names(video):
@@ -135,7 +135,7 @@ class FeatureStore:
                 if self._put(named, target, video):
                     break
             else:
-                raise OutputError("has no free name left", file=self.folder)
+                raise OutputError("has no free name in the output folder", file=self.folder)
             self._look_at(target)
         if video.place in self._failures:
             with suppress(OSError):
@@ -143,13 +143,13 @@ class FeatureStore:
         return target
 
     def refresh(self, stored: StoredVideo, video: Video) -> StoredVideo | None:
-        """Bring the record of features that are kept up to date with where their video is now.
+        """Update the record of kept features to where their video is now.
 
         A video that was once named alone (``cam1/a.mp4``) and is now found from further up
         (``videos/normal/cam1/a.mp4``) takes the longer name, since labels are read from it.
 
         Returns:
-            The features with their record, or None where another process has moved them meanwhile.
+            The features with their record, or None if another process has moved them meanwhile.
         """
         source = stored.header.source
         longer = (
@@ -183,7 +183,7 @@ class FeatureStore:
             return self._look_at(target)
 
     def _put(self, features: Features, target: Path, video: Video) -> bool:
-        """Write a feature file; return False where the name is another video's."""
+        """Write a feature file; return False if the name is another video's."""
         if _in_the_way(target):
             return False
         new = target.with_name(f"{PART}{secrets.token_hex(4)}{SUFFIX}")
@@ -260,7 +260,7 @@ class FeatureStore:
             naming.close()
 
     def _inside(self, target: Path) -> Path:
-        """Return the target. Raises OutputError where a link in the folder leads out of it."""
+        """Return the target. Raises OutputError if a link in the folder leads out of it."""
         try:
             inside = target.parent.resolve().is_relative_to(self.folder.resolve())
         except (OSError, RuntimeError):  # a link that leads to itself
@@ -286,7 +286,7 @@ def content_digest(path: Path) -> str:
     """Return the sha256 of a video's bytes, or of an image sequence's pictures, 64 hexadecimal digits.
 
     Raises:
-        InputError: where it cannot be read.
+        InputError: if it cannot be read.
     """
     if os.path.isdir(path):  # noqa: PTH112
         return image_digest(path)

@@ -1,4 +1,4 @@
-"""From a decoded frame to what the backbone sees of it: one square crop for each view."""
+"""View crops: the square crops of a decoded frame that the backbone sees, one per view."""
 
 from __future__ import annotations
 

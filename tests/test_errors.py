@@ -22,7 +22,7 @@ def test_names_in_other_scripts_are_shown_as_they_are():
 
 
 def test_errors_come_back_from_another_process_unchanged():
-    error = errors.WeightsError("is damaged", file="w.ckpt", next_step="Fetch it again.")
+    error = errors.WeightsError("is damaged", file="w.ckpt", next_step="Download it again.")
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.exit_code) == (type(error), str(error), 5)
 

@@ -3,11 +3,11 @@
 ::
 
     VadpipeError                 exit code
-    ├── UsageError               2   a setting, a label or an argument is off
+    ├── UsageError               2   a setting, a label or an argument is invalid
     ├── FeatureError             2   a feature file or a head does not fit
     ├── InputError               4   a video cannot be used
     │   └── DecodeError          4   a video breaks while it is decoded
-    ├── WeightsError             5   weights are missing or not what they should be
+    ├── WeightsError             5   weights are missing or wrong
     └── OutputError              6   a result cannot be written
 
 A run over many videos ends with 3 where some of them failed and with 4 where all did; an interrupt

@@ -1,4 +1,4 @@
-"""Pretrained weights: where they come from, and what reads them without running anything.
+"""Pretrained weights: their sources, and loading them without executing anything.
 
 In: the name of a set of weights. Out: a verified file. May import: ``files``.
 
@@ -13,7 +13,7 @@ cache folder. The default head lies in this folder, beside its model card.
 from pathlib import Path
 
 I3D_INT8 = Path(__file__).with_name("i3d_kinetics_int8.xml")
-"""I3D in int8 for OpenVINO, its numbers in the ``.bin`` beside it; ``i3d_kinetics_int8.md`` tells of it."""
+"""I3D in int8 for OpenVINO, its weights in the ``.bin`` beside it; described in ``i3d_kinetics_int8.md``."""
 
 SHIPPED_HEAD = Path(__file__).with_name("cbcg_i3d_fights.safetensors")
-"""The head that ``score`` uses unless another is named; ``cbcg_i3d_fights.md`` says what it is good for."""
+"""The head that ``score`` uses by default; ``cbcg_i3d_fights.md`` is its model card."""

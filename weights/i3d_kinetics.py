@@ -1,4 +1,4 @@
-"""From the published I3D checkpoint to the state dict of InceptionI3D.
+"""Conversion of the published I3D checkpoint to the state dict of InceptionI3D.
 
 The network is :class:`vadpipe.extract.backbones.inception_i3d.InceptionI3D`. The checkpoint is nested dicts
 of float32 arrays under ``params`` and ``batch_stats``. A unit holds a kernel (T, H, W, I, O) without bias and
@@ -24,7 +24,7 @@ def fold(checkpoint: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
     stored float32 values, and with them the digest of the file, do not depend on the machine.
 
     Raises:
-        KeyError: where a kernel has neither a BatchNorm nor a bias of its own.
+        KeyError: if a kernel has neither a BatchNorm nor a bias of its own.
     """
     arrays = dict(_leaves(checkpoint))
     folded: dict[str, NDArray[np.float32]] = {}

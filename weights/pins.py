@@ -1,4 +1,4 @@
-"""The small records beside cached weights: the digest of what was fetched first, that of a converted file."""
+"""Records beside cached weights: the pinned digest of the first download, and that of the converted file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Pin(BaseModel):
-    """What was fetched first under a name; from then on nothing else is taken for it.
+    """The first file fetched under a name; from then on no other is accepted.
 
     Attributes:
         schema_version: of this record.
@@ -36,7 +36,7 @@ class Pin(BaseModel):
 
 
 class Conversion(BaseModel):
-    """What lies beside a converted file and says which bytes it has to have.
+    """The record beside a converted file, with its digest.
 
     Attributes:
         schema_version: of this record.
@@ -54,10 +54,10 @@ class Conversion(BaseModel):
 
 
 def read_pin(path: Path, name: str) -> Pin | None:
-    """Return the pin of the weights ``name``, or None where there is none.
+    """Return the pin of the weights ``name``, or None if there is none.
 
     Raises:
-        WeightsError: where it is damaged or belongs to other weights; taking that for "no pin" would let
+        WeightsError: if it is damaged or belongs to other weights; taking that for "no pin" would let
             any file in.
     """
     try:
@@ -72,14 +72,14 @@ def read_pin(path: Path, name: str) -> Pin | None:
 
 
 def write_pin(path: Path, *, name: str, url: str, sha256: str, n_bytes: int) -> None:
-    """Write a pin of today. Raises OutputError where that fails."""
+    """Write a pin of today. Raises OutputError if that fails."""
     today = datetime.datetime.now(datetime.UTC).date()
     pin = Pin(name=name, url=url, sha256=sha256, n_bytes=n_bytes, date=today)
     write_text(path, pin.model_dump_json(indent=2) + "\n")
 
 
 def read_conversion(path: Path) -> Conversion | None:
-    """Return the record, or None where it is missing or damaged: the file beside it is then made anew."""
+    """Return the record, or None if it is missing or damaged: the file beside it is then made anew."""
     try:
         return Conversion.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -87,13 +87,13 @@ def read_conversion(path: Path) -> Conversion | None:
 
 
 def write_conversion(path: Path, conversion: Conversion) -> None:
-    """Write the record. Raises OutputError where that fails."""
+    """Write the record. Raises OutputError if that fails."""
     write_text(path, conversion.model_dump_json(indent=2) + "\n")
 
 
 def _broken(path: Path) -> WeightsError:
     return WeightsError(
-        "is not a readable pin of weights",
+        "is not a readable weights pin",
         file=path,
-        next_step="Delete it; the digest of what is fetched next is pinned then.",
+        next_step="Delete it; the next file fetched is pinned instead.",
     )

@@ -1,4 +1,4 @@
-"""What is known of each set of pretrained weights: where it comes from and, where measured, its exact bytes.
+"""The registry of pretrained weights: their sources and, if known, their exact bytes.
 
 The addresses of pytorchvideo's files are those in its own ``pytorchvideo/models/hub``.
 """
@@ -47,7 +47,7 @@ class UrlWeights:
         file_name: its name there, and in the cache folder when it is put there by hand.
         licence: licence of the code that it was published with, and the origin of the weights.
         paper: what to cite.
-        sha256, n_bytes: digest and size of the file. None where nobody has measured them for this
+        sha256, n_bytes: digest and size of the file. None if they have not been recorded in this
             registry: the digest is then pinned at the first fetch (see :mod:`vadpipe.weights.cache`).
     """
 
@@ -108,10 +108,10 @@ WEIGHTS: dict[str, Weights] = {
 
 
 def find_weights(name: str) -> Weights:
-    """Return the record of that name. Raises UsageError where there is none."""
+    """Return the record of that name. Raises UsageError if it is unknown."""
     try:
         return WEIGHTS[name]
     except KeyError:
         raise UsageError(
-            f"there are no weights {name!r}", next_step=f"Choose one of: {', '.join(WEIGHTS)}."
+            f"unknown weights {name!r}", next_step=f"Choose one of: {', '.join(WEIGHTS)}."
         ) from None

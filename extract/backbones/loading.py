@@ -1,4 +1,4 @@
-"""A backbone with its weights: all of them or none."""
+"""Loading a backbone with its pretrained weights."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def load_network(
     Args:
         backbone: a record.
         weights: the published weights in a local file, instead of the cache or a download.
-        offline: never fetch anything.
+        offline: never download anything.
 
     Returns:
         The network in evaluation mode on the CPU, and the sha256 of the published weights file.
 
     Raises:
-        WeightsError: where the weights are missing, damaged, or made for something else.
+        WeightsError: if the weights are missing, damaged, or made for something else.
     """
     from safetensors.torch import load_file
 
@@ -74,7 +74,7 @@ def load_all(network: nn.Module, state: dict[str, Tensor], name: str, file: Path
     """Load a state dict whose keys and shapes are exactly those of the network.
 
     Raises:
-        WeightsError: where one is missing, unknown or misshapen; the network is left as it was.
+        WeightsError: if one is missing, unknown or misshapen; the network is left as it was.
     """
     wanted = network.state_dict()
     missing = sorted(wanted.keys() - state.keys())
@@ -83,9 +83,9 @@ def load_all(network: nn.Module, state: dict[str, Tensor], name: str, file: Path
     if missing or foreign or shapes:
         first = (missing or foreign or shapes)[0]
         raise WeightsError(
-            f"does not fit {name}: {len(missing)} missing, {len(foreign)} unknown and {len(shapes)} "
-            f"misshapen entries, the first is {first}",
+            f"is not for {name}: {len(missing)} missing, {len(foreign)} unknown and {len(shapes)} "
+            f"misshapen entries, first {first}",
             file=file,
-            next_step=f"Name the weights that are published for {name}; 'vadpipe weights list' shows them.",
+            next_step=f"Use the weights published for {name}; 'vadpipe weights list' shows them.",
         )
     network.load_state_dict(state)

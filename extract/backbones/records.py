@@ -1,4 +1,4 @@
-"""The backbones by name: what each one is, and how its input is prepared."""
+"""The registry of backbones, with the preprocessing of each."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Backbone:
             float32 to features (B, feature_dim).
         layer: what of the network is taken as the feature.
         feature_dim: D.
-        clip_frames: how many of a snippet's 16 frames it sees, evenly chosen. 16 where the network takes any
+        clip_frames: how many of a snippet's 16 frames it sees, evenly spaced. 16 where the network takes any
             number; fewer where it was trained on fewer frames that lie further apart.
         input_px: side of the square that the network sees.
         resize_px: short side of the frame from which squares are cut.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         weights: where its pretrained weights come from.
         paper: what to cite.
-        quantised: the network in int8 for OpenVINO, which vadpipe brings; None where it does not. It takes
+        quantised: the network in int8 for OpenVINO, which vadpipe brings; None if it does not. It takes
             clips of any number of frames that 8 divides, and any sides that 32 divides.
         maps: whether its maps are given, of which features are means, so that it can run over windows longer
             than a snippet; it has a method ``maps`` then, from the same input to (B, feature_dim, P, h, w).
-        view, target_fps: what features are made with where nothing else is asked for, see
-            :class:`vadpipe.extract.settings.ExtractSettings`; docs/benchmarks.md tells why.
+        view, target_fps: the defaults for features of this backbone, see
+            :class:`vadpipe.extract.settings.ExtractSettings`; docs/benchmarks.md explains the choice.
     """
 
     name: str
@@ -128,10 +128,10 @@ BACKBONES: dict[str, Backbone] = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the record of a backbone. Raises UsageError where there is none of that name."""
+    """Return the record of a backbone. Raises UsageError for an unknown name."""
     try:
         return BACKBONES[name]
     except KeyError:
         raise UsageError(
-            f"there is no backbone {name!r}", next_step=f"Choose one of: {', '.join(BACKBONES)}."
+            f"unknown backbone {name!r}", next_step=f"Choose one of: {', '.join(BACKBONES)}."
         ) from None

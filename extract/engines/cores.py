@@ -1,8 +1,8 @@
-"""The processors that this process may use."""
+"""The number of CPU cores available to this process."""
 
 import os
 
 
 def usable_cores() -> int:
-    """Return how many processors this process may use."""
+    """Return how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""Choose where torch runs."""
+"""The choice of the torch device."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def choose_device(name: str = "auto") -> torch.device:
     """Return the device of that name; ``"auto"`` is the first CUDA device, else the CPU.
 
     Raises:
-        UsageError: where a device is named that this machine or this build of torch lacks.
+        UsageError: if a device is named that is not available on this machine or in this build of torch.
     """
     import torch
 
     available = torch.cuda.is_available()
     if name == "auto":
-        chosen, why = ("cuda:0", "torch sees it") if available else ("cpu", "torch sees no CUDA device")
+        chosen, why = ("cuda:0", "torch found it") if available else ("cpu", "torch found no CUDA device")
         log.info("device %s: %s", chosen, why)
         return torch.device(chosen)
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"there is no device {name!r}", next_step="Use auto, cpu or cuda:0.") from None
+        raise UsageError(f"unknown device {name!r}", next_step="Use auto, cpu or cuda:0.") from None
     if device.type == "cuda" and (not available or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
             f"device {name!r} is not available: torch {torch.__version__} sees "

@@ -1,4 +1,4 @@
-"""What an engine is, and which one is taken."""
+"""Engines: their interface, and the choice of one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_engine(name: str) -> None:
     """Raise UsageError where there is no engine of that name, or it is not installed."""
     if name not in ("auto", *ENGINES):
         choices = ", ".join(["auto", *ENGINES])
-        raise UsageError(f"there is no engine {name!r}", next_step=f"Choose one of: {choices}.")
+        raise UsageError(f"unknown engine {name!r}", next_step=f"Choose one of: {choices}.")
     if name == "openvino" and importlib.util.find_spec("openvino") is None:
         raise UsageError(
             "the engine openvino is not installed", next_step="pip install 'vadpipe[cpu]', or --engine torch."
@@ -57,7 +57,7 @@ def choose_engine(name: str, device: torch.device) -> str:
     """Return the engine to use; ``"auto"`` is OpenVINO on a CPU where it is installed, else torch.
 
     Raises:
-        UsageError: where one is named that is unknown, not installed, or cannot use the device.
+        UsageError: if one is named that is unknown, not installed, or cannot use the device.
     """
     installed = importlib.util.find_spec("openvino") is not None
     if name == "auto":
@@ -65,11 +65,11 @@ def choose_engine(name: str, device: torch.device) -> str:
         if device.type == "cpu" and not installed:
             log.info("engine torch: OpenVINO is not installed (pip install 'vadpipe[cpu]' is faster)")
         else:
-            log.info("engine %s: the fastest here on %s", chosen, device)
+            log.info("engine %s: the fastest available on %s", chosen, device)
         return chosen
     check_engine(name)
     if name == "openvino" and device.type != "cpu":
-        raise UsageError(f"the engine openvino does not run on {device}", next_step="Add --device cpu.")
+        raise UsageError(f"the engine openvino cannot run on {device}", next_step="Add --device cpu.")
     return name
 
 
@@ -82,13 +82,15 @@ def choose_precision(asked: str, engine: str, quantised: Path | None) -> str:
         quantised: the backbone in int8 for OpenVINO, where there is one of its weights.
 
     Raises:
-        UsageError: where int8 is asked for and cannot be had.
+        UsageError: if int8 is requested but not available.
     """
     if asked == "int8" and engine != "openvino":
         step = "Use --engine openvino, or --precision float32."
         raise UsageError(f"the engine {engine} does not compute in int8", next_step=step)
     if asked == "int8" and quantised is None:
-        raise UsageError("there is no int8 of these weights", next_step="Use --precision float32.")
+        raise UsageError(
+            "no int8 version of these weights is available", next_step="Use --precision float32."
+        )
     if asked == "auto":
         return "int8" if engine == "openvino" and quantised is not None else "float32"
     return asked

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
-    """On the CPU, one clip a call and one thread a call; float32, or int8 by a quantised network.
+    """On the CPU, one clip per call and one thread per call; float32, or int8 by a quantised network.
 
     Args:
         load: loads the backbone; called only where it has not been converted before.
@@ -67,7 +67,7 @@ class OpenVINOEngine:
                 "INFERENCE_PRECISION_HINT": "f32",  # newer processors would choose bfloat16, and miss 1e-4
                 "NUM_STREAMS": self.workers,
                 "INFERENCE_NUM_THREADS": self.workers,
-                "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while another is idle
+                "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core even if another is idle
             },
         )
         self._of_thread = threading.local()
@@ -124,14 +124,14 @@ def _keep(model: openvino.Model, folder: Path) -> None:
             write_bytes(folder / name, content)
         write_bytes(folder / "sha256", _digest(*parts).encode())
     except (OSError, OutputError) as error:  # it is converted again next time
-        log.info("the converted backbone is not kept: %s", error)
+        log.info("cannot cache the converted backbone: %s", error)
 
 
 def _read(core: openvino.Core, folder: Path) -> openvino.Model | None:
     try:
         parts = [(folder / name).read_bytes() for name in ("model.xml", "model.bin")]
         if (folder / "sha256").read_text() != _digest(*parts):
-            log.warning("%s: the converted backbone is damaged and made anew", folder)
+            log.warning("%s: the converted backbone is damaged and will be converted again", folder)
             return None
         return core.read_model(folder / "model.xml")
     except (OSError, RuntimeError):
@@ -142,7 +142,7 @@ def _read_quantised(core: openvino.Core, file: Path) -> openvino.Model:
     try:
         return core.read_model(file)
     except RuntimeError as error:
-        step = "Install vadpipe again, or use --precision float32."
+        step = "Reinstall vadpipe, or use --precision float32."
         raise WeightsError(
             "OpenVINO cannot read the quantised backbone", file=file, next_step=step
         ) from error

@@ -1,4 +1,4 @@
-"""Keep an engine busy while the next clips are decoded, and memory flat."""
+"""Overlap of decoding and inference, with bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Torch, as it is: the reference that every other engine is compared with."""
+"""The torch engine: the reference that every other engine is compared with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HALF_TOLERANCE = 1e-3
 
 
 class TorchEngine:
-    """Eager float32 on the CPU, one clip a call, one thread a call.
+    """Eager float32 on the CPU, one clip per call, one thread per call.
 
     Two calls of one thread each finish sooner than two of two: threads within a call wait for each other
     at every layer.

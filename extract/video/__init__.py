@@ -1,6 +1,6 @@
-"""From a video file to frames in presentation order, each with its time.
+"""Video reading: from a video file to frames in presentation order, each with its time.
 
-Nothing that parses a video runs in the process that asked for it. Follow one file:
+Nothing that parses a video runs in the calling process. Follow one file:
 :mod:`~vadpipe.extract.video.container` looks at its first bytes, :mod:`~vadpipe.extract.video.process`
 hands it to a child process, where :mod:`~vadpipe.extract.video.child` applies
 :mod:`~vadpipe.extract.video.limits`, reads the :mod:`~vadpipe.extract.video.timeline` (through

@@ -1,4 +1,4 @@
-"""What FFmpeg writes to its log while a library that wraps it keeps silent."""
+"""Capture of FFmpeg's log, for libraries that report none of its errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STANDARD_ERROR = 2
 
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], bool]]:
-    """Catch what this process writes to its standard error, and give what tells whether there was any."""
+    """Capture this process's standard error, and yield a function that tells whether there was any."""
     read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     before = os.dup(_STANDARD_ERROR)
 

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def report(work: Callable[[int], None], limits: Limits) -> NoReturn:
-    """Do the work of this process, tell the other end what kept it from being done, and end.
+    """Do the work of this process, report any error to the parent, and exit.
 
     Args:
         work: takes the descriptor that messages are written to.
@@ -47,19 +47,19 @@ def report(work: Callable[[int], None], limits: Limits) -> NoReturn:
     output = os.dup(sys.stdout.fileno())
     readers = select.poll()
     readers.register(output, 0)
-    if readers.poll(0):  # it was gone before its end could be told
+    if readers.poll(0):  # the parent was gone before this process could watch it
         os._exit(1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with frames
     try:
         work(output)
-    except BrokenPipeError:  # nobody listens any more
+    except BrokenPipeError:  # the parent is gone
         os._exit(1)
     except (InputError, OutputError) as error:
         content = {"kind": type(error).__name__, "reason": error.reason, "next_step": error.next_step}
         send_json(output, Kind.FAILED, content)
     except MemoryError:
-        reason = f"needs more than the {limits.memory_bytes / 2**30:.1f} GiB of memory that it may have"
-        step = "Raise it with --limit memory_bytes=NUMBER where you trust the file."
+        reason = f"needs more than the {limits.memory_bytes / 2**30:.1f} GiB of memory allowed"
+        step = "Raise it with --limit memory_bytes=NUMBER if you trust the file."
         send_json(output, Kind.FAILED, {"kind": "InputError", "reason": reason, "next_step": step})
     os._exit(0)  # decoders can hang or crash while they are taken down
 
@@ -95,7 +95,7 @@ def _send_frames(output: int, frames: Iterable[Frame]) -> None:
 
 
 def sign_of_life(output: int) -> Callable[[], None]:
-    """Return what says, once a second at most, that work goes on."""
+    """Return a function that sends a sign of life, once per second at most."""
     last_s = time.monotonic()
 
     def alive() -> None:

@@ -1,4 +1,4 @@
-"""Which packets belong to which of the recordings that a file was joined from, and what is not read."""
+"""Files joined from several recordings: which packets belong to which, and which are not read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vadpipe.extract.video.timestamps import NO_STAMP
 
 
 class Concatenation(NamedTuple):
-    """What a file says of the recordings it was joined from.
+    """The recordings that a file was joined from.
 
     Attributes:
-        parts: (P,) int64, number of the recording that each packet is of; None where they cannot be told.
+        parts: (P,) int64, number of the recording that each packet is of; None if they cannot be told.
         unread: at which bytes those begin of which no frame is shown.
     """
 
@@ -63,7 +63,7 @@ def find_concatenation(
 def unread_parts(starts: list[int], positions: NDArray[np.int64]) -> list[int]:
     """Return where those parts begin from which nothing was read, as byte offsets.
 
-    Another program is no loss by itself: FFmpeg reads on where the video keeps its PID.
+    Another program alone is not a loss: FFmpeg reads on where the video keeps its PID.
 
     Args:
         starts: of the parts behind the first.

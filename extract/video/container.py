@@ -1,4 +1,4 @@
-"""Know a video by its first bytes, before any decoder sees the file.
+"""Container detection by a file's first bytes, before any decoder sees the file.
 
 A decoder that follows a playlist can be made to read other files, and a playlist can carry any
 name. So only containers whose demuxer reads one file alone are opened, each by that demuxer, and nothing is
@@ -38,7 +38,7 @@ class Family:
             has them for some frames only, FFmpeg reckons the others from where it began.
         wraps_bits: how many bits a timestamp has in the file, where it starts again at zero after the last.
         measured: whether the container states its length. Elsewhere FFmpeg estimates it, and can be far off.
-        plays: whether browsers may play it, as far as that hangs on the container.
+        plays: whether browsers may play it, as far as the container is concerned.
         media_type: for a browser.
     """
 
@@ -94,14 +94,14 @@ FAMILIES = {
 """The containers that are opened, by the name that :func:`sniff` gives them."""
 
 SUFFIXES = frozenset(suffix for family in FAMILIES.values() for suffix in family.suffixes)
-"""What a folder is searched for. A file that is named outright may have any suffix."""
+"""Suffixes that a folder is searched for. A file that is named explicitly may have any suffix."""
 
 
 def sniff(path: Path) -> str:
     """Return the container's family, a key of :data:`FAMILIES`.
 
     Raises:
-        InputError: where the file is missing, unreadable, empty, or none of these.
+        InputError: if the file is missing, unreadable, empty, or not one of these.
     """
     with open_video(path) as (_, family):
         return family
@@ -140,7 +140,7 @@ def open_video(path: Path) -> Iterator[tuple[int, str]]:
             raise InputError(
                 f"is not a video: it begins with {_describe(head)}",
                 file=path,
-                next_step=f"Videos are {titles}; convert others with ffmpeg.",
+                next_step=f"Supported are {titles}; convert others with ffmpeg.",
             )
         yield descriptor, family
     finally:
@@ -153,9 +153,9 @@ def names_address(path: Path) -> bool:
 
 
 def no_such_file(path: Path) -> InputError:
-    """Return the error of a video that is not there; of an address or a camera's number it says what it is.
+    """Return the error for a missing video; it recognises addresses and camera numbers.
 
-    Passwords in an address are left out of it, and so is what stands behind a question mark.
+    Passwords and query strings of an address are left out.
     """
     if path.name == os.fspath(path) and path.name.isdecimal():
         return InputError("is a camera's number, not a file", file=path, next_step=_RECORD)

@@ -1,4 +1,4 @@
-"""What a container says of its video, and what its first frame does: all packets, lengths, geometry."""
+"""Container metadata: all packets, lengths, and the geometry of the first frame."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from vadpipe.extract.video.packets import read_rows
 
 
 class ContainerInfo(NamedTuple):
-    """What a file says of its video.
+    """The metadata of a file's video.
 
     Attributes:
         rows: of all packets, see :func:`vadpipe.extract.video.packets.read_rows`.
         tick: what timestamps count, in seconds.
-        rate: frames a second, about; None where nothing says.
+        rate: frames per second, about; None if nothing says.
         start_s: where playback starts on the container's clock.
         n_announced: how many frames it says that it has; 0 where it does not.
         announced_s: when a Matroska file says that its video ends; else 0.
@@ -54,8 +54,8 @@ def read_container_info(
     """Decode the first frame, and read all packets without decoding them.
 
     Raises:
-        DecodeError: where the container is broken, or no frame can be decoded.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken, or no frame can be decoded.
+        InputError: if it holds no video, or is beyond the limits.
     """
     with open_container(path, limits) as (container, stream):
         width_px, height_px, quarter_turns = _geometry(container, stream, limits)
@@ -104,7 +104,7 @@ def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) ->
             limits.check(side_px=max(int(width), int(height)), area_px=int(width) * int(height))
         if any("get_buffer() failed" in line for line in lines):
             raise MemoryError
-        raise DecodeError("holds no readable video frame", file=container.name.removeprefix("file:"))
+        raise DecodeError("has no decodable video frame", file=container.name.removeprefix("file:"))
     limits.check(side_px=max(frame.width, frame.height), area_px=frame.width * frame.height)
     turns = round(frame.rotation / 90) % 4
     sides = (frame.width, frame.height)

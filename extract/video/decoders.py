@@ -1,4 +1,4 @@
-"""The decoders by name: which there are, which are here, and which one a device calls for."""
+"""The registry of decoders, and the choice among those installed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Decoder:
     on_cuda: bool
 
     def version(self) -> str | None:
-        """Return for example ``"decord2 3.4.0"``, as recipes record it, or None where it is missing."""
+        """Return for example ``"decord2 3.4.0"``, as recipes record it, or None if it is missing."""
         for distribution in self.distributions:
             try:
                 return f"{distribution} {metadata.version(distribution)}"
@@ -67,7 +67,7 @@ DECODERS = {
 
 DECORD_FILE_BYTES = 64_000_000
 """Up to this size a file goes to decord unless another decoder is named. decord reads packets ahead without
-bound, and where its decoding thread is the slower end, all of a file ends up in memory: one of 250 MB took
+bound, and if decoding is slower than reading, the whole file ends up in memory: one of 250 MB took
 320 MB, by PyAV 58 MB."""
 
 
@@ -83,23 +83,23 @@ def choose_decoders(
         n_bytes: size of the file.
 
     Raises:
-        UsageError: where a decoder is named that does not exist or is not installed.
+        UsageError: if a decoder is named that does not exist or is not installed.
     """
     on_gpu = device.startswith("cuda")
     if name != "auto":
         decoder = DECODERS.get(name)
         if decoder is None:
             choices = ", ".join(["auto", *DECODERS])
-            raise UsageError(f"there is no decoder {name!r}", next_step=f"Choose one of: {choices}.")
+            raise UsageError(f"unknown decoder {name!r}", next_step=f"Choose one of: {choices}.")
         if decoder.version() is None:
             raise UsageError(f"the decoder {name} is not installed", next_step=f"{decoder.install}.")
         if on_gpu and decoder.on_cuda:  # a build without CUDA says so at once
-            return [(name, device), (name, "cpu")], "it was asked for"
-        return [(name, "cpu")], "it was asked for"
+            return [(name, device), (name, "cpu")], "it was requested"
+        return [(name, "cpu")], "it was requested"
     if family not in UNFORCED:
-        return [("pyav", "cpu")], f"decord is not used for {FAMILIES[family].title}"
+        return [("pyav", "cpu")], f"decord does not support {FAMILIES[family].title}"
     small = n_bytes <= DECORD_FILE_BYTES
     usual = [("decord", "cpu"), ("pyav", "cpu")] if small else [("pyav", "cpu")]
     if on_gpu and DECODERS["torchcodec"].version() is not None:
         return [("torchcodec", device), *usual], f"it can decode on {device}"
-    return usual, "it is the fastest" if small else "decord may hold all of a large file in memory"
+    return usual, "it is the fastest" if small else "decord may load a large file into memory completely"

@@ -1,4 +1,4 @@
-"""Frames by decord, for files that are whole."""
+"""The decord decoder, for undamaged files."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
 
     Frames are read strictly one after the other: decord's random access is where it hangs.
 
-    Where frames cannot be decoded decord gives the ones after them in their place, or smears, and tells
-    nobody. What it wraps says so in its log alone, so that is read, and one line of it ends the reading.
+    If frames cannot be decoded, decord silently returns later frames in their place, or smeared ones. FFmpeg
+    reports that only in its log, so the log is read, and any line in it ends the reading.
 
     Raises:
-        DecodeError: where decord cannot read the file to its end, or would misnumber its frames.
+        DecodeError: if decord cannot read the file to its end, or would misnumber its frames.
     """
     if reading.timeline.n_hidden:
         # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.
@@ -34,7 +34,7 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
     check_unforced(reading, "decord")
     with open_container(reading.path, reading.limits) as (container, _):
         if len(container.streams.video) > 1:
-            raise misread("decord chooses among several video streams by itself")
+            raise misread("decord makes its own choice among several video streams")
     decord = import_decord(cuda=reading.device != "cpu")
     width, height = reading.size_px
     n_frames = len(reading.timeline.times_s)
@@ -65,10 +65,10 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
     except Exception as error:  # decord raises a dozen unrelated classes
         if "GPU" in str(error) or "CUDA" in str(error):
             raise DecodeError(
-                "this decord is not built for CUDA",
+                "this build of decord lacks CUDA",
                 next_step="Use --decoder torchcodec or pyav, or build decord with -DUSE_CUDA=ON.",
             ) from error
-        raise misread("decord cannot decode it to its end") from error
+        raise misread("decord cannot decode the file to its end") from error
 
 
 def _without_padding(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ def _without_padding(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def import_decord(*, cuda: bool = False) -> ModuleType:
-    """Import decord, on a CPU without the CUDA libraries that lie about.
+    """Import decord; on a CPU, without the installed CUDA libraries.
 
     decord2 3.4.0 loads every library of the ``nvidia`` packages into the global scope, libnvblas
     among them, which then takes over torch's matrix products and crashes them where no GPU is

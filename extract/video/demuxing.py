@@ -1,4 +1,4 @@
-"""Open a video with FFmpeg by PyAV, held to the file itself and to one demuxer, and go through it."""
+"""Demuxing with PyAV, restricted to the file itself and to one demuxer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vadpipe.errors import DecodeError, InputError
 from vadpipe.extract.video.container import FAMILIES, Family, sniff
 from vadpipe.extract.video.limits import Limits
 
-_TITLES = "replace"  # what is no UTF-8 in a title or a comment
+_TITLES = "replace"  # for invalid UTF-8 in a title or a comment
 _PLACES = 100  # of a file that may be unreadable
 
 
@@ -27,8 +27,8 @@ def open_container(
     """Open a video with FFmpeg, restricted to this file and to the demuxer that its first bytes call for.
 
     Raises:
-        DecodeError: where the container is broken.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken.
+        InputError: if it holds no video, or is beyond the limits.
     """
     limits = limits or Limits()
     family = family_of(path)
@@ -37,12 +37,12 @@ def open_container(
         if family.measured:
             limits.check(duration_s=(container.duration or 0) / av.time_base)
         if not container.streams.video:
-            raise InputError("holds no video stream", file=path)
+            raise InputError("has no video stream", file=path)
         # Of several a player shows the one that is marked as the default, or else the largest.
         stream = cast("VideoStream", container.streams.best("video"))
         if stream.codec_context is None:
             raise InputError(
-                "holds video of a codec that is not known",
+                "has video in an unknown codec",
                 file=path,
                 next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may convert it.",
             )
@@ -55,7 +55,7 @@ def open_container(
 
 
 def family_of(path: str | os.PathLike[str]) -> Family:
-    """Return the container family of a file. Raises InputError where it is not a video."""
+    """Return the container family of a file. Raises InputError if it is not a video."""
     return FAMILIES[sniff(Path(path))]
 
 
@@ -114,7 +114,7 @@ def tolerant(
     Args:
         container: an open video.
         stream: one of its streams.
-        on_broken: told each packet that cannot be decoded, and FFmpeg's reason.
+        on_broken: called with each packet that cannot be decoded, and FFmpeg's reason.
         packets: the stream's, where they do not come as they are in the file.
     """
     for packet in packets or read_packets(container, stream):
@@ -130,7 +130,7 @@ def tolerant(
 
 
 def is_header(packet: av.Packet[VideoStream]) -> bool:
-    """Tell whether a packet sets the codec up and holds no frame, as where an Ogg file goes on."""
+    """Return whether a packet sets the codec up and holds no frame, as where an Ogg file goes on."""
     codec = packet.stream.codec_context.name
     if codec not in ("theora", "vp8") or not packet.size:
         return False
@@ -141,7 +141,7 @@ def is_header(packet: av.Packet[VideoStream]) -> bool:
 def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[VideoStream]]:
     """Yield every packet that can be read, and an empty one at the end, which flushes the decoder.
 
-    Behind a place that cannot be read there may be more.
+    There may be more after an unreadable part.
     """
     flushed = False
     for _ in range(_PLACES):
@@ -165,7 +165,7 @@ def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[av.
 
 @contextmanager
 def ffmpeg_log() -> Iterator[list[str]]:
-    """Collect what FFmpeg says of errors; the list is filled when the context ends."""
+    """Collect FFmpeg's error messages; the list is filled when the context ends."""
     before, lines = av.logging.get_level(), list[str]()
     av.logging.set_level(av.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""From what the user names (files, folders, patterns) to the list of videos to read."""
+"""Discovery of videos: from files, folders, patterns and lists to the videos to read."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Video:
-    r"""A video that was asked for.
+    r"""A video of the input.
 
     Attributes:
-        path: where it is.
+        path: of the file or folder.
         name: its path below the folder that was given, that folder's name included, with ``/``.
             ``vadpipe extract videos/`` gives ``videos/fight/a.mp4``; naming the file alone gives
             ``fight/a.mp4``. Labels come from these folders, and feature files are laid out by them.
-            Bytes that are no UTF-8 are written as ``\xff``.
+            Bytes that are not UTF-8 are written as ``\xff``.
     """
 
     path: Path
@@ -38,12 +38,12 @@ class Video:
 
     @property
     def stem(self) -> str:
-        """What its results are called: the file's name without suffix, or the name of an image sequence."""
+        """The base name of its results: the file's name without suffix, or the name of an image sequence."""
         return self.path.name if os.path.isdir(self.path) else self.path.stem  # noqa: PTH112
 
     @property
     def place(self) -> str:
-        """Digest of the absolute path: knows a file however it was named, and reveals no path."""
+        """Digest of the absolute path: identifies a file however it was named, and reveals no path."""
         return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
 
     def state(self) -> tuple[int, int]:
@@ -52,7 +52,7 @@ class Video:
         Of an image sequence it is the size of all pictures, and a number that changes with any of them.
 
         Raises:
-            InputError: where it is gone.
+            InputError: if it no longer exists.
         """
         if os.path.isdir(self.path):  # noqa: PTH112
             return image_state(self.path)
@@ -72,7 +72,7 @@ class Failure:
 
 
 def named_video(path: str | os.PathLike[str]) -> Video:
-    """Return the video of a file that is named outright: it carries the name of its folder."""
+    """Return the video of a file that is named explicitly; its name includes its folder's."""
     absolute = located(path)
     return Video(Path(path), text("/".join(absolute.parts[-2:]).lstrip("/")))
 
@@ -87,15 +87,15 @@ def find_videos(
 
     A folder is searched for files with a video's suffix, in sorted order, links followed; hidden ones are
     left out and, with a warning, what ``score`` made (``NAME.annotated.mp4``, ``NAME.event-001.mp4``). A
-    file that is named outright is taken whatever its name, and may turn out to be missing when it is opened.
-    A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text ``@list.txt`` names a
-    list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.video.lists`.
+    file that is named explicitly is taken whatever its name, and may turn out to be missing when it is
+    opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text ``@list.txt``
+    names a list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.video.lists`.
 
     Returns:
         The videos, and what was named but cannot be used (an empty folder, a pattern without match).
 
     Raises:
-        UsageError: for an empty name, that would mean the current folder; for a list that cannot be read.
+        UsageError: for an empty name, which would mean the current folder, or an unreadable list.
     """
     videos: dict[Path, Video] = {}
     failures: list[Failure] = []
@@ -130,7 +130,7 @@ def _listed(inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]) -
             continue
         listed = read_list(os.fspath(given))
         if not listed:
-            failures.append(Failure(Path(given), InputError("the list names no video", file=given)))
+            failures.append(Failure(Path(given), InputError("the list is empty", file=given)))
         yield from listed
 
 
@@ -142,16 +142,16 @@ def _without_products(path: Path, found: list[Video]) -> list[Video]:
     if len(kept) < len(found):
         example = next(video.path for video in found if _PRODUCT.search(video.path.name))
         log.warning(
-            "%s: left out %d videos that vadpipe made, such as %s; name those that you want",
+            "%s: skipped %d videos written by vadpipe, such as %s; name them explicitly to include them",
             printable(path), len(found) - len(kept), printable(example.name),
         )  # fmt: skip
     return kept
 
 
 def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
-    """Return the videos that a name stands for, and what to say where there is none."""
+    """Return the videos that a name stands for, and the error if there are none."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        return list(_in_folder(path, unreadable)), "holds no video"
+        return list(_in_folder(path, unreadable)), "contains no video"
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
@@ -178,9 +178,9 @@ def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:
 def in_folder(
     folder: Path, unreadable: list[OSError], suffixes: Collection[str], *, image_sequences: bool = False
 ) -> Iterator[Video]:
-    """Yield the files below a folder with one of the suffixes; what cannot be searched is noted.
+    """Yield the files below a folder with one of the suffixes; unreadable folders are noted.
 
-    Where ``image_sequences`` are wanted, so are the folders that are some.
+    With ``image_sequences``, folders that are image sequences are yielded as well.
     """
     root = located(folder).name
     entered: set[str] = set()
@@ -221,5 +221,5 @@ def located(path: str | os.PathLike[str]) -> Path:
 
 
 def text(name: str) -> str:
-    """Return a file's name as text that can be written anywhere."""
+    """Return a file's name as valid Unicode text."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What every decoder gives, and what it is asked for."""
+"""The interface of decoders: frames, their size, and what to decode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Size:
-    """How large frames are made: squeezed to a square, or scaled with their aspect kept.
+    """The size of decoded frames: squeezed to a square, or scaled with their aspect ratio kept.
 
     Attributes:
         side_px: of the square, or the short side of the picture.
@@ -41,23 +41,23 @@ class Size:
         """Return (width, height) in pixels of each frame of a video.
 
         Raises:
-            InputError: where that is so large that a snippet would not fit into memory.
+            InputError: if that is so large that a snippet would not fit into memory.
         """
         if self.square:
             return self.side_px, self.side_px
         width, height = timeline.scaled_to(self.side_px)
         if width * height > _SCALED_PX:
             raise InputError(
-                f"is too wide or high: scaled to a short side of {self.side_px} px it would have "
+                f"has an extreme aspect ratio: scaled to a short side of {self.side_px} px it would have "
                 f"{width} x {height} px",
-                next_step="Use --view whole, or cut the picture with ffmpeg.",
+                next_step="Use --view whole, or crop the video with ffmpeg.",
             )
         return width, height
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A video that is to be decoded.
+    """A video to be decoded.
 
     Attributes:
         path: where it is.
@@ -67,7 +67,7 @@ class Reading:
         decoded: (N,) bool, filled by the decoder: the frames that could be decoded, wanted or not.
         device: ``"cpu"``, or a GPU such as ``"cuda:0"`` where the decoder can use one.
         limits: what it may ask for.
-        alive: called now and then while nothing is given, as a sign of life.
+        alive: called at intervals while no frame is yielded, as a sign of life.
     """
 
     path: str
@@ -90,7 +90,7 @@ DecodeError where this decoder would lose or misnumber some, and another should 
 
 def misread(reason: str) -> DecodeError:
     """Return the error of a decoder that would lose or misnumber frames."""
-    return DecodeError(reason, next_step="Try --decoder pyav, which knows every frame by its own time.")
+    return DecodeError(reason, next_step="Try --decoder pyav, which identifies every frame by its timestamp.")
 
 
 UNFORCED = ("mp4", "mkv", "avi")
@@ -99,13 +99,13 @@ loses or invents frames of transport streams, and its index of them can hang."""
 
 
 def check_unforced(reading: Reading, decoder: str) -> None:
-    """Refuse a video to a decoder that picks a demuxer by itself, and goes by the file's own timestamps.
+    """Reject a video for a decoder that chooses the demuxer itself and trusts the file's timestamps.
 
     Raises:
-        DecodeError: where the demuxer has to be forced, or timestamps had to be mended.
+        DecodeError: if the demuxer has to be forced, or timestamps had to be mended.
     """
     family = sniff(Path(reading.path))
     if family not in UNFORCED:
-        raise misread(f"{decoder} cannot be held to the demuxer of {FAMILIES[family].title}")
+        raise misread(f"{decoder} cannot be restricted to the demuxer of {FAMILIES[family].title}")
     if not reading.timeline.can_seek:
-        raise misread(f"{decoder} goes by timestamps that are wrong in this file")
+        raise misread(f"{decoder} relies on timestamps that are wrong in this file")

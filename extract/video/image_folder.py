@@ -18,7 +18,7 @@ from vadpipe.errors import InputError
 from vadpipe.extract.video.container import SUFFIXES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-"""What pictures of a sequence end in."""
+"""Suffixes of the pictures of a sequence."""
 
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 _OF_FILE_BROWSERS = frozenset({"thumbs.db", "desktop.ini"})
@@ -28,7 +28,7 @@ _LARGEST_BYTES = 1 << 30
 
 
 def is_image_sequence(folder: Path, files: Iterable[str]) -> bool:
-    """Tell whether a folder that holds these files is a video: numbered pictures and nothing else.
+    """Return whether a folder that holds these files is a video: numbered pictures and nothing else.
 
     Args:
         folder: where it is; that it is a folder is known.
@@ -41,7 +41,7 @@ def list_images(folder: Path | str) -> list[str]:
     """Return the names of a sequence's pictures in the order of their numbers.
 
     Raises:
-        InputError: where the folder cannot be searched, or is not an image sequence.
+        InputError: if the folder cannot be searched, or is not an image sequence.
     """
     path = Path(folder)
     try:
@@ -51,7 +51,7 @@ def list_images(folder: Path | str) -> list[str]:
         raise InputError(f"cannot be searched: {error.strerror}", file=path) from error
     reason = _why_not(path, files)
     if reason is not None:
-        step = "An image sequence is a folder that holds numbered pictures of one kind and nothing else."
+        step = "An image sequence is a folder of numbered pictures of one type and nothing else."
         raise InputError(f"is not an image sequence: {reason}", file=path, next_step=step)
     return sorted(_shown(files), key=lambda name: (_number(name), name))
 
@@ -66,7 +66,7 @@ def image_state(folder: Path) -> tuple[int, int]:
     for name in list_images(folder):
         try:
             found = (folder / name).stat()
-        except OSError:  # it is a gap
+        except OSError:  # becomes a gap
             digest.update(os.fsencode(name) + b"\0")
             continue
         n_bytes += found.st_size
@@ -84,14 +84,14 @@ def image_digest(folder: Path) -> str:
     for name in list_images(folder):
         try:
             content = open_image(folder, name)
-        except OSError:  # it is a gap
+        except OSError:  # becomes a gap
             content = b""
         digest.update(os.fsencode(name) + b"\0" + len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()
 
 
 def open_image(folder: Path | str, name: str) -> bytes:
-    """Return the bytes of a picture. Raises OSError where it cannot be read, or is no file of up to 1 GiB."""
+    """Return the bytes of a picture. Raises OSError if it cannot be read, or is not a file of up to 1 GiB."""
     descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
@@ -101,9 +101,9 @@ def open_image(folder: Path | str, name: str) -> bytes:
 
 
 def missing_numbers(names: list[str]) -> str | None:
-    """Return in words which pictures a sequence leaves out by its numbers, or None where they are even.
+    """Return a description of the numbers that a sequence skips, or None if they are evenly spaced.
 
-    Every fifth picture of a video, say, is even too.
+    Every fifth picture of a video, for example, is evenly spaced too.
     """
     numbers = [_number(name) for name in names]
     steps = [second - first for first, second in itertools.pairwise(numbers)]
@@ -118,24 +118,24 @@ def missing_numbers(names: list[str]) -> str | None:
 
 
 def _why_not(folder: Path, files: Iterable[str]) -> str | None:
-    """Return why a folder is not an image sequence, or None where it is."""
+    """Return why a folder is not an image sequence, or None if it is."""
     names = _shown(files)
     suffixes = {os.path.splitext(name)[1].lower() for name in names}  # noqa: PTH122
     if suffixes & SUFFIXES:
-        return "it holds a video"
+        return "it contains a video"
     if not suffixes & IMAGE_SUFFIXES:
-        return "it holds no pictures"
+        return "it contains no pictures"
     if len(suffixes) > 1:
-        return f"it holds files of several kinds ({' '.join(sorted(suffixes)[:4])})"
+        return f"it contains files of several types ({' '.join(sorted(suffixes)[:4])})"
     if len(names) < 2:
-        return "it holds a single picture"
+        return "it contains a single picture"
     begin = {match[1] if (match := _NUMBERED.fullmatch(Path(name).stem)) else None for name in names}
     if None in begin:
         return "its pictures are not numbered"
     if len(begin) > 1:
         return "its pictures are named differently"
     if folder.name.endswith(_MASKS) and folder.with_name(folder.name.removesuffix(_MASKS)).is_dir():
-        return "it holds the masks of the folder beside it"
+        return "it contains the masks of a neighbouring folder"
     return None
 
 

@@ -21,7 +21,7 @@ from vadpipe.extract.video.timeline import Timeline
 if TYPE_CHECKING:
     from vadpipe.extract.video.frame import Reading
 
-# By their bytes; whatever else Pillow can read is not tried.
+# By their bytes; other formats that Pillow could read are not tried.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 _HEADER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
@@ -32,8 +32,8 @@ def read_image_timeline(
     """Return the timeline of an image sequence: its pictures at an assumed rate; only their headers are read.
 
     Raises:
-        InputError: where the folder is not a sequence, its pictures differ in size, or exceed the limits.
-        DecodeError: where no picture can be read.
+        InputError: if the folder is not a sequence, its pictures differ in size, or exceed the limits.
+        DecodeError: if no picture can be read.
     """
     path = os.fspath(folder)
     names = list_images(path)
@@ -55,12 +55,12 @@ def read_image_timeline(
             size, first = found, name
         if found != size:
             raise InputError(
-                f"holds pictures of different sizes: {printable(first)} has {size[0]} x {size[1]} px, "
+                f"contains pictures of different sizes: {printable(first)} has {size[0]} x {size[1]} px, "
                 f"{printable(name)} has {found[0]} x {found[1]}",
-                next_step="Put pictures of one video into a folder of their own, all of one size.",
+                next_step="Put the pictures of each video into a separate folder, all of one size.",
             )
     if size is None:
-        raise DecodeError("holds no picture that can be read", next_step="Copy the pictures again.")
+        raise DecodeError("has no readable picture", next_step="Copy the pictures again.")
     return Timeline(
         times_s=np.arange(len(names)) * tick.numerator / tick.denominator,
         end_s=float(len(names) * tick),
@@ -89,7 +89,7 @@ def image_frames(reading: Reading, first: int = 0) -> Iterator[tuple[int, av.Vid
 
 
 def read_image(folder: str, name: str, size: tuple[int, int]) -> av.VideoFrame | None:
-    """Return a picture as a frame in RGB, or None where it cannot be decoded or has another size."""
+    """Return a picture as a frame in RGB, or None if it cannot be decoded or has another size."""
     try:
         with _opened(folder, name) as picture:
             if picture.size != size or picture.mode == "F":  # nothing says which numbers are black and white

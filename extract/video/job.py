@@ -1,4 +1,4 @@
-"""What a decoding process is asked to do, as it travels on its command line."""
+"""The job of a decoding process, as passed on its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a video may ask of the machine, checked before anything of it is decoded."""
+"""Limits on the resources that a video may use, checked before any of it is decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vadpipe.errors import InputError, UsageError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a video and on the process that decodes it; a file beyond them is refused.
+    """Limits on a video and on the process that decodes it; a file beyond them is rejected.
 
     Attributes:
         side_px: width or height of a frame.
@@ -38,16 +38,14 @@ class Limits:
         """Return the limits with some of them changed by ``NAME=NUMBER``.
 
         Raises:
-            UsageError: for an unknown name, or a value that is no positive number.
+            UsageError: for an unknown name, or a value that is not a positive number.
         """
         kinds = {name: type(value) for name, value in asdict(cls()).items()}
         changed: dict[str, float] = {}
         for assignment in assignments:
             name, _, value = assignment.partition("=")
             if name not in kinds:
-                raise UsageError(
-                    f"there is no limit {name!r}", next_step=f"The limits are: {', '.join(kinds)}."
-                )
+                raise UsageError(f"unknown limit {name!r}", next_step=f"The limits are: {', '.join(kinds)}.")
             try:
                 number = float(value)  # 1e9 is a number too
                 changed[name] = number if kinds[name] is float or not number.is_integer() else int(number)
@@ -55,11 +53,11 @@ class Limits:
                 changed[name] = 0
             if not (0 < changed[name] < math.inf and isinstance(changed[name], kinds[name])):
                 what = "number" if kinds[name] is float else "whole number"
-                raise UsageError(f"limit {name} takes a {what} above 0, not {value!r}")
+                raise UsageError(f"limit {name} must be a {what} above 0, not {value!r}")
         return replace(cls(), **changed)  # type: ignore[arg-type]  # each was made by its own field's type
 
     def check(self, **measured: float) -> None:
-        """Compare measurements of a video, named like the limits, with them.
+        """Check measurements of a video, named like the limits, against them.
 
         Raises:
             InputError: at the first that is exceeded.
@@ -70,7 +68,7 @@ class Limits:
                 what, unit = _WORDS[name]
                 raise InputError(
                     f"has {what} of {value:,.0f}{unit}, above the limit of {allowed[name]:,.0f}",
-                    next_step=f"Raise it with --limit {name}=NUMBER where you trust the file.",
+                    next_step=f"Raise it with --limit {name}=NUMBER if you trust the file.",
                 )
 
 
@@ -84,12 +82,12 @@ _WORDS = {
 
 
 def confine_this_process(memory_bytes: int | None, written_bytes: int = 0) -> None:
-    """Take from this process, for good, what a decoder does not need.
+    """Irrevocably drop the privileges and resources that a decoder does not need.
 
     It may not grow files, dump core or gain privileges, and has few descriptors and bounded memory.
 
     Args:
-        memory_bytes: of address space; None where a GPU library reserves more than there is.
+        memory_bytes: of address space; None if a GPU library reserves more than there is.
         written_bytes: how large a file it may write; by default none.
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(written_bytes, sys.maxsize),) * 2)

@@ -12,7 +12,7 @@ from vadpipe.errors import UsageError
 def names_list(given: str | os.PathLike[str]) -> bool:
     """Return whether what was given as a video names a list of them.
 
-    Only text does, never a :class:`~pathlib.Path`, and none that is a file as it stands.
+    Only text does, never a :class:`~pathlib.Path` or the name of an existing file.
     """
     return isinstance(given, str) and (
         given == "-" or (given.startswith("@") and given != "@" and not os.path.lexists(given))
@@ -20,29 +20,29 @@ def names_list(given: str | os.PathLike[str]) -> bool:
 
 
 def read_list(given: str) -> list[Path]:
-    """Return what a list names: a file, folder or pattern a line.
+    """Return the entries of a list: a file, folder or pattern per line.
 
     Empty lines and those that begin with ``#`` are left out; names count from the current folder, as on the
-    command line. Bytes that are no UTF-8 stay what they are.
+    command line. Bytes that are not UTF-8 are kept.
 
     Raises:
-        UsageError: where it cannot be read, or is no text.
+        UsageError: if it cannot be read, or is not text.
     """
     try:
         if given != "-":
             content = Path(given[1:]).read_bytes()
         elif sys.stdin is None:  # as in some services
-            raise UsageError("there is no standard input to read a list of videos from", file=given)
+            raise UsageError("standard input is closed, so no list of videos can be read from it", file=given)
         else:
             content = sys.stdin.buffer.read()
     except OSError as error:
         reason = f"cannot be read as a list of videos: {error.strerror}"
         raise UsageError(
-            reason, file=given, next_step=f"A video of that name is written ./{given}."
+            reason, file=given, next_step=f"For a video of that name, write ./{given}."
         ) from error
     if b"\0" in content:
-        step = "A list has the name of a file, folder or pattern on each line."
-        raise UsageError("is no list of videos but holds bytes of another kind", file=given, next_step=step)
+        step = "A list is a text file with one file, folder or pattern per line."
+        raise UsageError("is not a list of videos but a binary file", file=given, next_step=step)
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
     names = [line for line in lines if line.strip() and not line.startswith(b"#")]
     return [Path(os.fsdecode(name)) for name in names]

@@ -1,4 +1,4 @@
-"""Where a Matroska file goes on with another recording, since several were joined.
+"""Boundaries between the recordings that a Matroska file was joined from.
 
 FFmpeg reads on behind the first, often no further than to the end of the second, and decodes all of it with
 the parameters of the first.
@@ -54,6 +54,6 @@ def _head(data: bytes) -> tuple[int, int, int | None] | None:
     n_name = 9 - data[0].bit_length() if data else 9
     n_size = 9 - data[n_name].bit_length() if n_name <= 4 and n_name < len(data) else 9
     if n_size > 8 or n_name + n_size > len(data):
-        return None  # no Matroska any more
+        return None  # not Matroska any more
     size = int.from_bytes(data[n_name : n_name + n_size]) - (1 << 7 * n_size)
     return int.from_bytes(data[:n_name]), n_name + n_size, None if size == (1 << 7 * n_size) - 1 else size

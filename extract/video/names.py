@@ -1,14 +1,14 @@
-"""The rule by which a video is known, though lists, videos and features spell its name differently.
+"""Matching of video names that lists, videos and features spell differently.
 
-A video's *bare* name is the last part of its path without what says how it was encoded or what was made of
-it: a video's suffix, :data:`TAILS` and the number of a crop. ``Abuse/Abuse028_x264.mp4`` and
-``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, which
-all are ``Normal003``. Two names mean the same video where their bare names are equal, unless both end in the
+A video's *bare* name is the last part of its path without suffixes that say how it was encoded or processed:
+a video's suffix, :data:`TAILS` and the number of a crop. ``Abuse/Abuse028_x264.mp4`` and
+``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, which all
+are ``Normal003``. Two names mean the same video where their bare names are equal, unless both end in the
 number of a crop and these differ. Where names are equal as written, or but for a video's suffix, only these
 count.
 
-Folders tell apart what has one bare name: they count from the innermost outwards as far as both names have
-them, and of several candidates those that agree in the most folders are meant.
+Folders distinguish videos with the same bare name: they are compared from the innermost outwards as far as
+both names have them, and of several candidates those that agree in the most folders match.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pathlib import PurePosixPath
 from vadpipe.extract.video.container import SUFFIXES
 
 TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
-"""Ends of names that say how a video was encoded or what was made of it, not which one it is."""
+"""Endings of names that say how a video was encoded or processed, not which one it is."""
 
 _NAMED = 3
 _CROP = re.compile(r"__\d$")
 
 
 class Names:
-    """Names of videos, to be found by other spellings.
+    """Names of videos that can be found by other spellings.
 
     Args:
         names: with ``/``; the same name twice is two candidates.
@@ -43,7 +43,7 @@ class Names:
             self._known.setdefault(bare(last), []).append((folders, name))
 
     def find(self, name: str) -> list[str]:
-        """Return the names that mean the same video: none, one, or several between which nothing decides."""
+        """Return the names that mean the same video: none, one, or several if ambiguous."""
         folders, last = _parted(name)
         agreed = [
             (_likeness(last, _parted(known)[1]), min(len(others), len(folders)), known)
@@ -56,13 +56,13 @@ class Names:
 
 @dataclass(frozen=True)
 class Match:
-    """Which of the names that are wanted are there.
+    """The result of matching wanted names against available ones.
 
     Attributes:
-        found: the name that is there, by the one that is wanted, in the order of these.
-        missing: wanted, and not there.
+        found: the available name of each wanted one, in the order of these.
+        missing: wanted, but not available.
         ambiguous: for each wanted name that fits several, or one that others fit too, what it fits.
-        superfluous: there, and wanted by none.
+        superfluous: available, but not wanted.
         elsewhere: those of ``found`` that lie in other folders than the wanted name says.
     """
 
@@ -73,7 +73,7 @@ class Match:
     elsewhere: list[str] = field(default_factory=list)
 
     def tell(self, log: logging.Logger) -> None:
-        """Warn of the videos of a truth that have no features, or not clearly theirs."""
+        """Warn about videos of the truth without features, or with ambiguous ones."""
         tell(log, "videos of the truth without features", self.missing)
         tell(log, "videos of the truth with several feature files, or that share one", [*self.ambiguous])
         moved = [f"{name} -> {self.found[name]}" for name in self.elsewhere]
@@ -81,15 +81,15 @@ class Match:
 
 
 def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
-    """Find many names among many others.
+    """Match many names against many others.
 
     Data sets name each video once, and people keep them in folders of their own. So a wanted name that fits
-    none with its folders is looked for without them, unless folders are all that tells it from another wanted
+    none with its folders is looked up without them, unless only folders distinguish it from another wanted
     name.
 
     Args:
         wanted: names that a data set lists.
-        there: names of the videos or features that are at hand.
+        there: names of the available videos or features.
     """
     there, wanted = list(there), list(dict.fromkeys(wanted))
     names = Names(there)
@@ -114,7 +114,7 @@ def match(wanted: Iterable[str], there: Iterable[str]) -> Match:
 
 
 def tell(log: logging.Logger, what: str, names: Sequence[str]) -> None:
-    """Warn of some names, how many they are and the first of them; of none, say nothing."""
+    """Log a warning with the number of these names and the first few; nothing if there are none."""
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         log.warning("%s: %d (%s%s)", what, len(names), ", ".join(names[:_NAMED]), more)
@@ -132,7 +132,7 @@ def bare(name: str) -> str:
 
 
 def _likeness(one: str, other: str) -> int:
-    """Return how much alike two names of one bare name are; 0 where they are different crops."""
+    """Return how similar two names of one bare name are; 0 if they are different crops."""
     stems = [_without_suffix(name) for name in (one, other)]
     if stems[0] == stems[1]:
         return 3 if one == other != stems[0] else 2  # beside a.mp4 and a.avi, a may be either

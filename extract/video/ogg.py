@@ -1,4 +1,4 @@
-"""Where an Ogg file goes on with another recording, since several were joined.
+"""Boundaries between the recordings that an Ogg file was joined from.
 
 FFmpeg reads on behind the first where each has one stream. Where they have several, as of pictures and sound,
 it reads the first alone.

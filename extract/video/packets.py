@@ -1,4 +1,4 @@
-"""The packets of a video: what they say of themselves, and in which order they are shown."""
+"""The packets of a video: their metadata, and their presentation order."""
 
 from __future__ import annotations
 

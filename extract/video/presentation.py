@@ -1,4 +1,4 @@
-"""When each packet of a video is shown: by its timestamp, repaired where it is wrong, or by counting.
+"""Presentation times of packets: by repaired timestamps, or by counting.
 
 Raw streams have no timestamps, and some multiplexers write one timestamp for several frames. There only the
 decoder knows in which order packets are shown.
@@ -24,7 +24,7 @@ MAX_CHANGES = 100
 
 @dataclass(frozen=True)
 class Presentation:
-    """When each packet of a video is shown.
+    """The presentation times of a video's packets.
 
     Attributes:
         pts: (P,) int64, in the order of the file; :data:`NO_STAMP` where nothing is shown of it.
@@ -77,7 +77,7 @@ def present(
         tick: what its timestamps count, in seconds.
         reorders: whether its codec shows frames in another order than it stores them.
         parts: (P,) int64, number of the recording that each packet is of, where several were joined.
-        assume_fps: frames a second of a container without times.
+        assume_fps: frames per second of a container without times.
         limits: what the video may ask for.
         on_packet: called for each packet that is read, as a sign of life.
     """

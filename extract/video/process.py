@@ -1,4 +1,4 @@
-"""The other end of a decoding process: what it sends is checked and becomes a timeline and frames."""
+"""The parent's end of a decoding process: its messages are checked and become a timeline and frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Decoding(SandboxedProcess):
         job: what is wanted of it.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, not a video, or larger than the limit.
     """
 
     def __init__(self, path: Path, job: DecodeJob) -> None:
@@ -55,15 +55,15 @@ class Decoding(SandboxedProcess):
         """When each frame is shown; waits until the child has read it.
 
         Raises:
-            InputError: where the file cannot be used.
-            DecodeError: where it is broken, or the child crashed or hung.
+            InputError: if the file cannot be used.
+            DecodeError: if it is broken, or the child crashed or hung.
         """
         record = self._parse(self._expect(Kind.TIMELINE))
         times = self._expect(Kind.TIMES)
         try:
             return Timeline.from_record(record, np.frombuffer(times, dtype=np.float64))
         except ValueError as error:
-            raise self._error(f"sent a timeline that makes no sense: {error}") from error
+            raise self._error(f"sent an invalid timeline: {error}") from error
 
     def frames(self) -> Iterator[Frame]:
         """Yield the wanted frames that can be decoded, in order.
@@ -71,7 +71,7 @@ class Decoding(SandboxedProcess):
         Stills are numbered as :func:`vadpipe.extract.video.job.stills_in_order` has them.
 
         Raises:
-            DecodeError: where this decoder cannot go on, crashed or hung.
+            DecodeError: if this decoder cannot go on, crashed or hung.
         """
         timeline = self.timeline
         if self._job.stills is None:
@@ -110,6 +110,6 @@ class Decoding(SandboxedProcess):
     def _note_decoded(self, content: memoryview) -> None:
         n_frames = 0 if self._job.stills is not None else len(self.timeline.times_s)
         if len(content) != -(-n_frames // 8):
-            raise self._error("sent an end that makes no sense")
+            raise self._error("sent an invalid end of the video")
         bits = np.frombuffer(content, dtype=np.uint8)
         self._decoded = np.unpackbits(bits, count=n_frames).astype(np.bool_)

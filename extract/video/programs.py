@@ -1,4 +1,4 @@
-"""Which programs a transport stream announces, read from its program association tables.
+"""The programs of a transport stream, from its program association tables.
 
 FFmpeg reads one program. Where parts with another program were joined to it, their frames are missing, and
 nothing else says so.

@@ -1,4 +1,4 @@
-"""Frames by PyAV: each is known by its own timestamp, so it copes with what decord cannot."""
+"""The PyAV decoder, which identifies each frame by its timestamp and copes with more files than decord."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vadpipe.extract.video.scaling import Scaler
 
 log = logging.getLogger(__name__)
 
-HEALED_S = 10.0  # as long as most streams go without a frame that stands for itself
+HEALED_S = 10.0  # as long as most streams go without a key frame
 
 
 def pyav_frames(reading: Reading) -> Iterator[Frame]:
     """Yield the wanted frames that can be decoded, rotated as a player would and resized to (width, height).
 
-    A stretch that cannot be decoded is left out, and so is what builds on it, up to the next frame that
-    stands for itself. The numbers of the frames after it stay true.
+    A stretch that cannot be decoded is left out, and so is what builds on it, up to the next key frame. The
+    numbers of the frames after it stay correct.
     """
     scaled = Scaler(*reading.size_px, reading.timeline.quarter_turns)
     for number, frame in numbered_frames(reading):
@@ -46,7 +46,7 @@ def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple
         return
     with open_container(reading.path, reading.limits) as (container, stream):
         tick_s = float(timeline.tick)
-        # dav1d leaves out by itself what it cannot decode whole.
+        # dav1d itself drops what it cannot decode completely.
         damage = None if stream.codec_context.name == "libdav1d" else _Damage(tick_s)
         # AVI has no presentation times; its frames come in their order and nothing else is known.
         counted = container.format.name == "avi"
@@ -81,10 +81,10 @@ def numbered_frames(reading: Reading, seek: int | None = None) -> Iterator[tuple
 
 
 class _Damage:
-    """Which frames build on something that could not be decoded: they show smears, not what happened.
+    """Tracks which frames depend on something that could not be decoded: they show smears, not what happened.
 
-    A frame knows where it stood in the order of decoding by its ``dts``. Some streams have no frame that
-    stands for itself, and renew a stripe of the picture at a time; they are trusted again after a while.
+    A frame knows where it stood in the order of decoding by its ``dts``. Some streams have no key frames, and
+    renew a stripe of the picture at a time; they are trusted again after a while.
 
     Args:
         tick_s: what the stream's timestamps count.
@@ -100,7 +100,7 @@ class _Damage:
         self._at.append(self._now if dts is None else dts)
 
     def spoils(self, frame: av.VideoFrame) -> bool:
-        """Tell whether a frame is damaged or builds on one that is; ask for each, in presentation order."""
+        """Return whether a frame is damaged or depends on one that is; call it in presentation order."""
         self._now = dts = self._now if frame.dts is None else frame.dts
         if frame.key_frame or frame.pict_type == PictureType.I:
             self._at = [at for at in self._at if at >= dts]

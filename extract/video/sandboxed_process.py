@@ -1,4 +1,4 @@
-"""A process that works on one video and can be lost: start it, read what it sends, and survive its death."""
+"""A sandboxed child process for one video: start it, read its messages, and survive its crash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEATH_S = 5.0  # how long a process that has closed its pipe may take to end
 
 
 class SandboxedProcess:
-    """A child process at work on one video; what it does is told by the subclass.
+    """A child process that works on one video; the subclass defines what it does.
 
     The kernel ends the child with the thread that began it, so read it from there or keep that thread. Use
     it as a context, which ends the child whatever has happened.
@@ -41,18 +41,18 @@ class SandboxedProcess:
         path: the video.
         command: gives the command line for the number of the inherited descriptor of the open video.
         limits: what the video may ask for.
-        name: of what works, for messages: ``"the decoder pyav"``.
+        name: of the process, for messages: ``"the decoder pyav"``.
         inherited: further descriptors that the child keeps, under their numbers.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, not a video, or larger than the limit.
     """
 
     errors: ClassVar[Mapping[str, type[VadpipeError]]] = {
         "InputError": InputError,
         "DecodeError": DecodeError,
     }
-    """What the child may say that went wrong; anything else is a DecodeError."""
+    """Errors that the child may report; any other is a DecodeError."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class SandboxedProcess:
         return content
 
     def _next(self, more_s: float = 0.0) -> tuple[Kind, memoryview]:
-        """Return the next message that says something; it may take longer than the stall limit by so much."""
+        """Return the next message that is not a sign of life; ``more_s`` extends the stall limit."""
         stall_s = self.limits.stall_s + more_s
         self._waited_s = 0.0
         while True:
@@ -139,7 +139,7 @@ class SandboxedProcess:
                 return kind, content
             self._n_signs += 1
             if size or self._n_signs > time.monotonic() - self._began_s + 10:  # it sends one a second at most
-                raise self._error("sent more signs of life than there are")
+                raise self._error("sent too many signs of life")
             if self._waited_s > stall_s * PATIENCE:
                 raise self._stalled(stall_s * PATIENCE)
 
@@ -165,9 +165,9 @@ class SandboxedProcess:
         try:
             record = json.loads(bytes(content[: _TEXT_BYTES + 1]))
         except (ValueError, RecursionError) as error:
-            raise self._error("sent text that makes no sense") from error
+            raise self._error("sent invalid text") from error
         if not isinstance(record, dict):
-            raise self._error("sent text that makes no sense")
+            raise self._error("sent invalid text")
         return record
 
     def _told(self, record: dict[str, Any]) -> VadpipeError:
@@ -178,7 +178,7 @@ class SandboxedProcess:
 
     def _stalled(self, after_s: float) -> DecodeError:
         self.close()
-        return self._error(f"gave no frame for {after_s:g} s and was ended")
+        return self._error(f"delivered no frame for {after_s:g} s and was ended")
 
     def _died(self) -> DecodeError:
         deadline_s = time.monotonic() + DEATH_S
@@ -186,7 +186,7 @@ class SandboxedProcess:
         while os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             if time.monotonic() > deadline_s:
                 self.close()
-                return self._error("sent no more and was ended")
+                return self._error("stopped responding and was ended")
             time.sleep(0.01)
         self.close()
         status = self._process.returncode
@@ -198,7 +198,7 @@ class SandboxedProcess:
         return DecodeError(
             f"{self._name} {what}",
             file=self.path,
-            next_step="The file is probably damaged; 'ffmpeg -i FILE -c:v libx264 NEW.mp4' may save it.",
+            next_step="The file is probably damaged; 'ffmpeg -i FILE -c:v libx264 NEW.mp4' may repair it.",
         )
 
 
@@ -210,7 +210,7 @@ def _signal_name(number: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread a worker, and the vadpipe that runs here."""
+    """Return the child's environment: one thread per worker, and the vadpipe that runs here."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

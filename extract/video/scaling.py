@@ -1,4 +1,4 @@
-"""Frames in the size that is wanted: one scaler for all decoders that do not bring their own."""
+"""Scaling of frames, for decoders without a scaler of their own."""
 
 from __future__ import annotations
 

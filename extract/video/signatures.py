@@ -1,6 +1,6 @@
-"""The bytes with which each kind of video begins.
+"""File signatures: the bytes with which each container begins.
 
-A file is a video only where its bytes leave no doubt. A recording that was cut out of a stream may begin
+A file is a video only if its bytes leave no doubt. A recording that was cut out of a stream may begin
 anywhere in it; that is believed where more than its first bytes agree.
 """
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 HEAD_BYTES = 1 << 18
-"""How much of a file is looked at."""
+"""How many bytes of a file are examined."""
 
 TS_PACKET_BYTES = 188
 TS_STEPS = (188, 192, 204)
@@ -39,7 +39,7 @@ _CONTROL = re.compile(rb"[\x00-\x08]")
 
 
 def is_text(data: bytes) -> bool:
-    """Tell whether bytes are printable ASCII."""
+    """Return whether bytes are printable ASCII."""
     return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data)
 
 
@@ -58,7 +58,7 @@ def _is_ts(head: bytes) -> bool:
 
 
 def _is_cut_ts(head: bytes) -> bool:
-    """Tell whether packets of a transport stream follow each other from some byte of the first one on."""
+    """Return whether packets of a transport stream follow each other from some byte of the first one on."""
     if not _CONTROL.search(head[: _TS_PACKETS * TS_PACKET_BYTES]):
         return False  # a text, in which G is the sync byte
     return any(_are_packets(head, first, step) for step in TS_STEPS for first in range(step))
@@ -91,7 +91,7 @@ def _raw(unit: re.Pattern[bytes]) -> Callable[[bytes], bool]:
 
 
 def _is_cut_hevc(head: bytes) -> bool:
-    """Tell whether all that a file begins with are units of HEVC, be the first a picture that is skipped.
+    """Return whether a file begins with HEVC units only, even if the first is a skipped picture.
 
     Icons (``00 00 01 00``) begin like such a picture, and so may H.264 (``06``).
     """

@@ -1,4 +1,4 @@
-"""Single frames of a video at given times, for pictures."""
+"""Stills in the decoding process: single frames of a video at given times."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_stills(
 
 
 def _shown_at(timeline: Timeline, time_s: float) -> int | None:
-    """Return the number of the frame that is shown at a time; None behind the end."""
+    """Return the number of the frame that is shown at a time; None after the end."""
     if time_s >= timeline.end_s:
         return None
     return max(int(np.searchsorted(timeline.times_s, time_s + _ROUNDING_S, side="right")) - 1, 0)
@@ -84,7 +84,7 @@ class _ImageReader:
 
 
 class _Reader:
-    """Finds frames by number; goes on from the last one where that is nearer than a key frame may be."""
+    """Finds frames by number; reads on from the last one if that is closer than a key frame may be."""
 
     def __init__(self, path: str, timeline: Timeline, limits: Limits, alive: Callable[[], None]) -> None:
         self._path, self._timeline, self._limits, self._alive = path, timeline, limits, alive
@@ -93,7 +93,7 @@ class _Reader:
         self._last: tuple[int, av.VideoFrame] | None = None
 
     def frame(self, number: int) -> av.VideoFrame | None:
-        """Return a frame, or None where it cannot be read."""
+        """Return a frame, or None if it cannot be read."""
         stamp = int(self._timeline.stamps[number])
         if self._last is not None and self._last[0] == stamp:
             return self._last[1]
@@ -121,7 +121,7 @@ class _Reader:
         return at is not None and 0 <= times_s[number] - times_s[at] <= _NEAR_S
 
     def _forward(self, stamp: int) -> av.VideoFrame | None:
-        """Read on to the frame of a timestamp; None where there is none."""
+        """Read on to the frame of a timestamp; None if there is none."""
         for at, frame in self._coming:
             self._last = at, frame
             if at >= stamp:

@@ -18,7 +18,7 @@ from vadpipe.extract.video.presentation import MAX_CHANGES
 from vadpipe.extract.video.timestamps import KINDS, NO_STAMP, ClockChange, Kind
 
 ASSUMED_FPS = 25.0
-"""Frames per second of a video that carries no times: FFmpeg's default, and the rate of PAL cameras."""
+"""Frame rate of a video without timestamps: FFmpeg's default, and the rate of PAL cameras."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Timeline:
         unread_at: the byte of the file at which the first of them begins; 0 where all is read.
         tick: what timestamps count, in seconds.
         timed: whether the file has times; else they follow from an assumed rate.
-        changes: where the clock does not simply go on; another process is told of 100 at most.
+        changes: where the clock is discontinuous; at most 100 are sent to another process.
         seekable: whether the container keeps its timestamps behind a seek.
         packet_stamps: (P, 2) int64, pts and dts of every packet in the order of the file, where they are not
             what the file says.
@@ -70,7 +70,7 @@ class Timeline:
 
     @property
     def can_seek(self) -> bool:
-        """Whether the video can be entered elsewhere than at its start."""
+        """Whether decoding can start elsewhere than at the beginning."""
         return self.seekable and self.packet_stamps is None
 
     def to_record(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Timeline:
         """Return the timeline of a record and its times; it knows no timestamps.
 
         Raises:
-            ValueError: where they cannot be those of a video.
+            ValueError: if they cannot be those of a video.
         """
         if record.keys() != {*_NUMBERS, "timed", "changes"} or type(record["timed"]) is not bool:
             raise ValueError("it has other fields")
@@ -106,7 +106,7 @@ class Timeline:
         return timeline
 
     def number_of(self, stamp: int | None) -> int | None:
-        """Return which frame has that timestamp, or None where it is hidden or not known."""
+        """Return which frame has that timestamp, or None if it is hidden or not known."""
         at = int(np.searchsorted(self.stamps, stamp)) if stamp is not None else len(self.stamps)
         return at if at < len(self.stamps) and self.stamps[at] == stamp else None
 
@@ -154,5 +154,5 @@ def _parse_changes(changes: object, n_frames: int) -> tuple[ClockChange, ...]:
             case [str(kind), int(frame), float(by_s)] if kind in KINDS and 0 <= frame < n_frames:
                 parsed.append(ClockChange(cast("Kind", kind), frame, by_s))
             case _:
-                raise ValueError("it has a clock that makes no sense")
+                raise ValueError("its clock is invalid")
     return tuple(parsed)

@@ -1,4 +1,4 @@
-"""Read the presentation times of a video from its packets.
+"""Reading of a video's presentation times from its packets.
 
 decord gives times as float32 and, for some containers, not at all; a player goes by the packets'
 timestamps, and so does everything here. What is wrong with them is mended first, and raw streams, which have
@@ -42,11 +42,11 @@ def read_timeline(
         path: the video.
         limits: what it may ask for.
         on_packet: called for each packet that was read, as a sign of life.
-        assume_fps: frames a second of a video that has no times.
+        assume_fps: frames per second of a video that has no times.
 
     Raises:
-        DecodeError: where the container is broken or holds no frame that is shown.
-        InputError: where it holds no video, or is beyond the limits.
+        DecodeError: if the container is broken or holds no frame that is shown.
+        InputError: if it holds no video, or is beyond the limits.
     """
     limits, family = limits or Limits(), family_of(path)
     if family is FAMILIES["images"]:
@@ -102,10 +102,10 @@ class _Shown(NamedTuple):
 def _shown(
     path: str | os.PathLike[str], stored: ContainerInfo, presented: Presentation, family: Family
 ) -> _Shown:
-    """Return what is shown of a video. Raises DecodeError where that is nothing, InputError for a picture."""
+    """Return what is shown of a video. Raises DecodeError if that is nothing, InputError for a picture."""
     packets, n_same = _distinct(stored.rows, presented)
     if not len(packets):
-        raise DecodeError("holds no readable video frame", file=path)
+        raise DecodeError("has no decodable video frame", file=path)
     n_announced = stored.n_announced - n_same
     if family.counted:
         n_dropped = int(packets["pts"][-1] - packets["pts"][0]) + 1 - len(packets)  # by the capture
@@ -113,7 +113,7 @@ def _shown(
     times_s = _times_s(packets, presented, family, stored.start_s)
     shown: NDArray[np.bool_] = ~packets["discard"] & (times_s >= -float(presented.tick))
     if not shown.any():
-        raise DecodeError("holds no frame that a player shows", file=path)
+        raise DecodeError("has no frame that a player shows", file=path)
     if shown.sum() == 1 and family.demuxer in ("mjpeg", "gif"):
         raise InputError("is a single picture, not a video", file=path)
     n_hidden = int((~shown).sum())

@@ -1,4 +1,4 @@
-"""Repair timestamps: clocks that restart, wrap or jump back, and single timestamps hours off.
+"""Timestamp repair: clocks that restart, wrap or jump back, and single timestamps hours off.
 
 Recorders and HLS concatenate transport streams, each with its own clock. A 33-bit clock wraps to zero after
 26.5 hours. A broken muxer writes one timestamp hours away from its neighbours. A player shows all of these
@@ -23,13 +23,13 @@ KINDS = get_args(Kind)
 FAR_S = 10.0  # what lies further away from all others may be alone; players take it for a new clock, too
 _FAR_STEPS = 100  # in a time lapse frames are far from each other, and no clock is wrong
 _JUMP_S = 60.0
-_WINDOW = 16  # a codec's frames are out of order by so many at most
+_WINDOW = 16  # a codec's frames are out of order by at most this many
 _LARGEST = 2**60  # sums of larger ones overflow
 
 
 @dataclass(frozen=True)
 class ClockChange:
-    """A place at which a video's timestamps do not simply go on.
+    """A discontinuity of a video's timestamps.
 
     Attributes:
         kind: ``"restart"``, ``"wrap"`` and ``"lone"`` were mended, ``"jump"`` is a break of a minute or more

@@ -1,4 +1,4 @@
-"""Frames by torchcodec, which can decode on a GPU (NVDEC) from a wheel."""
+"""The torchcodec decoder, which can decode on a GPU (NVDEC)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ try:  # here and not where it is used: torch looks for a place to write, and a c
 except (ImportError, RuntimeError, OSError) as error:
     raise DecodeError(
         f"torchcodec cannot be loaded: {str(error).strip().splitlines()[0]}",
-        next_step="It needs FFmpeg's shared libraries and the torch that it was built for.",
+        next_step="It needs FFmpeg's shared libraries and the torch version it was built for.",
     ) from error
 
 _BATCH = 16
@@ -28,10 +28,10 @@ _BATCH = 16
 def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
     """Yield the wanted frames, rotated as a player would and resized to (width, height).
 
-    What it wraps conceals damage and says so in its log alone, so that is read as well.
+    FFmpeg conceals damage and reports it only in its log, so the log is read as well.
 
     Raises:
-        DecodeError: where torchcodec cannot read the file to its end, or sees other frames than the packets
+        DecodeError: if torchcodec cannot read the file to its end, or sees other frames than the packets
             announce.
     """
     check_unforced(reading, "torchcodec")
@@ -62,10 +62,10 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
                     raise misread("torchcodec cannot tell which frames are damaged")
                 seconds = batch.pts_seconds.numpy() - offset_s
                 if np.abs(seconds - times_s[some]).max() > timeline.frame_s / 2:
-                    raise misread("torchcodec gives other frames than the packets announce")
+                    raise misread("torchcodec returns other frames than the packets announce")
                 reading.decoded[some] = True
                 for number, pixels in zip(some.tolist(), batch.data.cpu().numpy(), strict=True):
                     yield Frame(number, pixels)
             reading.decoded[:] = True  # its index counted all of them
     except (RuntimeError, ValueError, IndexError) as error:
-        raise misread(f"torchcodec cannot decode it: {str(error).strip().splitlines()[0]}") from error
+        raise misread(f"torchcodec cannot decode the file: {str(error).strip().splitlines()[0]}") from error

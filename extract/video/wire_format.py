@@ -1,4 +1,4 @@
-"""What travels between the process that decodes and the one that asked: lengths, JSON and plain bytes.
+"""Messages between the decoding process and its parent: lengths, JSON and plain bytes.
 
 Nothing that comes from the decoding process is ever executed or unpickled, since a hostile video may have
 taken it over.
@@ -19,13 +19,13 @@ MAX_MESSAGE_BYTES = 1 << 30
 
 
 class Kind(IntEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     ALIVE = 0  # nothing but a sign of life, while nothing else can be said
     TIMELINE = 1  # JSON
     TIMES = 2  # float64, one a frame
     FRAME = 3  # number, height, width, and pixels
-    DONE = 4  # a bit a frame, whether it could be decoded; nothing after stills
+    DONE = 4  # a bit per frame, whether it could be decoded; nothing after stills
     FAILED = 5  # JSON: the error that ended it
     PROGRESS = 6  # milliseconds of a video that are done; each says more than the one before
 
@@ -48,7 +48,7 @@ def send_json(descriptor: int, kind: Kind, content: dict[str, Any]) -> None:
 
 
 def parse_header(data: bytes | bytearray) -> tuple[Kind, int]:
-    """Return what follows, and how many bytes. Raises ValueError where it makes no sense."""
+    """Return the kind and length of the next message. Raises ValueError if they are invalid."""
     kind, size = HEADER.unpack(data)
     if size > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {size} bytes")

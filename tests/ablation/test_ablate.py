@@ -122,11 +122,11 @@ def test_each_partition_has_folds_of_its_own(folder, in_this_process):
     [
         ({"seeds": 0}, "0 seeds are too few"),
         ({"workers": 0}, "0 workers are too few"),
-        ({"partitions": 2}, "2 partitions need as many seeds, and there are 1"),
+        ({"partitions": 2}, "2 partitions need at least as many seeds, but there are 1"),
         ({"bootstrap": -1}, "bootstrap -1 is negative"),
-        ({"lengths": "exact"}, "lengths are 'near' or 'any'"),
+        ({"lengths": "exact"}, "lengths must be 'near' or 'any'"),
         ({"folds": 9}, "fold 2 of 9 would have no anomalous frames to test"),
-        ({"rows": ["x"]}, "there is no row 'x'"),
+        ({"rows": ["x"]}, "unknown row 'x'"),
     ],
 )
 def test_arguments_that_are_off_are_found_before_anything_is_written(finished, options, message):

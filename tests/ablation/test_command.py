@@ -12,7 +12,7 @@ def test_the_command_prints_the_table_and_the_files(finished, command_line, monk
     assert done.stdout.splitlines()[-4:] == [
         f"ablation/ablation.{end}" for end in ("md", "csv", "json", "png")
     ]
-    assert "0 runs done, 12 there already, 0 failed" in done.stderr
+    assert "0 runs completed, 12 already done, 0 failed" in done.stderr
     assert f"second head     {result.summary('second head').mean:.3f} (" in done.stdout
     assert "above mil, frame ROC-AUC" in done.stdout
 
@@ -29,8 +29,8 @@ def test_the_command_ends_with_3_where_runs_failed_and_with_4_where_all_did(
         assert lines[0].startswith("error: impossible, fold 0, seed 0: RuntimeError: ")
         return done.exit_code, lines[-1]
 
-    assert end("--rows=impossible", "--rows=mil") == (3, "0 runs done, 2 there already, 2 failed")
-    assert end("--rows=impossible") == (4, "0 runs done, 0 there already, 2 failed")
+    assert end("--rows=impossible", "--rows=mil") == (3, "0 runs completed, 2 already done, 2 failed")
+    assert end("--rows=impossible") == (4, "0 runs completed, 0 already done, 2 failed")
 
 
 def test_the_command_ends_with_3_where_a_video_is_missing(copied, command_line, monkeypatch):

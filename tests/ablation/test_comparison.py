@@ -68,7 +68,7 @@ def curves(measured, data, at="selected"):
 
 
 def slow_auc(measured, data, copies=None, at="selected"):
-    """Return the frame AUC and AP with each video as many times as it was drawn; None where undefined."""
+    """Return the frame AUC and AP with each video as many times as it was drawn; None if undefined."""
     marks, scores = [], []
     for name, own, curve in curves(measured, data, at):
         for _ in range(1 if copies is None else copies[name]):

@@ -88,7 +88,7 @@ def test_the_digest_knows_features_truth_groups_and_nothing_else(folder):
 def test_features_that_change_meanwhile_are_noticed(folder):
     data = load(folder)
     write_video_features(folder, make_truth("full", 1), seed=999)
-    with pytest.raises(FeatureError, match=r"videos/full1\.mp4: has changed since the ablation began"):
+    with pytest.raises(FeatureError, match=r"videos/full1\.mp4: has changed since the ablation started"):
         data.bags()
     features_file(folder, "full1").unlink()
     with pytest.raises(FeatureError, match="has changed since"):
@@ -130,7 +130,7 @@ def test_the_first_frames_that_both_have_are_compared(folder):
 
 def test_another_length_is_refused_unless_it_is_asked_for(folder):
     rewrite(folder, mixed0=Truth("mixed0.mp4", N_FRAMES + 17, ((0, 3),)))
-    message = r"videos/mixed0\.mp4: has 80 frames, but the truth says 97\nUse the cut .* --lengths any"
+    message = r"videos/mixed0\.mp4: has 80 frames, but the truth says 97\nUse the version .* --lengths any"
     with pytest.raises(FeatureError, match=message):
         load(folder)
     assert load(folder, lengths="any").samples["mixed0.mp4"].truth.n_frames == N_FRAMES
@@ -146,15 +146,15 @@ def test_a_video_of_which_nothing_could_be_decoded_is_refused(folder):
     damaged = Features.load(features_file(folder, "full0"))
     source = damaged.source.model_copy(update={"gaps": ((0, N_FRAMES),)})
     replace(damaged, source=source).save(features_file(folder, "full0"))
-    with pytest.raises(FeatureError, match=r"videos/full0\.mp4: has no snippet that could be decoded"):
+    with pytest.raises(FeatureError, match=r"videos/full0\.mp4: has no decoded snippet"):
         load(folder)
 
 
 def test_what_is_not_there(folder, tmp_path):
-    with pytest.raises(FeatureError, match="holds no feature file"):
+    with pytest.raises(FeatureError, match="contains no feature file"):
         load_data(tmp_path / "nothing", folder / "truth.csv")
     with pytest.raises(UsageError, match="cannot be read"):
         load_data(folder / "features", tmp_path / "nothing.csv")
     write_truth(folder / "truth.csv", [Truth("stranger.mp4", 5, ())])
-    with pytest.raises(InputError, match=r"truth\.csv: names no video that has features\nExtract"):
+    with pytest.raises(InputError, match=r"truth\.csv: has no video with features\nExtract"):
         load(folder)

@@ -65,11 +65,11 @@ def test_folds_do_not_depend_on_the_order_of_groups():
 @pytest.mark.parametrize(
     ("counts", "n_folds", "message"),
     [
-        ((4, 4, 0), 1, "1 folds leave nothing to learn from"),
+        ((4, 4, 0), 1, "1 folds leave nothing to train on"),
         ((6, 2, 0), 3, r"fold 3 of 3 would have no anomalous frames to test: of 8 groups, 2 have anomalies"),
-        ((0, 3, 4), 2, "fold 1 of 2 would have no normal videos to learn from: of 7 groups, 7 have"),
+        ((0, 3, 4), 2, "fold 1 of 2 would have no normal videos to train on: of 7 groups, 7 have"),
         ((2, 0, 9), 3, "would have no normal frames to test"),
-        ((1, 3, 0), 2, "fold 1 of 2 would have no normal videos to learn from"),
+        ((1, 3, 0), 2, "fold 1 of 2 would have no normal videos to train on"),
     ],
 )
 def test_too_few_videos_for_the_folds_are_refused(counts, n_folds, message):

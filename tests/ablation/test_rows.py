@@ -76,7 +76,7 @@ def test_a_row_of_an_unknown_method_is_refused():
 
 
 def test_a_row_of_a_method_that_does_not_read_a_setting_is_refused():
-    message = r"^row 'x': RTFM does not read the setting context, which is one of CBCG\nLeave it out; docs"
+    message = r"^row 'x': RTFM does not use the setting context, which is specific to CBCG\nOmit it; docs"
     with pytest.raises(UsageError, match=message):
         parse_row("x: method=rtfm steps=3 context=pooled").settings(BASE)
 
@@ -139,12 +139,12 @@ def test_settings_that_are_off_name_the_row(text, message):
 
 @pytest.mark.parametrize(("own", "taken"), [("mil: steps=3", "mil"), ("Second-Head: steps=3", "second head")])
 def test_names_that_are_taken(own, taken):
-    with pytest.raises(UsageError, match=f"there is a row '{taken}' already"):
+    with pytest.raises(UsageError, match=f"the row '{taken}' already exists"):
         choose_rows(BASE, [parse_row(own)])
 
 
 def test_an_unknown_name_lists_those_that_there_are():
-    with pytest.raises(UsageError, match=r"there is no row 'mill'\nThe rows are: mil, \+ batch"):
+    with pytest.raises(UsageError, match=r"unknown row 'mill'\nThe rows are: mil, \+ batch"):
         choose_rows(BASE, names=["mil", "mill"])
-    with pytest.raises(UsageError, match="no row was named"):
+    with pytest.raises(UsageError, match="no row was given"):
         choose_rows(BASE, names=[])

@@ -32,7 +32,7 @@ def test_a_process_that_dies_costs_its_run_alone(folder):
     result = run_small(folder, seeds=2, on_progress=kill_once)
     [failure] = result.failed
     assert failure.error.reason == "its process was ended by SIGKILL"
-    assert failure.error.next_step == "Where memory is short, use fewer --workers."
+    assert failure.error.next_step == "If memory is short, use fewer --workers."
     assert len(result.measured) == 7
     assert psutil.Process().children() == []
     n_seeds = [result.summary(row).n_seeds for row in TWO_ROWS]
@@ -89,7 +89,7 @@ def test_an_interrupt_loses_only_what_was_in_work(folder):
     given = command_arguments("--rows=mil", "--seeds=3")
     done = start(INTERRUPTED, *given, cwd=folder).wait()
     assert done.returncode == 130, done.stderr
-    assert done.stderr.splitlines()[-1] == "interrupted; what was finished is kept"
+    assert done.stderr.splitlines()[-1] == "interrupted; finished results are kept"
     (child,) = map(int, done.stdout.split())
     wait_until(lambda: has_ended(child), "the process that did the runs has ended")
     kept = run_files(folder / "ablation")

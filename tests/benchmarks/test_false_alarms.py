@@ -31,7 +31,7 @@ def test_each_end_of_the_interval_leaves_two_and_a_half_percent(count):
 
 
 def curve(n_seconds, *alarms_s):
-    """Return a curve of four frames a second that lies above its threshold in some seconds."""
+    """Return a curve of four frames per second that lies above its threshold in some seconds."""
     scores = np.full(4 * n_seconds, 0.1, np.float32)
     for start_s, stop_s in alarms_s:
         scores[4 * start_s : 4 * stop_s] = 0.9

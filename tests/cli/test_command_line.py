@@ -44,7 +44,7 @@ def workplace(tmp_path_factory, x3d_weights):
 def test_extract_writes_features(workplace):
     folder, runs = workplace
     assert runs["extract"].returncode == 0
-    assert runs["extract"].stderr == "4 extracted, 0 there already, 0 failed: features\n"
+    assert runs["extract"].stderr == "4 extracted, 0 already done, 0 failed: features\n"
     assert runs["extract"].stdout == ""
     assert len(list((folder / "features/videos").rglob("*.safetensors"))) == 4
 
@@ -96,10 +96,10 @@ def test_an_empty_folder(tmp_path):
     (tmp_path / "videos").mkdir()
     done = run("extract", "videos/", cwd=tmp_path)
     assert_clean_error(
-        done, 4, "error: videos: holds no video", "Looked for folders of numbered pictures and files"
+        done, 4, "error: videos: contains no video", "Looked for folders of numbered pictures and files"
     )
     assert not (tmp_path / "features").exists()
-    assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: holds no feature file")
+    assert_clean_error(run("fit", cwd=tmp_path), 2, "error: features: contains no feature file")
 
 
 def test_features_of_another_backbone(tmp_path, workplace):
@@ -131,7 +131,7 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
     (tmp_path / "bad.mp4").write_text("text")
     options = ["--backbone", "x3d_xs", "--weights", x3d_weights, "-o", tmp_path / "f"]
     done = run("extract", "bad.mp4", folder / "clip.mp4", *options, cwd=tmp_path)
-    assert_clean_error(done, 3, "error: bad.mp4: is not a video", "1 extracted, 0 there already, 1 failed")
+    assert_clean_error(done, 3, "error: bad.mp4: is not a video", "1 extracted, 0 already done, 1 failed")
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
         (["--set", "lambda=1"], "error: lambda: Extra inputs are not permitted"),
         (["--set", "temperature=0"], "error: temperature: Input should be greater than 0"),
         (["--set", "learning_rate=inf"], "error: learning_rate: Input should be a finite number"),
-        (["--set", "steps"], "error: --set takes NAME=VALUE, not 'steps'"),
+        (["--set", "steps"], "error: --set must be NAME=VALUE, not 'steps'"),
         (
             ["--preset", "fast"],
-            "error: there is no preset 'fast'\nChoose one of: default, baseline, literal, ",
+            "error: unknown preset 'fast'\nChoose one of: default, baseline, literal, ",
         ),
         (["--settings", "none.json"], "error: none.json: is not a JSON file of settings"),
         (["--labels", "none.csv"], "error: none.csv: cannot be read"),
-        (["--normal", "street"], "error: no video came from a folder named street"),
+        (["--normal", "street"], "error: no video is in a folder named street"),
     ],
 )
 def test_mistakes_in_options(workplace, arguments, message):
@@ -205,7 +205,7 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_wei
     assert "Traceback" in run("score", "x.mp4", "-vv", cwd=tmp_path).stderr
     done = run("extract", folder / "videos", "--features", folder / "features", "-v", "--backbone", "x3d_xs",
                "--weights", x3d_weights, cwd=tmp_path)  # fmt: skip
-    assert "0.mp4: there already as" in done.stderr
+    assert "0.mp4: already done, see" in done.stderr
 
 
 # The command line in a process that gets Ctrl-C in the middle of its second video.
@@ -235,7 +235,7 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x
     first = tmp_path / "features/videos/a.mp4.safetensors"
     options = ["extract", "videos", "--backbone", "x3d_xs"]
     done = start(INTERRUPTED, *options, "--weights", x3d_weights, cwd=tmp_path).wait()
-    assert (done.returncode, done.stderr) == (130, "interrupted; what was finished is kept\n")
+    assert (done.returncode, done.stderr) == (130, "interrupted; finished results are kept\n")
     left = {path for path in (tmp_path / "features").rglob("*") if path.is_file()}
     assert left == {first, tmp_path / "features/run.json"}
 
@@ -256,7 +256,7 @@ def test_a_full_disk(workplace, tmp_path):
 
 def test_two_names_for_one_output(tmp_path):
     done = run("extract", "x.mp4", "-o", "a", "--features", "b", cwd=tmp_path)
-    assert_clean_error(done, 2, "--output and --features name two folders")
+    assert_clean_error(done, 2, "--output and --features name different folders")
 
 
 @pytest.mark.parametrize("content", ["[1]", "null", "{"])
@@ -277,8 +277,8 @@ def test_help_loads_no_torch(tmp_path):
         "from vadpipe.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'av', 'decord', 'matplotlib', 'sklearn', 'pydantic'} & sys.modules.keys()\n"
-        "assert not heavy, heavy"
+        "heavy = {'torch', 'numpy', 'av', 'decord', 'matplotlib', 'sklearn', 'pydantic'} & "
+        "sys.modules.keys()\nassert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ def test_list_names_every_benchmark_and_tells_all_of_one(command_line):
     assert "https://roc-ng.github.io/XD-Violence/" in shown
     assert "--cut     2,330,384 frames, 537,805 anomalous" in shown
     assert "test_frame_mask: official masks" not in shown
-    assert "official masks of frames (if there)" in command_line("datasets", "list", "shanghaitech").stdout
+    assert "official masks of frames (optional)" in command_line("datasets", "list", "shanghaitech").stdout
     assert "--split   weakly supervised splits" in command_line("datasets", "list", "ped2").stdout
 
 
@@ -29,7 +29,7 @@ def test_check_has_an_exit_code_for_each_outcome(command_line, tmp_path):
     folder = import_random_features(tmp_path / "features", dict.fromkeys(names, 11), source="ped2")
     run = command_line("datasets", "check", "ped2", "--annotations", annotations, "--features", folder)
     assert run.exit_code == 0
-    assert "test: 12 of 12 videos are there" in run.stdout
+    assert "test: 12 of 12 videos found" in run.stdout
     next(folder.rglob("test01*")).unlink()
     run = command_line(
         "datasets", "check", "ped2", "--annotations", annotations, "--features", folder, "--json"
@@ -48,11 +48,11 @@ def test_labels_prints_the_files_and_says_what_is_left_out(command_line, tmp_pat
     )
     assert run.exit_code == 0
     assert run.stdout.splitlines() == [f"{tmp_path}/ucf-crime.train.csv", f"{tmp_path}/ucf-crime.truth.csv"]
-    assert run.stderr.splitlines()[0] == "not as published: train normal: 2, published 800"
+    assert run.stderr.splitlines()[0] == "differs from the published totals: train normal: 2, published 800"
     assert run.stderr.splitlines()[6:] == [
-        "train: 2 videos have no features of their own, left out: RoadAccidents/RoadAccidents002_x264.mp4, "
+        "train: 2 videos have no features of their own; omitted: RoadAccidents/RoadAccidents002_x264.mp4, "
         "Training_Normal_Videos_Anomaly/Normal_Videos308_3_x264.mp4",
-        "test: 2 videos have no features of their own, left out: Arson/Arson011_x264.mp4, "
+        "test: 2 videos have no features of their own; omitted: Arson/Arson011_x264.mp4, "
         "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4",
         "training: 1 normal and 1 abnormal videos; test: 0 and 1, 48 frames, 8 anomalous",
     ]
@@ -60,5 +60,5 @@ def test_labels_prints_the_files_and_says_what_is_left_out(command_line, tmp_pat
 
 def test_an_unknown_name_is_an_error(command_line, tmp_path):
     result = command_line("datasets", "check", "avenue", "--annotations", tmp_path)
-    with pytest.raises(UsageError, match="there is no recipe 'avenue'"):
+    with pytest.raises(UsageError, match="unknown recipe 'avenue'"):
         raise result.exception

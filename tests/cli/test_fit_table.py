@@ -31,18 +31,16 @@ def table_of(capsys, **changes) -> dict[str, str]:
 
 def test_what_is_found_stands_beside_the_false_alarms(capsys):
     rows = table_of(capsys)
-    assert (
-        rows["threshold"] == "0.500, 12 false alarms in 120.0 min of normal video (6 an hour were asked for)"
-    )
+    assert rows["threshold"] == "0.500, 12 false alarms in 120.0 min of normal video (6 per hour requested)"
     assert rows["unseen abnormal videos found"] == "7 of 8"
-    assert rows["unseen normal videos with an alarm"] == "5 of 9, 2.0% of their time"
+    assert rows["unseen normal videos with an alarm"] == "5 of 9, 2.0% of their duration"
 
 
 def test_what_it_learned_from_is_not_called_unseen(capsys):
     rows = table_of(capsys, unseen=False)
-    assert "12 false alarms in 120.0 min of normal video that it learned from" in rows["threshold"]
+    assert "12 false alarms in 120.0 min of normal video that the head was trained on" in rows["threshold"]
     assert rows["abnormal training videos found"] == "7 of 8"
-    assert rows["normal training videos with an alarm"] == "5 of 9, 2.0% of their time"
+    assert rows["normal training videos with an alarm"] == "5 of 9, 2.0% of their duration"
     assert not [name for name in rows if name.startswith("unseen")]
 
 
@@ -51,8 +49,8 @@ def test_what_it_learned_from_is_not_called_unseen(capsys):
     [
         (
             {"method": "balanced"},
-            "12 false alarms in 120.0 min of normal video; lowered, as no abnormal video reached the one found "
-            "on normal videos",
+            "12 false alarms in 120.0 min of normal video; lowered because no abnormal video reached the "
+            "threshold found on normal videos",
         ),
         (
             {"method": "quantile"},
@@ -60,8 +58,8 @@ def test_what_it_learned_from_is_not_called_unseen(capsys):
         ),
         (
             {"method": "quantile", "hours": 0.1},
-            "95% of normal snippets lie below it; 12 false alarms in 6.0 min of normal video, too little to tell "
-            "an hourly rate",
+            "95% of normal snippets lie below it; 12 false alarms in 6.0 min of normal video, too short to "
+            "estimate an hourly rate",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The settings that a head is trained with, from the options that say so, and what is said where they contradict."""
+"""Head settings from the training options of the command line, and errors where these contradict each other."""
 
 import json
 
@@ -67,33 +67,34 @@ def test_every_method_is_told_in_the_help_and_can_be_chosen(method):
     [
         (
             ["--method", "sultani"],
-            "error: there is no method 'sultani'\nChoose one of: cbcg, deepmil, rtfm, ",
+            "error: unknown method 'sultani'\nChoose one of: cbcg, deepmil, rtfm, ",
         ),
         (
             ["--method", "rtfm", "--preset", "literal"],
-            "error: the preset literal is one of CBCG, not of RTFM\nLeave out --preset; ",
+            "error: the preset literal is for CBCG, not RTFM\nOmit --preset; ",
         ),
         (
             ["--method", "rtfm", "--settings", "mgfn.json"],
-            "error: mgfn.json: holds settings of the method mgfn, and --method is rtfm\nLeave out --method, or",
+            "error: mgfn.json: holds settings of the method mgfn, but --method is rtfm\n"
+            "Omit --method or --settings.",
         ),
         (
             ["--method", "rtfm", "--set", "method=mgfn"],
-            "error: --method is rtfm, and --set says method=mgfn\nLeave out --set method=mgfn.",
+            "error: --method is rtfm, but --set says method=mgfn\nOmit --set method=mgfn.",
         ),
         (
             ["--set", "method=rtfm"],
             "error: --set method=rtfm would keep the settings of CBCG\nUse --method rtfm.",
         ),
-        (["--set", "method=sultani"], "error: there is no method 'sultani'"),
+        (["--set", "method=sultani"], "error: unknown method 'sultani'"),
         (
             ["--settings", "mgfn.json", "--preset", "baseline"],
-            "error: the preset baseline is one of CBCG, not of MGFN",
+            "error: the preset baseline is for CBCG, not MGFN",
         ),
         (
             ["--method", "rtfm", "--set", "steps=3", "--set", "context=pooled"],
-            "error: RTFM does not read the setting context, which is one of CBCG\n"
-            "Leave it out; docs/peers.md lists the settings that RTFM reads.",
+            "error: RTFM does not use the setting context, which is specific to CBCG\n"
+            "Omit it; docs/peers.md lists the settings that RTFM uses.",
         ),
     ],
 )
@@ -110,25 +111,25 @@ METHOD_NAMES = "Choose one of: cbcg, deepmil, rtfm, ur-dmu, bn-wvad, mgfn."
     ("written", "options", "message"),
     [
         ('{"method": "mgfn"}', {"assignments": ["guided=true"]},
-         "MGFN does not read the setting guided, which is one of CBCG\n"
-         "Leave it out; docs/peers.md lists the settings that MGFN reads."),
+         "MGFN does not use the setting guided, which is specific to CBCG\n"
+         "Omit it; docs/peers.md lists the settings that MGFN uses."),
         ('{"context": "pooled"}', {"method": "rtfm"},
-         "FILE: holds settings of the method cbcg, and --method is rtfm\nLeave out --method, or --settings."),
-        ('{"method": "foo"}', {}, f"FILE: there is no method 'foo'\n{METHOD_NAMES}"),
-        ('{"method": 5}', {"method": "rtfm"}, f"FILE: there is no method 5\n{METHOD_NAMES}"),
-        ('{"method": ["rtfm"]}', {"ablating": True}, f"FILE: there is no method ['rtfm']\n{METHOD_NAMES}"),
+         "FILE: holds settings of the method cbcg, but --method is rtfm\nOmit --method or --settings."),
+        ('{"method": "foo"}', {}, f"FILE: unknown method 'foo'\n{METHOD_NAMES}"),
+        ('{"method": 5}', {"method": "rtfm"}, f"FILE: unknown method 5\n{METHOD_NAMES}"),
+        ('{"method": ["rtfm"]}', {"ablating": True}, f"FILE: unknown method ['rtfm']\n{METHOD_NAMES}"),
         ('{"method": "mgfn"}', {"assignments": ["method=rtfm"]},
-         "--set method=rtfm would keep the settings of MGFN\nLeave out --settings, and use --method rtfm."),
+         "--set method=rtfm would keep the settings of MGFN\nOmit --settings, and use --method rtfm."),
         ('{"method": "mgfn"}', {"assignments": ["method=rtfm"], "ablating": True},
-         "FILE: holds settings of the method mgfn, and the rows are variants of CBCG\n"
-         "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'."),
+         "FILE: holds settings of the method mgfn, but the rows are variants of CBCG\n"
+         "Omit --settings, and define a row: --row 'MGFN: method=mgfn'."),
         ('{"steps": 5}', {"assignments": ["method=rtfm"]},
          "--set method=rtfm would keep the settings of CBCG\nUse --method rtfm."),
         (None, {"assignments": ["method=rtfm"], "preset": "literal"},
-         "--set method=rtfm would keep the settings of CBCG\nLeave out --preset, and use --method rtfm."),
+         "--set method=rtfm would keep the settings of CBCG\nOmit --preset, and use --method rtfm."),
         ('{"margin": 0}', {"assignments": ["method=rtfm"], "preset": "literal"},
          "--set method=rtfm would keep the settings of CBCG\n"
-         "Leave out --settings and --preset, and use --method rtfm."),
+         "Omit --settings and --preset, and use --method rtfm."),
     ],
 )  # fmt: skip
 def test_which_method_is_meant_is_told_with_a_step_that_helps(tmp_path, written, options, message):
@@ -154,12 +155,12 @@ def test_a_settings_file_that_holds_none(tmp_path, written):
         (
             ["--set", "method=rtfm"],
             "error: --set method=rtfm would keep the settings of CBCG\n"
-            "Leave it out, and give it a row: --row 'RTFM: method=rtfm'.",
+            "Omit it, and define a row: --row 'RTFM: method=rtfm'.",
         ),
         (
             ["--settings", "mgfn.json"],
-            "error: mgfn.json: holds settings of the method mgfn, and the rows are variants of CBCG\n"
-            "Leave out --settings, and give it a row: --row 'MGFN: method=mgfn'.",
+            "error: mgfn.json: holds settings of the method mgfn, but the rows are variants of CBCG\n"
+            "Omit --settings, and define a row: --row 'MGFN: method=mgfn'.",
         ),
     ],
 )

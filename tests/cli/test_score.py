@@ -44,7 +44,7 @@ def test_a_list_a_folder_and_a_pattern_in_one_run(score, folder):
 
 
 def test_views_on_the_command_line(x3d_weights, tmp_path):
-    """Extracted, learned from and scored; what is no view, or none of the head's, is said in two lines."""
+    """Views in extract, fit and score; unknown views, or ones that the head lacks, are reported in two lines."""
     for name in ("videos/normal/a.mp4", "videos/fight/b.mp4", "clip.mp4"):
         write_video(tmp_path / name, 20)
     options = ["--weights", x3d_weights]
@@ -62,12 +62,12 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
         run("score", "clip.mp4", "--head", "head", "--view", "left", *options, cwd=tmp_path),
         2,
         "error: head: the head was not trained on the view left",
-        "Choose of those that it knows: whole, centre.",
+        "Choose from its own views: whole, centre.",
     )
     for arguments, message in (
-        (["--view", "hole"], "there is no view 'hole'"),
+        (["--view", "hole"], "unknown view 'hole'"),
         (["--view", "left,left"], "the view left is named twice"),
-        (["--view", "left", "--crops", "5"], "5 crops are views themselves, and contradict the view left"),
+        (["--view", "left", "--crops", "5"], "5 crops are views themselves and conflict with the view left"),
     ):
         assert_clean_error(run("extract", "videos", *arguments, cwd=tmp_path), 2, message)
 
@@ -127,8 +127,8 @@ def test_an_error_that_ends_the_run_is_json_too(score, folder):
     assert error == {
         "kind": "error",
         "file": None,
-        "reason": "there is no format 'xls'",
-        "next_step": "Choose of: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all.",
+        "reason": "unknown format 'xls'",
+        "next_step": "Choose from: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all.",
         "exit_code": 2,
     }
 
@@ -145,10 +145,13 @@ def test_the_rule_of_events_comes_from_the_options(score, folder):
 def test_what_cannot_be_meant_ends_with_2(score, folder):
     for options, parts in (
         (["--hysteresis", "-1"], ["hysteresis -1.0 is out of range", "Give 0 to 1."]),
-        (["--pad", "-1"], ["clips cannot have -1.0 s around an event"]),
+        (["--pad", "-1"], ["a padding of -1.0 s around events is out of range"]),
         (
             ["--annotate", "annotated.mp4"],
-            ["annotated.mp4: one file cannot hold", "Give --annotate a folder."],
+            [
+                "annotated.mp4: 2 annotated videos cannot be written to one file",
+                "Pass a folder to --annotate.",
+            ],
         ),
         (["--truth", "gone.csv"], ["gone.csv: "]),
     ):

@@ -83,7 +83,7 @@ def test_get_prints_the_paths(server, folder):
     assert done.exit_code == 0
     paths = [cache.location(record) for record in registry.WEIGHTS.values()]
     assert done.stdout == "".join(f"{path}\n" for path in paths)
-    assert f"{NAME}: looking in the cache, then at {server.url}" in done.stderr
+    assert f"{NAME}: checking the cache, then {server.url}" in done.stderr
     assert f"{NAME}: ready, sha256 of the published file" in done.stderr
     again = run("get", NAME, "-q")
     assert (again.stdout, again.stderr) == (f"{paths[0]}\n", "")
@@ -105,7 +105,7 @@ def test_get_offline_says_so(server, monkeypatch, no_network):
     monkeypatch.setenv("VADPIPE_OFFLINE", "1")
     done = run("get", NAME)
     assert done.exit_code == 5
-    assert "offline nothing is fetched" in done.stderr
+    assert "downloads are disabled" in done.stderr
 
 
 def test_verify_reads_each_file_again(server, tmp_path):
@@ -143,7 +143,7 @@ def test_verify_names_what_is_missing_and_pins_that_are_broken(server):
     layout.pin_file(registry.WEIGHTS[NAME]).write_text("broken")
     done = run("verify", "-q")
     assert done.exit_code == 5
-    assert "is not a readable pin of weights" in done.stderr
+    assert "is not a readable weights pin" in done.stderr
 
 
 def test_path_is_for_scripts(server, folder):

@@ -1,4 +1,4 @@
-"""Exactly one score a frame, and the peaks that a picture shows."""
+"""Exactly one score per frame, and the peaks that a picture shows."""
 
 import csv
 
@@ -80,7 +80,9 @@ def test_without_places_an_event_has_none():
 
 @pytest.mark.parametrize("leading", [[], [0], [0, 2], [0, 1, 1]])
 def test_places_that_do_not_belong_to_the_frames_are_refused(leading):
-    with pytest.raises(FeatureError, match=r"clip\.mp4: 2 places do not lead 2 frames"):
+    with pytest.raises(
+        FeatureError, match=r"clip\.mp4: leading does not assign one of 2 places to each of 2 frames"
+    ):
         make_curve([0.1, 0.9], places=(LEFT, RIGHT), leading=np.array(leading, np.uint8))
 
 

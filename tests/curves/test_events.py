@@ -156,9 +156,9 @@ def test_runs_part_the_true_values(marks):
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(UsageError, match="2 scores do not belong to 3 frame times"):
+    with pytest.raises(UsageError, match="2 scores do not match 3 frame times"):
         events_of([0, 1], times_s=[0, 1, 2])
-    with pytest.raises(UsageError, match="no events can be found at threshold nan"):
+    with pytest.raises(UsageError, match="the threshold nan is not a number"):
         events_of([0, 1], threshold=NAN)
     for name in ("merge_gap_s", "hysteresis", "min_length_s"):
         for value in (-1.0, NAN):

@@ -40,7 +40,7 @@ def test_lists_alone(small, annotations):
     assert result.lines() == [
         "training: 2 normal and 2 abnormal videos",
         "test: 1 normal and 2 abnormal videos, 194 frames, 54 anomalous",
-        "these are the published totals",
+        "these match the published totals",
         "note: Arson/Arson011_x264.mp4: 30 to 67 ends after its 66 frames; cut there",
     ]
     result = check(UCF_CRIME, annotations)
@@ -52,9 +52,9 @@ def test_all_features_are_there(small, annotations, tmp_path):
     result = check(small, annotations, features=import_random_features(tmp_path / "features", ALL))
     assert result.exit_code == 0
     assert result.lines()[4:] == [
-        "train: 4 of 4 videos are there",
-        "test: 3 of 3 videos are there",
-        "of another number of frames, within a snippet: 1: Arson/Arson011_x264.mp4 (80 of 66)",
+        "train: 4 of 4 videos found",
+        "test: 3 of 3 videos found",
+        "frame counts differ, within a snippet: 1: Arson/Arson011_x264.mp4 (80 of 66)",
     ]
 
 
@@ -66,13 +66,13 @@ def test_what_is_not_as_it_should_be(small, annotations, tmp_path):
     result = check(small, annotations, features=folder)
     assert result.exit_code == 3
     assert result.lines()[4:] == [
-        "train: 3 of 4 videos are there",
+        "train: 3 of 4 videos found",
         "train, missing: 1: Abuse/Abuse001_x264.mp4",
-        "test: 1 of 3 videos are there",
+        "test: 1 of 3 videos found",
         "test, missing: 1: Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4",
         "ambiguous: 1: Arson/Arson011_x264.mp4 (feats/More/Arson011 or feats/Test/Arson011_x264_i3d)",
         "in neither split: 1: feats/Test/Other",
-        "of another number of frames, beyond a snippet: 1: Abuse/Abuse028_x264.mp4 (144 of 48)",
+        "frame counts differ, beyond a snippet: 1: Abuse/Abuse028_x264.mp4 (144 of 48)",
         result.lines()[-1],
     ]
     assert result.lines()[-1].startswith("unreadable: 1: ")
@@ -113,4 +113,4 @@ def test_folders_that_cannot_be_used(small, annotations, tmp_path):
     (tmp_path / "empty").mkdir()
     result = check(small, annotations, videos=tmp_path / "empty")
     assert result.exit_code == 4
-    assert result.lines()[-1].endswith("empty: holds no video")
+    assert result.lines()[-1].endswith("empty: contains no video")

@@ -82,7 +82,7 @@ def test_a_split_without_features_is_not_written(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ucf-crime.train.csv"]
     other = import_random_features(tmp_path / "b" / "features", {"c": 3})
     with pytest.raises(
-        InputError, match=r"features: holds features of no video of UCF-Crime\n.*datasets check ucf"
+        InputError, match=r"features: contains no features of videos of UCF-Crime\n.*datasets check ucf"
     ):
         write_labels(get("ucf-crime"), tmp_path / "a", tmp_path / "none", features=other)
     assert not (tmp_path / "none").exists()
@@ -96,7 +96,7 @@ def test_drawn_splits_are_chosen_by_number_and_seed(tmp_path):
     other = write_labels(recipe, annotations, tmp_path, split=1, seed=3)
     assert other.contents == recipe.splits(annotations, seed=3)[1] != second
     assert other.totals_off == []
-    with pytest.raises(UsageError, match=r"there is no split 10\nChoose one from 0 to 9"):
+    with pytest.raises(UsageError, match=r"unknown split 10\nChoose one from 0 to 9"):
         write_labels(recipe, annotations, tmp_path, split=10)
     with pytest.raises(UsageError, match="UCF-Crime has one split only"):
         write_labels(get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path, split=0)

@@ -33,7 +33,7 @@ def test_drawn_splits_train_on_six_and_four_and_test_the_rest(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "holds no clips below its first line"),
+        ([], "has no clips below its first line"),
         (["train/a.mp4,0,10,", "test/b.mp4,0,10,2:5"], "line 3: 'test/b.mp4,0,10,2:5' is not a clip"),
         (["test/b.mp4,1,10,5:2"], "line 2: 'test/b.mp4,1,10,5:2' is not a clip"),
         (["test/b.mp4,1,ten,2:5"], "line 2: 'test/b.mp4,1,ten,2:5' is not a clip"),

@@ -175,8 +175,8 @@ def entries(*lists):
     ("text", "message"),
     [
         ("", "is empty"),
-        ("% nothing\n", "holds no ranges, only comments"),
-        ("TestVideoFile = {};\n", "holds no ranges\n"),
+        ("% nothing\n", "has no ranges, only comments"),
+        ("TestVideoFile = {};\n", "has no ranges\n"),
         ("PK\x03\x04", "line 1: 'PK.*' is not TestVideoFile = {};"),
         (
             entries("[1:2]").partition("\n")[2],
@@ -221,12 +221,12 @@ def test_bytes_that_are_no_text(folder):
 
 def test_folders_that_are_missing(folder):
     shutil.rmtree(folder / "Test" / "Test002")
-    with pytest.raises(UsageError, match=r"has 3 entries, but there is no folder of pictures for Test002\n"):
+    with pytest.raises(UsageError, match=r"has 3 entries, but no folder of pictures for Test002\n"):
         PED2.read(folder)
     shutil.rmtree(folder / "Test" / "Test001")
     shutil.rmtree(folder / "Test" / "Test003")
     with pytest.raises(
-        UsageError, match=r"UCSDped2/Test: holds no folder Test001\nUnpack the published archive"
+        UsageError, match=r"UCSDped2/Test: has no folder Test001\nUnpack the published archive"
     ):
         PED2.read(folder)
 
@@ -241,12 +241,12 @@ def test_training_folders_are_needed(folder):
 
 def test_pictures_that_are_missing_or_broken(folder):
     (folder / "Test" / "Test001" / "004.tif").unlink()
-    with pytest.raises(UsageError, match=r"Test/Test001: has 005\.tif in place of picture 4\nUnpack"):
+    with pytest.raises(UsageError, match=r"Test/Test001: has 005\.tif instead of picture 4\nUnpack"):
         PED2.read(folder)
     for picture in (folder / "Test" / "Test001").iterdir():
         picture.unlink()
     with pytest.raises(
-        UsageError, match=r"Test/Test001: is not an image sequence: it holds no pictures\nUnpack"
+        UsageError, match=r"Test/Test001: is not an image sequence: it contains no pictures\nUnpack"
     ):
         PED2.read(folder)
 
@@ -262,5 +262,5 @@ def test_masks_and_hidden_files_do_not_count_and_other_folders_are_told(folder):
     assert check(PED2, folder, videos=folder).superfluous == []
     (folder / "Test" / "Test001 copy").mkdir()
     contents = PED2.read(folder)
-    assert contents.notes == ("Test holds 1 folders that are no clips, left out: Test001 copy",)
+    assert contents.notes == ("Test has 1 folders that are not clips; omitted: Test001 copy",)
     assert len(contents.test) == 3

@@ -25,7 +25,7 @@ def test_labels_come_from_the_digits_and_truth_from_the_json(tmp_path):
 def test_masks_are_what_the_json_repeats_the_end_of(tmp_path):
     folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 10 + [1] * 10, "01_0014": [1] * 20})
     assert SHANGHAITECH.read(folder).notes == (
-        "1 of 1 masks of test clips are what shanghaitech_ground_truth.testing.json holds, "
+        "1 of 1 masks of test clips match shanghaitech_ground_truth.testing.json, "
         "which repeats their last value up to a multiple of 16 frames",
     )
 
@@ -34,7 +34,7 @@ def test_differences_are_noted(tmp_path):
     folder = write_shanghaitech(tmp_path, masks={"02_0015": [0] * 11 + [1] * 9}, **{"03_004": [0, 1] * 8})
     assert SHANGHAITECH.read(folder).notes == (
         "03_004 is normal by its name, but has 8 anomalous frames",
-        "0 of 1 masks of test clips are what shanghaitech_ground_truth.testing.json holds, "
+        "0 of 1 masks of test clips match shanghaitech_ground_truth.testing.json, "
         "which repeats their last value up to a multiple of 16 frames",
         "1 masks of test clips differ from shanghaitech_ground_truth.testing.json: 02_0015 (20 and 32 frames)",
         "1 abnormal test clips have no mask: 03_004",
@@ -61,10 +61,10 @@ def test_a_json_that_cannot_be_used(tmp_path, text, message):
 
 def test_lists_and_masks_that_cannot_be_used(tmp_path):
     folder = write_shanghaitech(tmp_path, masks={"02_0015": [[0], [1]]})
-    with pytest.raises(UsageError, match=r"02_0015\.npy: is no row of frames"):
+    with pytest.raises(UsageError, match=r"02_0015\.npy: is not a one-dimensional array of frames"):
         SHANGHAITECH.read(folder)
     (folder / "test_frame_mask" / "02_0015.npy").write_bytes(b"PK\x03\x04")
-    with pytest.raises(UsageError, match=r"02_0015\.npy: is no readable array: .*\nFetch it again"):
+    with pytest.raises(UsageError, match=r"02_0015\.npy: is not a readable array: .*\nDownload it again"):
         SHANGHAITECH.read(folder)
     (folder / "SH_Train.txt").write_text("01_0014\n01_2\n")
     with pytest.raises(UsageError, match=r"SH_Train\.txt: line 2: '01_2' is not the name of a clip"):
@@ -79,4 +79,4 @@ def test_the_real_lists_add_up_and_agree_with_all_masks(data):
     assert contents.totals == SHANGHAITECH.known == Totals(175, 63, 155, 44, 142_912, 8_028)
     assert all(truth.n_frames % 16 == 0 for truth in contents.test)
     (note,) = contents.notes
-    assert note.startswith("44 of 44 masks of test clips are what")
+    assert note.startswith("44 of 44 masks of test clips match")

@@ -146,8 +146,8 @@ def test_the_command_tells_of_it(command_line, tmp_path):
     )
     assert run.exit_code == 0
     assert run.stderr.splitlines()[-2:] == [
-        "test: 2 videos end before the published ground truth, which only repeats its last value from there "
-        "on; what is written ends with them: 01_001, 02_0015",
+        "test: 2 videos end before the published ground truth, which only repeats its last value from "
+        "there on; the written truth ends with the video: 01_001, 02_0015",
         "training: 1 normal and 1 abnormal videos; test: 2 and 1, 59 frames, 10 anomalous",
     ]
 

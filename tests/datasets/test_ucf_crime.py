@@ -63,13 +63,15 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
     contents = read(tmp_path, Temporal=ranges)
     assert [truth.anomalies for truth in contents.test] == [((10, 30),), (), ((1, 2),)]
     assert contents.notes == (
-        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken once",
-        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 videos more than it should, left out: "
+        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken "
+        "once",
+        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 unexpected videos; omitted: "
         "Abuse099_x264.mp4",
         "Abuse/Abuse028_x264.mp4: 20 to 30 overlaps the range before it; joined",
         "Arson/Arson011_x264.mp4: 66 to 70 ends after its 66 frames; left out",
         "Arson/Arson011_x264.mp4 is of class Arson, but has 0 annotated ranges",
-        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4 is of class Normal, but has 1 annotated ranges",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4 is of class Normal, but has 1 annotated "
+        "ranges",
     )
 
 
@@ -80,7 +82,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
             {"Anomaly_Train": "Abuse/Abuse001_x264.mp4\nParty/Party1.mp4\n"},
             r"Train\.txt: line 2: 'Party/Party1",
         ),
-        ({"Anomaly_Train": " \n"}, r"Anomaly_Train\.txt: is empty\nFetch it again"),
+        ({"Anomaly_Train": " \n"}, r"Anomaly_Train\.txt: is empty\nDownload it again"),
         ({"Anomaly_Train": b"\xff\xfe"}, r"Anomaly_Train\.txt: is not text in UTF-8"),
         (
             {"Anomaly_Test": None},
@@ -106,7 +108,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
         ),
         (
             {"ucf_": "Abuse028@48\nArson011@no\n"},
-            r"ucf_tframes\.txt: line 2: 'Arson011@no' is no name with a number",
+            r"ucf_tframes\.txt: line 2: 'Arson011@no' is not a name with a number",
         ),
         (
             {"ucf_": "Abuse028@1\nAbuse028_c3d@2\nArson011@1\nNormal003@1\n"},
@@ -120,7 +122,7 @@ def test_lists_that_cannot_be_used(tmp_path, changes, message):
 
 
 def test_no_folder_no_cut_and_one_split(tmp_path):
-    with pytest.raises(UsageError, match="gone: is no folder of annotations"):
+    with pytest.raises(UsageError, match="gone: is not a folder of annotations"):
         UCF_CRIME.read(tmp_path / "gone")
     with pytest.raises(UsageError, match=r"papers do not cut the ground truth of UCF-Crime\nOmit --cut"):
         UCF_CRIME.read(tmp_path, cut=True)
@@ -131,9 +133,7 @@ def test_no_folder_no_cut_and_one_split(tmp_path):
 def test_recipes_are_found_by_name():
     assert list(datasets.DATASETS) == ["ucf-crime", "xd-violence", "shanghaitech", "ped2"]
     assert datasets.get("UCF_Crime") is UCF_CRIME
-    with pytest.raises(
-        UsageError, match=r"there is no recipe 'avenue'\nChoose one of: ucf-crime, xd-violence"
-    ):
+    with pytest.raises(UsageError, match=r"unknown recipe 'avenue'\nChoose one of: ucf-crime, xd-violence"):
         datasets.get("avenue")
 
 

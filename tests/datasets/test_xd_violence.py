@@ -73,9 +73,7 @@ def test_lists_that_cannot_be_used(tmp_path, changes, message):
 def test_ranges_of_a_normal_video_are_left_out_and_noted(tmp_path):
     contents = read(tmp_path, annotations=LISTS["annotations.txt"] + "B.Film__#3_label_A.mp4 1 5\n")
     assert contents.test[2].anomalies == ()
-    assert contents.notes == (
-        "annotations.txt names 1 videos more than it should, left out: B.Film__#3_label_A.mp4",
-    )
+    assert contents.notes == ("annotations.txt names 1 unexpected videos; omitted: B.Film__#3_label_A.mp4",)
 
 
 def test_the_real_lists_add_up(data):

@@ -102,9 +102,7 @@ def test_a_method_that_takes_features_as_they_are_is_refused(footage, method):
         UsageError, match=r"head: cannot be adapted to footage: .* takes features as they are"
     ) as found:
         adapted(other, footage, "head")
-    assert found.value.next_step == (
-        "Leave out --adapt-to, or train a head with 'vadpipe fit --method cbcg'."
-    )
+    assert found.value.next_step == ("Omit --adapt-to, or train a head with 'vadpipe fit --method cbcg'.")
 
 
 def test_features_of_another_recipe_are_refused(footage):
@@ -126,10 +124,10 @@ def test_a_folder_without_features_is_refused(tmp_path):
     make_head().save(tmp_path / "empty" / "head.safetensors")
     step = "\nRun 'vadpipe extract VIDEOS -o FOLDER' on footage of the same cameras first."
     for name in ("empty", "none"):
-        with pytest.raises(FeatureError, match=f"{name}: holds no feature file to adapt to{step}"):
+        with pytest.raises(FeatureError, match=f"{name}: has no feature file to adapt to{step}"):
             adapted(make_head(), tmp_path / name, "head")
     write_scored_features(tmp_path / "lost", "a.mp4", [0.5, 0.5], gaps=((0, 32),))
-    with pytest.raises(FeatureError, match=f"lost: holds no snippet to adapt to{step}"):
+    with pytest.raises(FeatureError, match=f"lost: has no snippet to adapt to{step}"):
         adapted(make_head(), tmp_path / "lost", "head")
 
 
@@ -167,7 +165,7 @@ def test_what_cannot_be_adapted_to_ends_with_2(measured, command_line):
     result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--adapt-to", "nowhere")
     assert isinstance(result.exception, FeatureError)
     assert result.exception.exit_code == 2
-    assert "nowhere: holds no feature file to adapt to" in str(result.exception)
+    assert "nowhere: has no feature file to adapt to" in str(result.exception)
 
 
 def test_videos_are_scored_by_an_adapted_head(x3d_head, x3d_weights, tmp_path, command_line):

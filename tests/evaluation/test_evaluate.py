@@ -130,10 +130,10 @@ def test_the_command_prints_a_table_and_the_files(folder, command_line, caplog):
     auc = roc_auc_score(*expected_frames())
     assert any(line.split()[:3] == ["frame", "ROC-AUC", f"{auc:.3f}"] for line in lines)
     assert "threshold          0.500, the head's" in result.stdout
-    assert "of another length  1" in result.stdout
+    assert "with another length  1" in result.stdout
     assert any(line.split()[:2] == ["Abuse", "1"] for line in lines)
     assert lines[-3:] == ["evaluation/metrics.json", "evaluation/curves.png", "evaluation/videos.png"]
-    assert caplog.messages == ["videos of another length than the truth says: 1 (Arson011_x264)"]
+    assert caplog.messages == ["videos whose length differs from the truth: 1 (Arson011_x264)"]
 
 
 def test_quiet_prints_only_the_files(folder, command_line):
@@ -174,7 +174,7 @@ def test_where_nothing_could_be_evaluated_the_code_is_4(folder, command_line):
     write_truth(folder / "truth.csv", [Truth("gone", 9, ())])
     result = command_line("evaluate", "--truth", "truth.csv", "--head", "head")
     assert result.exception.exit_code == 4  # main prints it and ends with it
-    assert "names no video that could be evaluated, of 1\nExtract these videos" in str(result.exception)
+    assert "none of its 1 videos could be evaluated\nExtract these videos" in str(result.exception)
     assert not (folder / "evaluation").exists()
 
 
@@ -184,7 +184,7 @@ def test_features_of_some_views_are_evaluated_and_not_mixed_with_others(folder, 
     assert len(whole.judged) == len(VIDEOS)
     assert whole.foreign == []
     assert (
-        "features: holds only some of the views that the head was trained on: whole, of whole, centre"
+        "features: contains only some of the views that the head was trained on: whole, of whole, centre"
         in caplog.text
     )
     write_scored_features(
@@ -212,10 +212,10 @@ def test_features_of_another_recipe_are_passed_over(folder, caplog):
 def test_where_no_features_fit_the_head_it_is_said_why(folder):
     make_head(backbone="x3d_s").save(folder / "other" / "head.safetensors")
     with pytest.raises(
-        FeatureError, match=r"features: holds no feature file that fits the head \(backbone: x3d_s / i3d\)"
+        FeatureError, match=r"features: contains no feature file that fits the head \(backbone: x3d_s / i3d\)"
     ):
         vadpipe.evaluate(truth="truth.csv", head="other")
-    with pytest.raises(FeatureError, match="empty: holds no feature file\nRun 'vadpipe extract"):
+    with pytest.raises(FeatureError, match="empty: contains no feature file\nRun 'vadpipe extract"):
         vadpipe.evaluate("empty", truth="truth.csv", head="head")
 
 
@@ -230,7 +230,7 @@ def test_a_video_with_two_feature_files_is_refused(folder):
     ("options", "message"),
     [
         ({"threshold": float("nan")}, "threshold nan is no number"),
-        ({"lengths": "some"}, "lengths are 'near' or 'any'"),
+        ({"lengths": "some"}, "lengths must be 'near' or 'any'"),
         ({"bootstrap": -1}, "is negative"),
         ({"seed": -1}, "is negative"),
         ({"truth": "gone.csv"}, "gone.csv: cannot be read"),
@@ -274,6 +274,6 @@ def test_videos_of_one_kind_fill_up_by_how_wrong_they_are():
 
 def test_none_evaluated_is_an_input_error_for_python(folder):
     write_truth(folder / "truth.csv", [Truth("Abuse028_x264", 500, ((16, 40),))])
-    with pytest.raises(InputError, match="names no video that could be evaluated, of 1") as caught:
+    with pytest.raises(InputError, match="none of its 1 videos could be evaluated") as caught:
         vadpipe.evaluate(truth="truth.csv", head="head")
     assert caught.value.next_step is None

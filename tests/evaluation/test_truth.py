@@ -78,21 +78,21 @@ def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
         ("video,frames,anomalies,label\na,3,,1\n", "needs a first line video,frames,anomalies"),
         ("video,frames,anomalies,frames\na,3,,1\n", "needs a first line video,frames,anomalies"),
         ("", "needs a first line video,frames,anomalies"),
-        ("video,frames,anomalies\n", "holds no videos below its first line"),
+        ("video,frames,anomalies\n", "has no videos below its first line"),
         ("video,frames,anomalies\na,3,,Abuse\n", "line 2: has more fields than the first line"),
-        ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' is there twice"),
+        ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' occurs twice"),
         ("video,frames,anomalies\n ,3,\n", "line 2: a video has no name"),
         ('video,frames,anomalies\n"a\nb",3,\n', "line 3: 'a\\nb' holds a line break"),
         ("video,frames,anomalies\na,0,\n", "line 2: 'a' has 0 frames"),
         ("video,frames,anomalies\na,-3,\n", "line 2: 'a' has '-3' frames"),
         ("video,frames,anomalies\na,²,\n", "line 2: 'a' has '²' frames"),
-        ("video,frames,anomalies\na,3,1-2\n", "line 2: '1-2' is no range of frames"),
-        ("video,frames,anomalies\na,3,1:x\n", "line 2: '1:x' is no range of frames"),
+        ("video,frames,anomalies\na,3,1-2\n", "line 2: '1-2' is not a range of frames"),
+        ("video,frames,anomalies\na,3,1:x\n", "line 2: '1:x' is not a range of frames"),
         ("video,frames,anomalies\nb,3,\na,3,2:2\n", "line 3: the range 2:2 of 'a' is empty"),
         ("video,frames,anomalies\na,3,2:1\n", "line 2: the range 2:1 of 'a' is empty"),
         ("video,frames,anomalies\na,3,1:4\n", "line 2: the range 1:4 of 'a' ends after its 3 frames"),
-        ("video,frames,anomalies\na,9,1:4 3:5\n", "line 2: the range 3:5 of 'a' begins before the one ahead"),
-        ("video,frames,anomalies\na,9,4:5 1:2\n", "line 2: the range 1:2 of 'a' begins before the one ahead"),
+        ("video,frames,anomalies\na,9,1:4 3:5\n", "line 2: the range 3:5 of 'a' begins before the previous one"),
+        ("video,frames,anomalies\na,9,4:5 1:2\n", "line 2: the range 1:2 of 'a' begins before the previous one"),
         ('video,frames,anomalies\n"a,9,4:5\n', "is not a CSV file"),
     ],
 )  # fmt: skip
@@ -102,7 +102,7 @@ def test_errors_name_file_and_line(tmp_path, text, message):
 
 
 def test_ranges_that_are_off_are_explained(tmp_path):
-    with pytest.raises(UsageError, match="STOP the first frame after it"):
+    with pytest.raises(UsageError, match="from 0 and without STOP"):
         read_truth(written(tmp_path, "video,frames,anomalies\na,3,1-2\n"))
 
 

@@ -101,7 +101,8 @@ def test_features_that_lack_the_view_are_passed_over(tmp_path, caplog):
     assert len(evaluated(tmp_path, "features", view="whole", output=None).judged) == 2
     (tmp_path / "features/a.mp4.safetensors").unlink()
     with pytest.raises(
-        FeatureError, match=r"holds no feature file that fits the head and --view \(view: centre / whole\)\n"
+        FeatureError,
+        match=r"contains no feature file that fits the head and --view \(view: centre / whole\)\n",
     ):
         evaluated(tmp_path, "features", view="centre", output=None)
 
@@ -142,11 +143,11 @@ def test_of_two_files_of_a_video_the_one_with_the_asked_views_alone_is_scored(tm
 
 
 def test_a_view_that_does_not_exist_or_that_the_head_does_not_know_is_refused(measured):
-    with pytest.raises(UsageError, match=r"there is no view 'lef'\nDid you mean left\?"):
+    with pytest.raises(UsageError, match=r"unknown view 'lef'\nDid you mean left\?"):
         evaluated(measured, "left,right", view="lef")
     with pytest.raises(
         UsageError,
         match=r"head\.safetensors: the head was not trained on the view centre\n"
-        "Choose of those that it knows: left, right",
+        "Choose from its own views: left, right",
     ):
         evaluated(measured, "left,right", view="left,centre")

@@ -91,7 +91,9 @@ def test_a_picture_too_wide_to_scale_is_refused(settings, tmp_path):
     good = write_video(tmp_path / "good.mp4", 16)
     result = extract_features([path, good], tmp_path / "f", settings=settings(view="centre"))
     (failure,) = result.failed
-    assert str(failure.error).startswith(f"{path}: is too wide or high: scaled to a short side of 182 px")
+    assert str(failure.error).startswith(
+        f"{path}: has an extreme aspect ratio: scaled to a short side of 182 px"
+    )
     assert len(result.written) == 1
 
 
@@ -118,9 +120,9 @@ def test_a_single_name_is_one_video_and_not_its_letters(tmp_path):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"decoder": "vlc"}, "no decoder 'vlc'"),
-        ({"engine": "nosuch"}, "no engine 'nosuch'"),
-        ({"device": "potato"}, "no device 'potato'"),
+        ({"decoder": "vlc"}, "unknown decoder 'vlc'"),
+        ({"engine": "nosuch"}, "unknown engine 'nosuch'"),
+        ({"device": "potato"}, "unknown device 'potato'"),
     ],
 )
 def test_names_that_do_not_exist_are_refused_before_anything_is_done(settings, tmp_path, choice, message):
@@ -151,6 +153,6 @@ def test_memory_that_runs_out_costs_one_video(settings, tmp_path, monkeypatch):
 
     monkeypatch.setattr(extractor.Extractor, "features", greedy)
     result = extract_features(videos, tmp_path / "f", settings=settings())
-    assert [failure.error.reason for failure in result.failed] == ["needs more memory than there is"]
+    assert [failure.error.reason for failure in result.failed] == ["needs more memory than is available"]
     assert isinstance(result.failed[0].error, InputError)
     assert len(result.written) == 1

@@ -218,7 +218,7 @@ def test_the_exit_code_tells_of_damage(tiny, tmp_path, monkeypatch, command_line
     monkeypatch.chdir(tmp_path)
     options = ["--backbone", "x3d_xs", "--weights", tiny().weights, "--tolerate", tolerate]
     path = cut_short(tmp_path / "a.mp4")
-    for summary in ("1 extracted, 0 there already", "0 extracted, 1 there already"):
+    for summary in ("1 extracted, 0 already done", "0 extracted, 1 already done"):
         done = command_line("extract", path, *options)
         assert done.exit_code == code
         assert done.stderr.splitlines()[-1] == f"{summary}, 0 failed{said}: features"
@@ -287,7 +287,7 @@ def test_a_video_that_vanishes_or_changes_while_it_waits_costs_only_itself(extra
     assert [path.name for path in result.written] == ["a.mp4.safetensors", "c.mp4.safetensors"]
     assert [str(failure.error) for failure in result.failed] == [
         "v/b.mp4: cannot be read: No such file or directory",
-        "v/d.mp4: changed while it was read\nRun again when it is complete.",
+        "v/d.mp4: changed while it was read\nRun again when the file is complete.",
     ]
     again = extract("v")  # neither is remembered as bad
     assert [path.name for path in again.written] == ["d.mp4.safetensors"]
@@ -329,7 +329,7 @@ def test_arrays_for_other_tools(extract, tmp_path):
     gap = Features.load(path).source.model_copy(update={"gaps": ((0, 3),), "n_decoded": 37})
     replace(Features.load(path), source=gap).save(path)
     np.testing.assert_array_equal(np.load(npy_beside(path)), Features.load(path).values[1:])
-    with pytest.raises(UsageError, match="there is no format 'mat'\nChoose one of: safetensors, npy"):
+    with pytest.raises(UsageError, match="unknown format 'mat'\nChoose one of: safetensors, npy"):
         extract("a.mp4", format="mat")
 
 

@@ -71,9 +71,9 @@ def test_what_is_there_what_has_another_recipe_and_what_failed_before(folder, ti
     extract_features(["v"], "features", settings=tiny())
     states = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny())}
     assert (states["a.mp4"].state, states["a.mp4"].why) == ("there", "features/v/a.mp4.safetensors")
-    assert states["x.mp4"].why.endswith(" (so it was before; --retry tries again)")
+    assert states["x.mp4"].why.endswith(" (failed in an earlier run; use --retry to try again)")
     again = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny(), retry=True)}
-    assert "so it was before" not in again["x.mp4"].why
+    assert "failed in an earlier run" not in again["x.mp4"].why
     other = {item.path.name: item for item in plan_extraction(["v"], "features", settings=tiny(stride=16))}
     assert other["a.mp4"].why == "features of another recipe (stride_frames: 16 / 8)"
     assert (other["a.mp4"].state, other["a.mp4"].n_snippets) == ("extract", 3)
@@ -130,7 +130,7 @@ def test_the_command_line_tells_a_line_a_video_and_the_sums(folder, tiny, comman
         "unusable\tv/text.mp4\tis not a video: it begins with text",
         "unusable\tv/x.mp4\tcannot be opened: Invalid data found when processing input",
     ]
-    sums = "2 to extract (5 s of video, 0.1 MB of features), 0 there already, 2 unusable\n"
+    sums = "2 to extract (5 s of video, 0.1 MB of features), 0 already done, 2 unusable\n"
     assert done.stderr == sums
     assert not (folder / "features").exists()
 

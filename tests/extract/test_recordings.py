@@ -25,7 +25,7 @@ def test_the_assumed_rate_is_kept_and_told_once(tmp_path, tiny, caplog):
         result = extract_features([tmp_path / "v"], tmp_path / "f", settings=tiny(assume_fps=12.5))
     told = [record.message for record in caplog.records if "timestamps" in record.message]
     assert len(told) == 1
-    assert told[0].endswith("a.h264: carries no timestamps; assuming 12.5 frames per second (--assume-fps)")
+    assert told[0].endswith("a.h264: has no timestamps; assuming 12.5 frames per second (--assume-fps)")
     recipes = [read_header(path).recipe for path in result.written]
     assert [recipe.assumed_fps for recipe in recipes] == [12.5, 12.5, None]
     assert recipes[0].differences(recipes[2]) == []  # one head scores both
@@ -58,10 +58,10 @@ def test_recordings_that_are_not_read_are_told_to_everyone(tmp_path, tiny, caplo
     path = joined(tmp_path / "joined.mkv", first, other)
     with caplog.at_level(logging.WARNING, "vadpipe"):
         result = extract_features([path], tmp_path / "f", settings=tiny())
-    (told,) = [record.message for record in caplog.records if "not read" in record.message]
+    (told,) = [record.message for record in caplog.records if "cannot be read" in record.message]
     assert told.endswith(
-        f"joined.mkv: 1 of the recordings joined in it are not read, the first of them from byte"
-        f" {first.stat().st_size} on; split the file to score them"
+        f"joined.mkv: 1 of the recordings joined in this file cannot be read, from byte"
+        f" {first.stat().st_size} on; split the file to process them"
     )
     assert len(Features.load(result.written[0]).frame_times_s) == 20
 

@@ -117,8 +117,8 @@ def test_features_of_another_recipe_are_replaced_and_it_is_said(
 ):
     assert len(extract("v", **changed).written) == 2
     assert decoded == ["a.mp4", "b.mp4"]
-    assert caplog.text.count("a.mp4: features of another recipe are replaced") == 1
-    assert f"features of another recipe are replaced ({said}" in caplog.text
+    assert caplog.text.count("a.mp4: replacing features of another recipe") == 1
+    assert f"replacing features of another recipe ({said}" in caplog.text
     assert len(extract("v", **changed).skipped) == 2
     assert decoded == ["a.mp4", "b.mp4"]
 
@@ -129,7 +129,7 @@ def test_features_of_other_weights_are_replaced(extract, two_videos, decoded, x3
     torch.save(state, place / "other.pyth")
     before = load_file("features/v/a.mp4.safetensors")["features"]
     assert len(extract("v", weights=place / "other.pyth", engine="torch").written) == 2
-    assert "are replaced (weights_sha256: " in caplog.text
+    assert "replacing features of another recipe (weights_sha256: " in caplog.text
     assert (load_file("features/v/a.mp4.safetensors")["features"] != before).any()
 
 
@@ -207,7 +207,9 @@ def test_a_failure_is_remembered_until_it_is_to_be_tried_again(extract, bad, dec
     for _ in range(2):
         (again,) = extract("v").failed
         assert type(again.error) is DecodeError
-        assert again.error.reason == f"{first.error.reason} (so it was before; --retry tries again)"
+        assert (
+            again.error.reason == f"{first.error.reason} (failed in an earlier run; use --retry to try again)"
+        )
         assert again.error.next_step == first.error.next_step
     assert len(decoded) == n_tries
     (retried,) = extract("v", retry=True).failed
@@ -222,7 +224,7 @@ def test_a_failure_is_remembered_until_it_is_to_be_tried_again(extract, bad, dec
 def test_a_failure_holds_only_for_what_was_asked(extract, bad, decoded, options):
     extract("v")
     decoded.clear()
-    assert "so it was before" not in extract("v", **options).failed[0].error.reason
+    assert "failed in an earlier run" not in extract("v", **options).failed[0].error.reason
     assert decoded
 
 
@@ -237,7 +239,7 @@ def test_a_failed_video_that_was_repaired_is_used_and_its_failure_forgotten(extr
 def test_a_video_beyond_the_limits_is_taken_when_they_are_raised(extract, place, decoded):
     write_video(place / "v/a.mp4", 30)
     small = Limits(duration_s=1.0)
-    for hint in ("", " (so it was before; --retry tries again)"):
+    for hint in ("", " (failed in an earlier run; use --retry to try again)"):
         (failure,) = extract("v", limits=small).failed
         assert type(failure.error) is InputError
         assert failure.error.reason == f"has a length of 1 s, above the limit of 1{hint}"

@@ -15,20 +15,20 @@ from vadpipe.published.settings import ImportSettings
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"backbone": "i4d"}, "there is no backbone 'i4d'\nChoose one of: i3d"),
-        ({"view": "corner"}, "there is no view 'corner'\nChoose of: whole, left"),
+        ({"backbone": "i4d"}, "unknown backbone 'i4d'\nChoose one of: i3d"),
+        ({"view": "corner"}, "unknown view 'corner'\nChoose from: whole, left"),
         ({"view": "whole,whole"}, "the view whole is named twice"),
-        ({"crops": 3}, "there are no 3 crops\nChoose one of: 1, 5, 10"),
+        ({"crops": 3}, "unsupported number of crops: 3\nChoose one of: 1, 5, 10"),
         (
             {"crops": 5, "view": "whole"},
-            "5 crops are views themselves, and contradict the view whole\nLeave out",
+            "5 crops are views themselves and conflict with the view whole\nUse either --view or --crops",
         ),
-        ({"crops": 10, "view": "centre,whole"}, "10 crops are views themselves, .* the view whole,centre"),
-        ({"stride": 0}, "a stride of 0 frames is not possible"),
-        ({"fps": 0.0}, "0 frames a second are not possible"),
-        ({"fps": float("nan")}, "nan frames a second are not possible"),
-        ({"target_fps": 0.0}, "0 frames a second are not possible"),
-        ({"target_fps": float("inf")}, "inf frames a second are not possible"),
+        ({"crops": 10, "view": "centre,whole"}, "10 crops are views themselves .* the view whole,centre"),
+        ({"stride": 0}, "a stride of 0 frames is out of range"),
+        ({"fps": 0.0}, "0 frames per second is out of range"),
+        ({"fps": float("nan")}, "nan frames per second is out of range"),
+        ({"target_fps": 0.0}, "0 frames per second is out of range"),
+        ({"target_fps": float("inf")}, "inf frames per second is out of range"),
     ],
 )
 def test_what_is_out_of_range_is_refused(choice, message):

@@ -155,7 +155,7 @@ def test_four_processes_extract_each_video_once(tmp_path, extract_at_once, whole
     # The broken one was tried by one of them, and the others were told.
     reasons = [result["failed"] for result in results]
     assert sorted(map(len, reasons)) == [1] * 4
-    assert sum("so it was before" in reason for (reason,) in reasons) == 3
+    assert sum("failed in an earlier run" in reason for (reason,) in reasons) == 3
     left = {path.name for path in (tmp_path / "features").rglob("*") if path.is_file()} - {*whole}
     assert {name for name in left if not name.endswith(".failed.json")} == {"run.json"}
 
@@ -200,4 +200,4 @@ def test_the_claims_of_a_killed_process_are_free(tmp_path, tiny, caplog):
             on_progress=lambda progress: holder.kill(),  # while the other video is done
         )
     assert [path.name for path in result.written] == ["b.mp4.safetensors", "a.mp4.safetensors"]
-    assert "a.mp4: another process is at it" in caplog.text
+    assert "a.mp4: another process is working on it" in caplog.text

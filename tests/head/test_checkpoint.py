@@ -203,7 +203,7 @@ def test_what_is_not_known_is_of_a_newer_vadpipe(tmp_path, place, name, value, h
     ],
 )
 def test_a_record_that_is_damaged_is_not_called_newer(tmp_path, change):
-    with pytest.raises(FeatureError, match="other: is not a head of vadpipe, or is damaged"):
+    with pytest.raises(FeatureError, match="other: is not a vadpipe head, or is damaged"):
         TrainedHead.load(with_record(tmp_path, change))
 
 
@@ -224,7 +224,7 @@ def test_a_head_of_before_there_were_methods_is_of_cbcg(tmp_path):
 def test_a_record_that_is_none_is_refused(tmp_path, record):
     make_head().save(tmp_path / "now")
     save_file(load_file(tmp_path / "now"), tmp_path / "bad", metadata={"vadpipe.head": record})
-    with pytest.raises(FeatureError, match="bad: is not a head of vadpipe, or is damaged"):
+    with pytest.raises(FeatureError, match="bad: is not a vadpipe head, or is damaged"):
         TrainedHead.load(tmp_path / "bad")
 
 
@@ -262,7 +262,7 @@ def test_what_is_no_head_is_refused(tmp_path):
     make_head().save(tmp_path / "cut")
     (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-5])
     for name in ("text", "foreign", "cut"):
-        with pytest.raises(FeatureError, match=f"{name}: is not a head of vadpipe, or is damaged"):
+        with pytest.raises(FeatureError, match=f"{name}: is not a vadpipe head, or is damaged"):
             TrainedHead.load(tmp_path / name)
 
 
@@ -270,7 +270,7 @@ def test_a_head_with_numbers_that_are_none_is_refused(tmp_path):
     head = make_head()
     head.network.classifier.layers[0].bias.data[0] = float("nan")
     head.save(tmp_path / "nan")
-    with pytest.raises(FeatureError, match="holds numbers that are not finite"):
+    with pytest.raises(FeatureError, match="contains values that are not finite"):
         TrainedHead.load(tmp_path / "nan")
 
 

@@ -40,6 +40,6 @@ def test_the_default_preset_changes_nothing():
 
 def test_an_unknown_preset_is_refused_with_the_names():
     with pytest.raises(
-        UsageError, match=r"there is no preset 'fast'\nChoose one of: default, baseline, literal, "
+        UsageError, match=r"unknown preset 'fast'\nChoose one of: default, baseline, literal, "
     ):
         find_preset("fast")

@@ -259,14 +259,14 @@ def test_formats_are_parsed(text, formats):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("csv,xls", "there is no format 'xls'"),
-        ("CSV", "there is no format 'CSV'"),
-        ("", "no format is named"),
-        (" , ", "no format is named"),
+        ("csv,xls", "unknown format 'xls'"),
+        ("CSV", "unknown format 'CSV'"),
+        ("", "no format is given"),
+        (" , ", "no format is given"),
     ],
 )
 def test_formats_that_are_none(text, reason):
     with pytest.raises(UsageError) as caught:
         parse_formats(text)
-    choices = "Choose of: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all."
+    choices = "Choose from: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat, all."
     assert str(caught.value) == f"{reason}\n{choices}"

@@ -26,7 +26,7 @@ REWRITE = (
 
 
 def no_constants(name):
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
 def loaded(path):
@@ -172,7 +172,7 @@ def _quiet(scores):
 
 
 def test_a_gap_of_exactly_the_rule_stays_one_when_times_are_rounded(path):
-    # 24 frames at 24 frames a second are a second or a little less, as the last bit of their times has it.
+    # 24 frames at 24 frames per second are a second or a little less, as the last bit of their times has it.
     scores = np.zeros(48, np.float32)
     scores[[0, 25]] = 0.9
     curve = Curve("clip.mp4", scores, np.arange(48) / 24, 2.0, 0.5)
@@ -239,9 +239,9 @@ def at(*keys, value):
     [
         (at("schema_version", value=3), "has schema_version 3; this vadpipe reads 1 and 2"),
         (at("schema_version", value="1"), "has schema_version '1'; this vadpipe reads 1 and 2"),
-        (lambda c: c.pop("schema_version"), "is no document of scores: it has no schema_version"),
-        (lambda c: c.pop("rule"), "is no valid document of scores: rule: Field required"),
-        (at("more", value=1), "is no valid document of scores: more: Extra inputs are not permitted"),
+        (lambda c: c.pop("schema_version"), "is not a scores document: it has no schema_version"),
+        (lambda c: c.pop("rule"), "is not a valid scores document: rule: Field required"),
+        (at("more", value=1), "is not a valid scores document: more: Extra inputs are not permitted"),
         (at("a\nb", value=1), r"scores: a\nb: Extra inputs are not permitted"),
         (at("n_frames", value=200.5), "n_frames: Input should be a valid integer"),
         (at("end_s", value="8"), "end_s: Input should be a valid number"),
@@ -250,10 +250,10 @@ def at(*keys, value):
         (at("events", 0, "peak", value=float("inf")), "events.0.peak: Input should be a finite number"),
         (at("n_frames", value=199), "contradicts itself: it has 200 times for 199 frames"),
         (lambda c: c["curve"]["scores"].pop(), "contradicts itself: it has 199 scores for 200 frames"),
-        (at("n_unscored", value=3), "contradicts itself: 2 frames have no score, and n_unscored is 3"),
+        (at("n_unscored", value=3), "contradicts itself: 2 frames have no score, but n_unscored is 3"),
         (at("curve", "times_s", 9, value=0.01), "contradicts itself: its times run backwards"),
         (at("end_s", value=7.0), "contradicts itself: its times run backwards"),
-        (at("threshold", value=None), "contradicts itself: it has events and no threshold"),
+        (at("threshold", value=None), "contradicts itself: it has events but no threshold"),
         (at("events", 1, "start_frame", value=39), "the frames of event 2 are out of order"),
         (at("events", 1, "stop_frame", value=201), "the frames of event 2 are out of order"),
         (at("events", 0, "start_s", value=0.81), "the times of event 1 are not those of its frames"),
@@ -274,7 +274,7 @@ def test_documents_that_are_none_are_refused(path, change, reason):
     ("change", "reason"),
     [
         (lambda c: c["places"]["leading"].pop(), "it has 199 leading places for 200 frames"),
-        (at("places", "leading", 3, value=2), "it has 2 places, and none with number 2"),
+        (at("places", "leading", 3, value=2), "it has 2 places, but refers to number 2"),
         (at("events", 0, "place", value=None), "the place of event 1 is not that of its peak"),
         (at("events", 1, "place", "view", value="left"), "the place of event 2 is not that of its peak"),
         (at("places", value=None), "the place of event 1 is not that of its peak"),
@@ -290,12 +290,12 @@ def test_places_that_contradict_each_other_are_refused(path, change, reason):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is no JSON document: Invalid JSON: EOF"),
-        (b"\xff\xfe", "is no JSON document: Invalid JSON"),
-        (b"[1, 2", "is no JSON document: Invalid JSON: EOF"),
-        (b"[1, 2]", "is no valid document of scores: Input should be an object"),
-        (b"frame,time_s,score\n0,0.000000,0.5\n", "is no JSON document"),
-        (b"[" * 100_000, "is no JSON document: Invalid JSON: recursion limit"),
+        (b"", "is not a JSON document: Invalid JSON: EOF"),
+        (b"\xff\xfe", "is not a JSON document: Invalid JSON"),
+        (b"[1, 2", "is not a JSON document: Invalid JSON: EOF"),
+        (b"[1, 2]", "is not a valid scores document: Input should be an object"),
+        (b"frame,time_s,score\n0,0.000000,0.5\n", "is not a JSON document"),
+        (b"[" * 100_000, "is not a JSON document: Invalid JSON: recursion limit"),
     ],
 )
 def test_other_files_are_refused(path, content, reason):

@@ -84,7 +84,7 @@ def test_the_only_array_of_a_file_is_named_after_it(feats):
     (feats / "b.mp4.h5").unlink()
     save_torch(feats / "a.mp4.pt", {"features": random_array(), "more": random_array(width=9)})
     assert [*loaded(import_arrays(feats, array="features"))] == ["feats/a.mp4"]
-    assert "holds several arrays that may be of one video" in only_error(import_arrays(feats))
+    assert "has several arrays that may belong to one video" in only_error(import_arrays(feats))
 
 
 def test_groups_of_several_arrays(feats):
@@ -114,7 +114,7 @@ def test_crops_of_a_video_are_joined(feats):
     np.testing.assert_array_equal(features.values, values)
     assert features.source.video == "feats/set/v"
     save_torch(feats / "set.pt", {f"v__{crop}": values[:, crop] for crop in (0, 1, 4)})
-    assert "feats/set.pt/v__0: is one of 5 crops by its name, but of v__0, v__1, v__4 number 2, 3" in (
+    assert "feats/set.pt/v__0: is one of 5 crops by its name, but number 2, 3 of v__0, v__1, v__4" in (
         only_error(import_arrays("feats"))
     )
 
@@ -184,8 +184,8 @@ def test_a_bad_array_costs_only_itself(feats, form):
     assert [path.stem for path in result.written] == ["a", "z"]
     text = "\n".join(str(failure.error) for failure in result.failed)
     name = feats / f"set.{suffix}"
-    assert f"{name}/b: holds numbers that are not finite" in text
-    assert f"{name}/c: has 9 numbers a row, but {name}/a has 8" in text
+    assert f"{name}/b: contains values that are not finite" in text
+    assert f"{name}/c: has 9 dimensions, but {name}/a has 8" in text
     assert f"{name}/d: has the shape (8,), which is not" in text
 
 
@@ -201,12 +201,12 @@ def test_a_file_that_cannot_be_read_costs_only_itself(feats):
     assert [path.stem for path in result.written] == ["whole"]
     assert sorted(str(failure.error) for failure in result.failed) == [
         "feats/cut.h5: is damaged: Unable to synchronously open file (truncated file: eof = 2232, "
-        "sblock->base_addr = 0, stored_eof = 2240)\nFetch the file again, or leave it out.",
+        "sblock->base_addr = 0, stored_eof = 2240)\nDownload the file again, or omit it.",
         "feats/links.h5/away: is a link to another file, which is never followed (and so are 1 more)\n"
-        "Import what it leads to, or save it as an array of its own.",
-        "feats/list.pt: holds a list, not a tensor or a dict of tensors\n"
+        "Import its target, or save it as a separate array.",
+        "feats/list.pt: contains a list, not a tensor or a dict of tensors\n"
         "Save tensors alone: torch.save({video: tensor, ...}, FILE), or one tensor a file.",
-        "feats/none.h5: holds no array: it does not begin like one\nFetch the file again, or leave it out.",
+        "feats/none.h5: is not an array file in a known format\nDownload the file again, or omit it.",
     ]
 
 
@@ -221,7 +221,7 @@ def test_names_lead_nowhere_else(feats, tmp_path):
     ]
     assert len(list((tmp_path / "features").rglob("*.safetensors"))) == 4
     save_torch(feats / "set.pt", {name: random_array(seed=i) for i, name in enumerate(names)})
-    assert "set.pt: holds an array that is named '..'" in only_error(import_arrays(feats))
+    assert "set.pt: has an array with the invalid name '..'" in only_error(import_arrays(feats))
 
 
 def test_two_arrays_about_one_video(feats):
@@ -238,7 +238,9 @@ def test_two_arrays_about_one_video(feats):
 def test_rows_of_one_are_told_of(feats, caplog):
     save_hdf5(feats / "set.h5", {f"Abuse001-{i}": random_array(rows=1, seed=i) for i in range(3)})
     import_arrays(feats)
-    assert "each of 3 videos has 1 row: if each is a snippet, join those of one video first" in caplog.text
+    assert (
+        "each of 3 videos has 1 row: if each is a snippet, join the rows of each video first" in caplog.text
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_crops_that_do_not_make_a_set(feats):
     for crop in (0, 1, 3, 4):
         save_array(feats / f"a__{crop}.npy", values[:, crop])
     assert (
-        "a__0.npy: is one of 5 crops by its name, but of a__0.npy, a__1.npy, a__3.npy, a__4.npy number 2 is"
+        "a__0.npy: is one of 5 crops by its name, but number 2 of a__0.npy, a__1.npy, a__3.npy, a__4.npy is"
         in (only_error(import_arrays(feats)))
     )
     save_array(feats / "a__2.npy", values[1:, 2])
@@ -39,7 +39,7 @@ def test_crops_that_do_not_make_a_set(feats):
         import_arrays(feats)
     )
     save_array(feats / "a__2.npy", values[:, 2])
-    assert "is one of 5 crops by its name, not of 10" in only_error(import_arrays(feats, crops=10))
+    assert "is one of 5 crops by its name, not 10" in only_error(import_arrays(feats, crops=10))
     save_array(feats / "a__7.npy", values[:, 7])
     assert "is one of 10 crops by its name" in only_error(import_arrays(feats))
     assert "number 5, 6, 8, 9 is missing" in only_error(import_arrays(feats))
@@ -58,7 +58,7 @@ def test_numbered_files_can_be_videos_by_themselves(feats):
 def test_two_files_about_one_video(feats):
     save_array(feats / "a.npy", random_array())
     np.savetxt(feats / "a.txt", random_array())
-    assert "a.npy: is about the same video as a.txt\nImport one of them alone." in only_error(
+    assert "a.npy: is about the same video as a.txt\nImport only one of them." in only_error(
         import_arrays(feats)
     )
     assert len(import_arrays(feats / "a.txt").written) == 1
@@ -73,7 +73,7 @@ def test_folders_are_searched_for_arrays_alone(feats):
     assert [path.name for path in import_arrays(feats).written] == ["a.safetensors"]
     (feats.parent / "empty").mkdir()
     assert (
-        "empty: holds no features\nLooked for files ending in .npy .npz .txt .h5 .hdf5 .pt .pth."
+        "empty: contains no features\nLooked for files ending in .npy .npz .txt .h5 .hdf5 .pt .pth."
         in only_error(import_arrays("empty"))
     )
     with pytest.raises(UsageError, match="an empty name"):

@@ -83,7 +83,7 @@ def test_broken_files(write_hdf5, containers, tmp_path):
     whole = path.read_bytes()
     for n_bytes in (8, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:n_bytes])
-        with pytest.raises(FeatureError, match=r"^set\.h5: is damaged: .*\nFetch the file again"):
+        with pytest.raises(FeatureError, match=r"^set\.h5: is damaged: .*\nDownload the file again"):
             containers.listing(path)
     start = whole.index(b"\x78\x5e") if b"\x78\x5e" in whole else whole.index(b"\x78\x01")
     path.write_bytes(whole[: start + 8] + bytes(20) + whole[start + 28 :])

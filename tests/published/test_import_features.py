@@ -84,7 +84,7 @@ def test_a_video_that_the_list_does_not_name(feats):
 def test_even_rows_of_an_unknown_number_of_frames_are_told_of(feats, caplog):
     save_array(feats / "a.npy", random_array(rows=32))
     (path,) = import_arrays(feats, rows="even").written
-    assert "1 videos are taken to have 16 frames a row" in caplog.text
+    assert "assuming 16 frames per row for 1 videos" in caplog.text
     loaded = Features.load(path)
     assert (loaded.n_frames, loaded.recipe.even_rows) == (512, 32)
 
@@ -93,7 +93,9 @@ def test_rows_that_look_squeezed_are_told_of(feats, caplog):
     for index in range(3):
         save_array(feats / f"{index}.npy", random_array(rows=32))
     import_arrays(feats)
-    assert "each of 3 videos has 32 rows: if they were squeezed to so many, pass --rows even" in caplog.text
+    assert (
+        "each of 3 videos has 32 rows: if they were resampled to that number, pass --rows even" in caplog.text
+    )
     caplog.clear()
     save_array(feats / "3.npy", random_array(rows=33))
     import_arrays(feats, fps=25.0)
@@ -200,9 +202,9 @@ def test_a_bad_file_costs_only_itself(feats):
     text = "\n".join(str(failure.error) for failure in seen)
     for part in (
         "no/*: matches no file",
-        "b.npy: holds pickled objects",
-        "c.npy: holds numbers that are not finite",
-        f"d.npy: has 9 numbers a row, but {feats / 'a.npy'} has 8",
+        "b.npy: contains pickled objects",
+        "c.npy: contains values that are not finite",
+        f"d.npy: has 9 dimensions, but {feats / 'a.npy'} has 8",
         "gone.npy: cannot be read: No such file",
     ):
         assert part in text
@@ -268,12 +270,12 @@ def test_the_command_reports_and_ends_with_the_right_code(feats, command):
         feats, "--backbone", "i3d_r50", "-o", "out", "--fps", "25", "--crops", "1", "--stride", "8"
     )
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "1 imported, 0 there already, 0 failed: out\n"
+    assert done.stderr == "1 imported, 0 already imported, 0 failed: out\n"
     assert Features.load(feats.parent / "out/feats/a.safetensors").end_s == pytest.approx(48 / 25)
     (feats / "b.npy").write_bytes(b"no array")
     done = command(feats, "--backbone", "i3d_r50", "-q", "-o", "out")
     assert done.exit_code == 3
-    assert done.stderr.startswith(f"error: {feats / 'b.npy'}: holds no array")
+    assert done.stderr.startswith(f"error: {feats / 'b.npy'}: is not an array file")
     assert command(feats / "b.npy", "--backbone", "i3d_r50").exit_code == 4
 
 

@@ -48,7 +48,7 @@ def test_names(addresses, names):
     [
         (
             ["features", "labels"],
-            "several arrays that may be of one video: features, labels\n.*--array features",
+            "several arrays that may belong to one video: features, labels\n.*--array features",
         ),
         (["rgb", "flow"], "rgb, flow\n.*--array rgb"),
         (["a", "b", "label"], "a, b, label"),
@@ -59,7 +59,7 @@ def test_names(addresses, names):
     ],
 )
 def test_where_arrays_may_be_of_one_video_the_user_decides(addresses, message):
-    with pytest.raises(FeatureError, match=rf"set\.h5: holds (?s:.)*{message}"):
+    with pytest.raises(FeatureError, match=rf"set\.h5: (?s:.)*{message}"):
         videos(*addresses)
 
 
@@ -70,17 +70,17 @@ def test_an_array_that_is_named_is_taken_of_each_group():
         "v2": "v2|features",
         "": "features",
     }
-    with pytest.raises(FeatureError, match=r"no array named 'flow'\nIt holds: features, picks\."):
+    with pytest.raises(FeatureError, match=r"no array named 'flow'\nIt contains: features, picks\."):
         videos(*addresses, array="flow")
     assert videos("", array="features") == {"": ""}  # a tensor alone has no name to compare
 
 
 @pytest.mark.parametrize("name", ["", "/", "..", "./.."])
 def test_a_name_of_which_nothing_is_left(name):
-    with pytest.raises(FeatureError, match="holds an array that is named"):
+    with pytest.raises(FeatureError, match="has an array with the invalid name"):
         videos_in([(name,), ("a",)], None, FILE)
 
 
 def test_no_arrays():
-    with pytest.raises(FeatureError, match=r"set\.h5: holds no arrays"):
+    with pytest.raises(FeatureError, match=r"set\.h5: contains no arrays"):
         videos()

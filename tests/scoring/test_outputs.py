@@ -25,7 +25,8 @@ from vadpipe.scoring.outputs import INDEX_NAME, OutputPaths
 def test_a_clip_never_takes_the_place_of_a_video_of_the_run(tmp_path):
     names = ["cam.mp4", "cam.event-001.mp4"]
     with pytest.raises(
-        UsageError, match=r"cam\.event-001\.mp4: could be overwritten by a clip .*\nGive --clips"
+        UsageError,
+        match=r"cam\.event-001\.mp4: could be overwritten by a clip .*\nUse another folder for --clips",
     ):
         places(tmp_path, names, clips=tmp_path)
     places(tmp_path, names, clips=tmp_path / "clips")
@@ -33,7 +34,7 @@ def test_a_clip_never_takes_the_place_of_a_video_of_the_run(tmp_path):
 
 
 def test_reasons_need_a_place():
-    with pytest.raises(UsageError, match=r"no.* has a place for explanations\nAdd --report or --format json"):
+    with pytest.raises(UsageError, match=r"none.* can hold explanations\nAdd --report or --format json"):
         Outputs(explain=True)
     assert Outputs(explain=True, report=True, clips="x").n_readings == 3
 
@@ -60,13 +61,13 @@ def test_annotated_videos_of_several_go_into_a_folder(tmp_path):
     names = ["c1/a.annotated.mp4", "c2/a.annotated.mp4", "b.annotated.mp4"]
     assert [found.film(video) for video in videos] == [tmp_path / "annotated" / name for name in names]
     with pytest.raises(
-        UsageError, match=r"annotated\.mp4: one file cannot hold .* 2 videos\nGive --annotate a"
+        UsageError, match=r"annotated\.mp4: 2 annotated videos cannot be written to one file\nPass a"
     ):
         places(tmp_path, ["a.mp4", "b.mp4"], annotate=tmp_path / "annotated.mp4")
 
 
 def test_a_video_is_never_overwritten_by_its_annotated_copy(tmp_path):
-    with pytest.raises(UsageError, match=r"a\.mp4: would be overwritten .*\nGive --annotate another name"):
+    with pytest.raises(UsageError, match=r"a\.mp4: would be overwritten .*\nUse another name for --annotate"):
         places(tmp_path, ["a.mp4"], annotate=tmp_path / "x/../a.mp4")
 
 
@@ -79,7 +80,9 @@ def test_results_never_lie_among_the_pictures_of_a_sequence(tmp_path, monkeypatc
     videos, _ = find_videos([tmp_path])
     output = Path(outputs["output"]) if "output" in outputs else None
     rest = {name: value for name, value in outputs.items() if name != "output"}
-    with pytest.raises(UsageError, match=r"walk: is an image sequence, and can hold no results\nGive -o"):
+    with pytest.raises(
+        UsageError, match=r"walk: is an image sequence, so no results can be written to it\nUse other"
+    ):
         OutputPaths(videos, output, Outputs(**rest))
     found = OutputPaths(videos, Path("walk/scores"), Outputs())
     assert found.file(videos[0], ".csv") == Path("walk/scores/walk.csv")
@@ -97,12 +100,12 @@ def test_the_index_lies_above_all_reports(tmp_path, monkeypatch):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(UsageError, match=r"there is no format 'xls'\nChoose of: csv, json, npy,"):
+    with pytest.raises(UsageError, match=r"unknown format 'xls'\nChoose from: csv, json, npy,"):
         Outputs(formats=("csv", "xls"))
-    with pytest.raises(UsageError, match=r"a picture cannot be of kind 'gif'"):
+    with pytest.raises(UsageError, match=r"unknown plot format 'gif'"):
         Outputs(plot="gif")
     for pad_s in (-1.0, float("nan")):
-        with pytest.raises(UsageError, match=rf"clips cannot have {pad_s} s around an event"):
+        with pytest.raises(UsageError, match=rf"a padding of {pad_s} s around events is out of range"):
             Outputs(pad_s=pad_s)
 
 
@@ -272,7 +275,7 @@ def test_a_truth_of_other_videos_is_said(scorer, tmp_path, caplog):
     write_truth(tmp_path / "truth.csv", [Truth("other.mp4", 50, ())])
     with caplog.at_level(logging.WARNING):
         vadpipe.score_videos([video], scorer, truth=tmp_path / "truth.csv")
-    assert "truth.csv: names none of these videos" in caplog.text
+    assert "truth.csv: contains none of these videos" in caplog.text
 
 
 def test_data_is_there_though_reasons_cannot_be_found(x3d_head, x3d_weights, tmp_path, caplog, monkeypatch):
@@ -311,7 +314,7 @@ def test_a_second_run_over_the_same_folder_leaves_its_own_products_out(scorer, t
     for _ in range(2):
         result = vadpipe.score_videos([tmp_path / "in"], scorer, outputs=outputs)
         assert [scored.video for scored in result.scored] == [video]
-    assert "in: left out 2 videos that vadpipe made, such as clip.annotated.mp4" in caplog.text
+    assert "in: skipped 2 videos written by vadpipe, such as clip.annotated.mp4" in caplog.text
     named = vadpipe.score_videos([tmp_path / "in/clip.annotated.mp4"], scorer)
     assert len(named.scored) == 1
 

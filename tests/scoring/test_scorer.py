@@ -1,4 +1,4 @@
-"""Raw video in, one score a frame out, with the head and features that belong together."""
+"""Raw video in, one score per frame out, with the head and features that belong together."""
 
 import csv
 import itertools
@@ -121,8 +121,8 @@ def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weig
     scorer = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")
     with pytest.raises(
         FeatureError,
-        match=r"clip\.mp4\.safetensors: holds no features of the view whole, only of centre\n"
-        "Name another folder with --features",
+        match=r"clip\.mp4\.safetensors: contains no features of the view whole, only of centre\n"
+        "Pass another folder as --features",
     ):
         scorer.score(video)
     assert kept.read_bytes() == before
@@ -179,8 +179,8 @@ def test_kept_features_that_lack_a_view_are_refused_with_a_way_out(views_head, x
     vadpipe.Scorer(views_head, view="left", **options).score(video)
     with pytest.raises(
         FeatureError,
-        match=r"b\.mp4\.safetensors: holds no features of the view whole, only of left\n"
-        "Score with --view left, or name another folder with --features",
+        match=r"b\.mp4\.safetensors: contains no features of the view whole, only of left\n"
+        "Score with --view left, or pass another folder as --features",
     ):
         vadpipe.Scorer(views_head, **options).score(video)
 
@@ -189,12 +189,12 @@ def test_a_view_that_the_head_does_not_know_is_refused(views_head, x3d_head):
     with pytest.raises(
         UsageError,
         match=r"head\.safetensors: the head was not trained on the view centre\n"
-        "Choose of those that it knows: whole, left",
+        "Choose from its own views: whole, left",
     ):
         vadpipe.Scorer(views_head, view="whole,centre")
-    with pytest.raises(UsageError, match="Choose of those that it knows: whole"):
+    with pytest.raises(UsageError, match="Choose from its own views: whole"):
         vadpipe.Scorer(x3d_head, view="left")
-    with pytest.raises(UsageError, match=r"there is no view 'lef'\nDid you mean left\?"):
+    with pytest.raises(UsageError, match=r"unknown view 'lef'\nDid you mean left\?"):
         vadpipe.Scorer(views_head, view="lef")
 
 

@@ -20,7 +20,7 @@ def make_recipe(**changes) -> Recipe:
 def make_features(
     n_frames: int = 40, video: str = "videos/fight/a.mp4", seed: int = 0, **changes
 ) -> Features:
-    """Return noise for a video of 25 frames a second, a row for each 16 of them."""
+    """Return noise for a video of 25 frames per second, a row for each 16 of them."""
     recipe = make_recipe(**changes)
     rng = np.random.default_rng(seed)
     return Features(

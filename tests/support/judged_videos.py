@@ -10,7 +10,7 @@ FPS = 4
 
 
 def make_judged(video, scores, anomalies=(), category=None, group=None) -> JudgedVideo:
-    """Return a video of four frames a second."""
+    """Return a video of four frames per second."""
     scores = np.array(scores, np.float32)
     truth = Truth(video, len(scores), tuple(anomalies), category, group)
     return JudgedVideo(truth, scores, np.arange(len(scores)) / FPS, len(scores) / FPS)

@@ -178,9 +178,7 @@ def test_a_threshold_from_training_videos_is_warned_of(caplog):
     for unseen in (True, False):
         found = calibrate([normal([0.5])], [FOUND], per_hour=6, quantile=0.95, unseen=unseen)
         assert found.unseen == unseen
-        assert (
-            "the threshold comes from videos that the head learned from" in warnings_of(found, caplog)
-        ) != unseen
+        assert ("the threshold was set on training videos" in warnings_of(found, caplog)) != unseen
 
 
 def test_a_second_threshold_is_told_from_the_first(caplog):
@@ -275,7 +273,7 @@ def test_nine_and_nine_clips_of_which_none_would_be_found(caplog):
     assert (found.n_abnormal_flagged, found.n_normal_flagged) == (8, 1)
     assert found.alarm_share == pytest.approx(94 / (9 * 188))
     assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold that was found on normal videos; it was lowered "
+        "no unseen abnormal video reached the threshold found on normal videos; it was lowered "
         "to 0.400, at which 8 of 9 abnormal videos are found and 1 of 9 normal videos raise an alarm"
     )
 
@@ -296,7 +294,7 @@ def test_the_warning_names_the_threshold_and_the_videos_it_comes_from(caplog, un
     said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen), caplog)
     kind = "unseen abnormal" if unseen else "abnormal training"
     assert said.splitlines()[-1] == (
-        f"no {kind} video reached the threshold that was found on normal videos; it was lowered to 0.500, "
+        f"no {kind} video reached the threshold found on normal videos; it was lowered to 0.500, "
         "at which 1 of 1 abnormal videos are found and 1 of 2 normal videos raise an alarm"
     )
     assert len(said.splitlines()) == 2 - unseen
@@ -310,8 +308,8 @@ def test_where_lowering_it_would_tell_nothing_apart_it_stays(caplog, scores):
     assert (found.method, found.n_abnormal_flagged) == ("quantile", 0)
     assert found.threshold == pytest.approx(0.88)
     assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold that was found on normal videos, and no lower one "
-        "finds a larger share of the abnormal videos than of the normal ones: the head cannot tell them apart; "
+        "no unseen abnormal video reached the threshold found on normal videos, and no lower threshold "
+        "flags a larger share of the abnormal than of the normal videos: the head cannot tell them apart; "
         "check the labels, or train on more videos"
     )
 

@@ -288,7 +288,7 @@ def test_a_damaged_state_is_not_used(features, uninterrupted, left, caplog, dama
     state.write_bytes(damages[damage])
     seen = []
     fit(features, output=left, settings=QUICK, seed=1, on_check=lambda check: seen.append(check.step))
-    assert "training.state: is damaged, the training starts anew" in caplog.text
+    assert "training.state: is damaged; restarting the training" in caplog.text
     assert seen[0] == 2
     assert contents(left) == uninterrupted
 
@@ -301,7 +301,7 @@ def test_a_state_of_another_seed_or_settings_is_not_used(features, left, caplog)
         (left / STATE_NAME).write_bytes(state)
         with caplog.at_level(logging.INFO, logger="vadpipe"):
             fit(features, output=left, **arguments)
-        assert "training.state: of another training, which is started anew" in caplog.text
+        assert "training.state: belongs to another training; restarting" in caplog.text
         caplog.clear()
         fit(features, output=left.parent / name, **arguments)
         assert contents(left) == contents(left.parent / name)
@@ -312,7 +312,7 @@ def test_a_state_of_other_code_is_not_used(features, uninterrupted, left, caplog
     seen = []
     with caplog.at_level(logging.INFO, logger="vadpipe"):
         fit(features, output=left, settings=QUICK, seed=1, on_check=lambda check: seen.append(check.step))
-    assert "training.state: of another training, which is started anew" in caplog.text
+    assert "training.state: belongs to another training; restarting" in caplog.text
     assert seen[0] == 2
     assert contents(left) == uninterrupted
 

@@ -73,7 +73,7 @@ def test_naming_the_normal_folders_makes_the_unknown_rest_abnormal():
 
 
 def test_a_misspelt_normal_folder_is_an_error():
-    with pytest.raises(UsageError, match="no video came from a folder named strete"):
+    with pytest.raises(UsageError, match="no video is in a folder named strete"):
         folder_labels(["v/street/a.mp4"], normal=["strete"])
 
 
@@ -121,7 +121,7 @@ def test_without_groups_each_video_is_one(tmp_path):
         ("", "needs a first line video,label"),
         ("video,label,grup\nb,1,x\n", "needs a first line video,label, with group and class where known"),
         ("video,label,label\nb,1,0\n", "needs a first line video,label"),
-        ("video,label\n", "holds no labels below its first line"),
+        ("video,label\n", "has no labels below its first line"),
         ("video,label\n/data/normal/b.mp4,0\n", "'/data/normal/b.mp4' matches no feature file"),
         ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
     ],

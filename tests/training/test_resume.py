@@ -17,7 +17,7 @@ from vadpipe.training.resume import Resume
 def test_a_state_that_cannot_be_read_starts_anew(tmp_path, caplog):
     (tmp_path / "state").mkdir()
     assert Resume(tmp_path / "state", "key").get("part") is None
-    assert "state: cannot be read, the training starts anew (Is a directory)" in caplog.text
+    assert "state: cannot be read; restarting the training (Is a directory)" in caplog.text
 
 
 def test_it_gives_back_what_was_put(tmp_path):

@@ -39,7 +39,7 @@ def test_one_flipped_bit_in_the_cache_is_noticed_and_mended(server, folder, capl
     assert cache.ready(server.record()) == ready
     assert ready.path.read_bytes() == good
     assert ready.path.with_name(f"{ready.path.name}.bad").read_bytes() == flip(good, position)
-    assert "was damaged and is set aside as" in caplog.text
+    assert "was damaged and has been renamed to" in caplog.text
     assert server.n_requests == 2
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_cache_that_cannot_be_mended_is_an_error(server, status):
     ready.path.write_bytes(flip(ready.path.read_bytes(), 100))
     server.status = status or 200
     with pytest.raises(
-        WeightsError, match="HTTP 404" if status else r"were damaged and are set aside as .*\.bad"
+        WeightsError, match="HTTP 404" if status else r"were damaged and have been renamed to .*\.bad"
     ):
         cache.ready(server.record(), offline=status is None)
     assert not ready.path.exists()
@@ -87,7 +87,7 @@ def test_a_damaged_pin_lets_nothing_in(server, damage):
     pin = layout.pin_file(record)
     pin.write_bytes(pin.read_bytes().replace(b'"net-', b'"other-') if damage is None else damage)
     for function in (cache.ready, cache.known_digest, cache.location):
-        with pytest.raises(WeightsError, match=r"pin\.json: is not a readable pin of weights\nDelete it"):
+        with pytest.raises(WeightsError, match=r"pin\.json: is not a readable weights pin\nDelete it"):
             function(record)
 
 
@@ -98,10 +98,12 @@ def test_offline_works_with_a_warm_cache_and_says_what_to_do_with_a_cold_one(
     record = server.record()
     if by_environment:
         monkeypatch.setenv("VADPIPE_OFFLINE", "1")
-    with pytest.raises(WeightsError, match="are not in the cache, and offline nothing is fetched") as caught:
+    with pytest.raises(
+        WeightsError, match="are not in the cache, and downloads are disabled (offline)"
+    ) as caught:
         cache.ready(record, offline=not by_environment)
     assert caught.value.file == server.url
-    assert f"put it at {folder / 'NET.pyth'}" in caught.value.next_step
+    assert f"save it as {folder / 'NET.pyth'}" in caught.value.next_step
     assert_three_lines(caught.value)
     assert not folder.exists()
     folder.mkdir()
@@ -134,7 +136,7 @@ def test_a_file_put_into_the_cache_by_hand_stands_for_a_download(server, folder,
     assert cache.known_digest(record) == sha256(server.body)  # pinned
     for path in layout.kept(record):
         path.unlink()
-    with pytest.raises(WeightsError, match=r"NET\.pyth: is not the file that net-kinetics-400 was pinned to"):
+    with pytest.raises(WeightsError, match=r"NET\.pyth: is not the pinned file of net-kinetics-400"):
         cache.ready(record)
     assert not (folder / "NET.pyth").exists()
     assert (folder / "NET.pyth.bad").read_bytes() == published_file(seed=1)
@@ -184,7 +186,7 @@ def test_a_file_that_cannot_be_read_is_named(server, tmp_path, name):
 
 def test_a_local_file_that_is_no_state_dict_stays_where_it_is(server, folder, tmp_path):
     (tmp_path / "net.pyth").write_bytes(b"no weights")
-    with pytest.raises(WeightsError, match=r"net\.pyth: is not a file of weights"):
+    with pytest.raises(WeightsError, match=r"net\.pyth: is not a weights file"):
         cache.ready(server.record(), local=tmp_path / "net.pyth")
     assert (tmp_path / "net.pyth").read_bytes() == b"no weights"
     assert names(folder) == []

@@ -59,7 +59,7 @@ def test_the_same_weights_give_the_same_bytes():
 )
 def test_nothing_is_run(tmp_path, monkeypatch, attack):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=r"^net\.pyth: is not a file of weights that can be loaded safely"):
+    with pytest.raises(WeightsError, match=r"^net\.pyth: is not a weights file that can be loaded safely"):
         convert.to_safetensors(attack, origin="net.pyth")
     assert not (tmp_path / "canary").exists()
 
@@ -75,16 +75,16 @@ def test_an_archive_of_code_is_refused_without_a_warning(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([torch.zeros(1)], "holds no state dict"),
-        (torch.zeros(1), "holds no state dict"),
-        ({}, "holds no state dict"),
-        ({"model_state": {}}, "holds no state dict"),
-        ({"model_state": [torch.zeros(1)]}, "holds no state dict"),
-        ({"weight": torch.zeros(1), "epoch": 3}, "holds something other than a plain tensor: 'epoch'"),
-        ({"state_dict": make_state()}, "holds something other than a plain tensor: 'state_dict'"),
-        ({1: torch.zeros(1)}, "holds something other than a plain tensor: '1'"),
-        ({"weight": torch.eye(2).to_sparse()}, "holds something other than a plain tensor: 'weight'"),
-        ({"weight": torch.empty(2, device="meta")}, "holds something other than a plain tensor: 'weight'"),
+        ([torch.zeros(1)], "has no state dict"),
+        (torch.zeros(1), "has no state dict"),
+        ({}, "has no state dict"),
+        ({"model_state": {}}, "has no state dict"),
+        ({"model_state": [torch.zeros(1)]}, "has no state dict"),
+        ({"weight": torch.zeros(1), "epoch": 3}, "contains something other than a plain tensor: 'epoch'"),
+        ({"state_dict": make_state()}, "contains something other than a plain tensor: 'state_dict'"),
+        ({1: torch.zeros(1)}, "contains something other than a plain tensor: '1'"),
+        ({"weight": torch.eye(2).to_sparse()}, "contains something other than a plain tensor: 'weight'"),
+        ({"weight": torch.empty(2, device="meta")}, "contains something other than a plain tensor: 'weight'"),
     ],
 )
 def test_anything_but_a_state_dict_is_refused(content, reason):
@@ -98,7 +98,7 @@ def test_anything_but_a_state_dict_is_refused(content, reason):
     "data", [b"", b"<html>Please log in</html>", published_file()[:-40], published_file()[:100]], ids=range(4)
 )
 def test_damaged_bytes_are_refused(data):
-    with pytest.raises(WeightsError, match="is not a file of weights"):
+    with pytest.raises(WeightsError, match="is not a weights file"):
         convert.to_safetensors(data, origin="net.pyth")
 
 
@@ -112,5 +112,5 @@ def test_a_safetensors_file_has_to_be_whole(tmp_path):
         with pytest.raises(WeightsError, match=r"net\.safetensors: is not a whole safetensors file"):
             convert.check_safetensors(path)
     save_file({}, path)
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         convert.check_safetensors(path)

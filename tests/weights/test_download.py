@@ -71,7 +71,7 @@ def test_another_file_is_refused_until_the_pin_is_deleted(server, folder):
     old = cache.ready(record)
     old.path.unlink()
     server.body = published_file(seed=1)
-    with pytest.raises(WeightsError, match="is not the file that net-kinetics-400 was pinned to") as caught:
+    with pytest.raises(WeightsError, match="is not the pinned file of net-kinetics-400") as caught:
         cache.ready(record)
     assert_three_lines(caught.value)
     for part in (server.url, old.sha256[:16], sha256(server.body)[:16], str(layout.pin_file(record))):
@@ -112,7 +112,7 @@ def test_what_the_server_says_is_told_with_the_next_step(server, folder, status,
         cache.ready(server.record())
     assert str(caught.value).startswith(f"{server.url}: could not be fetched: {reason}")
     assert caught.value.next_step == (
-        f"Download it elsewhere and put it at {folder / 'NET.pyth'}, or pass it with --weights FILE."
+        f"Download it elsewhere and save it as {folder / 'NET.pyth'}, or pass it with --weights FILE."
     )
     assert names(folder) == []
 
@@ -121,7 +121,7 @@ def test_a_body_that_stalls_ends_in_an_error(server, folder, monkeypatch):
     monkeypatch.setattr(download, "READ_TIMEOUT_S", 0.3)
     server.stall = True
     with pytest.raises(
-        WeightsError, match=r"could not be fetched: no byte for 0\.3 s\nDownload it elsewhere"
+        WeightsError, match=r"could not be fetched: no data for 0\.3 s\nDownload it elsewhere"
     ):
         cache.ready(server.record())
     assert names(folder) == []
@@ -130,14 +130,16 @@ def test_a_body_that_stalls_ends_in_an_error(server, folder, monkeypatch):
 def test_a_server_that_does_not_answer_ends_in_an_error(folder, monkeypatch, server):
     monkeypatch.setattr(download, "READ_TIMEOUT_S", 0.2)
     server.delay_s = 1.0
-    with pytest.raises(WeightsError, match=r"could not be fetched: no byte for 0\.2 s\n"):
+    with pytest.raises(WeightsError, match=r"could not be fetched: no data for 0\.2 s\n"):
         cache.ready(server.record())
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])
 def test_a_connection_that_is_cut_leaves_nothing_and_starts_clean(server, folder, share):
     server.cut_after = int(share * len(server.body))
-    with pytest.raises(WeightsError, match="could not be fetched: the connection was cut before the end\n"):
+    with pytest.raises(
+        WeightsError, match="could not be fetched: the connection was closed before the end\n"
+    ):
         cache.ready(server.record())
     assert names(folder) == []
     server.cut_after = None
@@ -168,10 +170,10 @@ def test_an_endless_body_is_not_read_to_the_end(server, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"<html>Please log in</html>", "is not a file of weights that can be loaded safely"),
+        (b"<html>Please log in</html>", "is not a weights file that can be loaded safely"),
         (saved({"model_state": {"weight": Runs(os.system, "touch canary")}}), "can be loaded safely"),
-        (saved({"model_state": {}}), "holds no state dict"),
-        (saved({"epoch": 3}), "holds something other than a plain tensor: 'epoch'"),
+        (saved({"model_state": {}}), "has no state dict"),
+        (saved({"epoch": 3}), "contains something other than a plain tensor: 'epoch'"),
     ],
     ids=["page", "hostile", "empty", "no tensors"],
 )
@@ -183,7 +185,7 @@ def test_what_is_no_state_dict_is_neither_pinned_nor_kept(
     with pytest.raises(WeightsError, match=reason) as caught:
         cache.ready(server.record())
     assert caught.value.file == server.url
-    assert f"set aside as {folder / 'NET.pyth.bad'}" in caught.value.next_step
+    assert f"kept as {folder / 'NET.pyth.bad'}" in caught.value.next_step
     assert_three_lines(caught.value)
     assert names(folder) == ["NET.pyth.bad"]
     assert not (tmp_path / "canary").exists()

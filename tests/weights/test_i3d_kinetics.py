@@ -106,7 +106,7 @@ def test_a_damaged_cache_is_made_anew(published):
     path.write_bytes(good[:-1] + b"x")
     assert not layout.is_intact(record, path)
     with pytest.raises(
-        WeightsError, match=r"test were damaged and are set aside as test-.*\.safetensors\.bad"
+        WeightsError, match=r"test were damaged and have been renamed to test-.*\.safetensors\.bad"
     ):
         cache.ready(record, offline=True)
     assert not path.exists()

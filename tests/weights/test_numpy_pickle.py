@@ -29,7 +29,7 @@ def test_nested_arrays_come_out_as_they_went_in():
 )
 def test_nothing_is_run(tmp_path, monkeypatch, attack):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match="not a plain pickle of arrays: it asks for"):
+    with pytest.raises(WeightsError, match="not a plain pickle of arrays: it refers to"):
         numpy_pickle.load(pickle.dumps(attack))
     assert not (tmp_path / "canary").exists()
 
@@ -40,7 +40,7 @@ def test_nothing_is_run(tmp_path, monkeypatch, attack):
     ids=["objects", "list", "string", "text array"],
 )
 def test_anything_but_numbers_is_refused(content):
-    with pytest.raises(WeightsError, match="something other than arrays|asks for"):
+    with pytest.raises(WeightsError, match="something other than numeric|refers to"):
         numpy_pickle.load(pickle.dumps(content))
 
 

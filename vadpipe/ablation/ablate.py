@@ -1,4 +1,4 @@
-"""Ablate the method: features of labelled videos in; what each of its parts is worth out."""
+"""Ablation of the method: features of labelled videos in, the contribution of each part out."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _WRITERS = {
 
 @dataclass(frozen=True)
 class AblationProgress:
-    """How far an ablation is.
+    """Progress of an ablation.
 
     Attributes:
         n_done, n_jobs: runs that are done or have failed, and how many there are in all.
         job: the one that has just ended; None at the beginning.
-        auc: its frame ROC-AUC at the selected step; None where it failed.
+        auc: its frame ROC-AUC at the selected step; None if it failed.
     """
 
     n_done: int
@@ -84,9 +84,9 @@ def ablate(
         truth: CSV ``video,frames,anomalies[,class][,group]``; a video with any anomaly is abnormal,
             and videos of one group are never parted.
         output: folder for the results.
-        folds: into how many parts the videos are dealt.
+        folds: number of cross-validation folds.
         seeds: trainings of each row and fold, with seeds from 0 up.
-        partitions: in how many ways the videos are dealt; seed s takes way s modulo this.
+        partitions: number of different fold assignments; seed s uses assignment s modulo this.
         rows: which rows to run, by name, of :data:`vadpipe.ablation.rows.ROWS` and ``own_rows``; all by
             default.
         own_rows: further rows.
@@ -101,10 +101,10 @@ def ablate(
         on_failure: called at once for each run that could not be done.
 
     Raises:
-        UsageError: where an argument, a row or the truth is off, or the videos cannot be dealt.
-        FeatureError: where features are missing, broken, of several recipes, or of another length.
-        InputError: where no video of the truth has features.
-        OutputError: where results cannot be written.
+        UsageError: if an argument, a row or the truth is invalid, or the videos cannot be divided into folds.
+        FeatureError: if features are missing, broken, of several recipes, or of another length.
+        InputError: if no video of the truth has features.
+        OutputError: if results cannot be written.
     """
     workers = usable_cores() if workers is None else workers
     _check(lengths, partitions, seeds=seeds, workers=workers)
@@ -115,7 +115,7 @@ def ablate(
     base, target = settings or HeadSettings(), Path(output)
     chosen = choose_rows(base, own_rows, rows)
     for name, other in chosen.same.items():
-        log.info("row %r has the settings of %r and is not run", name, other)
+        log.info("row %r has the same settings as %r and is skipped", name, other)
     place = str(choose_device(device))
     data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
     decks = [make_folds(data.truths, folds, deck) for deck in range(partitions)]
@@ -128,7 +128,7 @@ def ablate(
     failed = _do(jobs, done, plan, data, workers, on_progress, on_failure)
     measured = [Measured.of(job, done[job], data) for job in jobs if job in done]
     shape = plan.n_seeds, plan.n_folds
-    log.info("figures of %d runs, and %d resamples for their intervals", len(measured), bootstrap)
+    log.info("computing figures of %d runs, with %d resamples for the intervals", len(measured), bootstrap)
     comparison = Comparison(measured, data, shape, resamples=bootstrap)
     result = Ablation(
         plan=plan,
@@ -175,7 +175,7 @@ def _do(
     def ended(job: AblationJob, error: VadpipeError | None) -> None:
         run = None if error else Run.find(job.file, job.key)
         if run is None:
-            failed.append(FailedRun(job, error or VadpipeError("its file is gone", file=job.file)))
+            failed.append(FailedRun(job, error or VadpipeError("its file no longer exists", file=job.file)))
             if on_failure is not None:
                 on_failure(failed[-1])
             tell(job)
@@ -202,11 +202,11 @@ def _write(result: Ablation, folder: Path) -> Ablation:
 def _check(lengths: str, partitions: int, **counts: int) -> None:
     for name, count in {"partitions": partitions, **counts}.items():
         if count < 1:
-            raise UsageError(f"{count} {name} are too few", next_step=f"Use 1 or more {name}.")
+            raise UsageError(f"{name} must be 1 or more, not {count}", next_step=f"Use 1 or more {name}.")
     if partitions > counts["seeds"]:
         raise UsageError(
-            f"{partitions} partitions need as many seeds, and there are {counts['seeds']}",
+            f"{partitions} partitions need at least as many seeds, but there are {counts['seeds']}",
             next_step="Use fewer --partitions, or more --seeds.",
         )
     if lengths not in get_args(Lengths):
-        raise UsageError(f"lengths are 'near' or 'any', not {lengths!r}")
+        raise UsageError(f"lengths must be 'near' or 'any', not {lengths!r}")

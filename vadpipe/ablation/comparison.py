@@ -1,4 +1,4 @@
-"""Rows compared run by run: same folds, same seeds, same videos, and two kinds of interval.
+"""Paired comparison of rows: same folds, same seeds, same videos, and two kinds of interval.
 
 The interval *over seeds* says how the difference would move if the training were repeated on the same
 videos: Student's t over the seeds' differences. It knows nothing of other footage. The interval *over scenes*
@@ -32,7 +32,7 @@ class Measured:
 
     Attributes:
         job, run: what was done, and what it gave.
-        figures: for each step of :data:`ATS` the figures by name; None where one is not defined.
+        figures: for each step of :data:`ATS` the figures by name; None if one is not defined.
     """
 
     job: AblationJob
@@ -52,7 +52,7 @@ class Summary:
 
     Attributes:
         row, at, figure: which.
-        mean: over seeds, of each seed's mean over folds; None where no seed has it.
+        mean: over seeds, of each seed's mean over folds; None if no seed has it.
         deviation: over the seeds, with n - 1; None for fewer than two.
         n_seeds: how many seeds have all their folds.
     """
@@ -67,14 +67,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a row is above another.
+    """The paired difference between two rows.
 
     Attributes:
         row, reference, at, figure: of what; positive where ``row`` is higher.
-        mean: over seeds, of each seed's mean over folds; None where no seed has it.
+        mean: over seeds, of each seed's mean over folds; None if no seed has it.
         per_seed: what ``mean`` is the mean of.
         over_seeds: 95 % t-interval; None for fewer than two seeds.
-        over_scenes: 95 % bootstrap interval over groups; None where no resamples were made.
+        over_scenes: 95 % bootstrap interval over groups; None if no resamples were made.
         n_groups: how many groups were drawn from.
     """
 

@@ -1,4 +1,4 @@
-"""The videos of an ablation: what is learned from, and what scores are compared with."""
+"""The videos of an ablation: features to train on, and truth to compare with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Data:
 
     Attributes:
         features: the folder.
-        backbone: whose features were taken, or None where there was only one.
+        backbone: whose features were taken, or None if there was only one.
         recipe: how the features were made.
         samples: by the truth's name, in its order.
         missing: videos of the truth that have no features.
@@ -95,7 +95,7 @@ class Data:
         """Load the features of all videos, as bags with video-level labels, by the truth's names.
 
         Raises:
-            FeatureError: where they are not what they were when this was made.
+            FeatureError: if they have changed since.
         """
         there = {item.source.video: item for item in FeatureFolder(self.features).load(self.backbone)}
         bags: dict[str, Bag] = {}
@@ -103,7 +103,7 @@ class Data:
             features = there.get(sample.source)
             if features is None or _digest(features, sample.truth) != sample.digest:
                 raise FeatureError(
-                    "has changed since the ablation began", file=sample.source, next_step="Start it again."
+                    "has changed since the ablation started", file=sample.source, next_step="Start it again."
                 )
             bags[name] = bag_of(features, int(sample.truth.abnormal), sample.truth.group or name)
         return bags
@@ -120,10 +120,10 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
             snippet, ``"any"`` compares the frames that both have.
 
     Raises:
-        UsageError: where the truth cannot be read.
-        FeatureError: where features are missing, broken, of several recipes or cannot be scored, or lengths
+        UsageError: if the truth cannot be read.
+        FeatureError: if features are missing, broken, of several recipes or cannot be scored, or lengths
             differ by too much.
-        InputError: where no video of the truth has features.
+        InputError: if no video of the truth has features.
     """
     truths = {item.video: item for item in read_truth(truth)}
     by_video = {item.source.video: item for item in FeatureFolder(features).load(backbone)}
@@ -131,9 +131,9 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
     matched.tell(log)
     if not matched.found:
         raise InputError(
-            "names no video that has features",
+            "has no video with features",
             file=truth,
-            next_step="Extract these videos, or name the folder of their features with --features.",
+            next_step="Extract these videos, or pass the folder of their features as --features.",
         )
     found = {name: by_video[video] for name, video in matched.found.items()}
     groups = _joined_groups({name: truths[name] for name in found}, found)
@@ -151,7 +151,7 @@ def _sample(features: Features, truth: Truth, lengths: Lengths) -> Sample:
     cut, _ = aligned(truth, features.n_frames, lengths, features.source.video)
     n_frames = cut.n_frames
     if features.lost.all():
-        raise FeatureError("has no snippet that could be decoded", file=features.source.video)
+        raise FeatureError("has no decoded snippet", file=features.source.video)
     return Sample(
         truth=cut,
         source=features.source.video,

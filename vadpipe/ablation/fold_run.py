@@ -1,4 +1,4 @@
-"""One run: learn on all folds but one, and score that one."""
+"""A single run: train on all folds but one, and score that one."""
 
 from __future__ import annotations
 

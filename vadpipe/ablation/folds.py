@@ -12,26 +12,26 @@ Kind = tuple[bool, bool]
 
 
 def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[list[str]]:
-    """Deal videos into folds; groups stay whole, and each kind of group is spread evenly.
+    """Divide videos into folds; groups stay whole, and each kind of group is spread evenly.
 
     A group's kind is whether it has anomalous frames, normal ones, or both. Within a kind the groups are
-    shuffled and then dealt, the largest first, each to the fold that has the fewest videos of that kind
+    shuffled and then assigned, the largest first, each to the fold that has the fewest videos of that kind
     (of several: the fewest videos). So single videos go round the folds.
 
     Args:
-        truths: V videos; one without a group is a group by itself.
+        truths: V videos; one without a group is a group of its own.
         n_folds: 2 or more.
-        deck: which shuffle; the same number deals the same folds.
+        deck: which shuffle; the same number gives the same folds.
 
     Returns:
         The names of the videos of each fold, in the order of ``truths``.
 
     Raises:
-        UsageError: where a fold would have no anomalous or no normal frame to test, or its complement no
+        UsageError: if a fold would have no anomalous or no normal frame to test, or its complement no
             abnormal or no normal video to learn from.
     """
     if n_folds < 2:
-        raise UsageError(f"{n_folds} folds leave nothing to learn from", next_step="Use 2 folds or more.")
+        raise UsageError(f"{n_folds} folds leave nothing to train on", next_step="Use 2 folds or more.")
     groups: dict[str, list[Truth]] = {}
     for truth in truths:
         groups.setdefault(truth.group or truth.video, []).append(truth)
@@ -67,8 +67,8 @@ def _check(folds: Sequence[Sequence[Truth]], n_groups: dict[Kind, int]) -> None:
         lacks = {
             "anomalous frames to test": _kind(fold)[0],
             "normal frames to test": _kind(fold)[1],
-            "abnormal videos to learn from": any(truth.abnormal for truth in rest),
-            "normal videos to learn from": not all(truth.abnormal for truth in rest),
+            "abnormal videos to train on": any(truth.abnormal for truth in rest),
+            "normal videos to train on": not all(truth.abnormal for truth in rest),
         }
         for what, there in lacks.items():
             if not there:

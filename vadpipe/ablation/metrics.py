@@ -1,4 +1,4 @@
-"""The figures of a run: how well the curves of a fold's test videos agree with the truth."""
+"""The figures of a run: the curves of a fold's test videos against the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURES = {
     "auc_mixed": "of videos with both kinds of frames",
     "ap": "frame AP",
     "event_f1@0.3": "event F1, overlap 0.3",
-    "false_alarms_per_hour": "false alarms an hour",
+    "false_alarms_per_hour": "false alarms per hour",
 }
 """What is reported, as :mod:`vadpipe.evaluation` defines it. Events and alarms are counted at the threshold
 that was calibrated for the selected step, whichever step is looked at."""
@@ -32,7 +32,7 @@ def judged_videos(run: Run, data: Data, at: At) -> list[JudgedVideo]:
 
 
 def figures_of(judged: Sequence[JudgedVideo], threshold: float) -> dict[str, float | None]:
-    """Return :data:`FIGURES` over these videos; None where one is not defined."""
+    """Return :data:`FIGURES` over these videos; None if one is not defined."""
     values = frame_metrics(judged).figures | tally(judged, threshold).totals()
     return {name: values[name] for name in FIGURES}
 

@@ -1,4 +1,4 @@
-"""``ablation.png``: how far each row lies from the references, with both intervals."""
+"""``ablation.png``: the difference of each row to the references, with both intervals."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _APART = 0.17  # of a row's height: from its middle to where each reference's ma
 
 
 def plot_differences(result: Ablation, path: Path) -> None:
-    """Draw the paired differences at the selected step, a panel a figure, atomically.
+    """Draw the paired differences at the selected step, a panel per figure, atomically.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     rows = [row.name for row in result.plan.rows]
     figure = Figure(figsize=(11, 1.9 + 0.55 * len(rows)), dpi=110, layout="constrained")
@@ -40,7 +40,7 @@ def plot_differences(result: Ablation, path: Path) -> None:
         _draw(axes, shown, rows)
         title = FIGURES[name] if name == "auc" else f"{FIGURES['auc']} {FIGURES[name]}"
         axes.set_title(title, fontsize=11)
-        axes.set_xlabel("difference to the reference, run by run (higher is better)")
+        axes.set_xlabel("paired difference to the reference (higher is better)")
     panels[0].set_yticks(range(len(rows)), [row.replace("$", r"\$") for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     figure.suptitle(counts(result), fontsize=9, color=_GREY)

@@ -1,4 +1,4 @@
-"""``ablation.csv``, a line for each figure of each run, and ``ablation.json``, everything."""
+"""``ablation.csv`` with a line for each figure of each run, and ``ablation.json`` with everything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_csv(result: Ablation, path: Path) -> None:
     """Write ``row,seed,fold,at,step,figure,value``, atomically; a figure that is not defined is empty.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -37,7 +37,7 @@ def write_csv(result: Ablation, path: Path) -> None:
 
 
 def write_json(result: Ablation, path: Path) -> None:
-    """Write everything but the scores, atomically. Raises OutputError where that fails."""
+    """Write everything but the scores, atomically. Raises OutputError if that fails."""
     text = json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 

@@ -1,4 +1,4 @@
-"""``ablation.md``: the tables, what was compared, and how to read it."""
+"""``ablation.md``: the tables, the rows compared, and how to read them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ other video: there it counts only *when* a score is high.
 
 
 def write_report(result: Ablation, path: Path) -> None:
-    """Write the tables as Markdown, atomically. Raises OutputError where that fails."""
+    """Write the tables as Markdown, atomically. Raises OutputError if that fails."""
     write_text(path, "\n".join(_blocks(result)))
 
 

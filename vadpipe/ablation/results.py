@@ -80,14 +80,14 @@ class Ablation:
     files: list[Path]
 
     def summary(self, row: str, figure: str = "auc", at: At = "selected") -> Summary | None:
-        """Return a figure of a row; None where no run of it was done."""
+        """Return a figure of a row; None if no run of it was done."""
         wanted = row, figure, at
         return next((s for s in self.summaries if (s.row, s.figure, s.at) == wanted), None)
 
     def difference(
         self, row: str, reference: str, figure: str = "auc", at: At = "selected"
     ) -> Difference | None:
-        """Return how much a row is above a reference; None where one of them was not run."""
+        """Return how much a row is above a reference; None if one of them was not run."""
         wanted = row, reference, figure, at
         return next(
             (d for d in self.differences if (d.row, d.reference, d.figure, d.at) == wanted),

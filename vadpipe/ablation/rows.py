@@ -28,7 +28,7 @@ class Row:
         changes: settings that differ from the base; the full method has none.
 
     Raises:
-        UsageError: where the name is empty or cannot be printed.
+        UsageError: if the name is empty or cannot be printed.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Row:
         but for those of :data:`PROTOCOL`: all rows are calibrated alike.
 
         Raises:
-            UsageError: where one is unknown, out of range or not read by the method that the row names.
+            UsageError: if one is unknown, out of range or not read by the method that the row names.
         """
         start, method = base, str(self.changes.get("method", base.method))
         known = method in {one.name for one in METHODS}
@@ -102,7 +102,7 @@ ROWS = (
 
 
 def parse_row(text: str) -> Row:
-    """Read ``"name: setting=value setting=value"``. Raises UsageError where it is none."""
+    """Read ``"name: setting=value setting=value"``. Raises UsageError if it is none."""
     name, colon, rest = text.partition(":")
     pairs = [part.partition("=") for part in rest.split()]
     if not colon or not pairs or not all(key and equals for key, equals, _ in pairs):
@@ -135,19 +135,19 @@ def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str
         names: which of all these to run, in this order; all by default.
 
     Raises:
-        UsageError: where a name is unknown, two rows share a name or a folder, or a setting is off.
+        UsageError: if a name is unknown, two rows share a name or a folder, or a setting is off.
     """
     known = {row.name: row for row in ROWS}
     folders = {row.folder: row.name for row in ROWS}
     for row in own:
         taken = folders.setdefault(row.folder, row.name)
         if row.name in known or taken != row.name:
-            raise UsageError(f"there is a row {taken!r} already", next_step=f"Call {row.name!r} otherwise.")
+            raise UsageError(f"the row {taken!r} already exists", next_step=f"Rename {row.name!r}.")
         known[row.name] = row
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise UsageError(
-            f"there is no row {unknown[0]!r}",
+            f"unknown row {unknown[0]!r}",
             next_step=f"The rows are: {', '.join(known)}. Others: --row 'NAME: SETTING=VALUE'.",
         )
     rows: list[Row] = []
@@ -160,5 +160,5 @@ def choose_rows(base: HeadSettings, own: Iterable[Row] = (), names: Sequence[str
         else:
             same[name] = other
     if not rows:
-        raise UsageError("no row was named", next_step=f"The rows are: {', '.join(known)}.")
+        raise UsageError("no row was given", next_step=f"The rows are: {', '.join(known)}.")
     return Chosen(rows, same)

@@ -1,4 +1,4 @@
-"""The file of a run: the scores of a fold's videos, and all that they depend on."""
+"""The file of a run: the scores of a fold's videos, and everything that they depend on."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ _HEADER_KEY = "vadpipe.ablation.run"
 
 At = Literal["selected", "last", "best-on-test"]
 """Which step of a training: the one that unseen training videos picked, its end, or the one with the highest
-frame ROC-AUC on the test videos. The last of these has seen the answers: papers print it, nobody gets it."""
+frame ROC-AUC on the test videos. The last of these uses the test labels: papers report it, but it cannot be
+obtained in practice."""
 
 ATS: tuple[At, ...] = get_args(At)
 
 
 @dataclass(frozen=True)
 class AblationJob:
-    """A training to do.
+    """A training run to do.
 
     Attributes:
         row, fold, seed: which; folds and seeds count from 0.
@@ -57,7 +58,7 @@ class AblationJob:
 
 
 class RunRecord(BaseModel):
-    """What is written beside the scores.
+    """The record beside the scores.
 
     Attributes:
         schema_version: of this record.
@@ -68,7 +69,7 @@ class RunRecord(BaseModel):
         threshold: of the head at the selected step.
         steps: the step of each of :data:`ATS`.
         test_auc: step -> frame ROC-AUC over the test videos.
-        history: what the training said of itself at each check.
+        history: every check of the training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,10 +89,10 @@ class RunRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """What a training gave.
+    """The result of a training.
 
     Attributes:
-        record: what is known of it.
+        record: its record.
         scores: for each of :data:`ATS` the snippet scores (S,) float32 of each test video.
     """
 
@@ -99,13 +100,13 @@ class Run:
     scores: dict[At, list[NDArray[np.float32]]] = field(repr=False)
 
     def save(self, path: Path) -> None:
-        """Write it atomically. Raises OutputError where that fails."""
+        """Write it atomically. Raises OutputError if that fails."""
         arrays: dict[str, NDArray[np.float32]] = {at: np.concatenate(self.scores[at]) for at in ATS}
         write_bytes(path, serialise(arrays, metadata={_HEADER_KEY: self.record.model_dump_json()}))
 
     @classmethod
     def find(cls, path: Path, key: str) -> Run | None:
-        """Return the run of that key, or None where the file is missing, broken or of another key."""
+        """Return the run of that key, or None if the file is missing, broken or of another key."""
         try:
             with safe_open(path, framework="numpy") as file:
                 record = RunRecord.model_validate_json((file.metadata() or {})[_HEADER_KEY])

@@ -1,4 +1,4 @@
-"""What an ablation shows on the terminal."""
+"""The table of an ablation on the terminal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The process that does runs and can be lost: ``python -m vadpipe.ablation.worker DESCRIPTOR``.
+"""The worker process of an ablation: ``python -m vadpipe.ablation.worker DESCRIPTOR``.
 
-It is told over a pipe what the videos are and then, one after the other, which runs to do; it answers each
-with None, or with the error that kept it from that.
+It receives the videos over a pipe and then, one after the other, the runs to do; it answers each with None or
+an error.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Task:
 
 
 def main() -> None:
-    """Do runs until nobody asks for more."""
+    """Do runs until the parent sends no more."""
     die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that no unfinished file is left behind
-    logging.getLogger("vadpipe").setLevel(logging.ERROR)  # warnings of each of many runs help nobody
+    logging.getLogger("vadpipe").setLevel(logging.ERROR)  # warnings of each of many runs are noise
     torch.set_num_threads(1)
     parent = Connection(int(sys.argv[1]))
     task: Task = parent.recv()

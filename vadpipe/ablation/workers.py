@@ -1,4 +1,4 @@
-"""Many runs at once, each in a process; one that dies costs only the run that it was doing."""
+"""Parallel runs in worker processes; one that dies loses only its current run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vadpipe.ablation.worker import Task
 from vadpipe.errors import OutputError, VadpipeError
 
 PROGRAM = (sys.executable, "-P", "-m", "vadpipe.ablation.worker")
-_PATIENCE_S = 10.0  # how long a process that was told to end may take
+_PATIENCE_S = 10.0  # how long a process may take to end
 
 
 class Worker:
@@ -39,7 +39,7 @@ class Worker:
         self._task: Task | None = task
 
     def do(self, job: AblationJob) -> VadpipeError | None:
-        """Do a run; return why it could not be done, or None. Raises EOFError where the process died."""
+        """Do a run; return why it could not be done, or None. Raises EOFError if the process died."""
         try:
             if self._task is not None:
                 self._connection.send(self._task)
@@ -115,7 +115,7 @@ def do_all(
     count: int,
     on_done: Callable[[AblationJob, VadpipeError | None], None],
 ) -> None:
-    """Do runs in ``count`` processes, begun in their order, and tell each as it is done.
+    """Do runs in ``count`` processes, started in order, and report each when it is done.
 
     Args:
         jobs: what to do; each leaves its file.
@@ -124,7 +124,7 @@ def do_all(
         on_done: called in this thread with each job, and why it could not be done, or None.
 
     Raises:
-        OutputError: where a file could not be written; the others are given up.
+        OutputError: if a file could not be written; the others are given up.
     """
     if not jobs:
         return
@@ -146,12 +146,12 @@ def _died(code: int) -> VadpipeError:
     if code >= 0:
         return VadpipeError(f"its process ended with exit code {code}")
     name = signal.Signals(-code).name
-    step = "Where memory is short, use fewer --workers." if -code == signal.SIGKILL else None
+    step = "If memory is short, use fewer --workers." if -code == signal.SIGKILL else None
     return VadpipeError(f"its process was ended by {name}", next_step=step)
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread a process, and the vadpipe that runs here."""
+    """Return the child's environment: one thread per process, and the vadpipe that runs here."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -40,9 +40,11 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def vadpipe(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version, with -v all that it runs on, and exit.")
+        bool, typer.Option("--version", help="Show the version and exit; with -v, also the environment.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="With --version: say more.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="With --version: show the environment.")
+    ] = False,
 ) -> None:
     """Raw videos in, per-frame anomaly curves out."""
     if version:
@@ -76,12 +78,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
-            text = "interrupted; what was finished is kept"
+            text = "interrupted; finished results are kept"
             options.say(text, kind="interrupted", message=text, exit_code=end.code)
         raise
     except Exception as error:
-        reason = f"a fault in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}"
-        step = "Please report it with the traceback that -vv shows."
+        reason = f"internal error in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}"
+        step = "Please report it, with the traceback that -vv shows."
         options.say(
             f"error: {reason}\n{step}", kind="error", file=None, reason=reason, next_step=step, exit_code=1
         )

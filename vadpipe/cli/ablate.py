@@ -18,23 +18,25 @@ def ablate(
     truth: Annotated[
         Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each video.")
     ],
-    features: Annotated[Path, typer.Option("--features", help="Folder that extract wrote.")] = Path(
-        "features"
-    ),
+    features: Annotated[
+        Path, typer.Option("--features", help="Folder of feature files written by extract.")
+    ] = Path("features"),
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "ablation"
     ),
-    folds: Annotated[int, typer.Option(min=2, help="Parts of the videos; each is tested once.")] = 4,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row on each fold.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, help="Cross-validation folds; each is the test set once.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per row and fold.")] = 5,
     partitions: Annotated[
-        int, typer.Option(min=1, help="Ways in which the videos are dealt into folds; seeds take turns.")
+        int, typer.Option(min=1, help="Different fold assignments; the seeds cycle through them.")
     ] = 1,
     rows: Annotated[
-        list[str] | None, typer.Option("--rows", metavar="NAME", help="Run this row; repeatable.")
+        list[str] | None, typer.Option("--rows", metavar="NAME", help="Run only this row; repeatable.")
     ] = None,
     row: Annotated[
         list[str] | None,
-        typer.Option("--row", metavar="'NAME: SETTING=VALUE ...'", help="A row of your own; repeatable."),
+        typer.Option(
+            "--row", metavar="'NAME: SETTING=VALUE ...'", help="Define a row of your own; repeatable."
+        ),
     ] = None,
     preset: options.Preset = "default",
     settings: options.SettingsFile = None,
@@ -43,13 +45,13 @@ def ablate(
     lengths: options.Lengths = "near",
     bootstrap: options.Bootstrap = 1000,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; a processor each without it.")
+        int | None, typer.Option(min=1, help="Parallel training runs (default: one per CPU core).")
     ] = None,
     device: options.Device = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train and test variants of the method on labelled videos, and compare them in pairs."""
+    """Train and test variants of the method on labelled videos, and report paired differences."""
     options.set_up(verbose, quiet)
     from vadpipe.ablation.ablate import ablate as ablate_head
     from vadpipe.ablation.rows import parse_row
@@ -77,7 +79,7 @@ def ablate(
             on_failure=_report,
         )
     n_new = len(result.measured) - result.n_kept
-    options.say(f"{n_new} runs done, {result.n_kept} there already, {len(result.failed)} failed", quiet)
+    options.say(f"{n_new} runs completed, {result.n_kept} already done, {len(result.failed)} failed", quiet)
     if not quiet and result.measured:
         print_ablation(result)
     for path in result.files:
@@ -89,5 +91,5 @@ def ablate(
 
 
 def _report(failure: FailedRun) -> None:
-    """Print why a run could not be done, in two lines at most."""
+    """Print why a run failed, in two lines at most."""
     typer.echo(f"error: {printable(str(failure.job))}: {failure.error}", err=True)

@@ -15,29 +15,31 @@ if TYPE_CHECKING:
 
 datasets = typer.Typer(
     name="datasets",
-    help="Public benchmarks: check what is there, and write labels and truth from their annotation files.",
+    help="Public benchmarks: check local files, and convert annotation files to labels and truth.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that list shows.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the benchmark, as shown by list.")]
 Annotations = Annotated[
-    Path, typer.Option("--annotations", metavar="DIR", help="Folder of the annotation files, as published.")
+    Path, typer.Option("--annotations", metavar="DIR", help="Folder with the annotation files, as published.")
 ]
 Cut = Annotated[
-    bool, typer.Option("--cut", help="End each test video with the published features, as papers do.")
+    bool, typer.Option("--cut", help="Cut the ground truth where the published features end, as papers do.")
 ]
 
 
 @datasets.command("list")
 def list_(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show all of one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the details of one benchmark.")
+    ] = None,
 ) -> None:
     """List the benchmarks: training and test videos, what papers measure, and the paper to cite.
 
-    With a name also where it comes from, its terms, and the files that the recipe reads.
+    With a name, also its source, licence, and the files that the recipe reads.
     """
     from vadpipe.datasets import DATASETS, get
 
@@ -55,18 +57,18 @@ def check(
     name: Name,
     annotations: Annotations,
     videos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Compare with the videos in a folder.")
+        Path | None, typer.Option(metavar="DIR", help="Compare with a folder of videos.")
     ] = None,
     features: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Compare with the feature files in a folder.")
+        Path | None, typer.Option(metavar="DIR", help="Compare with a folder of feature files.")
     ] = None,
     cut: Cut = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the full report as JSON.")] = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Compare annotation files with the published totals, and their names with a folder.
+    """Check annotation files against the published totals and the contents of a folder.
 
-    Exit code 0 where all is there, 3 where something is missing or off, 4 where nothing matches.
+    Exit code 0 if everything is present, 3 if something is missing or differs, 4 if nothing matches.
     """
     options.set_up(verbose, quiet=False)
     from vadpipe.datasets import check as check_dataset
@@ -83,14 +85,16 @@ def check(
 def labels(
     name: Name,
     annotations: Annotations,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the CSVs.")] = Path(),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder for the CSV files.")] = Path(),
     features: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Name the videos as these feature files do; leave out the others."),
+        typer.Option(
+            metavar="DIR", help="Use the names of these feature files; omit videos without features."
+        ),
     ] = None,
     cut: Cut = False,
     split: Annotated[
-        int | None, typer.Option(metavar="N", help="Of benchmarks with drawn splits (ped2): 0 to 9.")
+        int | None, typer.Option(metavar="N", help="For benchmarks with random splits (ped2): 0 to 9.")
     ] = None,
     seed: options.Seed = 0,
     verbose: options.Verbose = 0,
@@ -104,17 +108,15 @@ def labels(
     dataset = get(name)
     result = write_labels(dataset, annotations, output, features=features, cut=cut, split=split, seed=seed)
     for off in result.totals_off:
-        options.say(f"not as published: {off}")
+        options.say(f"differs from the published totals: {off}")
     for part, names in result.left_out.items():
         if names:
-            text = (
-                f"{part}: {len(names):,} videos have no features of their own, left out: {shortlist(names)}"
-            )
+            text = f"{part}: {len(names):,} videos have no features of their own; omitted: {shortlist(names)}"
             options.say(text, quiet)
     if result.ended:
         options.say(
             f"test: {len(result.ended):,} videos end before the published ground truth, which only repeats "
-            f"its last value from there on; what is written ends with them: {shortlist(result.ended)}",
+            f"its last value from there on; the written truth ends with the video: {shortlist(result.ended)}",
             quiet,
         )
     totals = result.contents.totals
@@ -160,6 +162,6 @@ def _details(dataset: Dataset) -> list[str]:
             "--split   weakly supervised splits, drawn by --seed; the numbers are of the official one"
         )
     for file in dataset.files:
-        optional = "" if file.needed else " (if there)"
+        optional = "" if file.needed else " (optional)"
         lines.append(f"file      {' or '.join(file.names)}: {file.holds}{optional}")
     return lines

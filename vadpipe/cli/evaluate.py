@@ -15,24 +15,25 @@ def evaluate(
         Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
     ],
     features: Annotated[
-        Path, typer.Option("--features", help="Folder that extract wrote, with the test videos' features.")
+        Path,
+        typer.Option("--features", help="Folder of feature files of the test videos, written by extract."),
     ] = Path("features"),
     head: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
+        Path | None, typer.Option(metavar="FILE", help="Head file or folder (default: the included head).")
     ] = None,
     adapt_to: options.AdaptTo = None,
     view: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Some of the views that the features hold, with commas; all without it.",
+            help="Use only these views, comma-separated (default: all in the features).",
         ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "evaluation"
     ),
     threshold: Annotated[
-        float | None, typer.Option(help="Score from which a frame counts as abnormal; the head's without it.")
+        float | None, typer.Option(help="Score from which a frame counts as abnormal (default: the head's).")
     ] = None,
     lengths: options.Lengths = "near",
     bootstrap: options.Bootstrap = 1000,
@@ -41,7 +42,7 @@ def evaluate(
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Compare the scores of test videos with the truth about their frames."""
+    """Evaluate a head against frame-level ground truth."""
     options.set_up(verbose, quiet)
     from vadpipe.evaluation.evaluate import evaluate as evaluate_head
     from vadpipe.evaluation.table import print_evaluation

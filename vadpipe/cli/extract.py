@@ -18,40 +18,44 @@ if TYPE_CHECKING:
 def extract(
     videos: options.Videos,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the feature files; features without it.")
+        Path | None,
+        typer.Option("-o", "--output", help="Output folder for the feature files (default: features)."),
     ] = None,
-    features: Annotated[Path | None, typer.Option("--features", help="The same as --output.")] = None,
+    features: Annotated[Path | None, typer.Option("--features", help="Same as --output.")] = None,
     backbone: options.Backbone = None,
     view: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What the backbone sees, with commas: left,right (i3d without it), whole (the others "
-            "without it), centre, top-left, top-right, bottom-left, bottom-right; mirrored: whole-flip, …",
+            help="Views of the frame that the backbone sees, comma-separated: left,right (default for "
+            "i3d), whole (default for others), centre, top-left, top-right, bottom-left, bottom-right; "
+            "mirrored: whole-flip, …",
         ),
     ] = None,
-    crops: Annotated[int, typer.Option(help="5 or 10: the views of the field's feature files.")] = 1,
+    crops: Annotated[int, typer.Option(help="5 or 10: the crops commonly used for published features.")] = 1,
     stride: Annotated[
         int,
-        typer.Option(help="Frames from one snippet's start to the next's; 16: no overlap, half the work."),
+        typer.Option(
+            help="Frames between the starts of consecutive snippets; 16 means no overlap and half the work."
+        ),
     ] = 8,
     window: Annotated[
         int,
         typer.Option(
-            help="Frames that the backbone sees at once: 16, a snippet by itself; with i3d also 64, which "
-            "shows what is around it."
+            help="Frames that the backbone sees at once: 16, each snippet separately; with i3d also 64, "
+            "which adds temporal context."
         ),
     ] = 16,
     target_fps: Annotated[
         str | None,
         typer.Option(
             metavar="FPS|all",
-            help="Take one frame in k, for a rate near this; all takes every frame. 12.5 for i3d without it, "
-            "all for the others.",
+            help="Take every k-th frame, for a rate near this; all takes every frame (default: 12.5 for "
+            "i3d, all for others).",
         ),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="Resample to exactly so many frames a second instead.")
+        float | None, typer.Option(help="Resample to exactly this many frames per second instead.")
     ] = None,
     assume_fps: options.AssumeFps = 25.0,
     decoder: options.Decoder = "auto",
@@ -62,19 +66,19 @@ def extract(
     offline: options.Offline = False,
     limit: options.Limit = None,
     file_format: Annotated[
-        str, typer.Option("--format", help="safetensors, or npy to write plain arrays beside them.")
+        str, typer.Option("--format", help="safetensors, or npy to also write plain arrays.")
     ] = "safetensors",
-    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry videos that failed before.")] = False,
     tolerate: options.Tolerate = 0.05,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and exit.")] = False,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn raw videos into one feature file each; what is done already is skipped."""
+    """Extract one feature file per video; videos that are already done are skipped."""
     options.set_up(verbose, quiet, progress)
     if output and features and output != features:
-        raise UsageError("--output and --features name two folders", next_step="Leave one of them out.")
+        raise UsageError("--output and --features name different folders", next_step="Use only one of them.")
     folder = output or features or Path("features")
     from vadpipe.extract.backbones.records import DEFAULT
     from vadpipe.extract.extraction import extract_features
@@ -115,7 +119,7 @@ def extract(
     done = len(result.written) + len(result.skipped)
     damaged = f", {len(result.damaged)} damaged" if result.damaged else ""
     options.say(
-        f"{len(result.written)} extracted, {len(result.skipped)} there already, {len(result.failed)} failed"
+        f"{len(result.written)} extracted, {len(result.skipped)} already done, {len(result.failed)} failed"
         f"{damaged}: {folder}",
         quiet,
         kind="summary",
@@ -129,7 +133,7 @@ def extract(
 
 
 def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:
-    """Print a line a video (state, path, size or reason, separated by tabs), and the sums."""
+    """Print a line per video (state, path, size or reason, separated by tabs), and the totals."""
     counts = {"extract": 0, "there": 0, "unusable": 0}
     total_s, n_bytes, takes_s = 0.0, 0, 0.0
     timed = True
@@ -144,7 +148,7 @@ def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:
     time_left = f", about {takes_s:.0f} s of work" if timed and counts["extract"] else ""
     options.say(
         f"{counts['extract']} to extract ({total_s:.0f} s of video, {n_bytes / 1e6:.1f} MB of features"
-        f"{time_left}), {counts['there']} there already, {counts['unusable']} unusable",
+        f"{time_left}), {counts['there']} already done, {counts['unusable']} unusable",
         quiet,
     )
     options.exit_for(counts["extract"] + counts["there"], counts["unusable"])

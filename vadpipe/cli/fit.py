@@ -12,16 +12,20 @@ from vadpipe.cli import options
 
 
 def fit(
-    features: Annotated[Path, typer.Option("--features", help="Folder that extract wrote.")] = Path(
-        "features"
-    ),
+    features: Annotated[
+        Path, typer.Option("--features", help="Folder of feature files written by extract.")
+    ] = Path("features"),
     labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="video,label[,group]; by folder names without it.")
+        Path | None,
+        typer.Option(metavar="CSV", help="CSV video,label[,group] (default: labels from folder names)."),
     ] = None,
     normal: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A folder whose videos are normal; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name of a folder whose videos are normal; repeatable."),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the head.")] = Path("head"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output folder for the head.")] = Path(
+        "head"
+    ),
     backbone: options.Backbone = None,
     method: options.Method = None,
     preset: options.Preset = "default",

@@ -1,4 +1,4 @@
-"""From the options that say how a head is trained to its settings."""
+"""Head settings from the training options of the command line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def head_settings(
 ) -> HeadSettings:
     """Return a preset or a method's settings, changed by a settings file and then by NAME=VALUE pairs.
 
-    Without a method it is the file's, or CBCG. An ablation is one of CBCG.
+    Without a method, that of the settings file or else CBCG is used. Ablations are of CBCG.
 
-    Raises UsageError where one is unknown, out of range or not read by the method, or two of them name
+    Raises UsageError if one is unknown, out of range or not used by the method, or if two of them name
     different methods.
     """
     read = _settings_in(file)
@@ -45,7 +45,7 @@ def head_settings(
 
 
 def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
-    """Return the names of the settings that are off; an empty one where they contradict each other."""
+    """Return the names of the invalid settings; an empty one if they contradict each other."""
     try:
         HeadSettings.model_validate(values)
     except ValidationError as error:
@@ -54,23 +54,23 @@ def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
 
 
 def _settings_in(file: Path | None) -> dict[str, object]:
-    """Return what a settings file names; nothing without one."""
+    """Return the contents of a settings file; empty without one."""
     try:
         read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(read, dict):
-            raise ValueError("it holds no names")
+            raise ValueError("it is not an object of NAME: VALUE")
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
     return read
 
 
 def _assigned(assignments: list[str] | None) -> dict[str, str]:
-    """Return what NAME=VALUE pairs say."""
+    """Return the settings of NAME=VALUE pairs."""
     values: dict[str, str] = {}
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set takes NAME=VALUE, not {assignment!r}")
+            raise UsageError(f"--set must be NAME=VALUE, not {assignment!r}")
         values[name.strip()] = value.strip()
     return values
 
@@ -84,50 +84,50 @@ def _method_changes(
     *,
     ablating: bool,
 ) -> Mapping[str, object]:
-    """Return the published settings of the method that is meant. Raises UsageError where that is unclear."""
+    """Return the published settings of the chosen method. Raises UsageError if options conflict."""
     of_file = _method_of(file, read)
     if method is not None and of_file not in (None, find_method(method).name):
         raise UsageError(
-            f"holds settings of the method {of_file}, and --method is {method}",
+            f"holds settings of the method {of_file}, but --method is {method}",
             file=file,
-            next_step="Leave out --method, or --settings.",
+            next_step="Omit --method or --settings.",
         )
     meant = method or of_file or CBCG
     title = find_method(meant).title
     if ablating and meant != CBCG:
         raise UsageError(
-            f"holds settings of the method {meant}, and the rows are variants of {find_method(CBCG).title}",
+            f"holds settings of the method {meant}, but the rows are variants of {find_method(CBCG).title}",
             file=file,
-            next_step=f"Leave out --settings, and give it a row: --row '{title}: method={meant}'.",
+            next_step=f"Omit --settings, and define a row: --row '{title}: method={meant}'.",
         )
     other = given.get("method", meant)
     if other != meant and method is not None:
         raise UsageError(
-            f"--method is {method}, and --set says method={other}",
-            next_step=f"Leave out --set method={other}.",
+            f"--method is {method}, but --set says method={other}",
+            next_step=f"Omit --set method={other}.",
         )
     if other != meant:
-        row = f"Leave it out, and give it a row: --row '{find_method(other).title}: method={other}'."
+        row = f"Omit it, and define a row: --row '{find_method(other).title}: method={other}'."
         blocking = ["--settings"] * (of_file not in (None, other))
         blocking += ["--preset"] * (preset != "default" and other != CBCG)
-        without = f"Leave out {' and '.join(blocking)}, and use" if blocking else "Use"
+        without = f"Omit {' and '.join(blocking)}, and use" if blocking else "Use"
         raise UsageError(
             f"--set method={other} would keep the settings of {title}",
             next_step=row if ablating else f"{without} --method {other}.",
         )
     if meant != CBCG and preset != "default":
         raise UsageError(
-            f"the preset {preset} is one of {find_method(CBCG).title}, not of {title}",
-            next_step="Leave out --preset; a method has its published settings.",
+            f"the preset {preset} is for {find_method(CBCG).title}, not {title}",
+            next_step="Omit --preset; each method uses its published settings.",
         )
     check_read(meant, given)
     return find_method(meant).changes
 
 
 def _method_of(file: Path | None, read: Mapping[str, object]) -> str | None:
-    """Return the method of which a settings file holds settings; None where they may be of any.
+    """Return the method that a settings file is for; None if it does not say.
 
-    Raises UsageError where it names one that there is not.
+    Raises UsageError for an unknown method.
     """
     named = read.get("method")
     if named is None:
@@ -135,6 +135,6 @@ def _method_of(file: Path | None, read: Mapping[str, object]) -> str | None:
     names = [method.name for method in METHODS]
     if named not in names:
         raise UsageError(
-            f"there is no method {named!r}", file=file, next_step=f"Choose one of: {', '.join(names)}."
+            f"unknown method {named!r}", file=file, next_step=f"Choose one of: {', '.join(names)}."
         )
     return str(named)

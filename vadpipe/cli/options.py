@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they become."""
+"""Options shared by several commands, and their parsing."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ Videos = Annotated[
     list[str],
     typer.Argument(
         metavar="VIDEOS...",
-        help="Files, folders, patterns; @FILE has one a line, - reads them from standard input.",
+        help="Files, folders or patterns; @FILE lists one per line, - reads the list from standard input.",
     ),
 ]
 Backbone = Annotated[
-    str | None, typer.Option(help="Name of the backbone, i3d without it; 'vadpipe weights list' shows all.")
+    str | None, typer.Option(help="Name of the backbone (default: i3d); 'vadpipe weights list' shows all.")
 ]
 Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The backbone's published weights in a local file.")
+    Path | None, typer.Option(metavar="FILE", help="Local file with the backbone's published weights.")
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
-Engine = Annotated[str, typer.Option(help="What runs the backbone: auto, torch or openvino.")]
-Precision = Annotated[str, typer.Option(help="What the backbone computes in: auto, float32 or int8.")]
+Engine = Annotated[str, typer.Option(help="Inference engine: auto, torch or openvino.")]
+Precision = Annotated[str, typer.Option(help="Inference precision: auto, float32 or int8.")]
 Decoder = Annotated[str, typer.Option(help="auto, decord, pyav or torchcodec.")]
 AssumeFps = Annotated[
     float,
     typer.Option(
-        metavar="FPS", help="Frames a second of videos that carry no times: raw streams, image sequences."
+        metavar="FPS", help="Frame rate of videos without timestamps: raw streams, image sequences."
     ),
 ]
 Limit = Annotated[
@@ -49,54 +49,57 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         metavar="NAME=NUMBER",
-        help="What a video may ask for: side_px, area_px, streams, duration_s, file_bytes, memory_bytes, "
-        "stall_s; repeatable.",
+        help="Raise or lower a limit on the input: side_px, area_px, streams, duration_s, file_bytes, "
+        "memory_bytes, stall_s; repeatable.",
     ),
 ]
 Tolerate = Annotated[
     float,
     typer.Option(
-        min=0, max=1, help="Share of a video's frames that may be lost before the exit code tells of it."
+        min=0,
+        max=1,
+        help="Share of a video's frames that may be lost before it counts as damaged in the exit code.",
     ),
 ]
 Lengths = Annotated[
     Literal["near", "any"],
-    typer.Option(help="near refuses videos whose length is off by more than a snippet; any takes them."),
+    typer.Option(help="near rejects videos whose length differs by more than a snippet; any accepts them."),
 ]
 Bootstrap = Annotated[
-    int, typer.Option(min=0, help="Resamples of the videos, for the intervals; 0 for none.")
+    int, typer.Option(min=0, help="Bootstrap resamples for the confidence intervals; 0 for none.")
 ]
 Method = Annotated[
     str | None,
-    typer.Option(
-        help="cbcg, or another published method to compare with: deepmil, rtfm, ur-dmu, bn-wvad or mgfn."
-    ),
+    typer.Option(help="cbcg, or a published method for comparison: deepmil, rtfm, ur-dmu, bn-wvad or mgfn."),
 ]
-Preset = Annotated[str, typer.Option(help="Settings to begin with: default, baseline, literal or benchmark.")]
+Preset = Annotated[str, typer.Option(help="Settings to start from: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", metavar="JSON", help="Settings of the head, as fit writes them.")
+    Path | None,
+    typer.Option("--settings", metavar="JSON", help="Settings file of a head, as written by fit."),
 ]
 Assign = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the head; repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Override a setting of the head; repeatable."),
 ]
 AdaptTo = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Features of footage of the same cameras, made by 'extract': their mean takes the place of the "
-        "training set's. No labels are needed.",
+        help="Folder of features of footage from the same cameras: their mean replaces that of the "
+        "training set. No labels are needed.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
-Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for tracebacks.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed.")]
+Verbose = Annotated[
+    int, typer.Option("-v", "--verbose", count=True, help="Verbose output; -vv for tracebacks.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only warnings and errors.")]
 Progress = Annotated[
     Literal["auto", "bar", "plain", "json", "none"],
     typer.Option(
         "--progress",
-        help="How far it is, on standard error: a bar (auto: on a terminal), lines, or JSON lines of all "
-        "that is said.",
+        help="Progress on standard error: a bar (auto: on a terminal), lines, or JSON lines, log messages "
+        "included.",
     ),
 ]
 
@@ -105,7 +108,7 @@ _as_json = False  # whether everything on standard error is JSON
 
 
 class _JsonLines(logging.Formatter):
-    """Messages as objects of JSON, one a line."""
+    """Log messages as JSON objects, one per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = {"kind": "log", "level": record.levelname.lower(), "message": record.getMessage()}
@@ -122,12 +125,12 @@ def parse_target_fps(text: str | None) -> float | Literal["all"] | None:
         return float(text)
     except ValueError:
         raise UsageError(
-            f"--target-fps takes a number or all, not {text!r}", next_step="For example 12.5."
+            f"--target-fps must be a number or all, not {text!r}", next_step="For example 12.5."
         ) from None
 
 
 def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
-    """Prepare logging, as loud as was asked, and in JSON where that was."""
+    """Set up logging at the requested level, as JSON if requested."""
     global _as_json
     _as_json = progress == "json"
     level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
@@ -141,7 +144,7 @@ def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
 
 
 def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | VideoLines:
-    """Return what shows how far a run over videos is."""
+    """Return the progress display of a run over videos."""
     from vadpipe.cli.terminal import VideoLines, VideoProgress
 
     if progress in ("plain", "json") and not quiet:
@@ -150,14 +153,14 @@ def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | Vid
 
 
 def limits_of(assignments: list[str] | None) -> Limits:
-    """Return the limits that ``--limit`` asks for. Raises UsageError where one is off."""
+    """Return the limits that ``--limit`` asks for. Raises UsageError if one is off."""
     from vadpipe.extract.video.limits import Limits
 
     return Limits.parse(assignments or ())
 
 
 def say(text: str, quiet: bool = False, **fields: object) -> None:
-    """Tell the user something that is no result; scripts get the fields, with their ``kind``, as JSON."""
+    """Tell the user something that is not a result; scripts get the fields, with their ``kind``, as JSON."""
     if not quiet:
         line = json.dumps(fields or {"kind": "message", "message": text}) if _as_json else text
         typer.echo(line, err=True)
@@ -167,14 +170,14 @@ def say_path(path: Path) -> None:
     """Print a result's path, as bytes: not every name can be encoded for the terminal.
 
     Raises:
-        OutputError: where standard output cannot be written.
+        OutputError: if standard output cannot be written.
     """
     try:
         typer.echo(os.fsencode(path))
-    except BrokenPipeError:  # nobody wants to know any more
+    except BrokenPipeError:  # the reader has closed the pipe
         raise
     except OSError as error:
-        # What is still in its buffer would fail once more when Python ends, which then changes the exit code.
+        # Flushing the rest of the buffer would fail again at interpreter exit and change the exit code.
         with suppress(OSError), open(os.devnull, "wb") as nothing:  # noqa: PTH123
             os.dup2(nothing.fileno(), sys.stdout.fileno())
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from error

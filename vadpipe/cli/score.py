@@ -17,66 +17,76 @@ if TYPE_CHECKING:
 def score(
     videos: options.Videos,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for results; beside each video without it.")
+        Path | None, typer.Option("-o", "--output", help="Output folder (default: next to each video).")
     ] = None,
     formats: Annotated[
         str,
         typer.Option(
             "--format",
-            help="With commas: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat; or all.",
+            help="Comma-separated: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat; or all.",
         ),
     ] = "csv",
-    plot: Annotated[bool, typer.Option("--plot", help="Draw each curve as NAME.png.")] = False,
-    plot_format: Annotated[Literal["png", "svg"], typer.Option(help="Kind of that picture.")] = "png",
+    plot: Annotated[bool, typer.Option("--plot", help="Plot each curve as NAME.png.")] = False,
+    plot_format: Annotated[Literal["png", "svg"], typer.Option(help="Image format of the plot.")] = "png",
     report: Annotated[
-        bool, typer.Option("--report", help="A page NAME.report.html with the video and its curve.")
+        bool, typer.Option("--report", help="Write NAME.report.html, a page with the video and its curve.")
     ] = False,
     embed: Annotated[
         bool | None,
-        typer.Option("--embed/--no-embed", help="Put the video into the page; up to 20 MB without it."),
+        typer.Option("--embed/--no-embed", help="Embed the video in the report (default: up to 20 MB)."),
     ] = None,
     annotate: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The video with its curve below, as a file, or in a folder."),
+        typer.Option(
+            metavar="FILE", help="Write the video with its curve below the picture, to a file or a folder."
+        ),
     ] = None,
     clips: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Cut each event out of the video into that folder.")
+        Path | None, typer.Option(metavar="DIR", help="Write a clip of each event to this folder.")
     ] = None,
     pad: Annotated[
-        float, typer.Option(metavar="S", help="Seconds before and after each clip's event.")
+        float, typer.Option(metavar="S", help="Seconds of video before and after the event in each clip.")
     ] = 2.0,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say which snippets and which part of the picture drove events.")
+        bool,
+        typer.Option(
+            "--explain", help="Explain events: which snippets and which part of the picture drove them."
+        ),
     ] = False,
     truth: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="What is known, as 'evaluate' takes it, to be shown.")
+        Path | None,
+        typer.Option(metavar="CSV", help="Ground truth CSV, as for 'evaluate', to show beside the scores."),
     ] = None,
     head: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Head file or folder; the shipped one without it.")
+        Path | None, typer.Option(metavar="FILE", help="Head file or folder (default: the included head).")
     ] = None,
     adapt_to: options.AdaptTo = None,
     features: Annotated[
-        Path | None, typer.Option("--features", help="Folder in which to keep features and find them again.")
+        Path | None, typer.Option("--features", help="Folder in which to keep features for reuse.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="What is called abnormal, in [0, 1]; the head's own without it.")
+        float | None,
+        typer.Option(help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's)."),
     ] = None,
     hysteresis: Annotated[
         float,
-        typer.Option(help="An event goes on down to the threshold less this share of it, 0 to 1."),
+        typer.Option(
+            help="An event continues until scores fall below the threshold by more than this "
+            "share of it, 0 to 1."
+        ),
     ] = 0.5,
     merge_gap: Annotated[
-        float, typer.Option(metavar="S", help="Events less than so many seconds apart are one.")
+        float, typer.Option(metavar="S", help="Merge events less than this many seconds apart.")
     ] = 1.0,
     min_length: Annotated[
-        float, typer.Option(metavar="S", help="Leave out events that are shorter, in seconds.")
+        float, typer.Option(metavar="S", help="Drop events shorter than this many seconds.")
     ] = 0.0,
     backbone: options.Backbone = None,
     view: Annotated[
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Some of the views that the head was trained on, with commas; all without it.",
+            help="Use only these views, comma-separated (default: all that the head was trained on).",
         ),
     ] = None,
     weights: options.Weights = None,
@@ -92,7 +102,7 @@ def score(
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write one anomaly score for every frame of a video, its events, and what else is asked for."""
+    """Write one anomaly score for every frame of a video, its events, and any further outputs requested."""
     options.set_up(verbose, quiet, progress)
     from vadpipe.curves.events import EventRule
     from vadpipe.output.formats import parse_formats
@@ -145,7 +155,7 @@ def score(
 
 
 def _tell(scored: ScoredVideo, quiet: bool) -> None:
-    """Print what was found in a video, and the files that were written for it."""
+    """Print the findings of a video, and the files that were written for it."""
     from vadpipe.output.number_text import short_score
 
     curve = scored.curve
@@ -177,7 +187,7 @@ def _tell(scored: ScoredVideo, quiet: bool) -> None:
 
 
 def _sum_up(result: Scoring, quiet: bool) -> None:
-    """Print what a run over several videos came to."""
+    """Print the totals of a run over several videos."""
     if result.index is not None:
         options.say_path(result.index)
     n_scored, n_failed = len(result.scored), len(result.failed)

@@ -1,4 +1,4 @@
-"""What the command line shows a person: bars while it works, and the table after fitting."""
+"""Terminal output for people: progress bars, and the table after fitting."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Bar:
 
 
 class VideoProgress(_Bar):
-    """How many videos are done, how far the current one has been read, and the time left for all."""
+    """Progress of a run: videos done, position in the current one, and estimated time left."""
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
@@ -73,7 +73,7 @@ class VideoProgress(_Bar):
 
 
 class VideoLines:
-    """The same as lines on standard error, one now and then: for logs, or as JSON for scripts.
+    """The same as lines on standard error at intervals: for logs, or as JSON for scripts.
 
     Args:
         what: is done with the videos.
@@ -91,7 +91,7 @@ class VideoLines:
         self._said_s, self._said = -math.inf, (-1, "")
 
     def __call__(self, report: VideoReport) -> None:
-        """Write a line of a report, where the last one is old enough or was of something else."""
+        """Write a line of a report, if the last one is old enough or was about something else."""
         now_s, about = time.monotonic(), (report.index, report.doing)
         if about == self._said and now_s - self._said_s < self._every_s:
             return
@@ -133,13 +133,13 @@ class VideoLines:
 
 
 def _read(report: VideoReport) -> str:
-    """Say how much of a video has been read, in its own time, once its length is known."""
+    """Return how much of a video has been read, in its own time, once its length is known."""
     total_s = report.total_s
     return f"{clock(report.done_s, total_s)} of {clock(total_s, total_s)}" if total_s else ""
 
 
 class StepProgress(_Bar):
-    """How many training steps are done."""
+    """Progress of a training run, in steps."""
 
     def __init__(self, what: str, *, total: int, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
@@ -147,12 +147,12 @@ class StepProgress(_Bar):
 
     def __call__(self, check: StepMetrics) -> None:
         """Show a check."""
-        auc = "" if check.auc is None else f", AUC of unseen videos {check.auc:.3f}"
+        auc = "" if check.auc is None else f", AUC on unseen videos {check.auc:.3f}"
         self._progress.update(self._task, completed=check.step, state=f"loss {check.mil:.3f}{auc}")
 
 
 class RunProgress(_Bar):
-    """How many runs are done, and how the last one went."""
+    """Progress of an ablation: runs done, and the result of the last one."""
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
@@ -173,7 +173,7 @@ class RunProgress(_Bar):
 
 
 def print_fit(result: Fit) -> None:
-    """Print what was learned from what, as a short table on standard output."""
+    """Print what the head was trained on and the result, as a short table on standard output."""
     table = Table(show_header=False, box=None, pad_edge=False)
     kinds = Counter(
         (label.reason, "abnormal" if label.abnormal else "normal") for label in result.labels.values()
@@ -181,34 +181,34 @@ def print_fit(result: Fit) -> None:
     for (reason, kind), count in sorted(kinds.items()):
         table.add_row(escape(reason), f"{count} videos, {kind}")
     if result.unused:
-        table.add_row("without a label", f"{len(result.unused)} videos, not used")
+        table.add_row("without a label", f"{len(result.unused)} videos, unused")
     auc, found = result.auc, result.threshold
     table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
     table.add_row(
-        "video-level AUC of unseen videos",
-        "-, too few groups of videos to judge; the last step is taken" if auc is None else f"{auc:.3f}",
+        "video-level AUC on unseen videos",
+        "-, too few groups of videos to validate; using the last step" if auc is None else f"{auc:.3f}",
     )
     table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
     videos = "unseen {} videos" if found.unseen else "{} training videos"
     table.add_row(f"{videos.format('abnormal')} found", f"{found.n_abnormal_flagged} of {found.n_abnormal}")
     table.add_row(
         f"{videos.format('normal')} with an alarm",
-        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their time",
+        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their duration",
     )
     table.add_row("head", escape(str(result.head)))
-    # In a pipe nothing is cut short: paths and counts are for scripts then.
+    # Piped output is never truncated: scripts need whole paths and counts.
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _how_found(found: Calibration) -> str:
-    """Say what a threshold keeps to."""
+    """Describe how a threshold was chosen."""
     footage = f"{found.hours * 60:.1f} min of normal video" + (
-        "" if found.unseen else " that it learned from"
+        "" if found.unseen else " that the head was trained on"
     )
     alarms = f"{found.alarms} false alarms in {footage}"
     if found.method == "rate":
-        return f"{alarms} ({found.per_hour:g} an hour were asked for)"
+        return f"{alarms} ({found.per_hour:g} per hour requested)"
     if found.method == "balanced":
-        return f"{alarms}; lowered, as no abnormal video reached the one found on normal videos"
+        return f"{alarms}; lowered because no abnormal video reached the threshold found on normal videos"
     text = f"{100 * found.quantile:g}% of normal snippets lie below it; {alarms}"
-    return text + (", too little to tell an hourly rate" if found.per_hour * found.hours < 1 else "")
+    return text + (", too short to estimate an hourly rate" if found.per_hour * found.hours < 1 else "")

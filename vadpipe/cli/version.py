@@ -1,4 +1,4 @@
-"""``vadpipe --version -v``: what a report of a fault has to say about the machine."""
+"""``vadpipe --version -v``: the environment, for bug reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-# What results, speed and faults depend on; in the order in which a video meets them.
+# Packages that affect results, speed and bugs, in the order in which a video passes through them.
 _PACKAGES = (
     "decord2",
     "av",
@@ -28,7 +28,7 @@ _PACKAGES = (
 def describe() -> list[str]:
     """Return lines ``name  value``: vadpipe, Python, the system, the packages, the processor and the GPUs.
 
-    A package that is not installed is ``-``. No path and no name of a user or a machine is told.
+    A package that is not installed is ``-``. No path, user name or host name is included.
     """
     from vadpipe import __version__
 
@@ -56,14 +56,14 @@ def _libc() -> str:
 
 
 def _ffmpeg() -> dict[str, str]:
-    """Return the version of FFmpeg's decoders that PyAV brings."""
+    """Return the version of the FFmpeg decoders bundled with PyAV."""
     import av
 
     return {"libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
 
 
 def _processors() -> dict[str, str]:
-    """Return what computes: the instructions that torch uses of the processor, and the GPUs that it sees."""
+    """Return the CPU instruction set that torch uses, and the GPUs that it sees."""
     import torch
 
     cuda = torch.version.cuda

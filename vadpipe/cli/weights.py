@@ -1,4 +1,4 @@
-"""``vadpipe weights``: what pretrained weights there are, what lies in the cache, how to bring it there."""
+"""``vadpipe weights``: list, fetch and verify pretrained weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 weights = typer.Typer(
     name="weights",
-    help="Pretrained weights: list, fetch, verify them, and where they lie.",
+    help="Pretrained weights: list, fetch, verify and locate them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -25,10 +25,10 @@ weights = typer.Typer(
 
 @weights.command("list")
 def list_() -> None:
-    """List all weights, one a line.
+    """List all weights, one per line.
 
-    The columns: name, in the cache or not, size and digest of the published file, licence, where from. What
-    comes with vadpipe is "included".
+    Columns: name, cached or not, size and digest of the published file, licence, source. Weights that come
+    with vadpipe are "included".
     """
     from vadpipe.weights import I3D_INT8
     from vadpipe.weights.registry import I3D_KINETICS, WEIGHTS
@@ -39,7 +39,7 @@ def list_() -> None:
     rows = [
         heading,
         *(_row(record) for record in WEIGHTS.values()),
-        (f"{I3D_KINETICS.name}-int8", "included", int8, "-", licence, f"made of {I3D_KINETICS.name}"),
+        (f"{I3D_KINETICS.name}-int8", "included", int8, "-", licence, f"derived from {I3D_KINETICS.name}"),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -48,19 +48,19 @@ def list_() -> None:
 
 @weights.command()
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names that list shows.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names shown by list.")],
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch weights into the cache.
 
-    They are verified and converted; the path of each is printed.
+    They are verified and converted, and their paths are printed.
     """
     from vadpipe.weights.cache import ready
     from vadpipe.weights.registry import find_weights
 
     failed = False
     for record in [find_weights(name) for name in names]:
-        options.say(f"{record.name}: looking in the cache, then at {_origin(record)}", quiet)
+        options.say(f"{record.name}: checking the cache, then {_origin(record)}", quiet)
         try:
             result = ready(record)
         except WeightsError as error:
@@ -76,11 +76,11 @@ def get(
 @weights.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Names that list shows; all without it.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Names shown by list (default: all).")
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Compare the digests of what is in the cache.
+    """Verify the digests of cached files.
 
     Each file is read again and printed as "ok" or "damaged", with its name and path between tabs.
     """
@@ -91,7 +91,7 @@ def verify(
     failed = False
     for record in [find_weights(name) for name in names or WEIGHTS]:
         try:
-            layout.expected_digest(record)  # a pin that cannot be read is found here
+            layout.expected_digest(record)  # raises for an unreadable pin
         except WeightsError as error:
             failed = True
             options.print_error(error)
@@ -113,11 +113,11 @@ def verify(
 
 @weights.command()
 def path(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A name that list shows.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name shown by list.")] = None,
 ) -> None:
-    """Print the cache folder, or the file of a name.
+    """Print the path of the cache folder, or of one set of weights.
 
-    The file is verified first; nothing is fetched.
+    The file is verified first; nothing is downloaded.
     """
     from vadpipe.weights import cache, layout
     from vadpipe.weights.registry import find_weights
@@ -135,7 +135,7 @@ def path(
 
 
 def _row(record: Weights) -> tuple[str, ...]:
-    """Return the cells of a line; nothing is hashed, and a broken pin stops no listing."""
+    """Return the cells of a line; nothing is hashed, and a broken pin does not stop the listing."""
     from vadpipe.weights import cache, layout
 
     try:
@@ -169,7 +169,7 @@ def _not_there(record: Weights) -> WeightsError:
 
 def _damaged(record: Weights, file: Path) -> WeightsError:
     return WeightsError(
-        "is damaged: its digest is not the one that was recorded",
+        "is damaged: its digest does not match the recorded one",
         file=file,
-        next_step=f"Run: vadpipe weights get {record.name}. It is set aside then, and made anew.",
+        next_step=f"Run: vadpipe weights get {record.name}. This renames the file and creates it again.",
     )

@@ -1,4 +1,4 @@
-"""The anomaly curve of a video: one score a frame."""
+"""The anomaly curve of a video: one score per frame."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def snippets_to_frames(
 
     Args:
         scores: one a snippet; NaN where it has none, which counts for nothing beside another. Of several in
-            a row, (S, P), each is spread by itself: (N, P).
+            a row, (S, P), each is spread separately: (N, P).
         spans: (S, 2) int64, the frames [start, stop) that each speaks for.
         n_frames: N.
 
@@ -43,7 +43,7 @@ def snippets_to_frames(
         (N,) float32; NaN for a frame that no scored snippet speaks for.
 
     Raises:
-        FeatureError: where the scores are not one for each snippet, or no snippet reaches the last frame.
+        FeatureError: if the scores are not one for each snippet, or no snippet reaches the last frame.
     """
     if len(scores) != len(spans) or spans[-1, 1] != n_frames:
         raise FeatureError(f"{len(scores)} scores of {len(spans)} snippets cannot cover {n_frames} frames")
@@ -92,12 +92,12 @@ class Curve:
         end_s: when the last frame ends.
         threshold: score that a frame must reach to be called abnormal, or None.
         rule: what makes an event of frames that reach the threshold.
-        places: the parts of the picture that were scored by themselves, where several were.
+        places: the parts of the picture that were scored separately, if several were.
         leading: (N,) uint8, which of these has the highest score of its own at each frame; 0 where the frame
             has no score. Empty without places.
 
     Raises:
-        FeatureError: where ``leading`` does not give each frame one of the places.
+        FeatureError: if ``leading`` does not give each frame one of the places.
     """
 
     video: str
@@ -113,7 +113,10 @@ class Curve:
         if self.threshold is not None:  # one of NumPy's own numbers could not be written everywhere
             object.__setattr__(self, "threshold", float(self.threshold))
         if len(self.leading) != (len(self) if self.places else 0) or (self.leading >= len(self.places)).any():
-            raise FeatureError(f"{len(self.places)} places do not lead {len(self)} frames", file=self.video)
+            raise FeatureError(
+                f"leading does not assign one of {len(self.places)} places to each of {len(self)} frames",
+                file=self.video,
+            )
 
     def __len__(self) -> int:
         """Return N."""
@@ -121,7 +124,7 @@ class Curve:
 
     @cached_property
     def events(self) -> list[Event]:
-        """The stretches that are called abnormal, the first first; none without a threshold."""
+        """The stretches that are called abnormal, in time order; none without a threshold."""
         if self.threshold is None:
             return []
         return find_events(self.scores, self.times_s, self.end_s, self.threshold, self.rule)
@@ -129,7 +132,7 @@ class Curve:
     def place(self, event: Event) -> Place | None:
         """Return where an event of this curve is: the place that has the highest score at its peak.
 
-        None where the head did not score several parts of the picture each by itself.
+        None if the head did not score several parts of the picture separately.
         """
         return self.place_at(event.peak_frame)
 
@@ -146,7 +149,7 @@ class Curve:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second: 1 over the mean interval between frames; 25 where no time passes."""
+        """Frames per second: 1 over the mean interval between frames; 25 where no time passes."""
         interval_s = mean_interval_s(np.diff(self.times_s, append=self.end_s))
         return 25.0 if interval_s is None else 1 / interval_s
 
@@ -161,13 +164,13 @@ class Curve:
         one score and its middle shows most of it.
 
         Args:
-            count: at most so many.
-            apart_s: two peaks lie at least so far apart; a tenth of the video by default.
+            count: at most this many.
+            apart_s: minimum distance between two peaks; a tenth of the video by default.
         """
         return self._extremes(-self.scores, count, apart_s)
 
     def calm(self) -> int | None:
-        """Return the middle of the lowest stretch, or None where no frame has a score."""
+        """Return the middle of the lowest stretch, or None if no frame has a score."""
         return next(iter(self._extremes(self.scores, 1, None)), None)
 
     def _extremes(self, costs: NDArray[np.float32], count: int, apart_s: float | None) -> list[int]:
@@ -186,7 +189,7 @@ class Curve:
         return found
 
     def to_csv(self, path: StrPath) -> None:
-        """Write ``frame,time_s,score``, a line a frame; see :func:`vadpipe.output.tables.write_scores`."""
+        """Write ``frame,time_s,score``, a line per frame; see :func:`vadpipe.output.tables.write_scores`."""
         writer("scores")(self, Path(path))
 
     def to_events_csv(self, path: StrPath) -> None:
@@ -206,7 +209,7 @@ class Curve:
         """Return the curve that :meth:`to_json` wrote, with times to the microsecond.
 
         Raises:
-            FeatureError: where the file cannot be read, or is no such document.
+            FeatureError: if the file cannot be read, or is not such a document.
         """
         curve: Curve = writer("from_json")(Path(path))
         return curve
@@ -235,7 +238,7 @@ class Curve:
         """Write the events as tracks for CVAT; see :func:`vadpipe.output.cvat.write_cvat`.
 
         Raises:
-            InputError: where the video, whose size is needed, cannot be read.
+            InputError: if the video, whose size is needed, cannot be read.
         """
         writer("cvat")(self, Path(path), Path(video))
 
@@ -258,7 +261,7 @@ class Curve:
         See :func:`vadpipe.output.video_export.annotated.annotate`.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         writer("annotated_video")(self, Path(video), Path(path))
 
@@ -266,7 +269,7 @@ class Curve:
         """Cut each event out and return the files; see :func:`vadpipe.output.video_export.clips.cut_clips`.
 
         Raises:
-            InputError: where the video cannot be read.
+            InputError: if the video cannot be read.
         """
         written: list[Path] = writer("clips")(self, Path(video), Path(folder), pad_s=pad_s)
         return written

@@ -1,4 +1,4 @@
-"""Events: the stretches of a curve that lie at or above a threshold."""
+"""Event rules and event detection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
 
 HYSTERESIS = 0.5
-"""An event goes on as far as scores are not below the threshold less this share of it: docs/benchmarks.md."""
+"""An event continues until scores fall below the threshold by more than this share of it."""
 
 MERGE_GAP_S = 1.0
 """Stretches less than this apart are one event."""
@@ -21,21 +21,21 @@ _ROUNDING_S = 2e-6  # a second made of 24 frames may be a little less than one, 
 
 @dataclass(frozen=True)
 class EventRule:
-    """What makes an event of the frames above a threshold.
+    """The rule by which frames above a threshold become events.
 
     Thresholds are calibrated with the default merge gap and shortest length, and without hysteresis
     (:func:`vadpipe.training.calibration.calibrate`), which begins no event and may join some; with others the
-    number of false alarms an hour is another.
+    number of false alarms per hour is another.
 
     Attributes:
-        hysteresis: an event that reaches the threshold has the frames before and after as well, as far as
-            their scores are not below the threshold less this share of it, in [0, 1]. It is a share, since
+        hysteresis: an event that reaches the threshold extends to the frames before and after until their
+            scores fall below the threshold by more than this share of it, in [0, 1]. It is a share, since
             heads have thresholds from near 0 to near 1.
         merge_gap_s: stretches less than this apart are one event; 0 joins none.
-        min_length_s: an event that is shorter, when all are joined, is none.
+        min_length_s: shorter events are dropped, after all are joined.
 
     Raises:
-        UsageError: where one of them is below 0 or no number, or the hysteresis above 1.
+        UsageError: if one of them is below 0 or not a number, or the hysteresis is above 1.
     """
 
     hysteresis: float = HYSTERESIS
@@ -50,7 +50,7 @@ class EventRule:
                 raise UsageError(f"{name.replace('_', ' ')} {value} is out of range", next_step=step)
 
     def low(self, threshold: float) -> float:
-        """Return the score below which an event does not go on."""
+        """Return the score below which an event ends."""
         return threshold - self.hysteresis * abs(threshold)
 
 
@@ -59,7 +59,7 @@ DEFAULT_RULE = EventRule()
 
 @dataclass(frozen=True)
 class Event:
-    """A stretch of a video in which something abnormal is said to happen.
+    """A stretch of a video that is called abnormal.
 
     Attributes:
         start, stop: its frames, half-open: [start, stop).
@@ -104,7 +104,7 @@ def find_events(
     threshold: float,
     rule: EventRule = DEFAULT_RULE,
 ) -> list[Event]:
-    """Return the events of a curve, the first first.
+    """Return the events of a curve, in time order.
 
     A run is a stretch of frames that all have a score at or above :meth:`EventRule.low` of the threshold, one
     of them at or above the threshold itself; runs less than ``merge_gap_s`` apart are one event, which takes
@@ -119,12 +119,12 @@ def find_events(
         rule: hysteresis, gaps that are closed, and the shortest event.
 
     Raises:
-        UsageError: where scores and times differ in length, or the threshold is no number.
+        UsageError: if scores and times differ in length, or the threshold is not a number.
     """
     if len(scores) != len(times_s):
-        raise UsageError(f"{len(scores)} scores do not belong to {len(times_s)} frame times")
+        raise UsageError(f"{len(scores)} scores do not match {len(times_s)} frame times")
     if not np.isfinite(threshold):
-        raise UsageError(f"no events can be found at threshold {threshold}")
+        raise UsageError(f"the threshold {threshold} is not a number")
     edges_s = np.append(times_s, end_s)
     runs = runs_of_true(at_or_above(scores, rule.low(threshold)))
     reached = np.append(0, np.cumsum(at_or_above(scores, threshold)))

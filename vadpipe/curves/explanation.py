@@ -1,4 +1,4 @@
-"""Why an event was called one: the snippets that drove it, and the part of the picture that drove these."""
+"""Explanations of events: the snippets that drove an event, and the part of the picture that drove these."""
 
 from __future__ import annotations
 

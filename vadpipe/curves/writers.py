@@ -24,7 +24,7 @@ def writer(name: str) -> Writer:
     """Return the function of that name.
 
     Raises:
-        RuntimeError: where ``vadpipe.output`` has not been imported; ``import vadpipe`` and ``vadpipe.Curve``
+        RuntimeError: if ``vadpipe.output`` has not been imported; ``import vadpipe`` and ``vadpipe.Curve``
             see to that.
     """
     if name not in _writers:

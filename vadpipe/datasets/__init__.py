@@ -8,8 +8,8 @@ import: ``published``, ``evaluation`` (for the truth), ``extract``, ``features``
 >>> contents = ucf_crime.read("annotations/")  # doctest: +SKIP
 >>> datasets.write_labels(ucf_crime, "annotations/", ".", features="features")  # doctest: +SKIP
 
-:mod:`~vadpipe.datasets.dataset` says what a recipe is; there is one file for each. They take the annotation
-files as they were published, and :mod:`~vadpipe.datasets.parsing` holds what they share.
+:mod:`~vadpipe.datasets.dataset` defines a recipe; there is one file for each. They read the annotation files
+as published, and :mod:`~vadpipe.datasets.parsing` holds what they share.
 :mod:`~vadpipe.datasets.annotation_check` compares them with a folder, :mod:`~vadpipe.datasets.csv_export`
 makes the CSVs that ``fit`` and ``evaluate`` read. No annotation and no video is part of vadpipe.
 """
@@ -45,9 +45,9 @@ def get(name: str) -> Dataset:
     """Return the recipe of that name, however it is spelled: ``ucf-crime`` is ``UCF_Crime``.
 
     Raises:
-        UsageError: where there is none.
+        UsageError: if it is unknown.
     """
     dataset = DATASETS.get(name.lower().replace("_", "-"))
     if dataset is None:
-        raise UsageError(f"there is no recipe {name!r}", next_step=f"Choose one of: {', '.join(DATASETS)}.")
+        raise UsageError(f"unknown recipe {name!r}", next_step=f"Choose one of: {', '.join(DATASETS)}.")
     return dataset

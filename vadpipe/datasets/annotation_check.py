@@ -1,4 +1,4 @@
-"""Compare the annotation files of a data set with what is known of them, and with a folder."""
+"""Check of a data set's annotation files, against published totals and a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vadpipe.features.sampling import SNIPPET_FRAMES
 
 @dataclass(frozen=True)
 class Length:
-    """A test video whose features speak for another number of frames than the ground truth.
+    """A test video whose features cover another number of frames than the ground truth.
 
     Attributes:
         video: its name in the data set.
@@ -31,26 +31,26 @@ class Length:
 
     @property
     def is_near(self) -> bool:
-        """Whether they differ by no more than a snippet, as where an extractor drops the rest of a video."""
+        """Whether they differ by no more than a snippet, as when an extractor drops the rest of a video."""
         return abs(self.n_listed - self.n_there) <= SNIPPET_FRAMES
 
 
 @dataclass(frozen=True)
 class AnnotationCheck:
-    """What :func:`check` found.
+    """Result of :func:`check`.
 
     Attributes:
         dataset: name of the recipe.
-        totals: what the annotation files add up to.
-        totals_off: where that is not what is known of them.
-        notes: what was settled by rule in the annotation files.
-        form: in words, which form of the data set was read; empty where there is one only.
+        totals: of the annotation files.
+        totals_off: differences from the published totals.
+        notes: problems in the annotation files that were resolved by rule.
+        form: description of the form of the data set that was read; empty if there is only one.
         folder: what was compared with them, or None.
         n_found: for each split, ``"train"`` and ``"test"``, how many of its videos are in the folder.
         n_listed: how many videos each split has.
-        missing: for each split, what is not there.
-        ambiguous: what each listed video may be, where nothing decides.
-        superfluous: what is there and in neither split.
+        missing: for each split, the missing videos.
+        ambiguous: candidates of each listed video that has several.
+        superfluous: names in the folder that are in neither split.
         lengths: test videos of another length than the ground truth; of features alone.
         filled: test videos that end before the ground truth, which only repeats its last value from there on;
             of features alone.
@@ -76,8 +76,9 @@ class AnnotationCheck:
     def exit_code(self) -> int:
         """What the command line returns.
 
-        0 where all is there, 4 where nothing is, else 3: something is missing, ambiguous, unreadable, longer
-        or shorter by more than a snippet, or the annotation files do not add up to what is known.
+        0 if everything is present, 4 if nothing is, else 3: something is missing, ambiguous, unreadable,
+            longer or shorter by more than a snippet, or the annotation files differ from the published
+            totals.
         """
         if self.folder is not None and not any(self.n_found.values()):
             return EXIT_ALL_FAILED
@@ -85,7 +86,7 @@ class AnnotationCheck:
         return EXIT_SOME_FAILED if off or any(not length.is_near for length in self.lengths) else 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return the full report, for JSON."""
         plain = {name: value for name, value in vars(self).items() if name != "folder"}
         return plain | {
             "totals": vars(self.totals),
@@ -94,7 +95,7 @@ class AnnotationCheck:
         }
 
     def lines(self, n_shown: int = 3) -> list[str]:
-        """Return the report for a person, of each list no more than the first few."""
+        """Return the report as text, with the first few entries of each list."""
         totals = self.totals
         said = [
             *([f"read: {self.form}"] if self.form else []),
@@ -102,13 +103,13 @@ class AnnotationCheck:
             f"test: {totals.test_normal:,} normal and {totals.test_abnormal:,} abnormal videos, "
             f"{totals.frames:,} frames, {totals.anomalous_frames:,} anomalous",
             *(f"not as published: {off}" for off in self.totals_off),
-            *([] if self.totals_off else ["these are the published totals"]),
+            *([] if self.totals_off else ["these match the published totals"]),
             *(f"note: {note}" for note in self.notes[:n_shown]),
         ]
         if len(self.notes) > n_shown:
             said.append(f"note: {len(self.notes) - n_shown:,} more with --json")
         for split, n_found in self.n_found.items():
-            said.append(f"{split}: {n_found:,} of {self.n_listed[split]:,} videos are there")
+            said.append(f"{split}: {n_found:,} of {self.n_listed[split]:,} videos found")
             said += _listed(f"{split}, missing", self.missing[split], n_shown)
         unclear = [f"{video} ({' or '.join(fits[:3])})" for video, fits in self.ambiguous.items()]
         said += _listed("ambiguous", unclear, n_shown)
@@ -124,7 +125,7 @@ class AnnotationCheck:
                 for length in self.lengths
                 if length.is_near == near
             ]
-            said += _listed(f"of another number of frames, {what}", off, n_shown)
+            said += _listed(f"frame counts differ, {what}", off, n_shown)
         return said + _listed("unreadable", self.unusable, n_shown)
 
 
@@ -136,7 +137,7 @@ def check(
     features: str | os.PathLike[str] | None = None,
     cut: bool = False,
 ) -> AnnotationCheck:
-    """Compare the annotation files with what is known of them, and their names with a folder.
+    """Compare the annotation files with the published totals, and their names with a folder.
 
     Args:
         dataset: the recipe.
@@ -146,7 +147,7 @@ def check(
         cut: compare with the ground truth as papers cut it, see :meth:`Dataset.read`.
 
     Raises:
-        UsageError: where an annotation file cannot be used, or both folders are given or one is none.
+        UsageError: if an annotation file cannot be used, or both folders are given or one is none.
     """
     if videos is not None and features is not None:
         raise UsageError("takes videos or features, not both", next_step="Run it once for each.")

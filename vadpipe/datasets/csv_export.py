@@ -1,4 +1,4 @@
-"""Write the labels and the ground truth of a data set as the CSVs that ``fit`` and ``evaluate`` read."""
+"""Export of a data set's labels and ground truth as the CSVs that ``fit`` and ``evaluate`` read."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from vadpipe.files.atomic import write_text
 
 @dataclass(frozen=True)
 class Written:
-    """What :func:`write_labels` wrote.
+    """Result of :func:`write_labels`.
 
     Attributes:
-        train: the CSV ``video,label[,group][,class]`` of the training split, or None where no features of it
-            are there.
+        train: the CSV ``video,label[,group][,class]`` of the training split, or None if no features of it
+            are available.
         truth: the CSV of the test split, likewise.
         contents: what is in the two.
         left_out: for each split, ``"train"`` and ``"test"``, the videos without features, or of several.
         ended: test videos whose ground truth ends with their features: the published one only repeats its
             last value from there on.
-        totals_off: where the annotation files do not add up to what is known of them.
+        totals_off: differences from the published totals.
     """
 
     train: Path | None
@@ -56,26 +56,24 @@ def write_labels(
         dataset: the recipe.
         annotations: the folder of the annotation files.
         output: folder of the two files.
-        features: a folder of feature files. Videos are then called as they are there, and those of which
-            there are no features are left out. A ground truth that only repeats its last value beyond the
-            end of its features ends with them.
+        features: a folder of feature files. Videos then have the names used there, and those without features
+            are omitted. A ground truth that only repeats its last value beyond the end of its features ends
+            with them.
         cut: whether the ground truth is cut as papers do, see :meth:`Dataset.read`.
-        split: which of the splits that are drawn by ``seed``, from 0; of UCSD Ped2 the first one without it.
+        split: which of the splits drawn by ``seed``, from 0; the first one of UCSD Ped2 by default.
         seed: of these splits.
 
     Raises:
-        UsageError: where an annotation file or an argument cannot be used.
-        InputError: where no feature file is of this data set.
-        OutputError: where ``output`` cannot be written.
+        UsageError: if an annotation file or an argument cannot be used.
+        InputError: if no feature file is of this data set.
+        OutputError: if ``output`` cannot be written.
     """
     official = dataset.read(annotations, cut=cut)
     contents = official
     if split is not None or dataset.splitter is not None:
         drawn = dataset.splits(annotations, seed=seed)
         if not 0 <= (split or 0) < len(drawn):
-            raise UsageError(
-                f"there is no split {split}", next_step=f"Choose one from 0 to {len(drawn) - 1}."
-            )
+            raise UsageError(f"unknown split {split}", next_step=f"Choose one from 0 to {len(drawn) - 1}.")
         contents = drawn[split or 0]
     left_out: dict[str, list[str]] = {"train": [], "test": []}
     ended: list[str] = []
@@ -100,7 +98,7 @@ def write_labels(
 def _as_there(
     contents: Contents, folder: Path, dataset: Dataset
 ) -> tuple[Contents, dict[str, list[str]], list[str]]:
-    """Keep the videos of which there are features, by the names of these.
+    """Keep the videos that have features, under the names of these.
 
     Returns:
         The new contents, for each split the videos that were left out, and those whose truth ends earlier.
@@ -111,7 +109,7 @@ def _as_there(
     found: Match = match([*training, *test], there.names)
     if not found.found:
         raise InputError(
-            f"holds features of no video of {dataset.title}",
+            f"contains no features of videos of {dataset.title}",
             file=folder,
             next_step=f"'vadpipe datasets check {dataset.name}' compares the names.",
         )

@@ -1,4 +1,4 @@
-"""What a recipe of a public data set is, and what its annotation files say once they are read."""
+"""Recipes of public data sets, and the contents of their annotation files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vadpipe.features.sampling import SNIPPET_FRAMES
 
 @dataclass(frozen=True)
 class TrainingVideo:
-    """A video of the training split: of its frames nothing is known.
+    """A video of the training split, with a video-level label only.
 
     Attributes:
         video: its name with ``/``, as the data set's list spells it.
         abnormal: whether something abnormal happens in it.
         category: its class, such as ``"Abuse"``; None for a normal video, and where there are no classes.
-        group: the recording that it was cut from, as others may be; None where it stands for itself.
+        group: the recording that it was cut from, perhaps with others; None if it has none.
     """
 
     video: str
@@ -31,7 +31,7 @@ class TrainingVideo:
 
 @dataclass(frozen=True)
 class Totals:
-    """What can be counted in annotation files.
+    """Totals of annotation files.
 
     Attributes:
         train_normal, train_abnormal: videos of the training split, by their labels.
@@ -48,7 +48,7 @@ class Totals:
     anomalous_frames: int
 
     def differences(self, known: Totals) -> list[str]:
-        """Return ``"frames: 5, published 6"`` for each number that differs from what is known."""
+        """Return ``"frames: 5, published 6"`` for each total that differs from the published one."""
         pairs = [(item.name, getattr(self, item.name), getattr(known, item.name)) for item in fields(self)]
         return [
             f"{name.replace('_', ' ')}: {mine:,}, published {theirs:,}"
@@ -59,12 +59,12 @@ class Totals:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the annotation files of a data set say.
+    """The contents of a data set's annotation files.
 
     Attributes:
         training: the training split.
         test: the test split with its frames.
-        notes: what the files have wrong or leave open, and by what rule it was settled.
+        notes: errors and gaps in the files, and the rule by which each was resolved.
         form: in words, which of the forms of this data set was read; empty where there is one only.
         true_frames: for test videos whose ground truth repeats its last value beyond the end of the video,
             how many frames the video itself may have.
@@ -78,7 +78,7 @@ class Contents:
 
     @property
     def totals(self) -> Totals:
-        """Everything counted."""
+        """The totals of both splits."""
         n_abnormal = sum(video.abnormal for video in self.training)
         n_anomalous = sum(truth.abnormal for truth in self.test)
         return Totals(
@@ -91,7 +91,7 @@ class Contents:
         )
 
     def fills(self, truth: Truth, n_frames: int) -> bool:
-        """Tell whether a ground truth only repeats its last value beyond so many frames of its video."""
+        """Return whether a ground truth only repeats its last value beyond this many frames of its video."""
         return n_frames < truth.n_frames and n_frames in self.true_frames.get(truth.video, ())
 
 
@@ -100,9 +100,9 @@ class AnnotationFile:
     """A file, or a folder, that a recipe reads.
 
     Attributes:
-        names: how it is called, below the folder of annotations; the first that is there is taken.
-        holds: what is in it.
-        needed: False where the recipe does without it.
+        names: its possible names, below the folder of annotations; the first that exists is taken.
+        holds: a description of its contents.
+        needed: False if the recipe does without it.
     """
 
     names: tuple[str, ...]
@@ -116,19 +116,19 @@ Files = Mapping[str, Path]
 
 @dataclass(frozen=True)
 class Dataset:
-    """The recipe of a public data set. It takes the files as they were published.
+    """The recipe of a public data set. It reads the files as published.
 
     Attributes:
-        name: by which it is chosen, such as ``"ucf-crime"``.
+        name: its identifier, such as ``"ucf-crime"``.
         title: its own name.
         paper: what to cite.
-        url: where it comes from.
-        licence: what is known of its terms.
+        url: of its source.
+        licence: its terms, as far as known.
         metric: what papers report, over the frames of all test videos: ``"ROC-AUC"`` or ``"AP"``.
         files: what it reads.
-        known: what its files add up to.
+        known: the published totals.
         reader: makes the contents of the files.
-        known_cut: the same of the ground truth as papers cut it; None where they do not.
+        known_cut: the same of the ground truth as papers cut it; None if they do not.
         splitter: draws splits of the same files by a seed, where papers draw them.
     """
 
@@ -162,7 +162,7 @@ class Dataset:
         return replace(contents, test=tuple(map(cut_truth, contents.test))) if cut else contents
 
     def splits(self, annotations: str | os.PathLike[str], *, seed: int = 0) -> list[Contents]:
-        """Draw the splits over which papers take the mean.
+        """Draw the random splits over which papers average.
 
         Args:
             annotations: the folder of the annotation files.
@@ -172,18 +172,18 @@ class Dataset:
             UsageError: as :meth:`read` does, or where this data set has one split only.
         """
         if self.splitter is None:
-            raise UsageError(f"{self.title} has one split only", next_step="Omit --split.")
+            raise UsageError(f"{self.title} has only one split", next_step="Omit --split.")
         return self.splitter(self._find(Path(annotations)), seed)
 
     def totals_off(self, contents: Contents, *, cut: bool = False) -> list[str]:
-        """Return what in the contents, cut or not, adds up to other totals than the known ones."""
+        """Return where the totals of the contents, cut or not, differ from the published ones."""
         return contents.totals.differences(self.known_cut if cut and self.known_cut else self.known)
 
     def _find(self, folder: Path) -> Files:
-        """Return where the files are. Raises UsageError where one that is needed is not there."""
-        hint = f"'vadpipe datasets list {self.name}' says what there should be, and where it comes from."
+        """Return the paths of the files. Raises UsageError if a required one is missing."""
+        hint = f"'vadpipe datasets list {self.name}' lists the required files and their source."
         if not folder.is_dir():
-            raise UsageError("is no folder of annotations", file=folder, next_step=hint)
+            raise UsageError("is not a folder of annotations", file=folder, next_step=hint)
         found: dict[str, Path] = {}
         for file in self.files:
             path = next((folder / name for name in file.names if (folder / name).exists()), None)
@@ -206,6 +206,6 @@ def cut_truth(truth: Truth) -> Truth:
 
 
 def shortlist(names: Sequence[str], n_shown: int = 3) -> str:
-    """Return names for a message, of which no more than the first few are shown."""
+    """Return names for a message, at most the first few."""
     more = f" and {len(names) - n_shown:,} more" if len(names) > n_shown else ""
     return ", ".join(map(printable, names[:n_shown])) + more

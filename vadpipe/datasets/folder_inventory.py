@@ -1,4 +1,4 @@
-"""What a folder holds of a data set: its videos, or feature files with their numbers of frames."""
+"""The inventory of a folder: its videos, or feature files with their frame counts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class FolderInventory:
     """The videos that a folder holds, or holds features of.
 
     Attributes:
-        names: of all of them, with ``/``; one of which there are two feature files is there twice.
+        names: of all of them, with ``/``; one with two feature files is listed twice.
         n_frames: of each, where that is known.
-        unusable: what could not be read, and why.
+        unusable: files that could not be read, with the reason.
     """
 
     names: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ def videos_in(folder: Path) -> FolderInventory:
     """Return the videos below a folder; none is opened.
 
     Raises:
-        UsageError: where it is not a folder.
+        UsageError: if it is not a folder.
     """
     _check(folder)
     videos, failures = find_videos(folder)
@@ -40,7 +40,7 @@ def features_in(folder: Path) -> FolderInventory:
     """Return the videos that the feature files below a folder are about; only their records are read.
 
     Raises:
-        UsageError: where it is not a folder.
+        UsageError: if it is not a folder.
     """
     _check(folder)
     found = FolderInventory()

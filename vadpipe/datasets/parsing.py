@@ -1,4 +1,4 @@
-"""What the recipes share when they read lists: lines, ranges of frames, and names in several files."""
+"""Shared parsing of lists: lines, frame ranges, and names across files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def read_text(path: Path) -> str:
-    """Read a file in UTF-8, with or without a byte order mark. Raises UsageError where that fails."""
+    """Read a file in UTF-8, with or without a byte order mark. Raises UsageError if that fails."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -33,10 +33,10 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines that are not blank, without blanks around them, each with its number from 1.
+    """Return the lines that are not blank, stripped, each with its number from 1.
 
     Raises:
-        UsageError: where the file cannot be read or holds none.
+        UsageError: if the file cannot be read or holds none.
     """
     lines = [
         (number, line.strip())
@@ -44,13 +44,13 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         if line.strip()
     ]
     if not lines:
-        raise UsageError("is empty", file=path, next_step="Fetch it again.")
+        raise UsageError("is empty", file=path, next_step="Download it again.")
     return lines
 
 
 def broken(path: Path, line: int, text: str, form: str) -> UsageError:
-    """Return the error of a line that has not the form that it should have."""
-    step = "Correct the line, or fetch the file again."
+    """Return the error for a malformed line."""
+    step = "Correct the line, or download the file again."
     return UsageError(f"line {line}: {text[:80]!r} is not {form}", file=path, next_step=step)
 
 
@@ -60,50 +60,50 @@ def keyed(rows: Iterable[tuple[int, str, T]], path: Path, notes: list[str]) -> d
     Args:
         rows: line, name and value.
         path: the file that they come from.
-        notes: receives what was settled.
+        notes: receives what was resolved.
 
     Raises:
-        UsageError: where a name has two values.
+        UsageError: if a name has two values.
     """
     values: dict[str, T] = {}
     for line, name, value in rows:
         if name in values:
             if values[name] != value:
                 raise UsageError(f"line {line}: contradicts an earlier line about {name!r}", file=path)
-            notes.append(f"{path.name} names {name} again on line {line}; taken once")
+            notes.append(f"{path.name} names {name} again on line {line}; used once")
         values[name] = value
     return values
 
 
 def paired(wanted: Sequence[str], names: Iterable[str], path: Path, notes: list[str]) -> dict[str, str]:
-    """Return how a file spells each of the names, and note the names that are not wanted.
+    """Return how a file spells each of the names, and note unexpected names.
 
     Names are matched by :mod:`vadpipe.extract.video.names`.
 
     Raises:
-        UsageError: where one is missing in the file, or fits several of its names.
+        UsageError: if one is missing in the file, or fits several of its names.
     """
     result = match(wanted, names)
     if result.missing:
         n, shown = len(result.missing), shortlist(result.missing)
         reason = f"does not name {n:,} of {len(wanted):,} videos: {shown}"
-        raise UsageError(reason, file=path, next_step="Fetch the files again, all of one version.")
+        raise UsageError(reason, file=path, next_step="Download the files again, all of one version.")
     for name, fits in result.ambiguous.items():
-        reason = f"may mean {name!r} by several names: {', '.join(fits)}"
-        raise UsageError(reason, file=path, next_step="Leave one of them in the file.")
+        reason = f"has several names that may mean {name!r}: {', '.join(fits)}"
+        raise UsageError(reason, file=path, next_step="Keep only one of them in the file.")
     if result.superfluous:
         n, shown = len(result.superfluous), shortlist(result.superfluous)
-        notes.append(f"{path.name} names {n:,} videos more than it should, left out: {shown}")
+        notes.append(f"{path.name} names {n:,} unexpected videos; omitted: {shown}")
     return result.found
 
 
 def read_counts(path: Path, notes: list[str]) -> dict[str, int]:
-    """Return the number of frames by name. Raises UsageError where the list cannot be used."""
+    """Return the number of frames by name. Raises UsageError if the list cannot be used."""
     return keyed(read_frame_counts(path), path, notes)
 
 
 def parse_ranges(fields: Sequence[str]) -> tuple[Range, ...] | None:
-    """Return the half-open ranges of pairs ``start stop``, or None where these are none.
+    """Return the half-open ranges of pairs ``start stop``, or None if they are invalid.
 
     The pair ``-1 -1`` stands for no range.
     """

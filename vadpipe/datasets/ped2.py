@@ -6,7 +6,7 @@ al. 2018, Zhong et al. 2019). Their draws are not published.
 
 The recipe reads the folders as they are published, see :mod:`~vadpipe.datasets.ped2_folders`; or, where the
 pictures were encoded as videos, a table of these: ``file,label,frames,anomalous_frames_half_open``, where
-``61:180`` of the published MATLAB file is ``60:180``. A table goes before folders beside it.
+``61:180`` of the published MATLAB file is ``60:180``. A table takes precedence over folders beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vadpipe.published.frame_counts import MAX_FRAMES
 
 N_SPLITS = 10
 N_ABNORMAL, N_NORMAL = 6, 4
-"""Clips of each label that a drawn split trains on."""
+"""Clips per label in the training set of a random split."""
 
 _TABLE = "labels.csv"
 _OTHERS = ("Test/UCSDped2.m", "UCSDped2.m", "UCSDped2/labels.csv", "UCSDped2/Test/UCSDped2.m")
@@ -34,7 +34,7 @@ _COLUMNS = ["file", "label", "frames", "anomalous_frames_half_open"]
 
 
 def read(files: Files) -> Contents:
-    """Make the official split. Raises UsageError where the table or the folders cannot be used."""
+    """Make the official split. Raises UsageError if the table or the folders cannot be used."""
     clips = _read_clips(files[_TABLE])
     return clips.divided({clip.video for clip in clips.truths if _is_official_training(clip)})
 
@@ -43,7 +43,7 @@ def splits(files: Files, seed: int) -> list[Contents]:
     """Draw :data:`N_SPLITS` weakly supervised splits of all clips.
 
     Raises:
-        UsageError: where the table or the folders cannot be used, or hold too few clips of a label.
+        UsageError: if the table or the folders cannot be used, or hold too few clips of a label.
     """
     clips = _read_clips(files[_TABLE])
     abnormal, normal = ([clip for clip in clips.truths if clip.abnormal == label] for label in (True, False))
@@ -106,7 +106,7 @@ def _read_table(path: Path, notes: list[str]) -> list[Truth]:
         anomalies = parsing.within(parsed, int(frames), video, notes)
         clips.append((rows.line_num, video, Truth(video, int(frames), anomalies)))
     if not clips:
-        raise UsageError("holds no clips below its first line", file=path)
+        raise UsageError("has no clips below its first line", file=path)
     return [*parsing.keyed(clips, path, notes).values()]
 
 

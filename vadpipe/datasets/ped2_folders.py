@@ -47,7 +47,7 @@ def read_folders(ranges: Path, notes: list[str]) -> list[Truth]:
 
     Args:
         ranges: the MATLAB file, with the test clips beside it and ``Train`` beside its folder.
-        notes: receives what was left out.
+        notes: receives what was omitted.
 
     Raises:
         UsageError: naming file and line, where a folder or the file is missing or cannot be used, or they do
@@ -62,7 +62,7 @@ def read_folders(ranges: Path, notes: list[str]) -> list[Truth]:
 
 
 def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
-    """Return the frames of a test clip. Raises UsageError where its entry counts more than there are."""
+    """Return the frames of a test clip. Raises UsageError if its entry counts more than there are."""
     marks = np.zeros(_count_pictures(clip), dtype=np.bool_)
     for start, stop in entry.ranges:
         if stop > len(marks):
@@ -75,21 +75,21 @@ def _truth(ranges: Path, entry: _Entry, clip: Path) -> Truth:
 
 
 def _read_entries(path: Path) -> list[_Entry]:
-    """Return the entries of a MATLAB file. Raises UsageError where it holds anything else."""
+    """Return the entries of a MATLAB file. Raises UsageError if it holds anything else."""
     lines = [(line, text.partition("%")[0].strip()) for line, text in _without_blocks(path)]
     statements = [(line, text) for line, text in lines if text]
     if not statements:
-        raise UsageError("holds no ranges, only comments", file=path, next_step=_UNPACK)
+        raise UsageError("has no ranges, only comments", file=path, next_step=_UNPACK)
     (line, text), *rest = statements
     if not _BEGIN.fullmatch(text):
         raise parsing.broken(path, line, text, "TestVideoFile = {};, with which such a file begins")
     if not rest:
-        raise UsageError("holds no ranges", file=path, next_step=_UNPACK)
+        raise UsageError("has no ranges", file=path, next_step=_UNPACK)
     return [_entry(path, line, text) for line, text in rest]
 
 
 def _without_blocks(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a file. Raises UsageError where a block of them is a comment."""
+    """Return the lines of a file. Raises UsageError if a block of them is a comment."""
     lines = parsing.read_lines(path)
     for line, text in lines:
         if text == "%{":  # up to a line %}; what is between them must not count
@@ -116,7 +116,7 @@ def _clips(folder: Path, part: str, notes: list[str]) -> dict[int, Path]:
     """Return the folders of the clips of ``Train`` or ``Test`` by their numbers, in their order.
 
     Raises:
-        UsageError: where the folder cannot be searched or holds none.
+        UsageError: if the folder cannot be searched or holds none.
     """
     try:
         folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -126,11 +126,11 @@ def _clips(folder: Path, part: str, notes: list[str]) -> dict[int, Path]:
     is_clip = re.compile(part + "[0-9]{3}").fullmatch
     clips = {int(path.name[-3:]): path for path in folders if is_clip(path.name)}
     if not clips:
-        raise UsageError(f"holds no folder {part}001", file=folder, next_step=_UNPACK)
+        raise UsageError(f"has no folder {part}001", file=folder, next_step=_UNPACK)
     masks = {f"{path.name}_gt" for path in clips.values()}
     others = [path.name for path in folders if path not in clips.values() and path.name not in masks]
     if others:
-        notes.append(f"{part} holds {len(others)} folders that are no clips, left out: {shortlist(others)}")
+        notes.append(f"{part} has {len(others)} folders that are not clips; omitted: {shortlist(others)}")
     return clips
 
 
@@ -139,7 +139,7 @@ def _check_numbers(ranges: Path, n_entries: int, numbers: list[int]) -> None:
     entries = range(1, n_entries + 1)
     lacking = [f"Test{number:03}" for number in entries if number not in numbers]
     if lacking:
-        reason = f"has {n_entries} entries, but there is no folder of pictures for {shortlist(lacking)}"
+        reason = f"has {n_entries} entries, but no folder of pictures for {shortlist(lacking)}"
         raise UsageError(reason, file=ranges, next_step=_UNPACK)
     superfluous = [f"Test{number:03}" for number in numbers if number not in entries]
     if superfluous:
@@ -151,8 +151,8 @@ def _count_pictures(clip: Path) -> int:
     """Return how many pictures a clip has.
 
     Raises:
-        UsageError: where its folder is no image sequence, or the pictures are not numbered from 1 without a
-            hole: the ranges count by these numbers.
+        UsageError: if its folder is not an image sequence, or the pictures are not numbered from 1 without
+            gaps: the ranges refer to these numbers.
     """
     try:
         names = list_images(clip)
@@ -161,5 +161,5 @@ def _count_pictures(clip: Path) -> int:
     for place, name in enumerate(names, start=1):
         number = re.search(r"\d+$", Path(name).stem)
         if number is None or int(number[0]) != place:
-            raise UsageError(f"has {name} in place of picture {place}", file=clip, next_step=_UNPACK)
+            raise UsageError(f"has {name} instead of picture {place}", file=clip, next_step=_UNPACK)
     return len(names)

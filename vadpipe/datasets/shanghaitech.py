@@ -8,10 +8,10 @@ The ground truth is the JSON of that split. It counts frames up to the next mult
 clips that have an official mask of frames, the JSON holds the mask, and its last value 3 to 15 times more.
 Where the masks lie beside the lists this is checked. The published features have whole snippets and fit the
 JSON; the official folders of pictures and videos have the true number of frames, as the masks do.
-:attr:`Contents.true_frames` tells what that may be: the length of the mask, or without one any number that
-the JSON may have filled up.
+:attr:`Contents.true_frames` lists the possible numbers: the length of the mask, or without one any number
+that the JSON may have filled up.
 
-Test truths have the camera as their group. Training clips stand for themselves: the cameras are in both
+Test truths have the camera as their group. Training clips have no groups: the cameras are in both
 splits, so a held-out camera would ask for more than the test does, and would leave too few of them without
 anomalies.
 """
@@ -45,7 +45,7 @@ _JSON = "shanghaitech_ground_truth.testing.json"
 
 
 def read(files: Files) -> Contents:
-    """Make the contents of the lists. Raises UsageError where one cannot be used."""
+    """Return the contents of the lists. Raises UsageError if one cannot be used."""
     notes: list[str] = []
     training, test = _read_names(files[_TRAIN], notes), _read_names(files[_TEST], notes)
     marks = _read_json(files[_JSON])
@@ -84,22 +84,22 @@ def _read_json(path: Path) -> dict[str, Marks]:
     """Return the anomalous frames of each test clip, (N,) bool.
 
     Raises:
-        UsageError: where the file has not the form ``{clip: {"num_frames": N, "labels": [0.0, 1.0, …]}}``.
+        UsageError: if the file has not the form ``{clip: {"num_frames": N, "labels": [0.0, 1.0, …]}}``.
     """
     try:
         clips = json.loads(parsing.read_text(path))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"is not JSON: {error}", file=path, next_step="Fetch it again.") from error
+        raise UsageError(f"is not JSON: {error}", file=path, next_step="Download it again.") from error
     if not isinstance(clips, dict) or not clips:
-        raise UsageError("names no clips", file=path, next_step="Fetch it again.")
+        raise UsageError("names no clips", file=path, next_step="Download it again.")
     marks: dict[str, Marks] = {}
     for name, clip in clips.items():
         labels = clip.get("labels") if isinstance(clip, dict) else None
         if not isinstance(labels, list) or not labels or any(label not in (0, 1) for label in labels):
-            raise UsageError(f"{name!r} has no labels of 0 and 1", file=path, next_step="Fetch it again.")
+            raise UsageError(f"{name!r} has no labels of 0 and 1", file=path, next_step="Download it again.")
         if clip.get("num_frames") != len(labels):
             reason = f"{name!r} has {len(labels)} labels, but {clip.get('num_frames')!r} frames"
-            raise UsageError(reason, file=path, next_step="Fetch it again.")
+            raise UsageError(reason, file=path, next_step="Download it again.")
         marks[name] = np.array(labels) == 1
     return marks
 
@@ -114,13 +114,13 @@ def _before_filling(frames: Marks) -> range:
 
 
 def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> dict[str, range]:
-    """Note how the official masks and the JSON agree.
+    """Note whether the official masks and the JSON agree.
 
     Returns:
         The number of frames of each clip that has a mask; no number where the JSON holds another one.
 
     Raises:
-        UsageError: where a mask cannot be read.
+        UsageError: if a mask cannot be read.
     """
     true_frames: dict[str, range] = {}
     masks = {path.stem: path for path in sorted(folder.glob("*.npy"))}
@@ -134,8 +134,8 @@ def _compare(folder: Path, marks: dict[str, Marks], notes: list[str]) -> dict[st
             others.append(f"{video} ({len(mask)} and {len(frames)} frames)")
             true_frames[video] = range(0)
     notes.append(
-        f"{len(found) - len(others)} of {len(found)} masks of test clips are what {_JSON} holds, "
-        f"which repeats their last value up to a multiple of {SNIPPET_FRAMES} frames"
+        f"{len(found) - len(others)} of {len(found)} masks of test clips match {_JSON}, which repeats "
+        f"their last value up to a multiple of {SNIPPET_FRAMES} frames"
     )
     if others:
         notes.append(f"{len(others)} masks of test clips differ from {_JSON}: {shortlist(others)}")
@@ -149,9 +149,13 @@ def _read_mask(path: Path) -> Marks:
     try:
         mask = np.lib.format.open_memmap(path, mode="r")  # needs no more memory than the file has bytes
     except (OSError, ValueError) as error:
-        raise UsageError(f"is no readable array: {error}", file=path, next_step="Fetch it again.") from error
+        raise UsageError(
+            f"is not a readable array: {error}", file=path, next_step="Download it again."
+        ) from error
     if mask.ndim != 1 or not len(mask) or mask.dtype.kind not in "buif":
-        raise UsageError("is no row of frames", file=path, next_step="Fetch it again.")
+        raise UsageError(
+            "is not a one-dimensional array of frames", file=path, next_step="Download it again."
+        )
     return np.asarray(mask != 0)
 
 

@@ -25,7 +25,7 @@ _RANGES, _FRAMES = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt", "ucf_tf
 
 
 def read(files: Files) -> Contents:
-    """Make the contents of the lists. Raises UsageError where one cannot be used."""
+    """Return the contents of the lists. Raises UsageError if one cannot be used."""
     notes: list[str] = []
     training = _read_names(files[_TRAIN], notes)
     test = _read_names(files[_TEST], notes)
@@ -65,14 +65,14 @@ def _read_ranges(path: Path, notes: list[str]) -> dict[str, tuple[parsing.Range,
         ranges = parsing.parse_ranges(rest[1:]) if len(rest) > 2 else None
         if ranges is None or rest[0] != _class_of(name):
             raise parsing.broken(
-                path, line, text, "a video, its class and pairs START STOP, where -1 -1 is none"
+                path, line, text, "a video, its class and pairs START STOP, where -1 -1 means none"
             )
         rows.append((line, name, ranges))
     return parsing.keyed(rows, path, notes)
 
 
 def _class_of(name: str) -> str | None:
-    """Return the class that a name begins with, or None where that is none."""
+    """Return the class that a name begins with, or None."""
     match = re.fullmatch(r"([A-Za-z]+)\d+(_\d+)?", bare(PurePosixPath(name).name))
     return match[1] if match and match[1] in (NORMAL, *CLASSES) else None
 

@@ -40,7 +40,7 @@ class _Named(NamedTuple):
 
 
 def read(files: Files) -> Contents:
-    """Make the contents of the lists. Raises UsageError where one cannot be used."""
+    """Return the contents of the lists. Raises UsageError if one cannot be used."""
     notes: list[str] = []
     training = _named(files[_TRAIN], parsing.read_lines(files[_TRAIN]), notes)
     counted = read_frame_counts(files[_FRAMES])

@@ -1,4 +1,4 @@
-"""Curves compared with the truth about each frame.
+"""Evaluation of curves against frame-level ground truth.
 
 In: a head, a folder of feature files and the truth. Out: figures with intervals, tables and plots. May
     import:

@@ -1,4 +1,4 @@
-"""What a threshold makes of curves: frames raised, false alarms, and events found and missed."""
+"""Metrics at a threshold: frames raised, false alarms, and events found and missed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vadpipe.evaluation.event_overlap import n_matched, overlaps
 from vadpipe.evaluation.metrics import JudgedVideo
 
 IOUS = (0.1, 0.3, 0.5)
-"""An event is found where one of the curve overlaps it at least so far."""
+"""Overlaps at which an event counts as found by one of the curve."""
 
 
 @dataclass(frozen=True)
 class AlarmCounts:
-    """What is counted at a threshold, a number for each of V videos, or for each of R sums over videos.
+    """Counts at a threshold, one for each of V videos, or for each of R sums over videos.
 
     Only scored frames count. "Normal" frames are those that are not anomalous, in any video; "quiet" is
     what belongs to videos without any anomaly. Every field is float64, so that one product sums them all.
@@ -76,7 +76,7 @@ class AlarmCounts:
         return figures
 
     def totals(self) -> dict[str, float | None]:
-        """Return the figures over all videos; None where nothing divides."""
+        """Return the figures over all videos; None if nothing divides."""
         once = np.ones((1, len(self.events)), dtype=np.int64)
         values = {name: float(value[0]) for name, value in self.summed(once).rates().items()}
         return {name: None if np.isnan(value) else value for name, value in values.items()}

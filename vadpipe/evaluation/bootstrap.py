@@ -1,6 +1,6 @@
-"""How far figures would move with other test videos: bootstrap intervals.
+"""Bootstrap intervals: how far figures would move with other test videos.
 
-Videos, not frames, are drawn with replacement: the frames of one video are no independent witnesses, and
+Videos, not frames, are drawn with replacement: the frames of one video are not independent, and
 neither are videos of one scene, so where the truth knows groups, whole groups are drawn. Source: Efron and
 Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals).
 """
@@ -22,10 +22,10 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the middle 95 % of a figure's resamples lie.
+    """The 95 % percentile interval of a figure.
 
     Attributes:
-        low, high: its ends; None where no resample had the figure.
+        low, high: its ends; None if no resample had the figure.
         n_undefined: how many resamples had none, since they lacked a kind of frame or event.
     """
 
@@ -76,7 +76,7 @@ def reweighted(
 
 def drawn(judged: Sequence[JudgedVideo], resamples: int, seed: int) -> NDArray[np.int64]:
     """Return how often each video is in each resample, (R, V) int64; a group is drawn as a whole."""
-    # A video without a group is one by itself, whatever other groups are called.
+    # A video without a group is a group of its own, whatever other groups are called.
     keys = [(video.truth.group, video.truth.group or video.truth.video) for video in judged]
     group_of = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     n_groups = len(group_of)

@@ -1,4 +1,4 @@
-"""The same figures in parts: by class, and by video."""
+"""Breakdown of the figures by class and by video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vadpipe.evaluation.ranking import Ranking
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well the anomalies of one class are told apart; None where a kind of frame is missing.
+    """How well the anomalies of one class are told apart; None if a kind of frame is missing.
 
     Attributes:
         category: the class.
@@ -35,14 +35,14 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class VideoMetrics:
-    """What is to say of one test video.
+    """The figures of one test video.
 
     Attributes:
         video: as the truth spells it.
         category, group: of the truth.
         n_frames, n_anomalous, n_unscored: frames that were compared, those that are anomalous, and those
             that have no score.
-        auc: of its scored frames; None where a kind is missing.
+        auc: of its scored frames; None if a kind is missing.
         raised: share of its scored frames at or above the threshold.
         peak: its highest score.
         events: of its curve, at the threshold.
@@ -86,7 +86,7 @@ def by_class(judged: Sequence[JudgedVideo]) -> list[ClassMetrics]:
 
 
 def by_video(judged: Sequence[JudgedVideo], threshold: float) -> list[VideoMetrics]:
-    """Return what is to say of each video at a threshold, in their order."""
+    """Return the figures of each video at a threshold, in their order."""
     return [_of_video(video, threshold) for video in judged]
 
 

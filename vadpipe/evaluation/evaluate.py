@@ -1,4 +1,4 @@
-"""Evaluate a head: features of test videos and the truth about their frames in, figures out."""
+"""Evaluation of a head: features of test videos and the truth about their frames in, figures out."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def evaluate(
         on_failure: called at once for each feature file that cannot be used.
 
     Raises:
-        FeatureError: where the head cannot be read, no features fit it, a video is there twice, or
+        FeatureError: if the head cannot be read, no features fit it, a video occurs twice, or
             ``adapt_to`` holds no features or some that do not fit.
-        UsageError: where the truth or an argument is off, the head was not trained on a view, or one of its
+        UsageError: if the truth or an argument is invalid, the head was not trained on a view, or one of its
             method cannot be adapted.
-        InputError: where no video of the truth could be evaluated.
-        OutputError: where results cannot be written.
+        InputError: if no video of the truth could be evaluated.
+        OutputError: if results cannot be written.
     """
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path
@@ -114,8 +114,8 @@ def evaluate(
 
 def _check(settings: Settings) -> None:
     if settings.threshold is not None and not math.isfinite(settings.threshold):
-        raise UsageError(f"threshold {settings.threshold} is no number", next_step="Scores lie in [0, 1].")
+        raise UsageError(f"threshold {settings.threshold} is not a number", next_step="Scores lie in [0, 1].")
     if settings.lengths not in get_args(Lengths):
-        raise UsageError(f"lengths are 'near' or 'any', not {settings.lengths!r}")
+        raise UsageError(f"lengths must be 'near' or 'any', not {settings.lengths!r}")
     if settings.bootstrap < 0 or settings.seed < 0:
         raise UsageError(f"bootstrap {settings.bootstrap} or seed {settings.seed} is negative")

@@ -1,4 +1,4 @@
-"""Which events of a curve and of the truth belong together, by how far they overlap in time."""
+"""Matching of events of a curve and of the truth by temporal overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One test video: its features scored, and set against the truth frame by frame."""
+"""Frame scores of one test video, compared with the truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vadpipe.head.checkpoint import TrainedHead
 Lengths = Literal["near", "any"]
 
 TOLERATED_FRAMES = SNIPPET_FRAMES
-"""By how many frames a list and a video may differ: lists of the field lack a last, unfinished snippet."""
+"""By how many frames a list and a video may differ: published lists often omit an incomplete last snippet."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mismatch:
 def judge(
     path: Path, head: TrainedHead, truth: Truth, lengths: Lengths, views: Sequence[str] | None = None
 ) -> tuple[JudgedVideo, Mismatch | None]:
-    """Score a feature file and set it against the truth; say so where their lengths differ.
+    """Score a feature file and compare it with the truth, reporting a difference in length.
 
     The frames that both have are compared, from the first on.
 
@@ -56,7 +56,7 @@ def judge(
         views: of those that the file holds, in any order; all of them where it is None.
 
     Raises:
-        FeatureError: where the file cannot be read or does not fit the head, no frame of it has a score, the
+        FeatureError: if the file cannot be read or does not fit the head, no frame of it has a score, the
             lengths differ by too much, or no anomalous frame of an abnormal video would be left.
     """
     features = Features.load(path)
@@ -94,6 +94,6 @@ def _check(mismatch: Mismatch, path: Path | str, lengths: Lengths, *, is_left: b
         raise FeatureError(
             differing,
             file=path,
-            next_step="Use the cut of the video that the truth is about, or compare the frames that both "
-            "have with --lengths any.",
+            next_step="Use the version of the video that the truth describes, or pass --lengths any to "
+            "compare the frames that both have.",
         )

@@ -1,4 +1,4 @@
-"""How well scores tell anomalous frames from normal ones: the field's figures, by frame."""
+"""Frame-level metrics: ROC-AUC and average precision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JudgedVideo:
         end_s: when the last frame ends.
 
     Raises:
-        UsageError: where the three differ in their number of frames.
+        UsageError: if the three differ in their number of frames.
     """
 
     truth: Truth
@@ -38,7 +38,7 @@ class JudgedVideo:
             raise UsageError(
                 "has {} frames in the truth, {} scores and {} frame times".format(*lengths),
                 file=self.truth.video,
-                next_step="Compare only the frames that all of them have.",
+                next_step="Pass only the frames that all of them have.",
             )
 
     @property
@@ -49,7 +49,7 @@ class JudgedVideo:
 
 @dataclass(frozen=True)
 class FrameMetrics:
-    """Figures over the pooled frames of several videos; None where a kind of frame is missing.
+    """Figures over the pooled frames of several videos; None if a kind of frame is missing.
 
     Frames without a score are left out, and counted.
 
@@ -121,7 +121,7 @@ def pooled(judged: Sequence[JudgedVideo]) -> tuple[NDArray[np.bool_], NDArray[np
 def auc_and_ap(
     marks: NDArray[np.bool_], scores: NDArray[np.float32]
 ) -> tuple[float, float] | tuple[None, None]:
-    """Return ROC-AUC and average precision of (M,) frames, or twice None where a kind is missing."""
+    """Return ROC-AUC and average precision of (M,) frames, or twice None if a kind is missing."""
     if marks.all() or not marks.any():
         return None, None
     return float(roc_auc_score(marks, scores)), float(average_precision_score(marks, scores))

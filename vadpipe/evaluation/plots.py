@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: ROC and precision-recall curves, and the curves of single videos."""
+"""Plots of an evaluation: ROC and precision-recall curves, and the curves of single videos."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plot_curves(result: Evaluation, path: Path) -> None:
     """Write the ROC and the precision-recall curve, with the point of the threshold, atomically.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     figure = Figure(figsize=(10, 5.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -71,7 +71,7 @@ def plot_videos(result: Evaluation, path: Path) -> None:
     """Write small curves of test videos with the truth shaded, atomically; see :func:`chosen_videos`.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     shown = chosen_videos(result.videos)
     columns = min(_COLUMNS, len(shown))

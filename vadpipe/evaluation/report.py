@@ -1,4 +1,4 @@
-"""``metrics.json``: every figure, and what it was made of."""
+"""``metrics.json``: every figure, and the data behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 def write_metrics(result: Evaluation, path: Path) -> None:
-    """Write all that an evaluation found, atomically. Raises OutputError where that fails."""
+    """Write the results of an evaluation, atomically. Raises OutputError if that fails."""
     write_text(path, json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

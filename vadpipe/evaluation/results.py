@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The results of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from vadpipe.extract.video.discovery import Failure
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for.
+    """The settings of an evaluation.
 
     Attributes:
         head: the head file.
         features: folder of the feature files.
-        views: those that were asked for, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
+        views: the requested ones, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
             that the features hold.
         truth: the CSV.
         threshold: what alarms and events are counted at; None takes the head's own.
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
         seed: of the resamples.
-        adapt_to: folder of the features to whose mean the head was adapted; None where it is as trained.
+        adapt_to: folder of the features to whose mean the head was adapted; None if it is as trained.
     """
 
     head: Path
@@ -42,11 +42,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and how sure it is.
+    """A figure with its interval.
 
     Attributes:
-        value: None where the videos lack what it needs.
-        interval: where it lies in 95 % of the resamples; None where none were made.
+        value: None if the videos lack what it needs.
+        interval: where it lies in 95 % of the resamples; None if none were made.
     """
 
     value: float | None
@@ -55,7 +55,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`vadpipe.evaluate` found.
+    """Result of :func:`vadpipe.evaluate`.
 
     Attributes:
         frames: figures over frames, and counts.
@@ -64,7 +64,7 @@ class Evaluation:
         classes: figures of each class that the truth names.
         videos: figures of each video.
         judged: the curves and the truth that was compared with them, in the truth's order.
-        settings: what was asked for.
+        settings: of the evaluation.
         threshold: what alarms and events were counted at.
         views: what was scored, as :attr:`vadpipe.features.file.Recipe.views` names them.
         failed: feature files that could not be used, and why.

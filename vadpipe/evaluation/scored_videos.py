@@ -1,4 +1,4 @@
-"""From a folder of features and a list of truths to the test videos that can be judged."""
+"""Scored test videos, from a folder of features and a list of truths."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Collected:
-    """The test videos that can be judged, and what became of the others.
+    """The test videos that can be evaluated, and the problems with the others.
 
     The fields are those of :class:`vadpipe.evaluation.results.Evaluation`.
     """
@@ -46,9 +46,9 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     """Score every video that the truth names and that has features; one file is in memory at a time.
 
     Raises:
-        UsageError: where the truth cannot be read.
-        FeatureError: where no features fit the head, or a video is there twice.
-        InputError: where no video of the truth could be judged.
+        UsageError: if the truth cannot be read.
+        FeatureError: if no features fit the head, or a video occurs twice.
+        InputError: if no video of the truth could be judged.
     """
     failed: list[Failure] = []
 
@@ -75,13 +75,13 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         mismatches.extend([mismatch] if mismatch else [])
     if not judged:
         raise InputError(
-            f"names no video that could be evaluated, of {len(truths)}",
+            f"none of its {len(truths)} videos could be evaluated",
             file=settings.truth,
-            next_step="Extract these videos, or name the folder of their features with --features."
+            next_step="Extract these videos, or pass the folder of their features as --features."
             if len(matched.missing) == len(truths)
             else None,
         )
-    tell(log, "videos of another length than the truth says", [mismatch.video for mismatch in mismatches])
+    tell(log, "videos whose length differs from the truth", [mismatch.video for mismatch in mismatches])
     return Collected(
         judged=judged,
         views=found.views,
@@ -111,8 +111,8 @@ def _by_video(
 ) -> _Found:
     """Find the features that the head can score in a folder.
 
-    They may hold only some of the head's views, but all the same: as many as any file has. Where views are
-    asked for, they are those that hold all of these; of a video that has several, the one with these alone.
+    They may hold only some of the head's views, but all the same: as many as any file has. If views are
+    requested, they are those that hold all of these; of a video that has several, the one with these alone.
     """
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
@@ -138,14 +138,14 @@ def _by_video(
     if asked is not None:
         log.info("views: %s, of %s", ", ".join(asked), ", ".join(recipe.views))
     elif views != recipe.views:
-        what = "%s: holds only some of the views that the head was trained on: %s, of %s"
+        what = "%s: contains only some of the views that the head was trained on: %s, of %s"
         log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
     return _Found(files, views, foreign)
 
 
 def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:
-    """Return why a head of a recipe cannot score the views that are asked for of other features."""
+    """Return why a head of a recipe cannot score the requested views of other features."""
     differences = recipe.differences(other, fewer_views=True)
     if asked is not None and not {*asked} <= {*other.views}:
         differences.append(_differing_views(asked, other.views))
@@ -159,10 +159,10 @@ def _differing_views(wanted: Sequence[str], held: Sequence[str]) -> str:
 def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[str]) -> FeatureError:
     what = "the head" if asked is None else "the head and --view"
     return FeatureError(
-        f"holds no feature file that fits {what} ({'; '.join(differences)})"
+        f"contains no feature file that fits {what} ({'; '.join(differences)})"
         if differences
-        else "holds no feature file",
+        else "contains no feature file",
         file=folder,
-        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or name another folder with "
+        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or pass another folder as "
         "--features.",
     )

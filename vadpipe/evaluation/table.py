@@ -1,4 +1,4 @@
-"""What an evaluation shows on the terminal."""
+"""The table of an evaluation on the terminal."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _FRAMES = {
 _ALARMS = {
     "recall": "anomalous frames at or above the threshold",
     "false_positive_rate": "normal frames at or above it",
-    "precision": "of frames at or above it, anomalous",
+    "precision": "anomalous share of frames at or above it",
     "false_alarm_rate": "frames of normal videos at or above it",
-    "false_alarms_per_hour_of_normal_videos": "false alarms an hour of normal videos",
-    "false_alarms_per_hour": "false alarms an hour of normal frames",
+    "false_alarms_per_hour_of_normal_videos": "false alarms per hour of normal videos",
+    "false_alarms_per_hour": "false alarms per hour of normal frames",
 }
 
 
 def print_evaluation(result: Evaluation) -> None:
     """Print what was compared and the figures, as tables on standard output."""
-    # In a pipe nothing is cut short: names and counts are for scripts then.
+    # Piped output is never truncated: scripts need whole names and counts.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(_compared(result), end="\n\n")
     console.print(_figures(result))
@@ -53,7 +53,7 @@ def _compared(result: Evaluation) -> Table:
     table.add_row("frames", f"{frames.n_frames}, {share:.1%} anomalous")
     told = {
         "frames without a score": frames.n_unscored,
-        "of another length": len(result.mismatches),
+        "with another length": len(result.mismatches),
         "without features": len(result.missing),
         "with several features": len(result.ambiguous),
         "could not be used": len(result.failed),

@@ -1,4 +1,4 @@
-"""Which frames of a test video are anomalous: the truth that curves are compared with, and its file."""
+"""Frame-level ground truth of test videos, and its CSV file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from vadpipe.files.csv_rows import Row, read_rows
 _COLUMNS = ("video", "frames", "anomalies", "class", "group")
 _NEEDED = _COLUMNS[:3]
 _RANGE = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
-_FORM = "Write START:STOP from 0, STOP the first frame after it, with blanks between: 60:180 200:240."
+_FORM = "Write ranges as START:STOP, from 0 and without STOP, separated by blanks: 60:180 200:240."
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Where the anomalies of a test video are.
+    """The anomalous frames of a test video.
 
     Attributes:
         video: its name, with ``/``, as the list spells it.
         n_frames: how many frames the list says that it has, N.
         anomalies: half-open ranges [start, stop) of anomalous frames, sorted, disjoint, within [0, N);
             two that touch are two events. Empty for a normal video.
-        category: its class, such as ``"Abuse"``; several with ``+`` between them; or None where the list
+        category: its class, such as ``"Abuse"``; several with ``+`` between them; or None if the list
             knows none.
-        group: the scene or recording that it belongs to; None where it stands for itself.
+        group: the scene or recording that it belongs to; None if it has none.
 
     Raises:
-        UsageError: where the name is empty, a text holds a line break, there are no frames, or a range is
+        UsageError: if the name is empty, a text holds a line break, there are no frames, or a range is
             empty, out of order, overlaps another or ends after the last frame.
     """
 
@@ -52,7 +52,7 @@ class Truth:
             raise UsageError("a video has no name")
         for text in filter(None, (self.video, self.category, self.group)):
             if text.splitlines() != [text]:  # not every reader of CSV takes these
-                raise UsageError(f"{text!r} holds a line break")
+                raise UsageError(f"{text!r} contains a line break")
         if self.n_frames < 1:
             raise UsageError(f"{self.video!r} has {self.n_frames} frames", next_step="Give 1 or more.")
         before = 0
@@ -61,7 +61,7 @@ class Truth:
                 raise UsageError(f"the range {start}:{stop} of {self.video!r} is empty", next_step=_FORM)
             if start < before:
                 raise UsageError(
-                    f"the range {start}:{stop} of {self.video!r} begins before the one ahead of it ends",
+                    f"the range {start}:{stop} of {self.video!r} begins before the previous one ends",
                     next_step="Sort the ranges, and join those that overlap.",
                 )
             if stop > self.n_frames:
@@ -91,7 +91,7 @@ class Truth:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Each of its classes by itself; none where the list knows none."""
+        """Each of its classes; empty if the list has none."""
         return tuple(filter(None, (self.category or "").split("+")))
 
     def frames(self) -> NDArray[np.bool_]:
@@ -108,14 +108,14 @@ class Truth:
 
 
 def read_truth(path: Path) -> list[Truth]:
-    """Read a CSV ``video,frames,anomalies[,class][,group]``, one line a video, in its order.
+    """Read a CSV ``video,frames,anomalies[,class][,group]``, one line per video, in its order.
 
     ``anomalies`` holds ranges such as ``60:180 200:240``, half-open and counted from 0, and is empty for
     a normal video. Empty fields of ``class`` and ``group`` are unknown.
 
     Raises:
         UsageError: naming file and line, where the file cannot be read, lacks a column or has an unknown
-            one, a number or range is off, or a video is there twice.
+            one, a number or range is invalid, or a video occurs twice.
     """
     truths: dict[str, Truth] = {}
     for line, row in _rows(path):
@@ -124,7 +124,7 @@ def read_truth(path: Path) -> list[Truth]:
         except UsageError as error:
             raise UsageError(f"line {line}: {error.reason}", file=path, next_step=error.next_step) from error
         if truth.video in truths:
-            raise UsageError(f"line {line}: {truth.video!r} is there twice", file=path)
+            raise UsageError(f"line {line}: {truth.video!r} occurs twice", file=path)
         truths[truth.video] = truth
     return list(truths.values())
 
@@ -133,7 +133,7 @@ def write_truth(path: Path, truths: Iterable[Truth]) -> None:
     """Write what :func:`read_truth` reads, atomically; ``class`` and ``group`` only where one is known.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     truths = list(truths)
     columns = [
@@ -158,7 +158,7 @@ def _rows(path: Path) -> list[tuple[int, Row]]:
     if not set(_NEEDED) <= set(columns) <= set(_COLUMNS) or len(set(columns)) < len(columns):
         raise UsageError(f"needs a first line {header}, with class and group where known", file=path)
     if not rows:
-        raise UsageError("holds no videos below its first line", file=path)
+        raise UsageError("has no videos below its first line", file=path)
     for line, row in rows:
         if None in row:  # where DictReader puts what is too much
             raise UsageError(f"line {line}: has more fields than the first line", file=path, next_step=_FORM)
@@ -166,7 +166,7 @@ def _rows(path: Path) -> list[tuple[int, Row]]:
 
 
 def _parse(row: Row) -> Truth:
-    """Return the truth of a row. Raises UsageError where a field is off."""
+    """Return the truth of a row. Raises UsageError if a field is invalid."""
     video, frames = row["video"].strip(), row["frames"].strip()
     if not re.fullmatch("[0-9]{1,15}", frames):
         raise UsageError(f"{video!r} has {frames!r} frames", next_step="Give a whole number.")
@@ -174,7 +174,7 @@ def _parse(row: Row) -> Truth:
     for part in row["anomalies"].split():
         match = _RANGE.fullmatch(part)
         if match is None:
-            raise UsageError(f"{part!r} is no range of frames", next_step=_FORM)
+            raise UsageError(f"{part!r} is not a range of frames", next_step=_FORM)
         ranges.append((int(match[1]), int(match[2])))
     category, group = (row.get(name, "").strip() or None for name in ("class", "group"))
     return Truth(video, int(frames), tuple(ranges), category, group)

@@ -1,4 +1,4 @@
-"""The feature file: what extraction writes and the head reads, one file a video.
+"""The feature file: what extraction writes and the head reads, one file per video.
 
 A safetensors file with three arrays and, in its header, the record of how they were made. Nothing
 in it is executable, and it can be mapped into memory.
@@ -29,7 +29,7 @@ _NAMED_GAPS = 3
 SUFFIX = ".safetensors"
 _HEADER_KEY = "vadpipe.features"
 IMPORTED = "imported:"
-"""Begins the backbone's name of features that were made elsewhere; no backbone here is named so."""
+"""Prefix of the backbone's name in imported features; no backbone here has it."""
 
 
 class Recipe(BaseModel):
@@ -45,9 +45,9 @@ class Recipe(BaseModel):
         clip_frames: how many of a snippet's frames the backbone sees.
         window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
             :mod:`vadpipe.features.windows`.
-        fps: frames a second that the video was resampled to, or None.
-        target_fps: one frame in k was taken, for a rate near this; None where all were or by ``fps``.
-        assumed_fps: frames a second that the video was taken to have, since it carries no times; else None.
+        fps: frames per second that the video was resampled to, or None.
+        target_fps: one frame in k was taken, for a rate near this; None if all were or by ``fps``.
+        assumed_fps: frames per second that the video was taken to have, since it carries no times; else None.
             Recorded only.
         even_rows: rows spread evenly over the video, for published features of a fixed number of segments.
             How many there are is recorded only, whether there are is not.
@@ -153,7 +153,7 @@ class Source(BaseModel):
         n_announced: how many frames the container says that a player shows.
         n_decoded: how many of them could be decoded.
         gaps: ranges [start, stop) of frames before the last decoded one that could not be.
-        width_px, height_px: of the picture as shown, after rotation; None where it was not recorded, or the
+        width_px, height_px: of the picture as shown, after rotation; None if it was not recorded, or the
             features were made elsewhere.
     """
 
@@ -184,13 +184,13 @@ class Source(BaseModel):
 
     @property
     def partial(self) -> str | None:
-        """What is missing of the video, in words, or None where it is whole."""
+        """A description of the missing frames, or None if the video is complete."""
         if self.n_decoded >= self.n_announced:
             return None
         n_lost = self.n_announced - self.n_decoded
         where = [f"{start}" if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in self.gaps]
         if len(where) > _NAMED_GAPS:
-            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more stretches"]
+            where[_NAMED_GAPS:] = [f"{len(where) - _NAMED_GAPS} more gaps"]
         if n_lost > sum(stop - start for start, stop in self.gaps):
             where.append("the end")
         return f"{n_lost} of {self.n_announced} frames could not be decoded (frames: {', '.join(where)})"
@@ -213,14 +213,14 @@ class Features:
     """The features of one video.
 
     Attributes:
-        values: (S, C, D) float32, one row a snippet and view; zeros for a snippet that is lost.
+        values: (S, C, D) float32, one row per snippet and view; zeros for a snippet that is lost.
         frame_times_s: (N,) float64, presentation time of each frame, not decreasing, from 0 up.
         end_s: when the last frame ends.
         recipe: how the values were made.
         source: the video that they came from.
 
     Raises:
-        FeatureError: where shapes, numbers or the record contradict each other.
+        FeatureError: if shapes, numbers or the record contradict each other.
     """
 
     values: NDArray[np.float32] = field(repr=False)
@@ -231,7 +231,7 @@ class Features:
 
     def __post_init__(self) -> None:
         if self.frame_times_s.ndim != 1 or self.n_frames == 0:
-            raise FeatureError("holds no frame times", file=self.source.video)
+            raise FeatureError("has no frame times", file=self.source.video)
         shape = self.values.shape
         n_rows = self.recipe.sampling.n_snippets(self.frame_times_s, self.end_s)
         expected = (n_rows, self.recipe.crops, self.recipe.feature_dim)
@@ -246,7 +246,7 @@ class Features:
                 f"has {fixed} rows, too many for {self.n_frames} frames", file=self.source.video
             )
         if not np.isfinite(self.values).all():
-            raise FeatureError("has features that are not finite numbers", file=self.source.video)
+            raise FeatureError("has features that are not finite", file=self.source.video)
         if not np.isfinite(self.frame_times_s).all() or (np.diff(self.frame_times_s) < 0).any():
             raise FeatureError("has frame times that run backwards", file=self.source.video)
 
@@ -283,7 +283,7 @@ class Features:
         head gives them the same scores to the last bit.
 
         Raises:
-            ValueError: where one is not among them.
+            ValueError: if one is not among them.
         """
         columns = sorted(self.recipe.views.index(view) for view in views)
         kept = [self.recipe.views[column] for column in columns]
@@ -291,7 +291,7 @@ class Features:
         return replace(self, values=values, recipe=self.recipe.of_views(kept))
 
     def save(self, path: Path) -> None:
-        """Write the file atomically. Raises OutputError where that fails."""
+        """Write the file atomically. Raises OutputError if that fails."""
         header = FeatureHeader(
             schema_version=SCHEMA,
             recipe=self.recipe,
@@ -320,7 +320,7 @@ class Features:
                 whole data set fits into memory.
 
         Raises:
-            FeatureError: where it is missing, is not one of vadpipe's, or contradicts itself.
+            FeatureError: if it is missing, is not one of vadpipe's, or contradicts itself.
         """
         header = read_header(path)
         try:
@@ -367,7 +367,7 @@ def read_header(path: Path) -> FeatureHeader:
     """Read only the record of a feature file.
 
     Raises:
-        FeatureError: where it is missing or is not a feature file of this schema.
+        FeatureError: if it is missing or is not a feature file of this schema.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -377,7 +377,7 @@ def read_header(path: Path) -> FeatureHeader:
     except (SafetensorError, OSError) as error:
         raise _broken(path, str(error)) from error
     if _HEADER_KEY not in metadata:
-        raise FeatureError("is not a feature file of vadpipe", file=path)
+        raise FeatureError("is not a vadpipe feature file", file=path)
     try:
         known = json.loads(metadata[_HEADER_KEY])
         schema = known.get("schema_version") if isinstance(known, dict) else None

@@ -17,7 +17,7 @@ PART = ".part-"
 """Stands before eight random characters and the suffix in the name of a file that is still being written."""
 
 HEAD_NAMES = ("head.safetensors", "last.safetensors")
-"""Files that ``fit`` writes; they may lie among feature files and are none."""
+"""Files that ``fit`` writes; they may lie among feature files, but are not feature files."""
 
 _IS_PART = re.compile(re.escape(PART) + r"[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatch
 
@@ -55,18 +55,18 @@ class FeatureFolder:
             backbone: only the features of this one.
 
         Raises:
-            FeatureError: where there is no file, one is broken, two recipes differ, or a video has two files.
+            FeatureError: if there are no files, one is broken, two recipes differ, or a video has two files.
         """
         loaded = [(path, Features.load(path, mapped=True)) for path in self.files()]
         for path, features in loaded:
             if features.source.partial:
-                log.warning("%s: of a damaged video, %s", path, features.source.partial)
+                log.warning("%s: the video is damaged, %s", path, features.source.partial)
         if backbone is not None:
             loaded = [(path, features) for path, features in loaded if features.recipe.backbone == backbone]
         if not loaded:
             kind = "feature file" if backbone is None else f"feature file of {backbone}"
             step = "Run 'vadpipe extract VIDEOS' first."
-            raise FeatureError(f"holds no {kind}", file=self.path, next_step=step)
+            raise FeatureError(f"contains no {kind}", file=self.path, next_step=step)
         first_path, first = loaded[0]
         for path, features in loaded[1:]:
             differences = first.recipe.differences(features.recipe)
@@ -74,7 +74,7 @@ class FeatureFolder:
                 raise FeatureError(
                     f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
                     file=path,
-                    next_step="Keep features of different backbones in different folders, or choose one "
+                    next_step="Keep features of different backbones in separate folders, or select one "
                     "with --backbone.",
                 )
         file_of_each_video((features.source.video, path) for path, features in loaded)
@@ -82,7 +82,7 @@ class FeatureFolder:
 
 
 def file_of_each_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the feature file of each video. Raises FeatureError where a video has two."""
+    """Return the feature file of each video. Raises FeatureError if a video has two."""
     files: dict[str, Path] = {}
     for video, path in found:
         first = files.setdefault(video, path)

@@ -29,7 +29,7 @@ _ROUNDING_S = 1e-6  # times are ticks of a container's clock, and rarely round n
 
 
 def mean_interval_s(intervals_s: NDArray[np.float64]) -> float | None:
-    """Return the mean time from one frame to the next, or None where no time passes.
+    """Return the mean time from one frame to the next, or None if no time passes.
 
     Those that are half as long again as the middle one, or half as long, are left out: where a camera halts,
     say. The middle one itself would not do, since some containers know milliseconds only.
@@ -48,7 +48,7 @@ class Sampling:
     Attributes:
         stride: samples from the start of one snippet to the start of the next. Below 16 snippets overlap,
             above it some samples are not looked at.
-        fps: samples a second, whatever frame is shown then; None takes frames as they come.
+        fps: samples per second, whatever frame is shown then; None takes frames as they come.
         target_fps: one frame in k is taken, where k is the frame rate of the video divided by this, rounded,
             and at least 1; None takes every frame.
         clip_frames: frames of a snippet that the backbone sees, evenly chosen from its middle parts.

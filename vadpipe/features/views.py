@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vadpipe.errors import UsageError
 
 PARTS = ("whole", "left", "right", "top-left", "top-right", "centre", "bottom-left", "bottom-right")
-"""The parts of a frame that can be seen. ``whole``: all of it, squeezed to a square, since what matters in
+"""The possible parts of a frame. ``whole``: all of it, squeezed to a square, since what matters in
 CCTV often happens at the edge. ``left`` and ``right``: the squares at the two ends of the long side, as high
 as the frame; of an upright frame the upper and the lower one; of a frame more than twice as wide as high its
 halves, squeezed to squares, so that they always see all of it. The others are smaller squares of the frame,
@@ -48,7 +48,7 @@ class Place:
 
     Attributes:
         view: one of :data:`PARTS`; of a mirrored view the part that it mirrors.
-        box: what that is of the picture as shown; None where the picture's size is not known.
+        box: what that is of the picture as shown; None if the picture's size is not known.
     """
 
     view: str
@@ -96,13 +96,13 @@ def only_ends(views: Iterable[str]) -> bool:
 
 
 def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the views that are asked for, in the order of :data:`VIEWS`.
+    """Return the requested views, in the order of :data:`VIEWS`.
 
     Args:
         view: names with commas between them, or one by one.
 
     Raises:
-        UsageError: where one does not exist, or is named twice.
+        UsageError: if one does not exist, or is named twice.
     """
     names = [name.strip() for name in (view.split(",") if isinstance(view, str) else view)]
     for name in names or [""]:
@@ -110,8 +110,8 @@ def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
             near = difflib.get_close_matches(name, VIEWS, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise UsageError(
-                f"there is no view {name!r}",
-                next_step=f"{hint}Choose of: {', '.join(PARTS)}; or mirrored, such as {PARTS[0]}{_FLIP}.",
+                f"unknown view {name!r}",
+                next_step=f"{hint}Choose from: {', '.join(PARTS)}; or mirrored, such as {PARTS[0]}{_FLIP}.",
             )
         if names.count(name) > 1:
             raise UsageError(f"the view {name} is named twice", next_step="Name each view once.")

@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, locked between processes, and read as CSV.
+"""Files on disk: atomic writing, locks between processes, and CSV reading.
 
 In: paths, text and bytes. Out: files, or their rows. May import: ``errors``.
 """

@@ -1,4 +1,4 @@
-"""Files that are either absent or complete, whatever interrupts the writer."""
+"""Atomic writing: files are either absent or complete, whatever interrupts the writer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vadpipe.errors import OutputError
 
-CHOOSE_ANOTHER_PLACE = "Choose another place with -o, or free space or change its permissions."
+CHOOSE_ANOTHER_PLACE = "Choose another location with -o, free disk space, or change the permissions."
 MAX_NAME_BYTES = 255 - len(".part-12345678")  # the limit of common file systems, less our own prefix
 
 
@@ -22,7 +22,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of the target, since some writers choose a format by it.
 
     Raises:
-        OutputError: where the folder cannot be made, or the file cannot be written or moved.
+        OutputError: if the folder cannot be made, or the file cannot be written or moved.
     """
     temporary: Path | None = None
     try:
@@ -41,13 +41,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text to ``target`` atomically. Raises OutputError where that fails."""
+    """Write UTF-8 text to ``target`` atomically. Raises OutputError if that fails."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(target: Path, data: bytes) -> None:
-    """Write bytes to ``target`` atomically. Raises OutputError where that fails."""
+    """Write bytes to ``target`` atomically. Raises OutputError if that fails."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
 
@@ -58,7 +58,7 @@ def move(file: Path, target: Path, *, replacing: bool) -> bool:
     Where the file system has no hard links, a file that takes the name in the same instant is replaced.
 
     Raises:
-        OutputError: where it cannot be moved.
+        OutputError: if it cannot be moved.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,10 +81,10 @@ def move(file: Path, target: Path, *, replacing: bool) -> bool:
 
 
 def check_writable(folder: Path, *, next_step: str = CHOOSE_ANOTHER_PLACE) -> None:
-    """Prove that files can be made in ``folder``, before hours go into their content; leave nothing.
+    """Check that files can be created in ``folder``, before hours are spent on their content.
 
     Raises:
-        OutputError: where that is not possible.
+        OutputError: if they cannot.
     """
     try:
         existing = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))

@@ -17,7 +17,7 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
     row lacks are empty; what a long one has too much is below the key None.
 
     Raises:
-        UsageError: where the file cannot be read or is no CSV.
+        UsageError: if the file cannot be read or is not a CSV.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -1,4 +1,4 @@
-"""Several processes on one folder: each video is worked on by one of them."""
+"""Locks between processes that share a folder: each video is processed by one of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class VideoLock:
         except Timeout:
             return False
         except (OSError, NotImplementedError) as error:
-            log.debug("no locks here: %s", error)
+            log.debug("locks are not supported here: %s", error)
         return True
 
     def close(self) -> None:

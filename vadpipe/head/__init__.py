@@ -3,7 +3,7 @@
 In: features as bags. Out: a score for each snippet, and the head file. May import: ``features``, ``files``.
 
 Follows the abstract of Cao et al., "Weakly Supervised Video Anomaly Detection Based on Cross-Batch
-Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim a file:
+Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim per file:
 
 1. a batch clustering loss forms distinct normal and abnormal clusters:
    :mod:`~vadpipe.head.batch_clusters`;

@@ -1,4 +1,4 @@
-"""Adaptation without labels: features are judged against the mean of the footage that is scored.
+"""Adaptation without labels: features are standardised by the mean of the footage that is scored.
 
 A head standardises features by the normal snippets that it learned from, and other places, cameras and
 compression have other means. As in AdaBN (Li et al., "Revisiting batch normalization for practical domain
@@ -40,16 +40,16 @@ def adapted(head: TrainedHead, folder: Path, file: Path) -> TrainedHead:
         file: the head's, for the message.
 
     Raises:
-        UsageError: where the head's method takes features as they are.
-        FeatureError: where the folder holds no features, or a file that is broken or of another recipe than
+        UsageError: if the head's method takes features as they are.
+        FeatureError: if the folder holds no features, or a file that is broken or of another recipe than
             the head's.
     """
     if not isinstance(head.network, Cbcg):
         title = find_method(head.record.settings.method).title
         raise UsageError(
-            f"cannot be adapted to footage: {title} takes features as they are, and standardises none",
+            f"cannot be adapted to footage: {title} does not standardise features",
             file=file,
-            next_step="Leave out --adapt-to, or train a head with 'vadpipe fit --method cbcg'.",
+            next_step="Omit --adapt-to, or train a head with 'vadpipe fit --method cbcg'.",
         )
     network = copy.deepcopy(head.network)
     network.embedding.mean.copy_(torch.from_numpy(_mean(folder, head.record.recipe)))
@@ -66,7 +66,8 @@ def _mean(folder: Path, recipe: Recipe) -> NDArray[np.float64]:
             raise FeatureError(
                 f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
                 file=path,
-                next_step="Adapt to a folder of features made with the head's backbone and settings alone.",
+                next_step="Use a folder that contains only features made with the head's backbone and "
+                "settings.",
             )
         kept = features.values[~features.lost]
         total += kept.sum(axis=(0, 1), dtype=np.float64)
@@ -74,7 +75,7 @@ def _mean(folder: Path, recipe: Recipe) -> NDArray[np.float64]:
         n_videos += 1
     if not n_rows:
         raise FeatureError(
-            "holds no snippet to adapt to" if n_videos else "holds no feature file to adapt to",
+            "has no snippet to adapt to" if n_videos else "has no feature file to adapt to",
             file=folder,
             next_step="Run 'vadpipe extract VIDEOS -o FOLDER' on footage of the same cameras first.",
         )

@@ -1,4 +1,4 @@
-"""From the scores of segments to the score of a bag."""
+"""Aggregation of segment scores to the score of a bag."""
 
 from __future__ import annotations
 

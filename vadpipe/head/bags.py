@@ -27,7 +27,7 @@ class Bag:
         group: videos of one group (a scene, a recording) never judge each other.
         times_s: (K,) float64, when each stretch of frames begins that the same snippets speak for.
         end_s: when the last stretch ends.
-        spans: (S, 2) int64, the stretches [start, stop) that each snippet speaks for; None where each has one
+        spans: (S, 2) int64, the stretches [start, stop) that each snippet speaks for; None if each has one
             of its own.
     """
 
@@ -89,7 +89,7 @@ class TrainingSet:
         digest: sha256 of everything that a training depends on.
 
     Raises:
-        FeatureError: where numbers are so large that their squares are none in float32.
+        FeatureError: if numbers are so large that their squares are none in float32.
     """
 
     def __init__(self, bags: Sequence[Bag], segments: int, device: torch.device | None = None) -> None:
@@ -104,9 +104,9 @@ class TrainingSet:
             highest = float(np.abs(values).max())
             if highest > _HIGHEST:
                 raise FeatureError(
-                    f"has features as far from 0 as {highest:.0e}",
+                    f"has feature values as large as {highest:.0e}",
                     file=bag.name,
-                    next_step="Make them again; no network is known whose features are like that.",
+                    next_step="Extract them again; no known network has such features.",
                 )
             row[:, : values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values))
             moments.append(_moments(bag.values))

@@ -37,7 +37,7 @@ class Clusters:
         return (self.directions[0] * self.directions[1]).sum()
 
     def has(self, which: int) -> bool:
-        """Tell whether that cluster holds anything."""
+        """Return whether that cluster is not empty."""
         return bool(self.masses[which] > MIN_MASS)
 
     def detach(self) -> Clusters:
@@ -46,7 +46,7 @@ class Clusters:
 
 
 def segment_weights(teacher: Tensor, labels: Tensor, mask: Tensor, top_k: TopK) -> Tensor:
-    """Say how much each segment counts in each cluster.
+    """Return the weight of each segment in each cluster.
 
     Every segment of a normal bag is normal, w_n = 1. In an abnormal bag the teacher decides: its top
     k segments are abnormal, w_a = t; its lowest half is normal, w_n = 1 - t; the rest is ignored,

@@ -13,8 +13,8 @@ class Branches:
 
     Attributes:
         scores: s (N, T), the classifier's score of each segment, the mean over views.
-        points: z (N, C, T, Z), the clustering branch, or None where it is off.
-        second: (N, T), the control's second head, or None where it is off.
+        points: z (N, C, T, Z), the clustering branch, or None if it is off.
+        second: (N, T), the control's second head, or None if it is off.
     """
 
     scores: Tensor

@@ -1,4 +1,4 @@
-"""From settings to the network of a method, with its numbers as they are before training."""
+"""Construction of a method's network from its settings, with initial weights."""
 
 from __future__ import annotations
 

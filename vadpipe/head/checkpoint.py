@@ -45,7 +45,7 @@ class Calibration(BaseModel):
         method: ``"rate"`` keeps to ``per_hour``; ``"quantile"``, where that would be lower or the
             footage was too short to tell, is the ``quantile`` of the normal snippets' scores;
             ``"balanced"``, where no abnormal video reached that, has the best balanced accuracy over videos.
-        per_hour: false alarms that were wanted in an hour of normal footage.
+        per_hour: false alarms that were wanted per hour of normal footage.
         quantile: of normal snippets' scores that the threshold is not below.
         hours: of normal video that it was judged on.
         alarms: false alarms there at this threshold.
@@ -74,7 +74,7 @@ class Calibration(BaseModel):
 
 
 class HeadRecord(BaseModel):
-    """What is written beside the numbers of a head.
+    """The record beside the weights of a head.
 
     Attributes:
         schema_version: of this record.
@@ -107,7 +107,7 @@ class TrainedHead:
 
     Attributes:
         network: in evaluation mode.
-        record: what is known of it.
+        record: its settings, recipe and calibration.
     """
 
     network: Head
@@ -120,7 +120,7 @@ class TrainedHead:
         was trained on; the maximum, or the mean, is over those.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         scores = np.full(len(features.lost), np.nan, dtype=np.float32)
@@ -128,13 +128,13 @@ class TrainedHead:
         return scores
 
     def view_scores(self, features: Features) -> NDArray[np.float32]:
-        """Return the score of each snippet in each view by itself, (S, C) float32 in [0, 1].
+        """Return the score of each snippet in each view separately, (S, C) float32 in [0, 1].
 
         Of a head that joins views by their maximum, :func:`vadpipe.head.pieces.join_views` gives its scores
         from these, without running it again. A snippet that could not be decoded has NaN in all of them.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         scores = np.full((len(features.lost), features.recipe.crops), np.nan, dtype=np.float32)
@@ -143,7 +143,7 @@ class TrainedHead:
 
     @property
     def joins_by_max(self) -> bool:
-        """Whether a score is the highest of the scores of the views, each by itself."""
+        """Whether a score is the maximum of the separate scores of the views."""
         return self.record.settings.view_join == "max"
 
     def check_views(self, views: Sequence[str], file: Path) -> None:
@@ -154,7 +154,7 @@ class TrainedHead:
             file: the head's, for the message.
 
         Raises:
-            UsageError: where it was not trained on one of them.
+            UsageError: if it was not trained on one of them.
         """
         known = self.record.recipe.views
         for view in views:
@@ -162,7 +162,7 @@ class TrainedHead:
                 raise UsageError(
                     f"the head was not trained on the view {view}",
                     file=file,
-                    next_step=f"Choose of those that it knows: {', '.join(known)}.",
+                    next_step=f"Choose from its own views: {', '.join(known)}.",
                 )
 
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,7 +176,7 @@ class TrainedHead:
             values: (V, C, D) float32, the features that it would have.
 
         Raises:
-            FeatureError: where the features were made by another recipe.
+            FeatureError: if the features were made by another recipe.
         """
         pieces = self._pieces(features)
         return pieces.scores_if(int(np.searchsorted(pieces.kept, snippet)), values)
@@ -191,11 +191,11 @@ class TrainedHead:
             raise FeatureError(
                 f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
                 file=features.source.video,
-                next_step="Extract again with the head's backbone, or choose a head made for these features.",
+                next_step="Extract again with the head's backbone, or use a head trained on such features.",
             )
 
     def save(self, path: Path) -> None:
-        """Write the head atomically, without pickle. Raises OutputError where that fails."""
+        """Write the head atomically, without pickle. Raises OutputError if that fails."""
         tensors = {
             name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()
         }
@@ -206,7 +206,7 @@ class TrainedHead:
         """Read a head from its file, or from the folder that ``fit`` wrote.
 
         Raises:
-            FeatureError: where there is none, or it is damaged, of another schema or of a newer vadpipe.
+            FeatureError: if it is missing, damaged, of another schema or of a newer vadpipe.
         """
         if path.is_dir():
             path = path / FILE_NAME
@@ -219,13 +219,13 @@ class TrainedHead:
             network = build_head(torch.zeros(width), torch.ones(width), record.settings)
             network.load_state_dict(tensors)
             if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-                raise FeatureError("is damaged: it holds numbers that are not finite", file=path)
+                raise FeatureError("is damaged: it contains values that are not finite", file=path)
         except FileNotFoundError as error:
             raise FeatureError(
-                "no such head", file=path, next_step="Train one with 'vadpipe fit', or leave out --head."
+                "no such head", file=path, next_step="Train one with 'vadpipe fit', or omit --head."
             ) from error
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            raise FeatureError("is not a head of vadpipe, or is damaged", file=path) from error
+            raise FeatureError("is not a vadpipe head, or is damaged", file=path) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
 
 
@@ -233,8 +233,8 @@ def _record(text: str, path: Path) -> HeadRecord:
     """Read a record, brought to the present schema.
 
     Raises:
-        FeatureError: where it is of another schema or of a newer vadpipe.
-        ValueError: where it is none.
+        FeatureError: if it is of another schema or of a newer vadpipe.
+        ValueError: if it is not a record.
     """
     known = json.loads(text)
     schema = known.get("schema_version") if isinstance(known, dict) else None

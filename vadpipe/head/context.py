@@ -1,4 +1,4 @@
-"""Context: what a segment is judged beside, pooled from all of its video.
+"""Context: a summary of the whole video that each segment is compared with.
 
 The convolution of the embedding sees a segment and its two neighbours; what is odd shows beside the rest of
 the video. The mean and the maximum of the embedded bag are the cheapest such sight. The bag is that of

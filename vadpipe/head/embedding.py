@@ -53,7 +53,7 @@ class Embedding(nn.Module):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments.
-            context: of the whole videos; None where x is their bags.
+            context: of the whole videos; None if x is their bags.
         """
         f = self._embed(x, mask)
         if self.with_context:

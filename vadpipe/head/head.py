@@ -39,7 +39,7 @@ class Head(nn.Module, ABC):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments.
-            context: of the whole videos; None where x is their bags, as in training.
+            context: of the whole videos; None if x is their bags, as in training.
         """
 
     @abstractmethod
@@ -51,19 +51,19 @@ class Head(nn.Module, ABC):
             warm: whether the warm-up is over.
 
         Raises:
-            FloatingPointError: where the head gives numbers that are none.
+            FloatingPointError: if the head's output is not finite.
         """
 
     @property
     @abstractmethod
     def reach(self) -> int | None:
-        """How many segments to each side a segment's score depends on; None where on all of the video.
+        """How many segments to each side a segment's score depends on; None if on all of the video.
 
         That is before the smoothing, and with the context as it is.
         """
 
     def context_of(self, x: Tensor) -> Context | None:  # noqa: ARG002
-        """Return what every segment sees of its video besides those in reach; None where that is nothing.
+        """Return the context of every segment beyond those in reach; None without context.
 
         Args:
             x: (N, C, T, D), the bags of whole videos, squeezed as in training.
@@ -94,7 +94,7 @@ class Head(nn.Module, ABC):
         Args:
             x: features.
             mask: (N, T) bool, True on real segments; all by default.
-            context: of the whole videos, see :meth:`context_of`; None where x is their bags.
+            context: of the whole videos, see :meth:`context_of`; None if x is their bags.
         """
         if self.settings.view_join == "max":
             return self.score_views(x, mask, context).amax(dim=1)

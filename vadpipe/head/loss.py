@@ -1,4 +1,4 @@
-"""What a training step minimises."""
+"""The loss of a training step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vadpipe.head.batch_clusters import Clusters
 
 @dataclass(frozen=True)
 class Loss:
-    """What a step minimises, and what it leaves behind.
+    """The loss of a step, and its by-products.
 
     Attributes:
         total: the scalar to minimise.

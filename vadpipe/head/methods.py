@@ -144,12 +144,12 @@ METHODS = (
 
 
 def find_method(name: str) -> Method:
-    """Return the method of that name. Raises UsageError where there is none."""
+    """Return the method of that name. Raises UsageError if it is unknown."""
     for method in METHODS:
         if method.name == name:
             return method
     raise UsageError(
-        f"there is no method {name!r}",
+        f"unknown method {name!r}",
         next_step=f"Choose one of: {', '.join(method.name for method in METHODS)}.",
     )
 
@@ -160,8 +160,8 @@ def check_read(name: str, given: Iterable[str]) -> None:
     unread = [] if name == CBCG else [setting for setting in given if setting in CBCG_ONLY]
     if unread:
         raise UsageError(
-            f"{title} does not read the setting {unread[0]}, which is one of {find_method(CBCG).title}",
-            next_step=f"Leave it out; docs/peers.md lists the settings that {title} reads.",
+            f"{title} does not use the setting {unread[0]}, which is specific to {find_method(CBCG).title}",
+            next_step=f"Omit it; docs/peers.md lists the settings that {title} uses.",
         )
 
 
@@ -172,6 +172,6 @@ def settings_of(name: str) -> HeadSettings:
         name: of :data:`METHODS`.
 
     Raises:
-        UsageError: where there is none of that name.
+        UsageError: if the name is unknown.
     """
     return HeadSettings.model_validate(dict(find_method(name).changes))

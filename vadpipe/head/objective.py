@@ -46,7 +46,7 @@ def batch_loss(head: Network, batch: Batch, *, warm: bool) -> Loss:
         warm: whether the warm-up is over, so that clusters guide and the memory speaks.
 
     Raises:
-        FloatingPointError: where the head gives numbers that are none.
+        FloatingPointError: if the head's output is not finite.
     """
     loss, weight = _loss(head, batch, warm=warm), head.settings.whole_bag_weight
     if not weight:
@@ -71,7 +71,7 @@ def _loss(head: Network, batch: Batch, *, warm: bool) -> Loss:
     out = head(batch.features, batch.mask)
     for branch in (out.scores, out.points, out.second):
         if branch is not None and not torch.isfinite(branch).all():
-            raise FloatingPointError("the head gives numbers that are none")
+            raise FloatingPointError("the head's output is not finite")
     final, cluster, clusters = out.scores, out.scores.new_zeros(()), None
     spread = out.scores.new_zeros(())
     if out.second is not None:

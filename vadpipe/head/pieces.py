@@ -47,7 +47,7 @@ class PiecewiseScoring:
         return self._in_pieces(lambda *piece: self.head.score(*piece)[:, None], 1)[:, 0]
 
     def view_scores(self) -> NDArray[np.float32]:
-        """Return the score of each kept snippet in each view by itself, (K, C) float32."""
+        """Return the score of each kept snippet in each view separately, (K, C) float32."""
         return self._in_pieces(self.head.score_views, self.values.shape[1])
 
     def scores_if(self, place: int, variants: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -108,7 +108,7 @@ class PiecewiseScoring:
         return edges_of(len(self.kept), self.head.settings.segments)
 
     def _bag(self) -> NDArray[np.float32] | None:
-        """Return the video's bag (C, T, D), squeezed as in training; None where no score depends on it."""
+        """Return the video's bag (C, T, D), squeezed as in training; None if no score depends on it."""
         if self.head.settings.context != "pooled" or not len(self.kept):
             return None
         pairs = pairwise(self._edges.tolist())

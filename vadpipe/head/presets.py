@@ -65,11 +65,11 @@ PRESETS = (
 
 
 def find_preset(name: str) -> Preset:
-    """Return the preset of that name. Raises UsageError where there is none."""
+    """Return the preset of that name. Raises UsageError if it is unknown."""
     for preset in PRESETS:
         if preset.name == name:
             return preset
     raise UsageError(
-        f"there is no preset {name!r}",
+        f"unknown preset {name!r}",
         next_step=f"Choose one of: {', '.join(preset.name for preset in PRESETS)}.",
     )

@@ -24,7 +24,7 @@ class HeadSettings(BaseModel):
     The defaults are CBCG's; those of the published methods are in :mod:`vadpipe.head.methods`.
 
     Where the abstract of arXiv 2212.08506 gives no number, the source is named; "ours" means chosen
-    here, by cross-validation, as docs/benchmarks.md tells.
+    here, by cross-validation; see docs/benchmarks.md.
 
     Attributes:
         method: ``"cbcg"``, or a published method to compare with, which knows fewer settings: see
@@ -58,24 +58,23 @@ class HeadSettings(BaseModel):
         view_join: how the scores of views become one: their ``"max"``, each being scored and smoothed by
             itself; or the ``"mean"`` of what both branches say. Few views see what happens in a corner.
         segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
-        top_k_divisor, top_k_at_least: the max(T // divisor + 1, at least so many) highest segments
+        top_k_divisor, top_k_at_least: the max(T // divisor + 1, at_least) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
         smoothness, sparsity: weights as in RTFM.
         whole_bag_weight: weight of the loss of the bags' means, each taken as a bag of one segment.
-        smoothing: deviation, in snippets, of the Gaussian that smooths the log odds of a video; 0 is
-            none.
+        smoothing: deviation, in snippets, of the Gaussian that smooths the log odds of a video; 0 for none.
         steps: training steps.
         batch_bags: b, normal and as many abnormal bags of a batch.
         optimiser: ``"adam"``, or ``"sgd"`` with a momentum of 0.9.
         learning_rate, weight_decay, clip_norm: of the optimiser and its gradient; 0 clips none.
         folds: parts of the training videos; each is scored by a head that was trained on the others, which
             picks the step and the threshold.
-        checks: how often a training is looked at; the step is picked among the fifth and later ones, and is
+        checks: how often a training is checked; the step is picked among the fifth and later ones, and is
             the last where there are fewer.
-        false_alarms_per_hour: the threshold lets normal videos raise so many alarms an hour, and more only
+        false_alarms_per_hour: the threshold lets normal videos raise this many alarms per hour, and more only
             where no abnormal video would be found.
         normal_quantile: the threshold is not below this quantile of normal snippets' scores; it is that
-            quantile where there is too little normal footage to tell alarms an hour.
+            quantile where there is too little normal footage to tell alarms per hour.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -139,7 +138,7 @@ class HeadSettings(BaseModel):
 
 
 def refusal(mistake: ErrorDetails) -> tuple[str, str | None]:
-    """Return what is wrong with settings that pydantic refused, and the next step where there is one."""
+    """Return the error message for settings that pydantic rejected, and the next step, if any."""
     where = ".".join(map(str, mistake["loc"])) or "settings"
     names = ", ".join(HeadSettings.model_fields)
     next_step = f"The settings are: {names}." if mistake["type"] == "extra_forbidden" else None

@@ -1,4 +1,4 @@
-"""From a curve to files: tables, documents, subtitles, pictures, reports and videos, a module for each.
+"""Output formats of a curve: tables, documents, subtitles, plots, reports and videos, one module each.
 
 In: a :class:`~vadpipe.curves.curve.Curve`, and the video where pictures of it are needed. Out: files. May
 import: ``curves``, ``extract``, ``features``, ``files``. Importing this package gives a curve its ``to_*``

@@ -35,8 +35,8 @@ def write_cvat(curve: Curve, path: Path, video: Path, limits: Limits | None = No
         limits: what it may ask for.
 
     Raises:
-        InputError: where the video cannot be read.
-        OutputError: where the file cannot be written.
+        InputError: if the video cannot be read.
+        OutputError: if the file cannot be written.
     """
     write_tracks(curve, path, picture_size(video, limits or Limits()))
 

@@ -31,7 +31,7 @@ def write_edl(curve: Curve, path: Path) -> None:
     Names are written in ASCII, what has no likeness there as ``_``.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     rate = nominal_rate(curve.frame_rate)
     name = _ascii(file_name(curve.video))

@@ -1,4 +1,4 @@
-"""What the formats for other tools call things: a video, and what happens in it."""
+"""Labels and names in the formats for other tools."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import Event
 
 LABEL = "abnormal"
-"""What an event is called in annotation tools."""
+"""The label of an event in annotation tools."""
 
 
 def place_text(curve: Curve, event: Event) -> str:
-    """Return where an event is, in words; an empty text where the head does not tell."""
+    """Return where in the picture an event is, in words; empty if the head does not localise."""
     place = curve.place(event)
     return "" if place is None else place.name
 

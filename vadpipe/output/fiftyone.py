@@ -26,7 +26,7 @@ def write_fiftyone(curve: Curve, path: Path) -> None:
     The attribute ``place`` says in words where an event is, as far as the head tells.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     detections = [
         {

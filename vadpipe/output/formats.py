@@ -24,7 +24,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class FormatInput:
-    """A curve and what else a format may ask for.
+    """A curve and what else a format may need.
 
     Attributes:
         curve: of the video.
@@ -86,15 +86,15 @@ def parse_formats(text: str) -> tuple[str, ...]:
     """Return the formats that ``"csv,json"`` names, in that order and each once; ``"all"`` is all of them.
 
     Raises:
-        UsageError: where one is unknown, or none is named.
+        UsageError: if one is unknown, or none is given.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    choices = f"Choose of: {', '.join(FORMATS)}, {ALL}."
+    choices = f"Choose from: {', '.join(FORMATS)}, {ALL}."
     if not names:
-        raise UsageError("no format is named", next_step=choices)
+        raise UsageError("no format is given", next_step=choices)
     for name in names:
         if name not in FORMATS and name != ALL:
-            raise UsageError(f"there is no format {name!r}", next_step=choices)
+            raise UsageError(f"unknown format {name!r}", next_step=choices)
     found = (known for name in names for known in (FORMATS if name == ALL else (name,)))
     return tuple(dict.fromkeys(found))
 
@@ -121,8 +121,8 @@ def write_formats(
         size_px: width and height of its picture as shown, where they are known.
 
     Raises:
-        InputError: where a format needs the video, and it cannot be read.
-        OutputError: where a file cannot be written; what was written before stays.
+        InputError: if a format needs the video, and it cannot be read.
+        OutputError: if a file cannot be written; what was written before stays.
     """
     scored = FormatInput(curve, video, explanations, limits, size_px)
     written: list[Path] = []

@@ -51,7 +51,7 @@ def write_document(curve: Curve, path: Path, explanations: Sequence[Explanation]
         explanations: of its events, where there are any; the pictures stay out.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     write_text(path, _text(document(curve, explanations).model_dump()) + "\n")
 
@@ -81,7 +81,7 @@ def read_document(path: Path) -> tuple[Curve, ScoresDocument]:
     """Return the curve of a document, with the same float32 scores and the same events, and all it says.
 
     Raises:
-        FeatureError: where the file cannot be read, is no such document, is of another version, or
+        FeatureError: if the file cannot be read, is not such a document, is of another version, or
             contradicts itself.
     """
     step = "Write it again with 'vadpipe score --format json'."
@@ -128,7 +128,7 @@ class _Untitled(GenerateJsonSchema):
     """The generator, without a title for each field that only repeats its name."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002
-        """Return that none is wanted."""
+        """Return that no title is wanted."""
         return False
 
 
@@ -199,18 +199,18 @@ def _read_event(record: EventRecord) -> Event:
 
 
 def _reason(error: ValidationError) -> str:
-    """Return what is wrong with a file, in one line: the first thing that is, the version before all."""
+    """Return the first error of a file, in one line; the version is checked first."""
     first = error.errors(include_url=False)[0]
     place, kind, message = printable(".".join(map(str, first["loc"]))), first["type"], message_of(first)
     if kind == "json_invalid":
-        return f"is no JSON document: {message}"
+        return f"is not a JSON document: {message}"
     if place == "schema_version":
         if kind == "missing":
-            return "is no document of scores: it has no schema_version"
+            return "is not a scores document: it has no schema_version"
         return f"has schema_version {first['input']!r:.40}; this vadpipe reads 1 and 2"
     if kind == "value_error":
         return f"contradicts itself: {message}"
-    return "is no valid document of scores: " + (f"{place}: {message}" if place else message)
+    return "is not a valid scores document: " + (f"{place}: {message}" if place else message)
 
 
 def _text(value: object, line: str = "\n") -> str:

@@ -25,14 +25,14 @@ class Record(BaseModel):
 
 
 class RuleRecord(Record):
-    """What makes an event of the frames that reach the threshold."""
+    """The rule by which frames that reach the threshold become events."""
 
     hysteresis: Annotated[float, Field(ge=0, le=1)]
-    """An event goes on while scores stay at or above the threshold less this share of it."""
+    """An event continues until scores fall below the threshold by more than this share of it."""
     merge_gap_s: Seconds
     """Stretches less than this apart are one event; seconds."""
     min_length_s: Seconds
-    """A shorter event is none; seconds."""
+    """Shorter events are dropped; seconds."""
 
 
 class SnippetRecord(Record):
@@ -64,25 +64,25 @@ class BoxRecord(Record):
 
 
 class PlaceRecord(Record):
-    """A part of the picture that was scored by itself."""
+    """A part of the picture that was scored separately."""
 
     view: str
     """What the backbone sees there, such as whole, left or right; of an upright picture left is the top."""
     box: BoxRecord | None
-    """Which part of the picture that is; null where the size of the picture is not known."""
+    """Which part of the picture that is; null if the size of the picture is unknown."""
 
 
 class PlacesRecord(Record):
     """Where in the picture the highest score of each frame is."""
 
     places: Annotated[tuple[PlaceRecord, ...], Field(min_length=2, max_length=256)]
-    """The parts of the picture that were scored by themselves."""
+    """The parts of the picture that were scored separately."""
     leading: tuple[Number, ...]
-    """Of each frame the place with the highest score, counted from 0; 0 too where a frame has no score."""
+    """Of each frame the place with the highest score, counted from 0; also 0 if a frame has no score."""
 
 
 class ExplanationRecord(Record):
-    """Why an event was called one."""
+    """The explanation of an event."""
 
     snippets: Annotated[tuple[SnippetRecord, ...], Field(min_length=1)]
     """Those of the event with the highest scores, the highest first."""
@@ -95,7 +95,7 @@ class ExplanationRecord(Record):
 
 
 class EventRecord(Record):
-    """A stretch of the video in which something abnormal is said to happen."""
+    """A stretch of the video that is called abnormal."""
 
     start_s: Seconds
     """When its first frame begins; seconds."""
@@ -114,9 +114,9 @@ class EventRecord(Record):
     mean: Score
     """Of the scores of its frames, those without one left out."""
     place: PlaceRecord | None = None
-    """Where it is: the place with the highest score at the peak; null where the head does not tell places."""
+    """Where it is: the place with the highest score at the peak; null if the head does not localise."""
     explanation: ExplanationRecord | None = None
-    """What drove it; null where nobody asked."""
+    """Its explanation; null if not requested."""
 
 
 class CurveRecord(Record):
@@ -132,7 +132,7 @@ class ScoresDocument(Record):
     """The anomaly scores of a video and its events, as vadpipe writes them."""
 
     schema_version: Literal[1, 2]
-    """Of this format; a change that readers would notice raises it, a key more does not.
+    """Of this format; incompatible changes raise it, additional keys do not.
 
     In version 1 the hysteresis was a difference of scores; in version 2 it is a share of the threshold."""
     vadpipe: str
@@ -146,15 +146,15 @@ class ScoresDocument(Record):
     n_unscored: Number
     """Frames without a score."""
     threshold: float | None
-    """The score that a frame must reach to be called abnormal; null where none is set."""
+    """The score that a frame must reach to be called abnormal; null if none is set."""
     rule: RuleRecord
-    """What makes an event."""
+    """The event rule."""
     events: tuple[EventRecord, ...]
-    """The events, the first first; they do not overlap."""
+    """The events in time order; they do not overlap."""
     curve: CurveRecord
     """The score of every frame."""
     places: PlacesRecord | None = None
-    """Where in the picture the score of every frame comes from; null where the head does not tell places."""
+    """Where in the picture the score of every frame comes from; null if the head does not localise."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -163,12 +163,12 @@ class ScoresDocument(Record):
             if len(values) != self.n_frames:
                 raise ValueError(f"it has {len(values)} {name} for {self.n_frames} frames")
         if (n_unscored := scores.count(None)) != self.n_unscored:
-            raise ValueError(f"{n_unscored} frames have no score, and n_unscored is {self.n_unscored}")
+            raise ValueError(f"{n_unscored} frames have no score, but n_unscored is {self.n_unscored}")
         edges_s = (*times_s, self.end_s)
         if (np.diff(edges_s) < 0).any():
             raise ValueError("its times run backwards")
         if self.events and self.threshold is None:
-            raise ValueError("it has events and no threshold")
+            raise ValueError("it has events but no threshold")
         after = 0
         for number, event in enumerate(self.events, 1):
             if not after <= event.start_frame <= event.peak_frame < event.stop_frame <= self.n_frames:
@@ -187,7 +187,7 @@ class ScoresDocument(Record):
         if known is not None and len(known.leading) != self.n_frames:
             raise ValueError(f"it has {len(known.leading)} leading places for {self.n_frames} frames")
         if known is not None and max(known.leading) >= len(known.places):
-            raise ValueError(f"it has {len(known.places)} places, and none with number {max(known.leading)}")
+            raise ValueError(f"it has {len(known.places)} places, but refers to number {max(known.leading)}")
         for number, event in enumerate(self.events, 1):
             leads = None if known is None else known.places[known.leading[event.peak_frame]]
             if event.place != leads:

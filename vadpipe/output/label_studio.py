@@ -37,7 +37,7 @@ def write_label_studio(curve: Curve, path: Path) -> None:
     """Write a list of one task with the events as its prediction, their peaks as scores, atomically.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     regions = [
         {

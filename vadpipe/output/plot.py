@@ -1,4 +1,4 @@
-"""The picture of a curve: scores over time, threshold, events, stills of peaks and of a calm moment."""
+"""Plots of a curve: scores over time, threshold, events, stills of peaks and of a calm moment."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def plot_curve(
         limits: what the video may ask for while it is read again.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     stills = None
     if video is not None:

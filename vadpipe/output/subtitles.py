@@ -19,7 +19,7 @@ from vadpipe.output.timecode import clock, timecode
 
 
 def write_srt(curve: Curve, path: Path) -> None:
-    """Write the events as SubRip, atomically. Raises OutputError where it cannot be written."""
+    """Write the events as SubRip, atomically. Raises OutputError if it cannot be written."""
     cues = (
         f"{number}\n{timecode(start_s, comma=True)} --> {timecode(end_s, comma=True)}\n{text}\n"
         for number, (start_s, end_s, text) in enumerate(_cues(curve), 1)
@@ -28,7 +28,7 @@ def write_srt(curve: Curve, path: Path) -> None:
 
 
 def write_vtt(curve: Curve, path: Path) -> None:
-    """Write the events as WebVTT, atomically. Raises OutputError where it cannot be written."""
+    """Write the events as WebVTT, atomically. Raises OutputError if it cannot be written."""
     cues = (
         f"{number}\n{timecode(start_s)} --> {timecode(end_s)}\n{escape(text, quote=False)}\n"
         for number, (start_s, end_s, text) in enumerate(_cues(curve), 1)

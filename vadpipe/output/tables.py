@@ -23,13 +23,13 @@ EVENT_COLUMNS = (
 
 
 def write_scores(curve: Curve, path: Path) -> None:
-    """Write ``frame,time_s,score``, a line a frame, atomically.
+    """Write ``frame,time_s,score``, a line per frame, atomically.
 
     Frames count from 0; times have microseconds, and scores the fewest digits that give back the same
     float32. A frame without a score, of a stretch that could not be decoded, has an empty field.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     times = (f"{time_s:.6f}" for time_s in curve.times_s.tolist())
     rows = zip(range(len(curve)), times, score_texts(curve.scores), strict=True)
@@ -43,7 +43,7 @@ def write_events(curve: Curve, path: Path) -> None:
     field is empty where the head does not tell places.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     rule = curve.rule
     rows = (

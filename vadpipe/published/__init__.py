@@ -1,4 +1,4 @@
-"""Features that others have published, as feature files of ours.
+"""Import of published features.
 
 In: files of arrays. Out: feature files. May import: ``extract``, ``features``, ``files``.
 

@@ -1,4 +1,4 @@
-"""What every array of published features has to be, whatever file it lies in."""
+"""Checks on arrays of published features, for every file format."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MAX_BYTES = 8 * 2**30
 """Of one array in memory. Ten crops of the longest video of UCF-Crime take 5 GB."""
 
 AS_NUMBERS = "Save it again as plain numbers: numpy.save(FILE, array.astype('float32'), allow_pickle=False)."
-AGAIN = "Fetch the file again, or leave it out."
+AGAIN = "Download the file again, or omit it."
 
 
 def needed_bytes(shape: Sequence[int], itemsize: int, file: str | os.PathLike[str]) -> int:
     """Return how many bytes an array of that shape needs.
 
     Raises:
-        FeatureError: where the shape is none.
+        FeatureError: if it is not a valid shape.
     """
     if any(length < 0 for length in shape):
-        raise FeatureError(f"states a shape of {tuple(shape)}", file=file, next_step=AGAIN)
+        raise FeatureError(f"has an invalid shape {tuple(shape)}", file=file, next_step=AGAIN)
     # Python's whole numbers, since the product of hostile ones overflows numpy's.
     return math.prod(map(int, shape)) * itemsize
 
@@ -34,19 +34,19 @@ def check_bytes(needed: int, file: str | os.PathLike[str]) -> None:
     """Compare the size of an array with the limit, before memory is taken for it.
 
     Raises:
-        FeatureError: where it is larger than :data:`MAX_BYTES`.
+        FeatureError: if it is larger than :data:`MAX_BYTES`.
     """
     if needed > MAX_BYTES:
         raise FeatureError(
-            f"holds {_gib(needed)} GiB, above the limit of {_gib(MAX_BYTES)}",
+            f"has {_gib(needed)} GiB, above the limit of {_gib(MAX_BYTES)}",
             file=file,
             next_step="Save it as float32 or float16, or with fewer crops.",
         )
 
 
 def cut_short(shape: Sequence[int], needed: int, held: int, file: str | os.PathLike[str]) -> FeatureError:
-    """Return the error of an array that is not there in full."""
-    reason = f"is cut short: its shape {tuple(shape)} needs {needed} bytes, and {held} are there"
+    """Return the error of a truncated array."""
+    reason = f"is truncated: its shape {tuple(shape)} needs {needed} bytes, but only {held} are present"
     return FeatureError(reason, file=file, next_step=AGAIN)
 
 
@@ -54,17 +54,17 @@ def as_float32(array: NDArray[np.generic], file: str | os.PathLike[str]) -> NDAr
     """Return the numbers as float32, in the array's own axes; whole numbers and other floats are converted.
 
     Raises:
-        FeatureError: where there are none, or some that are not finite in float32.
+        FeatureError: if there are none, or some that are not finite in float32.
     """
     if array.size == 0:
-        raise FeatureError(f"holds no numbers: its shape is {array.shape}", file=file, next_step=AGAIN)
+        raise FeatureError(f"is empty: its shape is {array.shape}", file=file, next_step=AGAIN)
     with np.errstate(over="ignore"):  # what overflows is found below
         values = array.astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise FeatureError(
-            "holds numbers that are not finite (NaN, infinite, or too large for float32)",
+            "contains values that are not finite (NaN, infinite, or too large for float32)",
             file=file,
-            next_step="Leave the file out, or extract that video anew.",
+            next_step="Omit the file, or extract that video again.",
         )
     return values
 

@@ -1,4 +1,4 @@
-"""The array of a file that holds one: numpy's own formats and text, told apart by their first bytes."""
+"""Files with a single array: NumPy formats and text, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vadpipe.published.npy import NPY, pickled, read_npy, read_npz
 from vadpipe.published.tables import read_table
 
 SUFFIXES = (".npy", ".npz", ".txt", ".h5", ".hdf5", ".pt", ".pth")
-"""What a folder is searched for."""
+"""Suffixes that a folder is searched for."""
 
 
 def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
@@ -26,13 +26,13 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
 
     Args:
         path: the file.
-        name: which array of an ``.npz`` file to take; without it there has to be only one.
+        name: which array of an ``.npz`` file to take; optional if there is only one.
 
     Returns:
         The array with its own axes, float32; whole numbers and other floats are converted.
 
     Raises:
-        FeatureError: where the file cannot be read, holds no array of numbers or an empty one, has numbers
+        FeatureError: if the file cannot be read, holds no array of numbers or an empty one, has numbers
             that are not finite in float32, is cut short, or is larger than the limits.
     """
     try:
@@ -45,7 +45,7 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise FeatureError(f"is damaged: {error}", file=path, next_step=AGAIN) from error
     except MemoryError as error:
-        raise FeatureError("needs more memory than there is", file=path) from error
+        raise FeatureError("needs more memory than is available", file=path) from error
 
 
 def _read(file: IO[bytes], start: bytes, path: Path, name: str | None) -> NDArray[np.generic]:
@@ -56,5 +56,5 @@ def _read(file: IO[bytes], start: bytes, path: Path, name: str | None) -> NDArra
     if start.startswith(b"\x80"):
         raise pickled(path)
     if path.suffix.lower() in SUFFIXES and path.suffix.lower() != ".txt":
-        raise FeatureError("holds no array: it does not begin like one", file=path, next_step=AGAIN)
+        raise FeatureError("is not an array file in a known format", file=path, next_step=AGAIN)
     return read_table(path)

@@ -1,4 +1,4 @@
-"""The axes of published features: whatever order a file has, rows come first, then crops, then numbers."""
+"""Axis order of published features: any layout is brought to rows, crops, dimensions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def in_order(
     ``feature_dim`` tells. Of three axes, D is the last and C is 1, 5 or 10: where only one of the first two
     can be C, it is; where both can (``[10, 10, D]``, or one row of ten crops), nothing is guessed.
 
-    Networks leave axes of size 1 where they pooled time and space (``[T, D, 1, 1, 1]``): these are dropped
-    from the end, as far as rows, numbers and the crops that were told of are left.
+    Networks leave axes of size 1 where they pooled time and space (``[T, D, 1, 1, 1]``): trailing ones are
+    dropped as long as rows, dimensions and the given crops remain.
 
     Args:
         array: with two or three axes, and any number of size 1 after them.
@@ -43,7 +43,7 @@ def in_order(
         (T, C, D) float32.
 
     Raises:
-        FeatureError: where the axes are not as told, or cannot be told apart.
+        FeatureError: if the axes do not match the arguments, or are ambiguous.
     """
     shape = array.shape
     fewest = 3 if layout in ("tcd", "ctd") or crops not in (None, 1) else 2
@@ -53,22 +53,22 @@ def in_order(
         array = array.T
     if feature_dim is not None and array.shape[-1:] != (feature_dim,):
         raise FeatureError(
-            f"has the shape {shape}, and no last axis of {feature_dim}",
+            f"has the shape {shape}, whose last axis is not {feature_dim}",
             file=file,
-            next_step="Correct --feature-dim, or put the axes into the order rows, crops, numbers.",
+            next_step="Correct --feature-dim, or reorder the axes to rows, crops, dimensions.",
         )
     fitting = [name for name in _fitting(array.shape, crops) if layout in ("auto", name)]
     if len(fitting) > 1:
         raise FeatureError(
-            f"has the shape {shape}: both of the first axes can be the crops",
+            f"has the shape {shape}: either of the first two axes could be the crops",
             file=file,
-            next_step="Say --layout tcd (rows first) or --layout ctd (crops first).",
+            next_step="Use --layout tcd (rows first) or --layout ctd (crops first).",
         )
     if not fitting:
         raise FeatureError(
             f"has the shape {shape}, which is not {_wanted(layout, crops)}",
             file=file,
-            next_step="Correct --layout or --crops, or leave them out.",
+            next_step="Correct --layout or --crops, or omit them.",
         )
     if fitting == ["td"]:
         return array[:, None]
@@ -86,7 +86,7 @@ def _fitting(shape: Sequence[int], crops: int | None) -> list[str]:
 
 
 def _wanted(layout: str, crops: int | None) -> str:
-    """Say which shapes would have been right."""
+    """Return which shapes would have been valid."""
     counts = "1, 5 or 10" if crops is None else str(crops)
     shapes = {
         "td": "[rows, numbers]",

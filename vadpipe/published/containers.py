@@ -1,4 +1,4 @@
-"""Files that hold the features of many videos, one of them open at a time."""
+"""Files with the features of many videos, one open at a time."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _State = tuple[int, int, int, int]
 class Containers:
     """Reads arrays of HDF5 files and of those that ``torch.save`` wrote.
 
-    What is asked of one file after the other is fast: the last one stays open until another is asked for, or
-    it has changed. Use it as a context, which closes it.
+    Repeated reads of one file are fast: it stays open until another one is read, or it has changed. Use it as
+    a context, which closes it.
     """
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Containers:
         self._torch = self._last = None
 
     def listing(self, path: Path) -> Listing | None:
-        """Return what a file holds, or None for one that is no container, by its first bytes.
+        """Return the contents of a file, or None for one that is not a container, by its first bytes.
 
         Raises:
-            FeatureError: where it cannot be read.
+            FeatureError: if it cannot be read.
         """
         try:
             absolute, state = located(path), _state(path)
@@ -67,12 +67,12 @@ class Containers:
         """Return an array of a file, of its own type; it may be a view of the file.
 
         Raises:
-            FeatureError: where it cannot be read, is no array of numbers, or larger than the limit.
+            FeatureError: if it cannot be read, is not a numeric array, or is larger than the limit.
         """
         label, absolute, state = labelled(path, address), located(path), _state(path)
         kind = self._kind_of(absolute, state)
         if kind is None:
-            raise FeatureError("is there no longer", file=label, next_step="Run again.")
+            raise FeatureError("no longer exists", file=label, next_step="Run again.")
         if kind == "torch":
             return self._tensors(absolute, state).read(address, label)
         # Its numbers and then its digest are asked for, and unpacking takes the most time of all.

@@ -1,4 +1,4 @@
-"""From what the user names to the videos that published features are about.
+"""Discovery of published features: from the user's inputs to videos.
 
 A file holds the features of one video, those of one of its crops, or (HDF5, ``torch.save``) those of many.
 """
@@ -50,7 +50,7 @@ def find_published(
     """Expand files, folders (recursively) and patterns, in the order given, each file once.
 
     A folder is searched for :data:`vadpipe.published.arrays.SUFFIXES`, in sorted order, hidden files left
-    out, links followed; a file that is named outright is taken whatever its name. Files ``NAME__0`` to
+    out, links followed; a file that is named explicitly is taken whatever its name. Files ``NAME__0`` to
     ``NAME__4``, or to ``NAME__9``, are the crops of one video, as XD-Violence and UR-DMU publish them. A file
     that holds the features of several videos is like a folder of theirs, named without its suffix; see
     :mod:`vadpipe.published.members`.
@@ -60,7 +60,7 @@ def find_published(
         containers: what reads files that hold several videos.
         array: which arrays of such files to take.
         join: whether files with a crop's number belong together; without it each file is a video.
-        leave_out: a file that is no feature, such as a list that lies beside them.
+        leave_out: a file that is not a feature file, such as a list beside them.
 
     Returns:
         The videos, and what was named but cannot be used: an empty folder, an incomplete set of crops, two
@@ -80,7 +80,7 @@ def find_published(
         for trouble in unreadable:
             failures.append(_failure(trouble.filename, f"cannot be searched: {trouble.strerror}"))
         if not found and not unreadable:
-            reason = "holds no features" if path.is_dir() else "matches no file"
+            reason = "contains no features" if path.is_dir() else "matches no file"
             failures.append(_failure(path, reason, f"Looked for files ending in {' '.join(SUFFIXES)}."))
         for file in found:
             files.setdefault(located(file.path), file)
@@ -115,7 +115,7 @@ def _within(
 
 
 def _left_out(listing: Listing, path: Path) -> list[Failure]:
-    """Return what a file holds and is not read, once for each reason."""
+    """Return the contents of a file that are not read, once per reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for address, reason, step in listing.left_out:
         reasons.setdefault((reason, step), []).append(spelled(address))
@@ -170,13 +170,13 @@ def _bare(name: str) -> str:
 
 
 def _contradiction(crops: list[int | None], labels: list[str]) -> Failure | None:
-    """Return what is wrong with the files of one video, or None."""
+    """Return why the files of one video cannot be used, or None."""
     if crops == [None]:
         return None
     numbers = [crop for crop in crops if crop is not None]
     if len({*numbers}) != len(crops):
         named = ", ".join(_last(label) for label in labels[1:4])
-        return _failure(labels[0], f"is about the same video as {named}", "Import one of them alone.")
+        return _failure(labels[0], f"is about the same video as {named}", "Import only one of them.")
     expected = next(count for count in CROPS[1:] if numbers[-1] < count)
     missing = sorted({*range(expected)} - {*numbers})
     if not missing:
@@ -184,9 +184,9 @@ def _contradiction(crops: list[int | None], labels: list[str]) -> Failure | None
     absent = ", ".join(map(str, missing))
     return _failure(
         labels[0],
-        f"is one of {expected} crops by its name, but of {', '.join(map(_last, labels))} "
-        f"number {absent} is missing",
-        "Add it; or, where each file is a video by itself, pass --crops 1 or --layout tcd.",
+        f"is one of {expected} crops by its name, but number {absent} of {', '.join(map(_last, labels))} "
+        "is missing",
+        "Add it; or, if each file is a separate video, pass --crops 1 or --layout tcd.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How many frames the videos of published features have, from the lists that data sets come with."""
+"""Frame counts of videos, from the lists that come with data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vadpipe.errors import FeatureError, UsageError
 from vadpipe.extract.video.names import Names
 
 MAX_FRAMES = 20_000_000
-"""Of one video: more than a week of 30 frames a second."""
+"""Of one video: more than a week of 30 frames per second."""
 
 _LINE = re.compile(r"(?P<name>.*\S)(?:\s*[@,;]\s*|\s+)(?P<frames>\d+)")
 
@@ -25,7 +25,7 @@ class FrameCounts:
         path: the list, as :func:`read_frame_counts` reads it.
 
     Raises:
-        UsageError: where it cannot be read, or a line has no name and number of frames.
+        UsageError: if it cannot be read, or a line has no name and number of frames.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class FrameCounts:
             video: its name with ``/``, such as ``UCF_Test/Abuse/Abuse028_x264_i3d``.
 
         Raises:
-            FeatureError: where the list does not name it, or gives it several numbers.
+            FeatureError: if the list does not name it, or gives it several numbers.
         """
         counts = sorted({frames for name in self._names.find(video) for frames in self._counts[name]})
         if len(counts) == 1:
@@ -55,7 +55,7 @@ class FrameCounts:
         raise FeatureError(
             f"has no number of frames in {self._path}",
             file=video,
-            next_step="Add a line NAME@FRAMES, or leave out --frame-counts.",
+            next_step="Add a line NAME@FRAMES, or omit --frame-counts.",
         )
 
 
@@ -72,13 +72,13 @@ def read_frame_counts(path: Path) -> list[tuple[int, str, int]]:
         path: the list, in UTF-8.
 
     Raises:
-        UsageError: where it cannot be read, or a line has no name and number of frames.
+        UsageError: if it cannot be read, or a line has no name and number of frames.
     """
     counts: list[tuple[int, str, int]] = []
     for number, (name, frames) in _lines(path):
         if not frames.isdecimal() or not 1 <= int(frames[:12]) <= MAX_FRAMES:
             raise UsageError(
-                f"line {number}: {frames!r} is no number of frames from 1 to {MAX_FRAMES}", file=path
+                f"line {number}: {frames!r} is not a number of frames from 1 to {MAX_FRAMES}", file=path
             )
         counts.append((number, name, int(frames)))
     if not counts:
@@ -105,6 +105,6 @@ def _lines(path: Path) -> list[tuple[int, tuple[str, str]]]:
             found.append((number, (match["name"], match["frames"])))
         elif line.strip():
             raise UsageError(
-                f"line {number}: {line[:60]!r} is no name with a number", file=path, next_step=_FORM
+                f"line {number}: {line[:60]!r} is not a name with a number", file=path, next_step=_FORM
             )
     return found

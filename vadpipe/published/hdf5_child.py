@@ -1,4 +1,4 @@
-"""The process that reads HDF5 files and can be lost: ``python -m vadpipe.published.hdf5_child PIPE MEMORY``.
+"""The sandboxed process that reads HDF5 files: ``python -m vadpipe.published.hdf5_child PIPE MEMORY``.
 
 The HDF5 library crashes on some damaged files, and unpacks whatever a chunk holds. Here that costs one file.
 What is asked comes as JSON, with the state of the file as it is now, and is answered with JSON: what the file
@@ -42,7 +42,7 @@ class _Server:
             self._tell(told)
             for piece in pieces:
                 self._parent.send_bytes(piece)
-        except BrokenPipeError:  # nobody listens any more
+        except BrokenPipeError:  # the parent is gone
             os._exit(1)
         except Exception as error:  # h5py raises many kinds for a damaged file
             if told is not None:
@@ -92,10 +92,10 @@ def _failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, FeatureError):
         return {"reason": error.reason, "next_step": error.next_step}
     if isinstance(error, ImportError):
-        reason = f"is an HDF5 file, which h5py reads, and that cannot be imported: {error}"
+        reason = f"is an HDF5 file, and h5py cannot be imported: {error}"
         return {"reason": reason, "next_step": "Run: pip install 'vadpipe[hdf5]'"}
     if isinstance(error, MemoryError):
-        reason = f"needs more than the {int(sys.argv[2]) / 2**30:.1f} GiB of memory that it may have"
+        reason = f"needs more than the {int(sys.argv[2]) / 2**30:.1f} GiB of memory allowed"
         return {"reason": reason, "next_step": "Save it in smaller chunks, or without compression."}
     from vadpipe.published.hdf5_file import damage
 

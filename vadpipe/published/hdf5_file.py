@@ -1,4 +1,4 @@
-"""What an HDF5 file holds, read so that nothing leads out of it; for the process that can be lost.
+"""Reading of an HDF5 file without following references out of it; runs in the sandboxed process.
 
 Of the ways in which such a file can ask for another one (external links, external storage, virtual
 datasets), none is followed: links and layouts are looked at before what they lead to is opened. Soft links
@@ -42,9 +42,9 @@ _TYPES = {
     h5t.COMPOUND: "records",
     h5t.REFERENCE: "references",
     h5t.VLEN: "rows of different lengths",
-    h5t.ENUM: "truth values or names",
-    h5t.OPAQUE: "bytes without meaning",
-    h5t.ARRAY: "arrays in arrays",
+    h5t.ENUM: "booleans or enums",
+    h5t.OPAQUE: "opaque bytes",
+    h5t.ARRAY: "nested arrays",
     h5t.BITFIELD: "bits",
     h5t.TIME: "times",
 }
@@ -86,7 +86,7 @@ class Hdf5File:
         self._file.close()
 
     def contents(self) -> Contents:
-        """Go through its groups, each once, in the order of names; what is no array is passed over."""
+        """Go through its groups, each once, in the order of names; other objects than arrays are skipped."""
         contents = Contents()
         entered: set[int] = set()
         left: list[tuple[Address, _Id]] = [((), self._root)]
@@ -130,23 +130,21 @@ class Hdf5File:
             label: the file and the address, for messages.
 
         Raises:
-            FeatureError: where it is no array of numbers that lies in this file in full, or is too large.
+            FeatureError: if it is not a numeric array that is complete in this file, or is too large.
         """
         dataset = self._open(address, label)
         plan = dataset.get_create_plist()
         layout = plan.get_layout()
         # Before anything else is asked: the shape of a virtual dataset follows from other files.
         if layout == h5d.VIRTUAL:
-            raise _refused(
-                "is a virtual dataset: its numbers lie in other files, which are never opened", label
-            )
+            raise _refused("is a virtual dataset: its data lie in other files, which are never opened", label)
         if plan.get_external_count():
-            raise _refused("keeps its numbers in another file, which is never opened", label)
+            raise _refused("keeps its data in another file, which is never opened", label)
         dtype = _checked_type(dataset, label)
         _check_filters(plan, label)
         shape = tuple(dataset.shape or ()) if dataset.get_space().is_simple() else ()
         if not shape:
-            raise _refused("holds no rows but a single value, or nothing", label)
+            raise _refused("has no rows, only a single value or nothing", label)
         needed = needed_bytes(shape, dtype.itemsize, label)
         check_bytes(needed, label)
         chunk = plan.get_chunk() if layout == h5d.CHUNKED else None
@@ -160,7 +158,7 @@ class Hdf5File:
         for depth, part in enumerate(address, start=1):
             found = _opened(found, part.encode("utf-8", "surrogateescape"), address[:depth])
         if not isinstance(found, h5d.DatasetID):
-            raise FeatureError("is no array", file=label)
+            raise FeatureError("is not an array", file=label)
         return found
 
 
@@ -186,9 +184,11 @@ def _opened(group: _Id, name: bytes, address: Address) -> _Id:
     kind = group.links.get_info(name).type
     if kind != h5l.TYPE_HARD:
         reason = f"is {_LINKS.get(kind, 'a link of an unknown kind')}, which is never followed"
-        raise FeatureError(reason, next_step="Import what it leads to, or save it as an array of its own.")
+        raise FeatureError(reason, next_step="Import its target, or save it as a separate array.")
     if len(address) > _MAX_DEPTH:
-        raise FeatureError(f"lies below more than {_MAX_DEPTH} groups", next_step="Save it further up.")
+        raise FeatureError(
+            f"lies below more than {_MAX_DEPTH} groups", next_step="Save it at a higher level."
+        )
     return h5o.open(group, name)
 
 
@@ -199,7 +199,7 @@ def _checked_type(dataset: _Id, label: str) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = kind.dtype
     except TypeError as error:
-        raise _refused("holds numbers of a form that numpy lacks", label) from error
+        raise _refused("contains numbers in a format that NumPy lacks", label) from error
     if dtype.kind not in "fiu":
         raise _refused(f"holds {dtype}, not numbers", label)
     return dtype
@@ -212,7 +212,7 @@ def _check_filters(plan: _Id, label: str) -> None:
         if code not in _FILTERS or not h5z.filter_avail(code):
             name = _FILTERS.get(code, f"number {code}")
             raise FeatureError(
-                f"is packed by the filter {name}, which is not at hand",
+                f"is compressed with the filter {name}, which is not available",
                 file=label,
                 next_step="Unpack it with 'h5repack -f NONE FILE NEW' where that filter is installed.",
             )
@@ -232,11 +232,11 @@ def _check_held(
             raise cut_short(shape, needed, held, label)
         return
     if math.prod(chunk) * dtype.itemsize > _MAX_CHUNK_BYTES:
-        raise _refused(f"has chunks of the shape {chunk}, larger than can be unpacked", label)
+        raise _refused(f"has chunks of the shape {chunk}, too large to decompress", label)
     wanted = math.prod(-(-length // size) for length, size in zip(shape, chunk, strict=True))
     held = dataset.get_num_chunks()
     if held < wanted:
-        reason = f"is cut short: {held} of the {wanted} chunks of its shape {shape} are there"
+        reason = f"is truncated: {held} of the {wanted} chunks of its shape {shape} are present"
         raise FeatureError(reason, file=label, next_step=AGAIN)
 
 

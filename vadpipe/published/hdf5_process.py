@@ -1,4 +1,4 @@
-"""HDF5 files, read by a process that can be lost; what it sends is checked here."""
+"""Reading of HDF5 files in a sandboxed process; its messages are checked here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PATIENCE_S = 5.0
 
 @dataclass(frozen=True)
 class Listing:
-    """What an HDF5 file holds.
+    """The contents of an HDF5 file.
 
     Attributes:
         arrays: where its arrays lie.
@@ -74,7 +74,7 @@ class Hdf5Process:
             state: changes when the file does; it is opened anew then. Can be written as JSON.
 
         Raises:
-            FeatureError: where it cannot be read, is damaged, or made the process crash or hang; where h5py
+            FeatureError: if it cannot be read, is damaged, or made the process crash or hang; if h5py
                 is not installed.
         """
         answer = self._ask(path, state, None, str(path))
@@ -85,7 +85,7 @@ class Hdf5Process:
                 for address, reason, step in answer["left_out"]
             ]
         except (KeyError, TypeError, ValueError) as error:
-            raise self._lost("sent an answer that makes no sense", str(path)) from error
+            raise self._lost("sent an invalid answer", str(path)) from error
         return Listing(arrays, left_out)
 
     def read(self, path: Path, state: object, address: Address, label: str) -> NDArray[np.generic]:
@@ -98,7 +98,7 @@ class Hdf5Process:
             label: the file and the address, for messages.
 
         Raises:
-            FeatureError: as :meth:`listing`; where it is no array of numbers that lies in the file in full,
+            FeatureError: as :meth:`listing`; if it is not a numeric array that is complete in the file,
                 or larger than the limit.
         """
         answer = self._ask(path, state, address, label)
@@ -107,7 +107,7 @@ class Hdf5Process:
             if dtype.kind not in "fiu":
                 raise ValueError(f"it holds {dtype}")
         except (KeyError, TypeError, ValueError) as error:
-            raise self._lost("sent an answer that makes no sense", label) from error
+            raise self._lost("sent an invalid answer", label) from error
         needed = needed_bytes(shape, dtype.itemsize, label)
         check_bytes(needed, label)
         array: NDArray[np.generic] = np.empty(shape, dtype)
@@ -124,10 +124,10 @@ class Hdf5Process:
         except (EOFError, OSError) as error:
             raise self._lost(self._how_it_died(), label) from error
         except BufferTooShort as error:
-            raise self._lost("sent an answer that makes no sense", label) from error
+            raise self._lost("sent an invalid answer", label) from error
         if not length:
             self._answer(label)  # raises what came instead
-            raise self._lost("sent an answer that makes no sense", label)
+            raise self._lost("sent an invalid answer", label)
         return length
 
     def _ask(self, path: Path, state: object, address: Address | None, label: str) -> dict[str, Any]:
@@ -151,9 +151,9 @@ class Hdf5Process:
         except (EOFError, OSError) as error:
             raise self._lost(self._how_it_died(), label) from error
         except (ValueError, RecursionError) as error:
-            raise self._lost("sent an answer that makes no sense", label) from error
+            raise self._lost("sent an invalid answer", label) from error
         if not isinstance(answer, dict):
-            raise self._lost("sent an answer that makes no sense", label)
+            raise self._lost("sent an invalid answer", label)
         if "reason" in answer:
             step = answer.get("next_step")
             raise FeatureError(
@@ -167,7 +167,7 @@ class Hdf5Process:
                 return
         except OSError as error:
             raise self._lost(self._how_it_died(), label) from error
-        raise self._lost(f"gave no answer for {STALL_S:g} s and was ended", label)
+        raise self._lost(f"did not answer for {STALL_S:g} s and was ended", label)
 
     def _start(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
@@ -187,7 +187,7 @@ class Hdf5Process:
         try:
             status = self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            return "sent no more and was ended"
+            return "stopped responding and was ended"
         if status >= 0:
             return f"ended early (status {status})"
         return f"crashed ({signal.Signals(-status).name})"
@@ -204,7 +204,7 @@ def _address(parts: object) -> Address:
 
 
 def _said(text: object) -> str:
-    """Return what the process says as one printable line."""
+    """Return the process's message as one printable line."""
     return printable(" ".join(str(text)[:_MAX_TEXT].split()))
 
 

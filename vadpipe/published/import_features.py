@@ -1,6 +1,6 @@
-"""Import features that others have published: arrays in, feature files out.
+"""Import of published features: arrays in, feature files out.
 
-What such files do not tell is taken by rule, and written down:
+What such files do not say is assumed by rule, and recorded:
 
 * **Frames.** Row i speaks for the frames ``[16 i, 16 i + 16)``; where the rows are spread over the video
   instead (``rows="even"``, as with C3D features squeezed to 32 segments), for its part of all frames.
@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Imported:
-    """What :func:`import_features` did, in the order of the input.
+    """Result of :func:`import_features`, in the order of the input.
 
     Attributes:
         written: feature files made by this call.
-        skipped: feature files that were there already, of unchanged files and the same settings.
+        skipped: existing feature files, of unchanged files and the same settings.
         failed: files that could not be used, and why.
     """
 
@@ -62,15 +62,16 @@ def import_features(
     frame_counts: str | os.PathLike[str] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Imported:
-    """Turn published features into one feature file a video, for ``fit`` and for a head that it makes.
+    """Turn published features into one feature file per video, for ``fit`` and for a head that it makes.
 
     Taken are ``.npy``, ``.npz``, ``.txt``, HDF5 and what ``torch.save`` wrote (``.pt``, ``.pth``) with
     ``[T, D]``, ``[T, C, D]`` or ``[C, T, D]`` (T rows, C crops and D numbers of a feature), or ``[T, D]`` in
-    one file a crop: ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders
+    one file per crop: ``NAME__0.npy`` to ``NAME__4.npy`` or ``NAME__9.npy``. A video is named by its folders
     and the file's name, without the suffix of the array: ``feats/fight/a.mp4.npy`` is ``feats/fight/a.mp4``;
     labels are taken from there as they are for videos. A file that holds many videos is a folder of theirs:
     ``01_0014`` in ``feats/SHT.h5`` is ``feats/SHT/01_0014``, see :mod:`vadpipe.published.members`. What was
-    imported before, and has not changed, is skipped. What cannot be used is reported, and the rest goes on.
+    imported before, and has not changed, is skipped. Files that cannot be used are reported, and the rest
+    goes on.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
@@ -81,8 +82,8 @@ def import_features(
         on_failure: called at once for each file that cannot be used.
 
     Raises:
-        UsageError: where the list of frame counts cannot be used.
-        OutputError: where ``output`` cannot be written.
+        UsageError: if the list of frame counts cannot be used.
+        OutputError: if ``output`` cannot be written.
     """
     listed = None if frame_counts is None else Path(frame_counts)
     counts = None if listed is None else FrameCounts(listed)
@@ -135,7 +136,7 @@ class _ImportStore(FeatureStore):
 
 
 class _ImportTask:
-    """What is done with each video of a run."""
+    """The work on each video of a run."""
 
     def __init__(
         self, settings: ImportSettings, counts: FrameCounts | None, store: _ImportStore, result: Imported
@@ -146,18 +147,18 @@ class _ImportTask:
         self._first: tuple[str, int] | None = None
 
     def do(self, video: Published) -> None:
-        """Import one video, unless it is there already.
+        """Import one video, unless that is already done.
 
         Raises:
-            FeatureError, InputError: where it cannot be used.
-            OutputError: where its feature file cannot be written.
+            FeatureError, InputError: if it cannot be used.
+            OutputError: if its feature file cannot be written.
         """
         stored = self.store.find(video)
         n_frames = None if self.counts is None else self.counts.of(video.name)
         if stored is not None:  # of the same content: its name and place follow, whatever else is asked now
             stored = self.store.refresh(stored, video)
         if stored is not None and self._is_as_asked(stored.header.recipe, n_frames):
-            log.info("%s: there already as %s", printable(video.label), stored.path)
+            log.info("%s: already imported as %s", printable(video.label), stored.path)
             self._check_width(video, stored.header.recipe.feature_dim)
             self.result.skipped.append(stored.path)
             return
@@ -168,20 +169,20 @@ class _ImportTask:
         self.result.written.append(self.store.write(features, video))
 
     def tell_doubts(self) -> None:
-        """Say what was taken for granted of the features that were read."""
+        """Warn about assumptions made about the features that were read."""
         even = self.settings.rows == "even"
         if self._guessed:
             # Rows of a stride are off by less than one snippet, even ones by anything.
             log.log(
                 logging.WARNING if even else logging.INFO,
-                "%d videos are taken to have %d frames a row, since no list tells how many (--frame-counts)",
-                self._guessed,
+                "assuming %d frames per row for %d videos, as no frame counts were given (--frame-counts)",
                 self.settings.stride,
+                self._guessed,
             )
         if not even and len(self._n_rows) > 2 and len({*self._n_rows}) == 1:
-            what = "each of %d videos has %d rows: if they were squeezed to so many, pass --rows even"
+            what = "each of %d videos has %d rows: if they were resampled to that number, pass --rows even"
             if self._n_rows[0] == 1:  # some sets have an array for each snippet
-                what = "each of %d videos has %d row: if each is a snippet, join those of one video first"
+                what = "each of %d videos has %d row: if each is a snippet, join the rows of each video first"
             log.warning(what, len(self._n_rows), self._n_rows[0])
 
     def _is_as_asked(self, recipe: Recipe, n_frames: int | None) -> bool:
@@ -195,9 +196,10 @@ class _ImportTask:
         first, width = self._first
         if width != feature_dim:
             raise FeatureError(
-                f"has {feature_dim} numbers a row, but {printable(first)} has {width}",
+                f"has {feature_dim} dimensions, but {printable(first)} has {width}",
                 file=video.label,
-                next_step="Import other features separately; --feature-dim tells that arrays are [D, T].",
+                next_step="Import features of another kind separately; for arrays [D, T], pass "
+                "--feature-dim.",
             )
 
 
@@ -210,8 +212,8 @@ def read_features(video: Published, settings: ImportSettings, n_frames: int | No
         n_frames: N where it is known.
 
     Raises:
-        FeatureError: where a file cannot be used, changes meanwhile, or contradicts another or N.
-        InputError: where a file is gone.
+        FeatureError: if a file cannot be used, changes meanwhile, or contradicts another or N.
+        InputError: if a file is gone.
     """
     n_bytes, modified_ns = video.state()
     values = _values(video, settings)
@@ -224,7 +226,7 @@ def read_features(video: Published, settings: ImportSettings, n_frames: int | No
         raise FeatureError(error.reason, file=video.label, next_step=error.next_step) from error
     digest = video.digest()
     if video.state() != (n_bytes, modified_ns):
-        step = "Run again when it is complete."
+        step = "Run again when the file is complete."
         raise FeatureError("changed while it was read", file=video.label, next_step=step)
     return Features(
         values=np.ascontiguousarray(values),
@@ -248,7 +250,7 @@ def _values(video: Published, settings: ImportSettings) -> NDArray[np.float32]:
     joined = len(video.parts) > 1
     if joined and settings.crops not in (None, len(video.parts)):
         raise FeatureError(
-            f"is one of {len(video.parts)} crops by its name, not of {settings.crops}", file=video.label
+            f"is one of {len(video.parts)} crops by its name, not {settings.crops}", file=video.label
         )
     crops = 1 if joined else settings.crops
     arrays = [
@@ -264,10 +266,10 @@ def _values(video: Published, settings: ImportSettings) -> NDArray[np.float32]:
     for part, array in zip(video.parts, arrays, strict=True):
         if array.shape != arrays[0].shape:
             first = video.label.rpartition("/")[2]
-            reason = f"is a crop of {_size(array)}, but {printable(first)} of {_size(arrays[0])}"
-            raise FeatureError(reason, file=part.label, next_step="Fetch the crops of that video again.")
+            reason = f"is a crop with {_size(array)}, but {printable(first)} has {_size(arrays[0])}"
+            raise FeatureError(reason, file=part.label, next_step="Download the crops of that video again.")
     return np.concatenate(arrays, axis=1) if joined else arrays[0]
 
 
 def _size(array: NDArray[np.float32]) -> str:
-    return f"{array.shape[0]} rows of {array.shape[2]} numbers"
+    return f"{array.shape[0]} rows of {array.shape[2]} values"

@@ -1,4 +1,4 @@
-"""Which arrays of a file that holds many are the features of which video.
+"""Files with many arrays: which array belongs to which video.
 
 Such files come in three forms, and are told apart by the names in them:
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from vadpipe.errors import FeatureError, printable
 
 Address = tuple[str, ...]
-"""Where an array lies in its file: the names of its groups, and its own; ``()`` where it is all there is."""
+"""The address of an array in its file: the names of its groups, and its own; ``()`` for the only one."""
 
 ARRAY_NAMES = frozenset(
     {"feature", "features", "feat", "feats", "embedding", "embeddings", "rgb", "flow"}
     | {"data", "label", "labels", "score", "scores"}
 )
-"""What arrays are called for what they hold, and never for the video that they are about."""
+"""Array names that describe the content, never the video."""
 
 _SHOWN = 8
 
@@ -40,19 +40,19 @@ def videos_in(addresses: Sequence[Address], array: str | None, file: Path) -> li
         is ``()``. No part of a name is empty or leads elsewhere (``..``), and all can be printed.
 
     Raises:
-        FeatureError: where there is no array, none of that name, or several that may be of one video.
+        FeatureError: if there is no array, none of that name, or several that may be of one video.
     """
     if not addresses:
-        raise FeatureError("holds no arrays", file=file)
+        raise FeatureError("contains no arrays", file=file)
     if addresses[0] == ():
         return [((), ())]
     if array is not None:
         chosen = [address for address in addresses if address[-1] == array]
         if not chosen:
             raise FeatureError(
-                f"holds no array named {array!r}",
+                f"has no array named {array!r}",
                 file=file,
-                next_step=f"It holds: {_listed(address[-1] for address in addresses)}.",
+                next_step=f"It contains: {_listed(address[-1] for address in addresses)}.",
             )
         return [(_name(address[:-1], file), address) for address in chosen]
     if len(addresses) == 1:
@@ -97,15 +97,15 @@ def _name(address: Address, file: Path) -> Address:
     parts = (part for name in address for part in name.split("/"))
     name = tuple(printable(part) for part in parts if part not in ("", ".", ".."))
     if address and not name:
-        raise FeatureError(f"holds an array that is named {spelled(address)!r}", file=file)
+        raise FeatureError(f"has an array with the invalid name {spelled(address)!r}", file=file)
     return name
 
 
 def _several(addresses: Sequence[Address], example: str, file: Path) -> FeatureError:
     return FeatureError(
-        f"holds several arrays that may be of one video: {_listed(address[-1] for address in addresses)}",
+        f"has several arrays that may belong to one video: {_listed(address[-1] for address in addresses)}",
         file=file,
-        next_step=f"Name the one to take, for example with --array {example}.",
+        next_step=f"Choose one, for example with --array {example}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Arrays in numpy's own formats, ``.npy`` and ``.npz``, read without running anything that lies in them.
+"""NumPy's own formats, ``.npy`` and ``.npz``, read without executing anything in them.
 
 Pickled objects are refused before numpy sees them, and what a file says of its size is compared with what it
 holds.
@@ -25,7 +25,7 @@ def read_npz(file: IO[bytes], path: Path, name: str | None) -> NDArray[np.generi
     """Read one array of an ``.npz`` file: the named one, or the only one.
 
     Raises:
-        FeatureError: where there is no such array, several, or something else than an array of numbers.
+        FeatureError: if there is no such array, several, or something other than a numeric array.
     """
     with zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -33,16 +33,18 @@ def read_npz(file: IO[bytes], path: Path, name: str | None) -> NDArray[np.generi
             raise FeatureError(
                 f"holds {len(members)} arrays{': ' if members else ''}{', '.join(list(members)[:8])}",
                 file=path,
-                next_step="Name one of them with --array NAME." if members else AGAIN,
+                next_step="Choose one with --array NAME." if members else AGAIN,
             )
         chosen = next(iter(members)) if name is None else name
         if chosen not in members:
             raise FeatureError(
-                f"holds no array named {chosen!r}", file=path, next_step=f"It holds: {', '.join(members)}."
+                f"has no array named {chosen!r}", file=path, next_step=f"It contains: {', '.join(members)}."
             )
         info = members[chosen]
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FeatureError("is encrypted, or packed as numpy never does", file=path, next_step=AS_NUMBERS)
+            raise FeatureError(
+                "is encrypted or compressed, unlike files written by NumPy", file=path, next_step=AS_NUMBERS
+            )
         # The archive never gives out more than the size that it states.
         with archive.open(info) as member:
             return read_npy(member, info.file_size, path)
@@ -52,16 +54,16 @@ def read_npy(file: IO[bytes], n_bytes: int, path: Path) -> NDArray[np.generic]:
     """Read an array in numpy's own format from a stream of so many bytes, its header first.
 
     Raises:
-        FeatureError: where it is no array of numbers, is cut short, or is larger than the limit.
+        FeatureError: if it is not a numeric array, is truncated, or is larger than the limit.
     """
     try:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"version {version[0]}.{version[1]} of the format holds no plain array")
+            raise ValueError(f"unsupported version {version[0]}.{version[1]} of the format")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read_header(file)
     except (ValueError, TypeError) as error:
-        raise FeatureError(f"holds no array of numpy: {error}", file=path, next_step=AGAIN) from error
+        raise FeatureError(f"has no valid NumPy array: {error}", file=path, next_step=AGAIN) from error
     if dtype.hasobject:
         raise pickled(path)
     if dtype.kind not in "fiu":
@@ -81,5 +83,5 @@ def read_npy(file: IO[bytes], n_bytes: int, path: Path) -> NDArray[np.generic]:
 def pickled(path: Path) -> FeatureError:
     """Return the error of a file that only unpickling could read."""
     return FeatureError(
-        "holds pickled objects, which can run code and are never loaded", file=path, next_step=AS_NUMBERS
+        "contains pickled objects, which can run code and are never loaded", file=path, next_step=AS_NUMBERS
     )

@@ -1,4 +1,4 @@
-"""What is known of published features, and the record that is made of it."""
+"""Settings of an import, and the recipe made of them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ ROWS = ("stride", "even")
 
 @dataclass(frozen=True)
 class ImportSettings:
-    """What is known of published features.
+    """Settings that describe published features.
 
     Attributes:
         backbone: what made them, in the user's words: ``"i3d_r50"``. Features are comparable where it is the
             same; feature files name it with :data:`vadpipe.features.file.IMPORTED` before it.
-        crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a video by
-            itself, whatever its name.
+        crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a separate
+            video, whatever its name.
         layout: order of the axes, one of :data:`vadpipe.published.axes.LAYOUTS`. One of a file that holds
-            all crops (``"tcd"``, ``"ctd"``) takes each file as a video by itself, too.
+            all crops (``"tcd"``, ``"ctd"``) takes each file as a separate video, too.
         rows: one of :data:`ROWS`.
         stride: frames from the start of one row to the start of the next; with even rows it only says how
             many frames there are where no list of counts does.
-        fps: nominal frames a second.
+        fps: nominal frames per second.
         feature_dim: D where it is known: another last axis is refused, and ``[D, T]`` is turned round.
         array: which array to take of files that hold several for each video: of ``.npz`` files, and of the
             groups of HDF5 files and the dicts of ``.pt`` files.
 
     Raises:
-        UsageError: where one of them is out of range.
+        UsageError: if one of them is out of range.
     """
 
     backbone: str
@@ -53,8 +53,8 @@ class ImportSettings:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]{1,100}", self.backbone.removeprefix(IMPORTED)):
             raise UsageError(
-                f"{self.backbone!r} cannot be the name of a backbone",
-                next_step="Use letters, digits and . _ + - alone, such as i3d_r50.",
+                f"{self.backbone!r} is not a valid backbone name",
+                next_step="Use only letters, digits and . _ + -, as in i3d_r50.",
             )
         for what, value, choices in (
             ("layout", self.layout, LAYOUTS),
@@ -63,11 +63,11 @@ class ImportSettings:
         ):
             if value not in choices:
                 named = ", ".join("auto" if choice is None else str(choice) for choice in choices)
-                raise UsageError(f"there is no {what} {value!r}", next_step=f"Choose one of: {named}.")
+                raise UsageError(f"unknown {what} {value!r}", next_step=f"Choose one of: {named}.")
         if not 1 <= self.stride <= 100_000:
-            raise UsageError(f"a stride of {self.stride} frames is not possible", next_step="Use 1 or more.")
+            raise UsageError(f"a stride of {self.stride} frames is out of range", next_step="Use 1 or more.")
         if not 0.01 <= self.fps <= 1000:
-            raise UsageError(f"{self.fps:g} frames a second are not possible", next_step="Use 0.01 to 1000.")
+            raise UsageError(f"{self.fps:g} frames per second is out of range", next_step="Use 0.01 to 1000.")
 
     @property
     def recorded_backbone(self) -> str:
@@ -76,7 +76,7 @@ class ImportSettings:
 
     @property
     def joins_crops(self) -> bool:
-        """Whether files with a crop's number are crops of one video."""
+        """Whether files with a crop number are crops of one video."""
         return self.crops != 1 and self.layout not in ("tcd", "ctd")
 
     def recipe(self, values: NDArray[np.float32], n_frames: int | None) -> Recipe:
@@ -103,7 +103,7 @@ class ImportSettings:
         """Return the rows of a video with a stride, where they fit its frames.
 
         Raises:
-            FeatureError: where there are more rows than frames for them, or more than a snippet of frames is
+            FeatureError: if there are more rows than frames for them, or more than a snippet of frames is
                 left after the last row. It names no file.
         """
         if n_frames is None:
@@ -120,7 +120,7 @@ class ImportSettings:
         )
 
     def asked(self, n_frames: int | None) -> str:
-        """Return in words what was asked of one video, by which a change of the settings is noticed."""
+        """Return the settings of one video as text, so that a change of them is noticed."""
         known = {
             "crops": self.crops or "auto",
             "layout": self.layout,

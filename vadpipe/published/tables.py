@@ -1,4 +1,4 @@
-"""Tables of numbers as text, as features of C3D are published."""
+"""Text tables of numbers, the format of published C3D features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
     """Read lines of numbers, parted by spaces or commas; each line is a row.
 
     Raises:
-        FeatureError: where it is no such table, or longer than :data:`MAX_TEXT_BYTES`.
+        FeatureError: if it is not such a table, or longer than :data:`MAX_TEXT_BYTES`.
     """
     if path.stat().st_size > MAX_TEXT_BYTES:
         reason = f"is text of {path.stat().st_size} bytes, above the limit of {MAX_TEXT_BYTES}"
@@ -34,7 +34,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
     except ValueError as error:
         why = str(error).partition(";")[0]
         raise FeatureError(
-            f"is no table of numbers: {why}",
+            f"is not a table of numbers: {why}",
             file=path,
-            next_step="Name the files of features alone, for example with a pattern: 'FOLDER/*.npy'.",
+            next_step="Name only the feature files, for example with a pattern: 'FOLDER/*.npy'.",
         ) from error

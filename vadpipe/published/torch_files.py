@@ -1,8 +1,8 @@
-"""Tensors that ``torch.save`` wrote, read without running anything that lies beside them.
+"""Tensors written by ``torch.save``, read without executing anything in the file.
 
 A ``.pt`` file is a pickle, and a pickle can name functions and have them called. What one names is looked at
 before it is loaded, and a file that asks for more than plain tensors is refused; then ``torch.load`` reads it
-with ``weights_only=True``, which admits little more by itself. The numbers stay in the file, from where they
+with ``weights_only=True``, which itself allows little more. The numbers stay in the file, from where they
 are read when they are needed, but for files of torch before 1.6, which cannot be mapped.
 """
 
@@ -55,7 +55,7 @@ class TorchFile:
         path: a file that ``torch.save`` wrote.
 
     Raises:
-        FeatureError: where it cannot be read, is damaged, asks for more than plain tensors, or holds none.
+        FeatureError: if it cannot be read, is damaged, asks for more than plain tensors, or holds none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,8 +66,8 @@ class TorchFile:
             _check_records(self._tensors.values(), records, path)
         for address in self._tensors:
             if address and f".{address[-1]}".endswith(_OF_A_NETWORK):
-                reason = f"holds the weights of a network ({spelled(address)}), not features"
-                raise FeatureError(reason, file=path, next_step="Leave the file out.")
+                reason = f"contains the weights of a network ({spelled(address)}), not features"
+                raise FeatureError(reason, file=path, next_step="Omit the file.")
 
     @property
     def addresses(self) -> list[Address]:
@@ -82,11 +82,11 @@ class TorchFile:
             label: the file and the address, for messages.
 
         Raises:
-            FeatureError: where it is no plain tensor of numbers, or larger than the limit.
+            FeatureError: if it is not a plain numeric tensor, or is larger than the limit.
         """
         tensor = self._tensors.get(address)
         if tensor is None:
-            raise FeatureError("is there no longer", file=label, next_step="Run again.")
+            raise FeatureError("no longer exists", file=label, next_step="Run again.")
         return _array(tensor, label)
 
 
@@ -113,7 +113,7 @@ def _load(path: Path) -> tuple[object, Counter[int] | None]:
     except Exception as error:  # torch and pickletools raise many kinds for a damaged or hostile file
         reason = printable(str(error).strip().partition("\n")[0][:200])
         if "weights_only" in reason:  # advice to load it without
-            reason = "torch does not load it safely"
+            reason = "torch cannot load it safely"
         raise FeatureError(f"is damaged: {reason}", file=path, next_step=AGAIN) from error
 
 
@@ -127,14 +127,14 @@ def _look_at_archive(path: Path) -> Counter[int]:
         infos = archive.infolist()
         names = [info.filename.rpartition("/")[2] for info in infos]
         if "constants.pkl" in names:
-            reason = "holds a TorchScript program, which is never loaded"
+            reason = "contains a TorchScript program, which is never loaded"
             raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
         if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
-            reason = "is encrypted, or packed as torch never does"
+            reason = "is encrypted or compressed, unlike files written by torch"
             raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
         pickles = [info for info in infos if info.filename.endswith("/data.pkl")]
         if len(pickles) != 1 or pickles[0].file_size > _MAX_PICKLE_BYTES:
-            raise FeatureError("is not laid out as torch does it", file=path, next_step=AGAIN)
+            raise FeatureError("does not have the layout of a torch file", file=path, next_step=AGAIN)
         _look_at_pickle(io.BytesIO(archive.read(pickles[0])), path)
         return Counter(info.file_size for info in infos if "/data/" in info.filename)
 
@@ -162,10 +162,12 @@ def _look_at_pickle(stream: io.BytesIO, path: Path, largest: int | None = None) 
             raise _special(path)
         if operation.name in _NAMING or (operation.name == "GLOBAL" and not _PLAIN.fullmatch(str(argument))):
             asked = printable(str(argument or operation.name).replace(" ", "."))
-            reason = f"holds pickled objects, which can run code and are never loaded: it asks for {asked}"
+            reason = (
+                f"contains pickled objects, which can run code and are never loaded: it refers to {asked}"
+            )
             raise FeatureError(reason[:300], file=path, next_step=_TENSORS_ALONE)
         if largest is not None and isinstance(argument, int) and argument > largest:
-            reason = f"is cut short: it states a size of {argument}, and is one of {largest} bytes"
+            reason = f"is truncated: it declares a size of {argument}, but has {largest} bytes"
             raise FeatureError(reason, file=path, next_step=AGAIN)
 
 
@@ -174,7 +176,7 @@ def _check_records(tensors: Iterable[Tensor], records: Counter[int], path: Path)
     storages = (tensor.untyped_storage() for tensor in tensors)
     sizes = {storage.data_ptr(): storage.nbytes() for storage in storages if storage.nbytes()}
     if Counter(sizes.values()) - records:
-        raise FeatureError("is damaged: its tensors are not as long as it says", file=path, next_step=AGAIN)
+        raise FeatureError("is damaged: the sizes of its tensors are wrong", file=path, next_step=AGAIN)
 
 
 def _flat(content: object, path: Path) -> dict[Address, Tensor]:
@@ -184,7 +186,7 @@ def _flat(content: object, path: Path) -> dict[Address, Tensor]:
     if isinstance(content, torch.Tensor):
         return {(): content}
     if not isinstance(content, dict):
-        reason = f"holds a {type(content).__name__}, not a tensor or a dict of tensors"
+        reason = f"contains a {type(content).__name__}, not a tensor or a dict of tensors"
         raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
     found: dict[Address, Tensor] = {}
     for name, value in content.items():
@@ -195,7 +197,7 @@ def _flat(content: object, path: Path) -> dict[Address, Tensor]:
                 found[address] = entry
             elif not isinstance(entry, (int, float, str, type(None))):
                 what = "two tensors" if isinstance(entry, torch.Tensor) else f"a {type(entry).__name__}"
-                reason = f"holds {what} as {printable(spelled(address)[:80])}, not one tensor"
+                reason = f"holds {what} as {printable(spelled(address)[:80])}, not a single tensor"
                 raise FeatureError(reason, file=path, next_step=_TENSORS_ALONE)
     return found
 
@@ -218,12 +220,12 @@ def _array(tensor: Tensor, label: str) -> NDArray[np.generic]:
             plain = plain.to(torch.float32)
         array: NDArray[np.generic] = plain.numpy()
     except (RuntimeError, TypeError) as error:  # a type that numpy lacks
-        reason = f"holds {str(tensor.dtype).removeprefix('torch.')}, which cannot be read as numbers"
+        reason = f"holds {str(tensor.dtype).removeprefix('torch.')}, which NumPy does not support"
         raise FeatureError(reason, file=label, next_step="Save it as tensor.float().") from error
     return array
 
 
 def _special(file: str | Path) -> FeatureError:
-    reason = "holds a tensor that is sparse, quantized, nested or without numbers"
-    step = "Save plain ones: tensor.to_dense() of sparse, tensor.dequantize() of quantized ones."
+    reason = "contains a tensor that is sparse, quantized, nested or without data"
+    step = "Save plain ones: tensor.to_dense() for sparse, tensor.dequantize() for quantized tensors."
     return FeatureError(reason, file=file, next_step=step)

@@ -1,4 +1,4 @@
-"""The published features of one video: an array or one a crop, each alone in its file or one of many."""
+"""The published features of one video: one array or one per crop, in files of their own or shared ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What it is called in messages: ``feats/a.npy``, ``SHT_I3D.h5/01_0014``."""
+        """Its name in messages: ``feats/a.npy``, ``SHT_I3D.h5/01_0014``."""
         return labelled(self.path, self.address or ())
 
     @property
@@ -55,7 +55,7 @@ class Part:
             name: which array of an ``.npz`` file to take.
 
         Raises:
-            FeatureError: where it cannot be used.
+            FeatureError: if it cannot be used.
         """
         if self.address is None:
             return read_array(self.path, name)
@@ -67,7 +67,7 @@ class Part:
         Of one in a file that holds many only its type, shape and numbers count, so that copies are known.
 
         Raises:
-            FeatureError, InputError: where it cannot be read.
+            FeatureError, InputError: if it cannot be read.
         """
         if self.address is not None:
             array = self._held(self.address)
@@ -102,12 +102,12 @@ class Published(Video):
 
     @property
     def place(self) -> str:
-        """Digest of where its arrays lie: knows them however they were named, and reveals no path."""
+        """Digest of where its arrays lie: identifies them however they were named, and reveals no path."""
         return hashlib.sha256(b"\0".join(part.place for part in self.parts)).hexdigest()[:16]
 
     @property
     def label(self) -> str:
-        """What it is called in messages: its first array."""
+        """Its name in messages: its first array."""
         return self.parts[0].label
 
     def state(self) -> tuple[int, int]:
@@ -116,7 +116,7 @@ class Published(Video):
         The time is the mean over the files, so that a change of any of them shows, also to an older one.
 
         Raises:
-            InputError: where one of them is gone.
+            InputError: if one of them no longer exists.
         """
         try:
             stats = [path.stat() for path in dict.fromkeys(part.path for part in self.parts)]
@@ -130,7 +130,7 @@ class Published(Video):
         """Return the sha256 of its arrays' content, one after the other, 64 hexadecimal digits.
 
         Raises:
-            FeatureError, InputError: where one of them cannot be read.
+            FeatureError, InputError: if one of them cannot be read.
         """
         digest = hashlib.sha256()
         for part in self.parts:

@@ -1,4 +1,4 @@
-"""From videos and a head to curves, explanations and the files that are wanted of them.
+"""Scoring: from videos and a head to curves, explanations and output files.
 
 In: videos. Out: curves, and the files that :mod:`~vadpipe.scoring.outputs` names. May import: ``evaluation``
 (for the truth), ``output``, ``curves``, ``head``, ``extract``, ``features``, ``weights``, ``files``.

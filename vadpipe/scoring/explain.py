@@ -1,4 +1,4 @@
-"""Find out why an event was called one, by covering one part of the picture after another.
+"""Explanation of events by occlusion: covering one part of the picture after another.
 
 Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2)
 asks nothing of the backbone but features, so it works for every backbone and engine: a window in all frames
@@ -48,13 +48,13 @@ class HeadAndBackbone(Protocol):
 
 
 N_EVENTS = 5
-"""So many events of a video are explained, those with the highest peaks."""
+"""How many events of a video are explained, those with the highest peaks."""
 
 N_SNIPPETS = 3
-"""So many snippets of each are named."""
+"""How many snippets of each event are listed."""
 
 CELLS = 8
-"""Heat has so many rows and columns; a window covers two by two cells, and moves by one."""
+"""Rows and columns of the heat map; a window covers two by two cells, and moves by one."""
 
 _STILL_PX = 240
 
@@ -78,11 +78,11 @@ def explain(
         features: of the video.
         curve: that :meth:`Scorer.curve` made of them.
         video: the file.
-        n_events: at most so many.
-        on_progress: told up to what time events are explained, and when the video ends, in seconds.
+        n_events: at most this many.
+        on_progress: called with the time up to which events are explained, and the video's end, in seconds.
 
     Raises:
-        InputError: where the video cannot be read again.
+        InputError: if the video cannot be read again.
     """
     explaining = Explaining(scorer, features, curve, video, n_events=n_events, on_progress=on_progress)
     limits = scorer.settings.limits

@@ -1,4 +1,4 @@
-"""What the results of each video are called, so that no two write the same file."""
+"""Names of output files, distinct for each video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written of a scored video, and where."""
+"""Output files of scored videos: which are written, and where."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Stretches = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What to write of each scored video.
+    """Which outputs to write for each scored video.
 
     Attributes:
         formats: of the curve and its events, keys of :data:`vadpipe.output.formats.FORMATS`.
         plot: ``"png"`` or ``"svg"``: a picture ``NAME.png``; None for none.
         report: a page ``NAME.report.html`` with the video and its curve, and an index of several.
-        embed: whether the page holds the video itself; None where it has at most 20 MB.
+        embed: whether the page holds the video itself; None if it has at most 20 MB.
         annotate: a video with the curve under its picture: a file for one video, or a folder.
         clips: folder into which each event is cut out of the video.
         pad_s: seconds before and after an event that its clip has too.
@@ -50,8 +50,7 @@ class Outputs:
             report and the JSON.
 
     Raises:
-        UsageError: where a format is unknown, a number out of range, or nothing is written that has a place
-            for explanations.
+        UsageError: if a format is unknown, a number out of range, or no output can hold the explanations.
     """
 
     formats: tuple[str, ...] = ("csv",)
@@ -67,16 +66,18 @@ class Outputs:
         for name in self.formats:
             if name not in FORMATS:
                 raise UsageError(
-                    f"there is no format {name!r}", next_step=f"Choose of: {', '.join(FORMATS)}, all."
+                    f"unknown format {name!r}", next_step=f"Choose from: {', '.join(FORMATS)}, all."
                 )
         if self.plot not in (None, "png", "svg"):
-            raise UsageError(f"a picture cannot be of kind {self.plot!r}", next_step="Choose png or svg.")
+            raise UsageError(f"unknown plot format {self.plot!r}", next_step="Choose png or svg.")
         if not 0 <= self.pad_s <= 3600:
-            raise UsageError(f"clips cannot have {self.pad_s} s around an event", next_step="Use 0 to 3600.")
+            raise UsageError(
+                f"a padding of {self.pad_s} s around events is out of range", next_step="Use 0 to 3600."
+            )
         if self.explain and not (self.report or "json" in self.formats):
             raise UsageError(
-                "nothing that is written has a place for explanations",
-                next_step="Add --report or --format json, or leave out --explain.",
+                "none of the requested outputs can hold explanations",
+                next_step="Add --report or --format json, or omit --explain.",
             )
 
     @property
@@ -94,30 +95,33 @@ class OutputPaths:
         outputs: what is written.
 
     Raises:
-        UsageError: where two results would have one name, one would take the place of a video, or one would
+        UsageError: if two results would have one name, one would take the place of a video, or one would
             lie among the pictures of an image sequence.
     """
 
     def __init__(self, videos: Sequence[Video], output: Path | None, outputs: Outputs) -> None:
         self._stems = output_stems(videos, output)
-        self._films = {} if outputs.annotate is None else _film_paths(videos, Path(outputs.annotate))
+        self._annotated = {} if outputs.annotate is None else _annotated_paths(videos, Path(outputs.annotate))
         self._clips = {} if outputs.clips is None else output_stems(videos, Path(outputs.clips))
         originals = {located(video.path).resolve() for video in videos}
-        for path in (*self._stems.values(), *self._films.values(), *self._clips.values()):
-            if located(path.parent).resolve() in originals:  # with them in it, it were no sequence any more
-                step = "Give -o, --annotate and --clips other folders."
+        for path in (*self._stems.values(), *self._annotated.values(), *self._clips.values()):
+            # With results in it, the folder would not be an image sequence any more.
+            if located(path.parent).resolve() in originals:
+                step = "Use other folders for -o, --annotate and --clips."
                 raise UsageError(
-                    "is an image sequence, and can hold no results", file=path.parent, next_step=step
+                    "is an image sequence, so no results can be written to it",
+                    file=path.parent,
+                    next_step=step,
                 )
-        for film in self._films.values():
+        for film in self._annotated.values():
             if located(film).resolve() in originals:
-                step = "Give --annotate another name."
+                step = "Use another name for --annotate."
                 raise UsageError("would be overwritten by its annotated copy", file=film, next_step=step)
         stems = {located(stem).parent.resolve() / stem.name for stem in self._clips.values()}
         for original in originals:
             clip = CLIP_NAME.fullmatch(original.name)
             if clip and original.parent / clip[1] in stems:
-                step = "Give --clips another folder, or leave that video out."
+                step = "Use another folder for --clips, or omit that video."
                 raise UsageError("could be overwritten by a clip of this run", file=original, next_step=step)
         self.index = _index_path([*self._stems.values()], output)
         self._has_index = outputs.report and len(videos) > 1
@@ -133,7 +137,7 @@ class OutputPaths:
 
     def film(self, video: Video) -> Path:
         """Return the path of the annotated video."""
-        return self._films[video]
+        return self._annotated[video]
 
     def clip_stem(self, video: Video) -> Path:
         """Return the path of the clips without number and suffix."""
@@ -141,11 +145,11 @@ class OutputPaths:
 
     def check_writable(self) -> None:
         """Raise OutputError where results could not be written, before hours go into any."""
-        paths = [path for paths in (self._stems, self._films, self._clips) for path in paths.values()]
+        paths = [path for paths in (self._stems, self._annotated, self._clips) for path in paths.values()]
         folders = dict.fromkeys(path.parent for path in [*paths, *[self.index] * self._has_index])
         absent = dict.fromkeys(video.path.parent for video in self._stems)
         for folder in folders:
-            # A video whose folder is not there fails by itself, and is no reason to end the run.
+            # A video whose folder is missing fails on its own, and does not end the run.
             if folder not in absent or os.path.isdir(folder):  # noqa: PTH112  Path raises for long names
                 check_writable(folder)
 
@@ -162,7 +166,7 @@ def write_pictures(
     limits: Limits | None = None,
     doing: Callable[[str], OnRead | None] = lambda _: None,
 ) -> list[Path]:
-    """Write what is wanted of a scored video beside its data, and return the files.
+    """Write the requested outputs of a scored video, and return the files.
 
     All that are videos come from one process, which reads the video once more.
 
@@ -175,11 +179,11 @@ def write_pictures(
         explanations: of its events.
         truth_s: half-open stretches in seconds in which it is known to be abnormal.
         limits: what the video may ask for while it is read again.
-        doing: told what is being made next; returns what is told how far that is, in seconds of the video.
+        doing: called with the name of the next output; returns a callback for its progress, in seconds.
 
     Raises:
-        InputError: where the video cannot be read again.
-        OutputError: where a result cannot be written; what was written before stays.
+        InputError: if the video cannot be read again.
+        OutputError: if a result cannot be written; what was written before stays.
     """
     path, written = video.path, list[Path]()
     if outputs.plot is not None:
@@ -231,7 +235,7 @@ def _video_jobs(
     return jobs
 
 
-def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
+def _annotated_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
     if given.suffix.lower() not in SUFFIXES or given.is_dir():
         stems = output_stems(videos, given)
         return {
@@ -239,9 +243,9 @@ def _film_paths(videos: Sequence[Video], given: Path) -> dict[Video, Path]:
         }
     if len(videos) > 1:
         raise UsageError(
-            f"one file cannot hold the annotated pictures of {len(videos)} videos",
+            f"{len(videos)} annotated videos cannot be written to one file",
             file=given,
-            next_step="Give --annotate a folder.",
+            next_step="Pass a folder to --annotate.",
         )
     return dict.fromkeys(videos, given)
 

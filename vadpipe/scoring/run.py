@@ -1,4 +1,4 @@
-"""Score many videos in one run, and write what is wanted of each."""
+"""Scoring of many videos in one run, with their output files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ScoredVideo:
 
     Attributes:
         video: the video file.
-        curve: one score a frame.
+        curve: one score per frame.
         files: what was written, in the order of :class:`Outputs`.
         damaged: whether more of the video's frames were lost than is tolerated.
     """
@@ -50,7 +50,7 @@ class ScoredVideo:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What :func:`score_videos` did, in the order of the input.
+    """Result of :func:`score_videos`, in the order of the input.
 
     Attributes:
         scored: the videos that have a curve and all their files.
@@ -94,10 +94,10 @@ def score_videos(
         on_failure: called at once for each video that cannot be used.
 
     Raises:
-        UsageError: where even the full names of two videos would give the same results, or the list of inputs
+        UsageError: if even the full names of two videos would give the same results, or the list of inputs
             or of the truth cannot be read.
-        OutputError: where results cannot be written; what was written before stays.
-        WeightsError: where the backbone's weights cannot be had.
+        OutputError: if results cannot be written; what was written before stays.
+        WeightsError: if the backbone's weights are not available.
     """
     videos, unusable = find_videos(inputs)
     for failure in unusable:
@@ -168,11 +168,11 @@ def score_videos(
 
 
 def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Truth]:
-    """Return what is known of each video that the list names."""
+    """Return the truth of each video that is in the list."""
     truths = {truth.video: truth for truth in read_truth(path)}
     found = match(truths, [video.name for video in videos])
     if not found.found:
-        log.warning("%s: names none of these videos", printable(path))
+        log.warning("%s: contains none of these videos", printable(path))
     by_name = {name: truths[listed] for listed, name in found.found.items()}
     return {video: by_name[video.name] for video in videos if video.name in by_name}
 

@@ -1,4 +1,4 @@
-"""Score one video: a head and the backbone that it needs, loaded once."""
+"""The scorer: a head and the backbone that it needs, loaded once."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Scorer:
             head's to say.
 
     Raises:
-        FeatureError: where the head cannot be read, or ``adapt_to`` holds no features or
+        FeatureError: if the head cannot be read, or ``adapt_to`` holds no features or
             some that do not fit.
-        UsageError: where ``backbone`` is not the head's, the head does not know a view, an option is off, or
-            the device is not there; where a head of its method cannot be adapted.
+        UsageError: if ``backbone`` is not the head's, the head does not know a view, an option is off, or
+            the device is not there; if a head of its method cannot be adapted.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Scorer:
             raise UsageError(
                 f"the head was trained on features of {recipe.backbone}, not of {backbone}",
                 file=path,
-                next_step=f"Leave out --backbone, or fit a head on features of {backbone}.",
+                next_step=f"Omit --backbone, or fit a head on features of {backbone}.",
             )
         known = {"weights", "offline", "decoder", "engine", "precision", "limits", "assume_fps"}
         foreign = options.keys() - known
         if foreign:
-            raise UsageError(f"scoring has no option {sorted(foreign)[0]!r}")
+            raise UsageError(f"unknown scoring option {sorted(foreign)[0]!r}")
         self._extractor = Extractor(ExtractSettings.of_recipe(recipe, view, device=device, **options))
         self.head.check_views(self.settings.views, path)
         log.info("views: %s, of %s", ", ".join(self.settings.views), ", ".join(recipe.views))
@@ -103,9 +103,9 @@ class Scorer:
         """Return the curve of one video: exactly one score for each frame that a player shows.
 
         Raises:
-            InputError: where the file is no video or cannot be decoded.
-            FeatureError: where its kept features were made by another recipe than the head's.
-            WeightsError: where the backbone's weights cannot be had.
+            InputError: if the file is not a video or cannot be decoded.
+            FeatureError: if its kept features were made by another recipe than the head's.
+            WeightsError: if the backbone's weights are not available.
         """
         begun = self.begin(named_video(video))
         try:
@@ -120,8 +120,8 @@ class Scorer:
 
         Args:
             video: the file.
-            threshold: another than the scorer's.
-            n_events: so many events are explained at most.
+            threshold: instead of the scorer's.
+            n_events: at most this many events are explained.
 
         Raises:
             InputError, FeatureError, WeightsError: as :meth:`score` does.
@@ -137,7 +137,7 @@ class Scorer:
         return curve, explain(self, features, curve, Path(video), n_events=n_events)
 
     def begin(self, video: Video) -> PendingScore:
-        """Find the kept features of a video, or begin to decode it."""
+        """Find the kept features of a video, or start decoding it."""
         sniff(video.path)
         stored = None if self._store is None else self._store.find(video)
         if stored is not None:  # those of another recipe are refused when they are scored
@@ -153,7 +153,7 @@ class Scorer:
             raise WeightsError(
                 f"the head was trained with other weights of {recipe.backbone} "
                 f"(sha256 {recipe.weights_sha256[:12]}…) than these ({self._extractor.weights_sha256[:12]}…)",
-                next_step="Name the file that its features were made with, by --weights FILE.",
+                next_step="Pass the weights file that its features were made with as --weights FILE.",
             )
 
     def features(self, begun: PendingScore, report: Reporter | None = None) -> Features:
@@ -168,10 +168,10 @@ class Scorer:
         return features
 
     def _asked_of(self, features: Features, path: Path) -> Features:
-        """Return the views that are asked for of features that were kept; another recipe is found later.
+        """Return the requested views of kept features; another recipe is detected later.
 
         Raises:
-            FeatureError: where they lack one.
+            FeatureError: if they lack one.
         """
         held, asked = features.recipe.views, self.settings.views
         if held == asked or not are_named(held):
@@ -179,16 +179,16 @@ class Scorer:
         missing = [view for view in asked if view not in held]
         if missing:
             known = [view for view in held if view in self.head.record.recipe.views]
-            hint = f"Score with --view {','.join(known)}, or name" if known else "Name"
+            hint = f"Score with --view {','.join(known)}, or pass" if known else "Pass"
             raise FeatureError(
-                f"holds no features of the view {missing[0]}, only of {', '.join(held)}",
+                f"contains no features of the view {missing[0]}, only of {', '.join(held)}",
                 file=path,
-                next_step=f"{hint} another folder with --features.",
+                next_step=f"{hint} another folder as --features.",
             )
         return features.of_views(asked)
 
     def curve(self, features: Features) -> Curve:
-        """Return the curve of a video's features. Raises FeatureError where they do not fit the head."""
+        """Return the curve of a video's features. Raises FeatureError if they do not fit the head."""
         shown = view_places(self.head, features)
         if shown is None:
             return self._curve(features, self.head.snippet_scores(features))
@@ -217,7 +217,7 @@ class Scorer:
         P are the positions in time of each, see :func:`vadpipe.extract.pooling.positions`.
 
         Raises:
-            WeightsError: where its weights cannot be had, or are not those that the head was trained with.
+            WeightsError: if its weights are not available, or are not those that the head was trained with.
         """
         from vadpipe.extract.engines.overlap import run_engine
         from vadpipe.extract.pooling import positions
@@ -228,7 +228,7 @@ class Scorer:
 
 @dataclass(frozen=True)
 class PendingScore:
-    """A video whose features are known to lie in a file, or that is being decoded."""
+    """A video whose features are in a file, or that is being decoded."""
 
     video: Video
     source: Path | Opened

@@ -1,4 +1,4 @@
-"""Where in the picture a score comes from, as far as the views say it: each shows a part of the frame."""
+"""Localisation by views: each view shows a part of the frame."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class ViewPlaces:
 
 
 def view_places(head: TrainedHead, features: Features) -> ViewPlaces | None:
-    """Return the places of a video between which the scores of a head tell, or None where they tell none.
+    """Return the places of a video that the scores of a head can distinguish, or None.
 
-    They do where the head takes the highest score of several views, each scored by itself, and these show
+    They can if the head takes the highest score of several views, each scored separately, and these show
     different parts of the frame. A view and its mirror image are one place; so are all views that show the
     same rectangle, such as ``whole`` and ``left`` of a square picture.
 

@@ -1,4 +1,4 @@
-"""From labelled features to a calibrated head.
+"""Training: from labelled features to a calibrated head.
 
 In: a folder of feature files and labels of whole videos. Out: a head file and what the training measured. May
 import: ``head``, ``curves``, ``extract``, ``features``, ``files``.

@@ -1,4 +1,4 @@
-"""The threshold: how high a score must be for the alarms on normal footage to stay as rare as wanted."""
+"""Calibration of the threshold to a wanted rate of false alarms on normal footage."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def calibrate(
     quantile: float,
     unseen: bool,
 ) -> Calibration:
-    """Return a threshold down to which normal videos raise no more alarms than wanted.
+    """Return the lowest threshold at which normal videos raise no more alarms than wanted.
 
     An alarm is an event (:func:`vadpipe.curves.events.find_events`) of the curve that a user sees, in which a
     frame has the mean score of the snippets that hold it. From the highest score down, the threshold stops
@@ -46,15 +46,15 @@ def calibrate(
     only one. Where there is so little normal footage that even one alarm would be too many, no threshold
     can be shown to keep the rate, and the quantile alone decides.
 
-    A threshold that no abnormal video reaches is of no use. Then it is the one with the best balanced
+    A threshold that no abnormal video reaches is useless. Then it is the one with the best balanced
     accuracy over videos, a video being flagged where it raises an event; of several the highest. Where none
     is better than chance, the threshold stays. :attr:`Calibration.method` says which of them it was, and
-    :func:`warn_of` what a user has to know of it.
+    :func:`warn_of` warns the user about it.
 
     Args:
         normals: each normal video with the scores (S,) of its snippets.
         abnormals: the same of the abnormal videos, at least one.
-        per_hour: false alarms that are wanted in an hour of normal footage.
+        per_hour: false alarms that are wanted per hour of normal footage.
         quantile: of the normal snippets' scores that the threshold is not below, unless no abnormal video
             reaches it.
         unseen: whether the heads that gave the scores had not been trained on these videos.
@@ -91,16 +91,16 @@ def calibrate(
 
 
 def warn_of(found: Calibration, which: str = "") -> None:
-    """Warn of a threshold that does not say what one would expect of it.
+    """Warn about a threshold that was not found on unseen normal videos alone.
 
     Args:
         found: the threshold.
         which: words that tell it from another one, such as ``"at the last step, "``.
     """
     if not found.unseen and not which:
-        log.warning("the threshold comes from videos that the head learned from: too few to leave any out")
+        log.warning("the threshold was set on training videos: there are too few to hold any out")
     kind = "unseen abnormal" if found.unseen else "abnormal training"
-    missed = f"{which}no {kind} video reached the threshold that was found on normal videos"
+    missed = f"{which}no {kind} video reached the threshold found on normal videos"
     if found.method == "balanced":
         log.warning(
             "%s; it was lowered to %.3f, at which %d of %d abnormal videos are found and %d of %d normal "
@@ -110,8 +110,8 @@ def warn_of(found: Calibration, which: str = "") -> None:
         )  # fmt: skip
     elif found.n_abnormal_flagged == 0:
         log.warning(
-            "%s, and no lower one finds a larger share of the abnormal videos than of the normal ones: the "
-            "head cannot tell them apart; check the labels, or train on more videos",
+            "%s, and no lower threshold flags a larger share of the abnormal than of the normal videos: "
+            "the head cannot tell them apart; check the labels, or train on more videos",
             missed,
         )
 
@@ -145,7 +145,7 @@ def _lowest(curves: Sequence[Scored], allowed: int) -> float:
 
 
 def _balanced(normals: Sequence[Scored], abnormals: Sequence[Scored]) -> float | None:
-    """Return the threshold of the best balanced accuracy; None where none is better than chance.
+    """Return the threshold of the best balanced accuracy; None if none is better than chance.
 
     A video is flagged where its highest score reaches the threshold, so that lowering it gains only at the
     highest score of an abnormal video. Shares are compared in whole numbers: rounding would part equal ones.

@@ -1,4 +1,4 @@
-"""Learn a head from bags: pick a step by videos that no head has seen, calibrate, train on all."""
+"""Training with cross-validation: pick a step on held-out videos, calibrate, train on all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BAGS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """A look at the training.
+    """A check during the training.
 
     Attributes:
         step: steps done.
@@ -56,7 +56,7 @@ class StepMetrics:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A head and how it came about.
+    """A trained head, with its checks and calibration.
 
     Attributes:
         selected: trained on all bags up to the picked step; in evaluation mode, on the CPU.
@@ -88,9 +88,9 @@ def train_with_cross_validation(
     on_check: Callable[[StepMetrics], None] | None = None,
     state: Path | None = None,
 ) -> TrainingResult:
-    """Learn a head from bags of both labels.
+    """Train a head on bags of both labels.
 
-    1. The bags are dealt into folds (:func:`vadpipe.training.folds.make_folds`). For each a head is trained
+    1. The bags are divided into folds (:func:`vadpipe.training.folds.make_folds`). For each a head is trained
        on the others, all side by side. At every check each video has a score by a head that has not seen it;
        the AUC of these picks the step, see :class:`vadpipe.training.step_selection.Selection`.
     2. The same heads at that step, on the videos that they have not seen: the scale of the scores
@@ -98,8 +98,8 @@ def train_with_cross_validation(
        (:func:`vadpipe.training.calibration.calibrate`).
     3. A head is trained on all bags, up to that step, and on to the end.
 
-    With too few groups to judge (:func:`can_judge`) the last step is taken; where no folds can be dealt,
-    the threshold comes from the training videos themselves, which a warning tells.
+    With too few groups to judge (:func:`can_judge`) the last step is taken; if no folds can be made, the
+    threshold comes from the training videos themselves, with a warning.
 
     Same seed, same machine, same numbers, bit by bit; also where the training was interrupted and went on.
 
@@ -143,7 +143,7 @@ def train_with_cross_validation(
 
 
 def check_steps(settings: HeadSettings) -> list[int]:
-    """Return after which steps a training is looked at, the last one among them."""
+    """Return the steps after which a training is checked, including the last one."""
     n_checks = min(settings.checks, settings.steps)
     return [round(settings.steps * (index + 1) / n_checks) for index in range(n_checks)]
 
@@ -215,7 +215,7 @@ def _check(progress: Sequence[LossReport], auc: float | None) -> StepMetrics:
 
 
 def _unseen_auc(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]) -> float | None:
-    """Return the ROC-AUC of all bags, each scored by the head that has not seen it; None of too few."""
+    """Return the ROC-AUC of all bags, each scored by the head that has not seen it; None if too few."""
     if not folds or not can_judge(data.bags):
         return None
     means, labels = _unseen(data, folds, heads, lambda scores: scores)
@@ -315,4 +315,6 @@ def _train_on_all(
 def _warn_of_collapse(head: Head, step: int) -> None:
     if head.cluster_cosine > COLLAPSED and head.settings.clustering:
         cosine = head.cluster_cosine
-        log.warning("the normal and the abnormal cluster are not apart at step %d: cosine %.2f", step, cosine)
+        log.warning(
+            "the normal and the abnormal cluster are not separated at step %d: cosine %.2f", step, cosine
+        )

@@ -29,16 +29,16 @@ STATE_NAME = "training.state"
 
 @dataclass(frozen=True)
 class Fit:
-    """What :func:`fit` made.
+    """Result of :func:`fit`.
 
     Attributes:
         head: the head file.
         last: the same training at its last step.
         labels: the label of each video that was used, and where it came from.
-        unused: feature files whose video the CSV does not name, or of which no snippet could be decoded.
+        unused: feature files whose video is not in the CSV, or without a decoded snippet.
         step: after which ``head`` was taken.
         threshold: what is called abnormal, and how that was found.
-        history: every check of the training; the ``auc`` is None where there were too few videos to judge.
+        history: every check of the training; the ``auc`` is None if there were too few videos to judge.
     """
 
     head: Path
@@ -69,9 +69,9 @@ def fit(
 ) -> Fit:
     """Train a head on feature files and write ``head.safetensors``, settings and metrics.
 
-    What is learned, and what picks the step and the threshold, is told by
-    :func:`vadpipe.training.cross_validation.train_with_cross_validation`. An interrupted call goes on where
-    it was when it is made again with the same arguments.
+    For the choice of the step and the threshold see
+    :func:`vadpipe.training.cross_validation.train_with_cross_validation`. An interrupted call resumes when
+    repeated with the same arguments.
 
     Args:
         features: folder that ``extract`` wrote.
@@ -86,9 +86,9 @@ def fit(
         on_check: called at each of the ``settings.checks`` looks at the training.
 
     Raises:
-        FeatureError: where there are no features, or they were not made by one recipe.
-        UsageError: where labels are missing or unclear, or one of the two is not there.
-        OutputError: where ``output`` cannot be written.
+        FeatureError: if there are no features, or they were not made by one recipe.
+        UsageError: if labels are missing or unclear, or only one of the two occurs.
+        OutputError: if ``output`` cannot be written.
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
@@ -133,15 +133,15 @@ def fit(
 
 
 def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
-    """Leave out videos of which no snippet could be decoded, and say so."""
+    """Drop videos without a decoded snippet, with a warning."""
     lost = {video for video in labels if features[video].lost.all()}
     for video in sorted(lost):
-        log.warning("%s: is not used, no snippet of it could be decoded", video)
+        log.warning("%s: not used, because none of its snippets could be decoded", video)
     return {video: label for video, label in labels.items() if video not in lost}
 
 
 def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
-    """Make the groups of copies one, and say so: a copy must not judge its original."""
+    """Merge the groups of copies, with a warning: a copy must not validate its original."""
     groups = {video: label.group for video, label in labels.items()}
     joined, copies = joined_groups(groups, {video: features[video].source.sha256 for video in labels})
     for original, video in copies:
@@ -166,9 +166,9 @@ def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
     if 0 in counts:
         sources = ", ".join(sorted({label.reason for label in labels.values()})[:6])
         raise UsageError(
-            f"training needs normal and abnormal videos, but there are {counts[0]} normal and "
-            f"{counts[1]} abnormal ones (by {sources})",
-            next_step="Extract videos of the other kind too, or correct the labels (--labels, --normal).",
+            f"training needs normal and abnormal videos, but there are {counts[0]} normal and {counts[1]} "
+            f"abnormal ones (by {sources})",
+            next_step="Extract videos of both kinds, or correct the labels (--labels, --normal).",
         )
 
 

@@ -1,4 +1,4 @@
-"""Folds: which training videos judge a head that has not seen them."""
+"""Folds: which training videos are held out together."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from vadpipe.head.bags import Bag
 
 MIN_GROUPS_TO_JUDGE = 8
-"""Where a label has fewer groups than this, they pick no step: they would judge by luck."""
+"""With fewer groups of a label than this, no step is picked: the choice would be random."""
 
 
 def make_folds(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
-    """Deal the bags' rows into folds: groups stay whole, groups with an abnormal video go round evenly.
+    """Divide the bags' rows into folds: groups stay whole, groups with an abnormal video are spread evenly.
 
     Returns:
         At most ``n_folds`` folds, each with something in it, such that all the others together hold both
-        labels; none where that cannot be.
+        labels; none if that is impossible.
     """
     abnormal = {bag.group for bag in bags if bag.label}
     by_kind = [sorted(abnormal), sorted({bag.group for bag in bags} - abnormal)]
@@ -37,7 +37,7 @@ def all_but(folds: Sequence[Sequence[int]], fold: int) -> list[int]:
 
 
 def can_judge(bags: Sequence[Bag]) -> bool:
-    """Tell whether there are enough groups of each label to pick a step by."""
+    """Return whether there are enough groups of each label to pick a step."""
     return all(
         len({bag.group for bag in bags if bag.label == label}) >= MIN_GROUPS_TO_JUDGE for label in (0, 1)
     )

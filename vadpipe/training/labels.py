@@ -1,4 +1,4 @@
-"""Video-level labels, from the folders that the videos came from or from a CSV file.
+"""Video-level labels, from the videos' folders or a CSV file.
 
 The folder rule, from the innermost folder outwards; the first folder that is known decides. The
 outermost one is the folder that was given to ``extract``, often a data set's name: it decides only for
@@ -44,7 +44,7 @@ _LABELS = {"0": 0, "normal": 0, "1": 1, "abnormal": 1, "anomalous": 1, "anomaly"
 
 @dataclass(frozen=True)
 class Label:
-    """What is known of one video.
+    """The label of one video.
 
     Attributes:
         abnormal: whether something abnormal happens in it.
@@ -58,7 +58,7 @@ class Label:
 
 
 def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str, Label]:
-    """Label videos by their folders; see the rule in this module's text.
+    """Label videos by their folders; see the rule in this module's docstring.
 
     Args:
         videos: names with ``/``, such as ``videos/fight/a.mp4``.
@@ -68,14 +68,14 @@ def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str
         A label for each video; each is a group of its own.
 
     Raises:
-        UsageError: where a folder is not known, or a name in ``normal`` is no folder here.
+        UsageError: if a folder is unknown, or a name in ``normal`` is not a folder of any video.
     """
     named = {name.strip("/") for name in normal}
     folders = {video: PurePosixPath(video).parts[:-1][::-1] for video in videos}
     strangers = named - {part for parts in folders.values() for part in parts}
     if strangers:
         raise UsageError(
-            f"no video came from a folder named {', '.join(sorted(strangers))}",
+            f"no video is in a folder named {', '.join(sorted(strangers))}",
             next_step=f"The folders are: {_list_folders(folders.values())}.",
         )
     labels: dict[str, Label] = {}
@@ -94,15 +94,15 @@ def folder_labels(videos: Sequence[str], normal: Iterable[str] = ()) -> dict[str
             labels[video] = Label(abnormal, group=video, reason=f"folder {folder}")
     if unknown:
         raise UsageError(
-            f"cannot tell normal from abnormal by these folders: {_list_folders(unknown)}",
-            next_step="Name the normal ones with --normal NAME (the others are then abnormal), "
-            "or give a CSV video,label with --labels.",
+            f"cannot infer labels from these folders: {_list_folders(unknown)}",
+            next_step="Name the normal ones with --normal NAME (the others are then abnormal), or pass a "
+            "CSV video,label with --labels.",
         )
     return labels
 
 
 def _verdict(folder: str, named: set[str]) -> bool | None:
-    """Return whether that folder is abnormal, or None where it says nothing."""
+    """Return whether that folder is abnormal, or None if its name does not say."""
     if folder in named:
         return False
     # Letters of any script; a capital after a small letter begins a word, so does the last of several.
@@ -137,14 +137,14 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
         A label for each video that the file names. Videos that it does not name are left out.
 
     Raises:
-        UsageError: where the file cannot be read, lacks a column, holds an unknown label, or a row
+        UsageError: if the file cannot be read, lacks a column, holds an unknown label, or a row
             names no video or several.
     """
     columns, rows = read_rows(path)
     if not {"video", "label"} <= set(columns) <= _COLUMNS or len(set(columns)) < len(columns):
         raise UsageError("needs a first line video,label, with group and class where known", file=path)
     if not rows:
-        raise UsageError("holds no labels below its first line", file=path)
+        raise UsageError("has no labels below its first line", file=path)
     index = _by_ending(videos)
     labels: dict[str, Label] = {}
     for line, row in rows:
@@ -157,12 +157,12 @@ def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
                 file=path,
                 next_step="Extract that video, or remove the line."
                 if not matches
-                else f"Write more of the path: {', '.join(sorted(matches)[:3])}.",
+                else f"Give more of the path: {', '.join(sorted(matches)[:3])}.",
             )
         video = next(iter(matches))
         if label not in _LABELS:
             raise UsageError(
-                f"line {line}: label {label!r} is not known",
+                f"line {line}: unknown label {label!r}",
                 file=path,
                 next_step="Use 0 or normal, 1 or abnormal.",
             )
@@ -198,7 +198,7 @@ def joined_groups(
 
 
 def _matches(name: str, videos: Sequence[str], index: dict[str, set[str]]) -> set[str]:
-    """Return the videos that a row can mean: of that very name, of names that end so, or that it ends in."""
+    """Return the videos that a row may refer to: the same name, or one name being the end of the other."""
     if name in videos:
         return {name}
     path = PurePosixPath(name)

@@ -1,4 +1,4 @@
-"""The training loop, on a page."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class LossReport:
-    """What a training says of its last step.
+    """The losses of a training's last step.
 
     Attributes:
         step: steps done.
@@ -42,7 +42,7 @@ class LossReport:
 
 
 class Training:
-    """The training of one head on some of the bags; it can stop at any step and go on bit-equal.
+    """The training of one head on some of the bags; it can stop at any step and resume bit-identically.
 
     What is random in a step follows from the seed and the step's number alone. So the state is the
     head, the optimiser and the number of steps.
@@ -74,7 +74,7 @@ class Training:
         """Train up to that step, at least one, and leave the head in evaluation mode.
 
         Raises:
-            UsageError: where the settings make the numbers run away.
+            UsageError: if the training diverges.
         """
         self.head.train()
         with _own_randomness(self._device):
@@ -132,8 +132,8 @@ class Training:
 
 def _diverged(step: int) -> UsageError:
     return UsageError(
-        f"the training diverged: no finite numbers after step {step}",
-        next_step="Lower learning_rate, or the weights of the losses (--set NAME=VALUE).",
+        f"the training diverged: values are not finite after step {step}",
+        next_step="Lower learning_rate or the loss weights (--set NAME=VALUE).",
     )
 
 
@@ -146,7 +146,7 @@ def _optimiser(head: Head, settings: HeadSettings) -> torch.optim.Optimizer:
 
 @contextmanager
 def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave the caller's random numbers as they were."""
+    """Preserve the state of the global random number generator."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 

@@ -1,4 +1,4 @@
-"""What an interrupted training leaves behind, so that it goes on where it was."""
+"""The state of an interrupted training, from which it resumes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FROM_BAGS_TO_HEAD = ("features", "head", "curves", "training")
 
 
 def code_digest() -> str:
-    """Return the sha256 of the code that turns bags into a head: other code starts anew."""
+    """Return the sha256 of the code that turns bags into a head: other code restarts the training."""
     files = [file for name in _FROM_BAGS_TO_HEAD for file in sorted((PACKAGE_FOLDER / name).rglob("*.py"))]
     versions = f"{torch.__version__} {np.__version__} {sklearn.__version__}"
     return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
@@ -54,17 +54,17 @@ class Resume:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            log.warning("%s: cannot be read, the training starts anew (%s)", path, error.strerror)
+            log.warning("%s: cannot be read; restarting the training (%s)", path, error.strerror)
             return {}
         digest, body = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
         if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
-            log.warning("%s: is damaged, the training starts anew", path)
+            log.warning("%s: is damaged; restarting the training", path)
             return {}
         content = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
         if content["key"] != self._key:
-            log.info("%s: of another training, which is started anew", path)
+            log.info("%s: belongs to another training; restarting", path)
             return {}
-        log.info("%s: the training goes on where it was interrupted", path)
+        log.info("%s: resuming the interrupted training", path)
         return dict(content["parts"])
 
     def get(self, name: str) -> Any:  # noqa: ANN401
@@ -72,7 +72,7 @@ class Resume:
         return self._parts.get(name)
 
     def put(self, name: str, part: Any, *, now: bool = False) -> None:  # noqa: ANN401
-        """Keep a part; it is written when it is time, or ``now``. Raises OutputError where that fails."""
+        """Keep a part; it is written when it is time, or ``now``. Raises OutputError if that fails."""
         self._parts[name] = part
         if self._path is None or (not now and time.monotonic() - self._written < self._every_s):
             return

@@ -1,4 +1,4 @@
-"""Which step of a training is taken, by videos that no head has seen."""
+"""Selection of the training step, on held-out videos."""
 
 from __future__ import annotations
 

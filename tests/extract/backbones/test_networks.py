@@ -169,7 +169,7 @@ def test_weights_that_would_run_code_are_refused(tmp_path, monkeypatch):
 
 
 def test_unknown_names_come_with_the_known_ones():
-    with pytest.raises(UsageError, match="there is no backbone 'i4d'\nChoose one of: i3d, x3d_xs, x3d_s"):
+    with pytest.raises(UsageError, match="unknown backbone 'i4d'\nChoose one of: i3d, x3d_xs, x3d_s"):
         find_backbone("i4d")
 
 

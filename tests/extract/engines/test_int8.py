@@ -112,7 +112,7 @@ def test_processors_with_other_instructions_compute_the_same(tmp_path):
     ("engine", "quantised", "message"),
     [
         ("torch", I3D_INT8, "the engine torch does not compute in int8\nUse --engine openvino"),
-        ("openvino", None, "there is no int8 of these weights\nUse --precision float32"),
+        ("openvino", None, "no int8 version of these weights is available\nUse --precision float32"),
     ],
 )
 def test_int8_that_cannot_be_had_is_refused(engine, quantised, message):
@@ -122,20 +122,18 @@ def test_int8_that_cannot_be_had_is_refused(engine, quantised, message):
 
 
 def test_weights_that_are_named_are_not_those_that_were_quantised(tmp_path):
-    with pytest.raises(UsageError, match="there is no int8 of these weights"):
+    with pytest.raises(UsageError, match="no int8 version of these weights is available"):
         Extractor(ExtractSettings(precision="int8", engine="openvino", weights=tmp_path / "mine")).engine  # noqa: B018
 
 
 def test_a_damaged_installation_is_told_of(tmp_path):
     (tmp_path / "half.xml").write_bytes(I3D_INT8.read_bytes()[:2000])
-    with pytest.raises(
-        WeightsError, match="OpenVINO cannot read the quantised backbone\nInstall vadpipe again"
-    ):
+    with pytest.raises(WeightsError, match="OpenVINO cannot read the quantised backbone\nReinstall vadpipe"):
         build_engine("openvino", None, (16, 64, 64), CPU, key="unused", quantised=tmp_path / "half.xml")
 
 
 def test_a_precision_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="there is no precision 'int4'\nChoose one of: auto, float32, int8"):
+    with pytest.raises(UsageError, match="unknown precision 'int4'\nChoose one of: auto, float32, int8"):
         ExtractSettings(precision="int4")
 
 

@@ -16,7 +16,7 @@ from vadpipe.extract.video.container import SUFFIXES, sniff
 
 
 def begins(folder, content):
-    """Return what a file with these bytes is taken for, None where it is no video."""
+    """Return what a file with these bytes is taken for, None if it is no video."""
     (folder / "unknown").write_bytes(content or b"-")
     try:
         return sniff(folder / "unknown")

@@ -219,7 +219,7 @@ def test_a_single_picture_is_not_a_video(tmp_path, name, options):
 @pytest.mark.parametrize("decoder", ["decord"])
 def test_a_decoder_whose_demuxer_cannot_be_forced_hands_it_on(tmp_path, decoder):
     path = encode(tmp_path / "a.mpg", "mpeg2video", "mpeg")
-    with pytest.raises(DecodeError, match="decord cannot be held to the demuxer of MPEG-PS") as caught:
+    with pytest.raises(DecodeError, match="decord cannot be restricted to the demuxer of MPEG-PS") as caught:
         decode(path, decoder)
     assert "--decoder pyav" in caught.value.next_step
 

@@ -48,11 +48,11 @@ def test_what_needs_a_demuxer_of_its_own_goes_to_pyav_alone(family):
     for device in ("cpu", "cuda:0"):
         chosen, why = choose_decoders("auto", device, family)
         assert chosen == [("pyav", "cpu")]
-        assert why == f"decord is not used for {FAMILIES[family].title}"
+        assert why == f"decord does not support {FAMILIES[family].title}"
 
 
 def test_a_decoder_that_is_named_is_the_only_one():
-    assert choose_decoders("decord", "cpu", "ts") == ([("decord", "cpu")], "it was asked for")
+    assert choose_decoders("decord", "cpu", "ts") == ([("decord", "cpu")], "it was requested")
     assert choose_decoders("pyav", "cuda:0", "mp4")[0] == [("pyav", "cpu")]
     assert choose_decoders("decord", "cuda:0", "mp4")[0] == [("decord", "cuda:0"), ("decord", "cpu")]
 
@@ -66,7 +66,7 @@ def test_a_gpu_calls_for_the_decoder_that_can_use_it(monkeypatch):
 
 
 def test_unknown_and_missing_decoders_are_refused(monkeypatch):
-    with pytest.raises(UsageError, match="there is no decoder 'ffmpeg'") as caught:
+    with pytest.raises(UsageError, match="unknown decoder 'ffmpeg'") as caught:
         choose_decoders("ffmpeg", "cpu", "mp4")
     assert caught.value.next_step == "Choose one of: auto, decord, pyav, torchcodec."
     monkeypatch.setattr(type(DECODERS["decord"]), "version", lambda self: None)
@@ -84,7 +84,7 @@ def test_a_torchcodec_that_cannot_be_loaded_says_what_it_needs(tmp_path):
 
 def test_decord_on_a_gpu_that_it_is_not_built_for_says_so(tmp_path):
     path = write_video(tmp_path / "a.mp4", 3)
-    with pytest.raises(DecodeError, match=r"a\.mp4: this decord is not built for CUDA") as caught:
+    with pytest.raises(DecodeError, match=r"a\.mp4: this build of decord lacks CUDA") as caught:
         decode(path, "decord", device="cuda:0")
     assert "--decoder torchcodec or pyav" in caught.value.next_step
 

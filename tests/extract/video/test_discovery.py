@@ -95,7 +95,7 @@ def test_what_holds_no_video_is_reported_and_the_rest_found(tree):
     videos, failures = find_videos(["empty", "videos/fight/b.mp4", "none/*.mp4"])
     assert [video.name for video in videos] == ["fight/b.mp4"]
     assert [str(failure.error).splitlines()[0] for failure in failures] == [
-        "empty: holds no video",
+        "empty: contains no video",
         "none/*.mp4: matches no video",
     ]
     assert ".mkv" in failures[0].error.next_step

@@ -80,7 +80,7 @@ def test_transport_streams_are_read_by_pyav(tmp_path, codec):
 @pytest.mark.parametrize("decoder", OTHERS)
 def test_a_transport_stream_is_never_misnumbered(tmp_path, decoder):
     path = write_video(tmp_path / "a.ts", 40, options={"g": "12", "bf": "2"})
-    with pytest.raises(DecodeError, match=f"{decoder} cannot be held to the demuxer of MPEG-TS"):
+    with pytest.raises(DecodeError, match=f"{decoder} cannot be restricted to the demuxer of MPEG-TS"):
         decode(path, decoder)
 
 
@@ -161,14 +161,14 @@ def test_a_file_without_video_is_refused(tmp_path):
         frame.sample_rate = 44100
         output.mux(stream.encode(frame))
         output.mux(stream.encode())
-    with pytest.raises(InputError, match=r"sound\.mp4: holds no video stream"):
+    with pytest.raises(InputError, match=r"sound\.mp4: has no video stream"):
         decode(path)
 
 
 def test_an_unknown_codec_is_named_as_such(tmp_path):
     path = write_video(tmp_path / "a.mkv", 5)
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_UNHEARD/OF/BY"))
-    with pytest.raises(InputError, match=r"a\.mkv: holds video of a codec that is not known") as caught:
+    with pytest.raises(InputError, match=r"a\.mkv: has video in an unknown codec") as caught:
         decode(path)
     assert "-c:v libx264" in caught.value.next_step
 

@@ -109,7 +109,7 @@ def test_a_pipe_among_pictures_is_a_gap_and_not_waited_for(tmp_path):
 def test_pictures_that_differ_in_size_are_no_video(tmp_path):
     folder = pictures(tmp_path / "a", 5)
     pictures(folder, 1, first=5, size=(320, 240))
-    reason = r"a: holds pictures of different sizes: 000\.png has 160 x 120 px, 005\.png has 320 x 240"
+    reason = r"a: contains pictures of different sizes: 000\.png has 160 x 120 px, 005\.png has 320 x 240"
     with pytest.raises(InputError, match=reason) as caught:
         decode(folder)
     assert "of one size" in caught.value.next_step
@@ -140,13 +140,13 @@ def test_pictures_of_which_none_can_be_read(tmp_path):
     folder = pictures(tmp_path / "a", 3)
     for path in folder.iterdir():
         path.write_text("nothing")
-    with pytest.raises(DecodeError, match="a: holds no picture that can be read"):
+    with pytest.raises(DecodeError, match="a: has no readable picture"):
         decode(folder)
 
 
 def test_decord_hands_them_on(tmp_path):
     with pytest.raises(
-        DecodeError, match="decord cannot be held to the demuxer of a folder of numbered pictures"
+        DecodeError, match="decord cannot be restricted to the demuxer of a folder of numbered pictures"
     ):
         decode(pictures(tmp_path / "a", 3), "decord")
 
@@ -182,17 +182,20 @@ def test_the_current_folder_may_be_one(tmp_path, monkeypatch):
 
 
 NOT_ONE = {
-    "our own plots beside their videos": (["001.png", "002.png", "001.mp4", "002.mp4"], "it holds a video"),
+    "our own plots beside their videos": (
+        ["001.png", "002.png", "001.mp4", "002.mp4"],
+        "it contains a video",
+    ),
     "our own plots in a folder of results": (
         ["1.png", "2.png", "1.scores.csv"],
-        "it holds files of several kinds",
+        "it contains files of several types",
     ),
-    "pictures of two kinds": (["1.png", "2.jpg"], "it holds files of several kinds"),
-    "a single picture": (["1.png"], "it holds a single picture"),
+    "pictures of two kinds": (["1.png", "2.jpg"], "it contains files of several types"),
+    "a single picture": (["1.png"], "it contains a single picture"),
     "no numbers": (["one.png", "two.png"], "its pictures are not numbered"),
     "names that differ": (["a1.png", "b2.png"], "its pictures are named differently"),
-    "no pictures": (["1.txt", "2.txt"], "it holds no pictures"),
-    "nothing": ([], "it holds no pictures"),
+    "no pictures": (["1.txt", "2.txt"], "it contains no pictures"),
+    "nothing": ([], "it contains no pictures"),
 }
 
 

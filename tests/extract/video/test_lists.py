@@ -70,13 +70,15 @@ def test_lists_that_cannot_be_read(tree):
     with pytest.raises(UsageError, match=r"@videos: cannot be read as a list of videos: Is a directory"):
         find_videos("@videos")
     (tree / "list.txt").write_bytes(b"\x00\x00\x00 ftypmp42")
-    with pytest.raises(UsageError, match=r"@list\.txt: is no list of videos .*\nA list has the name"):
+    with pytest.raises(UsageError, match=r"@list\.txt: is not a list of videos .*\nA list is a text file"):
         find_videos("@list.txt")
 
 
 def test_where_there_is_no_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UsageError, match="-: there is no standard input to read a list of videos from"):
+    with pytest.raises(
+        UsageError, match="-: standard input is closed, so no list of videos can be read from it"
+    ):
         find_videos("-")
 
 
@@ -84,4 +86,4 @@ def test_an_empty_list_is_reported(tree):
     (tree / "list.txt").write_text("# nothing yet\n")
     videos, (failure,) = find_videos("@list.txt")
     assert videos == []
-    assert str(failure.error) == "@list.txt: the list names no video"
+    assert str(failure.error) == "@list.txt: the list is empty"

@@ -36,7 +36,7 @@ FAULTS = {
         "if os.fork(): time.sleep(0.2); os.abort()\nos.closerange(1, 64); time.sleep(1000)",
         r"crashed \(SIGABRT\)",
     ),
-    "a pipe that is closed": ("os.closerange(1, 64); time.sleep(1000)", "sent no more and was ended"),
+    "a pipe that is closed": ("os.closerange(1, 64); time.sleep(1000)", "stopped responding and was ended"),
 }
 HANGS = {
     "a busy loop": "while True: pass",
@@ -67,7 +67,7 @@ def fail(tmp_path, video, monkeypatch):
                 with pytest.raises(DecodeError, match=rf"clip\.mp4: the decoder decord {reason}") as caught:
                     list(frames)
                 session = decoding.pid
-        assert "may save it" in caught.value.next_step
+        assert "may repair it" in caught.value.next_step
         assert left_of(session) == []
         assert {child.pid for child in psutil.Process().children(recursive=True)} == before
         assert len(decode(video, "decord")[1]) == 40  # and the next video is fine
@@ -77,14 +77,14 @@ def fail(tmp_path, video, monkeypatch):
 
 @pytest.mark.parametrize(("body", "reason"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_costs_its_file_and_nothing_is_left(fail, monkeypatch, body, reason):
-    if reason == "sent no more and was ended":
+    if reason == "stopped responding and was ended":
         monkeypatch.setattr(sandboxed_process, "DEATH_S", 0.5)
     fail(body, reason)
 
 
 @pytest.mark.parametrize("body", HANGS.values(), ids=HANGS)
 def test_a_decoder_that_hangs_costs_its_file_and_nothing_is_left(fail, body):
-    fail(body, "gave no frame for 0.5 s and was ended", stall_s=0.5)
+    fail(body, "delivered no frame for 0.5 s and was ended", stall_s=0.5)
 
 
 def test_memory_is_bounded_and_the_limit_is_named(tmp_path, video, monkeypatch):

@@ -237,7 +237,7 @@ def test_no_heat_is_shown_where_nothing_lowers_the_score(tmp_path, curve, clip):
     plain = explanation_of(curve.events[0])
     cold = Explanation(plain.event, plain.snippets, -plain.heat, plain.box, plain.still, plain.still_s)
     (why,) = report(tmp_path, curve, clip, explanations=[cold]).data["explanations"].values()
-    assert (why["heat"], why["where"]) == (None, "No part of the picture alone drove the score.")
+    assert (why["heat"], why["where"]) == (None, "No single part of the picture drove the score.")
 
 
 def test_an_index_is_sorted_by_peak_and_links_are_relative(tmp_path):

@@ -61,7 +61,7 @@ def test_search(browser, index):
         search.fill("<img")
         assert names(page) == [HOSTILE]
         search.fill("nothing of the kind")
-        assert page.get_by_text("No video has such a name.").is_visible()
+        assert page.get_by_text("No matching videos.").is_visible()
         search.fill("")
         assert len(names(page)) == 4
 

@@ -133,7 +133,7 @@ def test_the_rule_and_the_way_back(page_of, clip):
         page.get_by_text("Rule", exact=True).click()
         page.get_by_label("Shortest (s)").fill("0.5")
         until(page, "vadpipe.page.state.events.length === 0")
-        assert page.get_by_text("No frame makes an event at this threshold.").is_visible()
+        assert page.get_by_text("No events at this threshold.").is_visible()
         reset.click()
         until(page, "vadpipe.page.state.events.length === 2")
         assert reset.is_disabled()

@@ -1,7 +1,7 @@
 """An annotated video has every frame of the video at its time, upright, in its size and its brightness.
 
-Results are read by PyAV's plain decoding loop. Every frame carries its number, so that one that is lost, doubled
-or in another's place shows.
+Results are read by PyAV's plain decoding loop. Every frame carries its number, so that one that is lost,
+doubled or in another's place shows.
 """
 
 from fractions import Fraction
@@ -181,7 +181,7 @@ def test_progress_goes_up_to_the_end(tmp_path):
 def test_another_suffix_is_refused(tmp_path):
     video = write_video(tmp_path / "a.mp4", 3)
     with pytest.raises(
-        UsageError, match=r"b\.gif: no video can be written as \.gif\nChoose a name that ends in"
+        UsageError, match=r"b\.gif: cannot write a video as \.gif\nChoose a name that ends in"
     ):
         annotate(curve_of(video), video, tmp_path / "b.gif")
 

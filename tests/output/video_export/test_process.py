@@ -72,8 +72,8 @@ FAULTS = {
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", r"crashed \(SIGKILL\)"),
     "an early end": ("os._exit(7)", r"ended early \(status 7\)"),
     "an error that nobody foresaw": ("raise KeyError('surprise')", r"ended early \(status 1\)"),
-    "it hangs": ("time.sleep(1000)", "gave no frame for 1 s and was ended"),
-    "it hangs in a loop": ("\n            while True: pass", "gave no frame for 1 s and was ended"),
+    "it hangs": ("time.sleep(1000)", "delivered no frame for 1 s and was ended"),
+    "it hangs in a loop": ("\n            while True: pass", "delivered no frame for 1 s and was ended"),
 }
 
 

@@ -165,5 +165,5 @@ def test_a_report_stands_without_the_copy_where_none_can_be_made(tmp_path, seque
     with caplog.at_level(logging.WARNING, "vadpipe"):
         written = write_report(curve, tmp_path / "out/r.html", video=sequence, limits=Limits(), embed=False)
     assert len(written) == 1
-    assert "there is no copy for browsers: is not the video that the curve belongs to" in caplog.text
+    assert "no copy for browsers could be made: is not the video that the curve belongs to" in caplog.text
     assert files_in(tmp_path / "out") == ["r.html"]

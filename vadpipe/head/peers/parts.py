@@ -84,4 +84,4 @@ def mean_of_chosen(numbers: Tensor, chosen: Tensor) -> Tensor:
 def check_finite(scores: Tensor) -> None:
     """Raise FloatingPointError where a score is no number."""
     if not torch.isfinite(scores).all():
-        raise FloatingPointError("the head gives numbers that are none")
+        raise FloatingPointError("the head's output is not finite")

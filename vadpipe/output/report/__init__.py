@@ -1,4 +1,4 @@
-"""Reports: a page a video that plays it along its curve, and a page that lists many; both work offline."""
+"""Reports: a page per video that plays it along its curve, and a page that lists many; both work offline."""
 
 from vadpipe.output.report.index import IndexEntry, write_index
 from vadpipe.output.report.page import write_report

@@ -1,4 +1,4 @@
-"""How a page is put together: one file, nothing from outside, and a policy that lets nothing else in."""
+"""Assembly of a page: a single file without external resources, and a policy that blocks any."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def asset(name: str) -> str:
 def render(
     template: str, *, styles: Iterable[str], scripts: Iterable[str], media: str, **values: object
 ) -> str:
-    """Fill a template; whatever is no Markup is escaped.
+    """Fill a template; anything that is not Markup is escaped.
 
     Args:
         template: its file.
         styles: the style sheets that go into the page, in order.
         scripts: the scripts, likewise.
         media: where the page may take video from, as the policy says it; ``'none'`` with its quotes.
-        values: what else the template asks for.
+        values: further values of the template.
     """
     style, script = ("\n".join(map(asset, names)) for names in (styles, scripts))
     environment = jinja2.Environment(
@@ -73,7 +73,7 @@ def json_block(content: object) -> Markup:
     """Return JSON that no HTML parser can take for the end of the script that holds it.
 
     Raises:
-        ValueError: where a number is not finite, which JSON cannot say.
+        ValueError: if a number is not finite, which JSON cannot say.
     """
     return htmlsafe_json_dumps(content, json.dumps, allow_nan=False, separators=(",", ":"))
 

@@ -5,7 +5,7 @@
 vadpipe.events = (() => {
   const ROUNDING_S = 2e-6; // a second made of 24 frames may be a little less than one
 
-  // Stretches [start, stop) of frames at or above `low` that somewhere reach `high`. NaN is below both.
+  // Stretches [start, stop) of frames at or above `low` that reach `high`. NaN is below both.
   function* runsOf(scores, low, high) {
     for (let i = 0; i < scores.length; i++) {
       if (!(scores[i] >= low)) continue;

@@ -22,7 +22,7 @@ class IndexEntry:
     Attributes:
         video: its name, as it is to be read.
         report: the file that :func:`vadpipe.output.report.write_report` wrote for it.
-        peak: its highest score; None where no frame has one.
+        peak: its highest score; None if no frame has one.
         n_events: how many events it has.
         length_s: how long it is.
         thumbnail: a small JPEG, or None.
@@ -40,7 +40,7 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> None:
     """Write the list as one HTML file, atomically: the highest peak first, those without one last.
 
     Raises:
-        OutputError: where it cannot be written.
+        OutputError: if it cannot be written.
     """
     in_order = sorted(
         entries, key=lambda entry: (math.inf if entry.peak is None else -entry.peak, entry.video)

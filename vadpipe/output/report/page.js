@@ -125,7 +125,7 @@ vadpipe.page = (() => {
       threshold === null ? "" : `Scores of ${Number(threshold.toFixed(4))} and above; hysteresis ${rule.hysteresis}, ` +
       `gaps below ${rule.merge_gap_s} s joined, at least ${rule.min_length_s} s long.`;
     $("#none-text").textContent =
-      threshold === null ? "No threshold was given. Move the slider to set one." : "No frame makes an event at this threshold.";
+      threshold === null ? "No threshold was given. Move the slider to set one." : "No events at this threshold.";
     $("#previous").disabled = $("#next").disabled = !n;
     list.current = -1;
     list.show(state.events);

@@ -1,4 +1,4 @@
-"""The report of one video: the video, its curve and its events in a page that needs nothing else."""
+"""The report of one video: a self-contained page with the video, its curve and its events."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def write_report(
         limits: what the video may ask for while its stills are read.
 
     Raises:
-        InputError: where the video is to be embedded and cannot be read.
-        OutputError: where the report cannot be written.
+        InputError: if the video is to be embedded and cannot be read.
+        OutputError: if the report cannot be written.
     """
     stills = Stills.read(video, [report_stills(curve)], limits, assume_fps=curve.frame_rate)
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ def write_page(
         if embed is None:
             embed = _size(shown) <= MAX_EMBEDDED_BYTES
         if embed and _size(shown) > TOO_LONG_BYTES:
-            log.warning("%s: is so large that browsers will not play it from within a page", printable(video))
+            log.warning("%s: too large for browsers to play when embedded in a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
         opened = stack.enter_context(open_video(shown)) if embed else None
         if not embed and copy is not None:
@@ -143,7 +143,7 @@ def write_page(
 
 
 def _keep(copy: Path, page: Path) -> Path:
-    """Move a copy of a video beside its page. Raises OutputError where that fails."""
+    """Move a copy of a video beside its page. Raises OutputError if that fails."""
     stem = page.name.removesuffix(".html").removesuffix(".report")
     target = page.with_name(fitting_name(stem, PREVIEW_SUFFIX))
     move(copy, target, replacing=True)
@@ -225,7 +225,7 @@ def _base64(values: np.typing.NDArray[np.generic]) -> str:
 
 
 def _size(video: Path) -> float:
-    """Return its bytes; infinity where there is no such file, which the page then says itself."""
+    """Return its bytes; infinity for a missing file, which the page reports itself."""
     try:
         return video.stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""A copy of a video that browsers play, for a report on one that they do not."""
+"""Preview copies: MP4 copies of videos that browsers cannot play, for reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def needs_preview(video: Path) -> bool:
-    """Tell whether browsers do not play a video's container; False where there is no such video."""
+    """Return whether browsers cannot play a video's container; False if there is no such video."""
     try:
         return not FAMILIES[sniff(video)].plays
     except InputError:

@@ -1,4 +1,4 @@
-"""The pictures of a report, small enough to live inside the page."""
+"""Stills for a report, small enough to be embedded in the page."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def jpeg(pixels: NDArray[np.uint8], width_px: int | None = None, quality: int = 
 
 
 def explanation_record(explanation: Explanation) -> dict[str, object]:
-    """Return what the page needs of an explanation; ``heat`` is None where nothing lowers the score."""
+    """Return an explanation as the page needs it; ``heat`` is None if nothing lowers the score."""
     hottest = float(np.nanmax(explanation.heat, initial=0.0))
     return {
         "still": data_uri(jpeg(explanation.still, _STILL_WIDTH_PX), "image/jpeg"),
@@ -116,9 +116,9 @@ def heat_png(heat: NDArray[np.float32]) -> bytes:
 
 
 def _where(heat: NDArray[np.float32], box: tuple[float, float, float, float], hottest: float) -> str:
-    """Say in words what the heat shows, for those who cannot see it."""
+    """Describe the heat map in words, for those who cannot see it."""
     if hottest <= 0:
-        return "No part of the picture alone drove the score."
+        return "No single part of the picture drove the score."
     row, column = np.unravel_index(int(np.nanargmax(heat)), heat.shape)
     left, top, right, bottom = box
     down = top + (bottom - top) * (int(row) + 0.5) / heat.shape[0]

@@ -1,4 +1,4 @@
-"""Videos that show a curve: every frame with the curve under it, and a clip of every event.
+"""Video export: the annotated video, with the curve under every frame, and a clip of every event.
 
 A hostile video meets FFmpeg in a child process alone, as when it is decoded for features. Follow one call:
 :mod:`~vadpipe.output.video_export.annotated` and :mod:`~vadpipe.output.video_export.clips` are what is

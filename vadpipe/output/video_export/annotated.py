@@ -1,4 +1,4 @@
-"""A video that shows its curve: every frame, and under it where the curve stands."""
+"""The annotated video: every frame with the curve under it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def annotate(
     The sound keeps its place in time. Its packets are copied where the container takes them and else encoded
     again as AAC; of several streams there is the one that a player plays. Subtitles, chapters and tags are
     left out. The video is decoded in a process of its own; memory does not grow with its length, but for
-    the index that a container keeps until it is closed (some hundred bytes a frame of an MP4).
+    the index that a container keeps until it is closed (some hundred bytes per frame of an MP4).
 
     Args:
         curve: of this video; one score for each frame that a player shows.
@@ -52,13 +52,13 @@ def annotate(
         path: where to; its suffix says what container: ``.mp4`` (begins to play before it is all there),
             ``.mov`` or ``.mkv``.
         limits: what the video may ask for; what is written may be as large as a video may be.
-        on_progress: told (seconds that are done, seconds in all), a few times a second.
+        on_progress: called with (seconds done, seconds in total), a few times per second.
 
     Raises:
-        UsageError: where the suffix is another, or ``path`` is the video itself.
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        DecodeError: where it is broken, or its process crashed or hung.
-        OutputError: where the file cannot be written.
+        UsageError: if the suffix is another, or ``path`` is the video itself.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        DecodeError: if it is broken, or its process crashed or hung.
+        OutputError: if the file cannot be written.
     """
     with Exports(video, [annotation(curve, video, path, limits=limits)]) as exports:
         exports.finish(on_progress)
@@ -73,7 +73,7 @@ def annotation(curve: Curve, video: Path, path: Path, *, limits: Limits | None =
     """
     if path.suffix.lower() not in SUFFIXES:
         step = f"Choose a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
-        raise UsageError(f"no video can be written as {path.suffix or 'a file without suffix'}",
+        raise UsageError(f"cannot write a video as {path.suffix or 'a file without suffix'}",
                          file=path, next_step=step)  # fmt: skip
     check_not_the_video(path, video)
     events = [(event.start, event.stop) for event in curve.events]
@@ -94,10 +94,10 @@ def annotation(curve: Curve, video: Path, path: Path, *, limits: Limits | None =
 
 
 def check_not_the_video(path: Path, video: Path) -> None:
-    """Refuse to replace the video by what is made of it.
+    """Refuse to overwrite the video with its annotated copy.
 
     Raises:
-        UsageError: where both are the same file.
+        UsageError: if both are the same file.
     """
     if path.exists() and video.exists() and path.samefile(video):
         raise UsageError("is the video itself", file=path, next_step="Choose another name for the result.")

@@ -1,4 +1,4 @@
-"""What a film process does to annotate a video: a picture at a time, whatever the video's length."""
+"""Annotation in the export process: one picture at a time, so that memory does not grow with length."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write every frame with the strip under it, and the sound.
 
     Raises:
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        OutputError: where the file cannot be written.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        OutputError: if the file cannot be written.
     """
     source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     canvas = _Canvas(source, job)
@@ -37,7 +37,7 @@ def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
             sound.until(start_s)
             telling.done(start_s)
         if not seen:
-            raise InputError("holds no frame that can be decoded")
+            raise InputError("has no decodable frame")
         pictures.finish()
         sound.finish()
 

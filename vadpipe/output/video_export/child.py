@@ -51,14 +51,14 @@ def run(video: int, job: ExportJob, output: int) -> None:
         raise
     except av.FFmpegError as error:
         raise DecodeError(
-            f"cannot be made into a film: {error.strerror}",
-            next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may make a video of it that can.",
+            f"cannot be exported: {error.strerror}",
+            next_step="'ffmpeg -i FILE -c:v libx264 NEW.mp4' may convert it to a video that can be.",
         ) from error
     send(output, Kind.DONE)
 
 
 class _Telling:
-    """What tells the other end that work goes on, and how far it is."""
+    """Progress and signs of life for the parent process."""
 
     def __init__(self, output: int) -> None:
         self._output = output
@@ -66,7 +66,7 @@ class _Telling:
         self.alive = sign_of_life(output)
 
     def done(self, time_s: float) -> None:
-        """Say that the video is done up to that time, in seconds, now and then."""
+        """Report at intervals that the video is done up to that time, in seconds."""
         now_s, milliseconds = time.monotonic(), int(time_s * 1000)
         if now_s - self._last_s >= _PROGRESS_S and milliseconds > self._last:
             self._last_s, self._last = now_s, milliseconds

@@ -1,4 +1,4 @@
-"""A clip of every event of a video."""
+"""Clips of events."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def cut_clips(
         stem: how their names begin; the names are shortened where the file system needs it.
         pad_s: how much to show before and after each event.
         limits: what the video may ask for; a clip may be as large as a video may be.
-        on_progress: told (seconds that are done, seconds in all), a few times a second.
+        on_progress: called with (seconds done, seconds in total), a few times per second.
 
     Returns:
         The files, one an event, the first first; none without events.
 
     Raises:
-        UsageError: where ``pad_s`` is no length, or a clip would replace the video itself.
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        DecodeError: where it is broken, or its process crashed or hung.
-        OutputError: where a clip cannot be written, or an old one not be deleted.
+        UsageError: if ``pad_s`` is no length, or a clip would replace the video itself.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        DecodeError: if it is broken, or its process crashed or hung.
+        OutputError: if a clip cannot be written, or an old one not be deleted.
     """
     paths = clip_paths(curve, video, folder, stem)
     with Exports(video, [cutting(curve, video, folder, stem, pad_s=pad_s, limits=limits)]) as exports:
@@ -111,7 +111,7 @@ def cutting(
 
 
 def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: Path) -> None:
-    """Delete the clips of an earlier run that are none of these; a file beyond a gap is somebody else's."""
+    """Delete the clips of an earlier run that are not among these; files beyond a gap are left alone."""
     other = {".mp4": ".mkv", ".mkv": ".mp4"}[suffix]
     old = [_clip_path(folder, stem, number, other) for number in range(1, n_clips + 1)]
     for number in count(n_clips + 1):
@@ -127,7 +127,7 @@ def _delete_earlier(folder: Path, stem: str, n_clips: int, suffix: str, video: P
         raise OutputError(
             f"an old clip cannot be deleted: {error.strerror}",
             file=error.filename or folder,
-            next_step="Delete it yourself, or choose another place.",
+            next_step="Delete it yourself, or choose another folder.",
         ) from error
 
 

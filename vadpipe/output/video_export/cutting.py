@@ -1,4 +1,4 @@
-"""What a film process does to cut clips: copy packets where that is exact enough, else encode again."""
+"""Cutting of clips in the export process: packets are copied if that is exact enough, else re-encoded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vadpipe.output.video_export.source import ROUNDING_S, Keys, ProgressReport,
 from vadpipe.output.video_export.writing import Output, Pictures
 
 MAX_LEAD_S = 10.0
-"""A copy may begin so long before what is wanted."""
+"""A copy may begin at most this long before the wanted start."""
 
 
 _BACK_S = (0.0, 5.0, inf)
@@ -39,8 +39,8 @@ def cut_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
     """Write the clips of a job, one after the other.
 
     Raises:
-        InputError: where the video cannot be used, or is not the one that the curve belongs to.
-        OutputError: where a clip cannot be written.
+        InputError: if the video cannot be used, or is not the one that the curve belongs to.
+        OutputError: if a clip cannot be written.
     """
     source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
     keys = source.keys()
@@ -99,7 +99,7 @@ def _copy(clip: Clip, source: VideoSource, key: int, done_s: float) -> None:
 
 
 def _plays(stream: VideoStream) -> bool:
-    """Tell whether every browser plays a video stream's codec."""
+    """Return whether every browser plays a video stream's codec."""
     return stream.codec_context.name == "h264" and stream.codec_context.pix_fmt in _PLAYED_PIXELS
 
 

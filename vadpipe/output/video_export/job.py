@@ -1,4 +1,4 @@
-"""What a film process is asked to do, and how that travels: JSON and plain arrays in memory."""
+"""The job of an export process, passed as JSON and plain arrays in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other end of a film process: progress comes out of it, and an error where it failed."""
+"""The parent's end of an export process: it yields progress and raises the process's errors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vadpipe.output.video_export.job import ExportJob
 
 PROGRAM = (sys.executable, "-P", "-m", "vadpipe.output.video_export.child")
 OnProgress = Callable[[float, float], None]
-"""Told (seconds of video that are done, seconds in all), a few times a second."""
+"""Called with (seconds of video done, seconds in total), a few times per second."""
 
-_SLOW_DISK = 5_000_000  # bytes a second that even a slow disk moves when a finished file is put in order
+_SLOW_DISK = 5_000_000  # bytes per second that even a slow disk moves when a finished file is put in order
 
 
 class ExportProcess(SandboxedProcess):
@@ -29,7 +29,7 @@ class ExportProcess(SandboxedProcess):
         jobs: what is wanted of it, at least one; their outputs exist already and are empty.
 
     Raises:
-        InputError: where the file is missing, is no video, or is larger than it may be.
+        InputError: if the file is missing, not a video, or larger than the limit.
     """
 
     errors: ClassVar[Mapping[str, type[VadpipeError]]] = {
@@ -54,9 +54,9 @@ class ExportProcess(SandboxedProcess):
         """Wait until the outputs of the next job are written. After an error no further job is done.
 
         Raises:
-            InputError: where the video cannot be used, or is not the one that the curve belongs to.
-            DecodeError: where it is broken, or the child crashed or hung.
-            OutputError: where the outputs cannot be written.
+            InputError: if the video cannot be used, or is not the one that the curve belongs to.
+            DecodeError: if it is broken, or the child crashed or hung.
+            OutputError: if the outputs cannot be written.
         """
         job = self._job = self._jobs.popleft()
         self._name = _name(job)
@@ -71,7 +71,7 @@ class ExportProcess(SandboxedProcess):
                 raise self._error(f"sent {kind.name} for progress")
             (done,) = PROGRESS.unpack(content)
             if not last < done <= total:
-                raise self._error("sent progress that makes no sense")
+                raise self._error("sent invalid progress")
             last = done
             if on_progress is not None:
                 on_progress(done / 1000, total_s)

@@ -82,7 +82,7 @@ class Sound:
                 yield from self._copy(container, stream, target)
 
     def _copy_of(self, stream: AudioStream) -> AudioStream | None:
-        """Return a stream of the output for the same packets, or None where it cannot hold them."""
+        """Return a stream of the output for the same packets, or None if it cannot hold them."""
         codec, suffix = stream.codec_context, self._output.suffix
         if codec.codec.canonical_name not in _COPIED[suffix] or codec.name == "aac_latm":
             return None
@@ -197,7 +197,7 @@ class _Steady:
     """Makes of decoded sound an unbroken stream from time 0 on: gaps become silence, overlaps go.
 
     Args:
-        rate: samples a second.
+        rate: samples per second.
         layout: of its channels.
         length_s: where it is cut off.
     """

@@ -1,4 +1,4 @@
-"""A video as films are made of it: its times, its looks, and every frame, decodable or not."""
+"""The source of an exported video: its times, its colours, and every frame, decodable or not."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _RGB, _UNKNOWN, _BT709, _BT601 = 0, 2, 1, 6  # colour matrices as FFmpeg numbers
 
 
 class ProgressReport(Protocol):
-    """What tells the other end that work goes on, and how far it is."""
+    """Progress and signs of life for the parent process."""
 
     def alive(self) -> None:
         """Give a sign of life."""
 
     def done(self, time_s: float) -> None:
-        """Say how many seconds of the video are done."""
+        """Report how many seconds of the video are done."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Keys:
-    """Where a video can be entered.
+    """Points at which decoding can start.
 
     Attributes:
-        stamps: (K,) int64, of the shown frames that stand for themselves, rising.
+        stamps: (K,) int64, of the shown key frames, rising.
         copyable: whether all packets have times of presentation, so that they can be copied.
     """
 
@@ -69,11 +69,11 @@ class VideoSource:
     Attributes:
         path: where it is.
         limits: what it may ask for.
-        telling: what is told that work goes on.
+        telling: receives signs of life and progress.
         timeline: when each frame is shown.
         stamp_s: what its timestamps count, in seconds.
         tick: what those of outputs count: a whole part of that, or a microsecond where that is shorter still.
-        rate: frames a second, about.
+        rate: frames per second, about.
         aspect: width of a pixel over its height, as it is coded.
         looks: how its colours are coded.
         family: its container.
@@ -97,8 +97,8 @@ class VideoSource:
         """Read the times of a video and compare them with those that a curve has.
 
         Raises:
-            DecodeError: where the video is broken.
-            InputError: where it is beyond the limits, or its frames are not those of the curve.
+            DecodeError: if the video is broken.
+            InputError: if it is beyond the limits, or its frames are not those of the curve.
         """
         # Of a video without times, a curve knows at which rate it was read.
         assumed = len(times_s) / end_s if end_s > 0 else ASSUMED_FPS
@@ -108,7 +108,7 @@ class VideoSource:
             counts = f": it shows {n_frames} frames, the curve has {n_scores}" if n_frames != n_scores else ""
             raise InputError(
                 f"is not the video that the curve belongs to{counts}",
-                next_step="Score this video again, or name the one that was scored.",
+                next_step="Score this video again, or pass the one that was scored.",
             )
         family = family_of(path)
         tick = timeline.tick or Fraction(1, 1000)
@@ -145,7 +145,7 @@ class VideoSource:
         return np.append(self.timeline.times_s, self.timeline.end_s)
 
     def keys(self) -> Keys:
-        """Read where the video can be entered."""
+        """Read the points at which decoding can start."""
         if self.family is FAMILIES["images"]:  # each stands for itself
             return Keys(self.timeline.stamps, copyable=False)
         counted = self.family.counted

@@ -91,7 +91,7 @@ class Pictures:
         width: in pixels, even.
         height: in pixels, even.
         tick: what its times count, in seconds.
-        rate: frames a second, about.
+        rate: frames per second, about.
         looks: how colours are coded.
     """
 
