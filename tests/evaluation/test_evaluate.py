@@ -229,7 +229,7 @@ def test_a_video_with_two_feature_files_is_refused(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": float("nan")}, "threshold nan is no number"),
+        ({"threshold": float("nan")}, "threshold nan is not a number"),
         ({"lengths": "some"}, "lengths must be 'near' or 'any'"),
         ({"bootstrap": -1}, "is negative"),
         ({"seed": -1}, "is negative"),

@@ -82,7 +82,7 @@ def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
         ("video,frames,anomalies\na,3,,Abuse\n", "line 2: has more fields than the first line"),
         ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' occurs twice"),
         ("video,frames,anomalies\n ,3,\n", "line 2: a video has no name"),
-        ('video,frames,anomalies\n"a\nb",3,\n', "line 3: 'a\\nb' holds a line break"),
+        ('video,frames,anomalies\n"a\nb",3,\n', "line 3: 'a\\nb' contains a line break"),
         ("video,frames,anomalies\na,0,\n", "line 2: 'a' has 0 frames"),
         ("video,frames,anomalies\na,-3,\n", "line 2: 'a' has '-3' frames"),
         ("video,frames,anomalies\na,²,\n", "line 2: 'a' has '²' frames"),

@@ -242,7 +242,7 @@ def at(*keys, value):
         (lambda c: c.pop("schema_version"), "is not a scores document: it has no schema_version"),
         (lambda c: c.pop("rule"), "is not a valid scores document: rule: Field required"),
         (at("more", value=1), "is not a valid scores document: more: Extra inputs are not permitted"),
-        (at("a\nb", value=1), r"scores: a\nb: Extra inputs are not permitted"),
+        (at("a\nb", value=1), r"scores document: a\nb: Extra inputs are not permitted"),
         (at("n_frames", value=200.5), "n_frames: Input should be a valid integer"),
         (at("end_s", value="8"), "end_s: Input should be a valid number"),
         (at("threshold", value=float("nan")), "threshold: Input should be a finite number"),

@@ -65,7 +65,7 @@ def test_a_layout_that_is_told_is_followed(rows, crops, width):
 
 @pytest.mark.parametrize("shape", [(10, 10, 8), (5, 10, 8), (1, 10, 8), (10, 1, 8)])
 def test_where_both_axes_can_be_crops_nothing_is_guessed(shape):
-    with pytest.raises(FeatureError, match=r"a\.npy: has the shape .*both.*\n.*--layout tcd"):
+    with pytest.raises(FeatureError, match=r"a\.npy: has the shape .*either.*\n.*--layout tcd"):
         in_order(np.zeros(shape, np.float32), "a.npy")
 
 

@@ -35,7 +35,7 @@ def test_crops_that_do_not_make_a_set(feats):
         in (only_error(import_arrays(feats)))
     )
     save_array(feats / "a__2.npy", values[1:, 2])
-    assert "a__2.npy: is a crop of 5 rows of 8 numbers, but a__0.npy of 6 rows of 8" in only_error(
+    assert "a__2.npy: is a crop with 5 rows of 8 values, but a__0.npy has 6 rows of 8" in only_error(
         import_arrays(feats)
     )
     save_array(feats / "a__2.npy", values[:, 2])

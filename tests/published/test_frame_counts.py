@@ -60,9 +60,9 @@ def test_two_numbers_for_one_video(tmp_path):
         ("", "names no video"),
         ("a@10\nabc\n", "line 2: 'abc' is not a name with a number"),
         ("a@0\n", "line 1: '0' is not a number of frames from 1 to"),
-        ("a@10\nb@99999999999999999999\n", "line 2: '99999999999999999999' is no number"),
-        ("video,frames\na.mp4,\n", "line 2: '' is no number"),
-        ("video,frames\na.mp4\n", "line 2: '' is no number"),
+        ("a@10\nb@99999999999999999999\n", "line 2: '99999999999999999999' is not a number"),
+        ("video,frames\na.mp4,\n", "line 2: '' is not a number"),
+        ("video,frames\na.mp4\n", "line 2: '' is not a number"),
         ("video,frames\n", "names no video"),
     ],
 )

@@ -116,7 +116,7 @@ def test_without_groups_each_video_is_one(tmp_path):
         ("video,label\na.mp4,1\n", "line 2: 'a.mp4' matches 2 feature files"),
         ("video,label\nc.mp4,1\n", "line 2: 'c.mp4' matches no feature file"),
         ("video,label\nb,1\nb.mp4,1\n", "line 3: 'b.mp4' is labelled twice"),
-        ("video,label\nb,maybe\n", "line 2: label 'maybe' is not known"),
+        ("video,label\nb,maybe\n", "line 2: unknown label 'maybe'"),
         ("name,class\nb,1\n", "needs a first line video,label"),
         ("", "needs a first line video,label"),
         ("video,label,grup\nb,1,x\n", "needs a first line video,label, with group and class where known"),

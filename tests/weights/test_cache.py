@@ -99,7 +99,7 @@ def test_offline_works_with_a_warm_cache_and_says_what_to_do_with_a_cold_one(
     if by_environment:
         monkeypatch.setenv("VADPIPE_OFFLINE", "1")
     with pytest.raises(
-        WeightsError, match="are not in the cache, and downloads are disabled (offline)"
+        WeightsError, match=r"are not in the cache, and downloads are disabled \(offline\)"
     ) as caught:
         cache.ready(record, offline=not by_environment)
     assert caught.value.file == server.url

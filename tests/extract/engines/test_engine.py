@@ -221,7 +221,7 @@ def test_auto_takes_torch_without_openvino_and_tells_the_way(monkeypatch, caplog
 
 
 def test_engines_that_are_not_there_are_refused():
-    with pytest.raises(UsageError, match="no engine 'tensorrt'\nChoose one of: auto, torch, openvino"):
+    with pytest.raises(UsageError, match="unknown engine 'tensorrt'\nChoose one of: auto, torch, openvino"):
         choose_engine("tensorrt", CPU)
     with pytest.raises(UsageError, match="openvino cannot run on cuda:0"):
         choose_engine("openvino", torch.device("cuda:0"))

@@ -34,7 +34,7 @@ def test_an_unknown_limit_is_refused_and_the_others_are_named(text):
 
 @pytest.mark.parametrize("value", ["0", "-1", "", "many", "nan", "1.5", "0x10"])
 def test_a_limit_is_a_number_above_zero(value):
-    with pytest.raises(UsageError, match=f"limit side_px takes a whole number above 0, not '{value}'"):
+    with pytest.raises(UsageError, match=f"limit side_px must be a whole number above 0, not '{value}'"):
         Limits.parse([f"side_px={value}"])
 
 

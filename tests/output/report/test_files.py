@@ -193,7 +193,7 @@ def test_a_video_too_large_for_a_page_is_told_of(tmp_path, curve, clip, caplog, 
     monkeypatch.setattr(page_module, "TOO_LONG_BYTES", 10)
     with caplog.at_level(logging.WARNING, "vadpipe"):
         report(tmp_path, curve, clip, embed=True)
-        assert "clip.mp4: is so large" in caplog.text
+        assert "clip.mp4: too large" in caplog.text
 
 
 def test_a_place_that_cannot_be_written(tmp_path, curve, clip):
