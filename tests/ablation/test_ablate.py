@@ -120,8 +120,8 @@ def test_each_partition_has_folds_of_its_own(folder, in_this_process):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": 0}, "0 seeds are too few"),
-        ({"workers": 0}, "0 workers are too few"),
+        ({"seeds": 0}, "seeds must be 1 or more, not 0"),
+        ({"workers": 0}, "workers must be 1 or more, not 0"),
         ({"partitions": 2}, "2 partitions need at least as many seeds, but there are 1"),
         ({"bootstrap": -1}, "bootstrap -1 is negative"),
         ({"lengths": "exact"}, "lengths must be 'near' or 'any'"),

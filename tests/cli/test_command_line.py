@@ -10,7 +10,6 @@ from importlib import metadata
 import pytest
 
 from support.commands import COMMAND_LINE, assert_clean_error, run, run_anew, start
-from support.environment import ROOT
 from support.feature_files import write_features
 from support.videos import write_video
 from vadpipe.cli import version
@@ -298,12 +297,7 @@ def test_python_ends_without_a_search_for_garbage(tmp_path):
 
 
 def test_version_is_that_of_the_metadata(tmp_path):
-    expected = next(
-        line.split("=")[1].strip()
-        for line in (ROOT / "setup.cfg").read_text().splitlines()
-        if line.startswith("version")
-    )
-    assert run("--version", cwd=tmp_path).stdout.strip() == expected
+    assert run("--version", cwd=tmp_path).stdout.strip() == metadata.version("vadpipe")
 
 
 def test_a_report_of_a_fault_has_all_versions_and_the_processor(tmp_path):

@@ -129,7 +129,7 @@ def test_the_command_prints_a_table_and_the_files(folder, command_line, caplog):
     lines = result.stdout.splitlines()
     auc = roc_auc_score(*expected_frames())
     assert any(line.split()[:3] == ["frame", "ROC-AUC", f"{auc:.3f}"] for line in lines)
-    assert "threshold          0.500, the head's" in result.stdout
+    assert "threshold 0.500, the head's" in " ".join(result.stdout.split())
     assert "with another length  1" in result.stdout
     assert any(line.split()[:2] == ["Abuse", "1"] for line in lines)
     assert lines[-3:] == ["evaluation/metrics.json", "evaluation/curves.png", "evaluation/videos.png"]

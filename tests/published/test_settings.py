@@ -52,9 +52,9 @@ def test_other_numbers_of_rows_are_refused(n_frames, n_rows):
     [
         ({"backbone": ""}, "is not a valid backbone name"),
         ({"backbone": "a/b"}, "is not a valid backbone name"),
-        ({"crops": 3}, "no number of crops 3\nChoose one of: auto, 1, 5, 10"),
-        ({"layout": "dt"}, "no layout 'dt'\nChoose one of: auto, td, tcd, ctd"),
-        ({"rows": "odd"}, "no rule for rows 'odd'"),
+        ({"crops": 3}, "unknown number of crops 3\nChoose one of: auto, 1, 5, 10"),
+        ({"layout": "dt"}, "unknown layout 'dt'\nChoose one of: auto, td, tcd, ctd"),
+        ({"rows": "odd"}, "unknown rule for rows 'odd'"),
         ({"stride": 0}, "a stride of 0 frames"),
         ({"fps": 0.0}, "0 frames per second"),
         ({"fps": float("nan")}, "nan frames per second"),

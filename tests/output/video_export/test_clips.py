@@ -136,8 +136,8 @@ def test_clips_reach_no_further_than_the_video_and_may_overlap(tmp_path):
 
 @pytest.mark.parametrize("clockwise", [90, 180])
 def test_a_copy_stays_turned(tmp_path, clockwise):
-    plain, video = write_video(tmp_path / "plain.mp4", 60, options={"g": "10"}), tmp_path / "a.mp4"
-    turn(plain, video, clockwise)
+    video = write_video(tmp_path / "a.mp4", 60, options={"g": "10"})
+    turn(video, clockwise)
     (path,) = cut_clips(curve_of(video, events=[(20, 30)]), video, tmp_path / "clips", "x", pad_s=0.0)
     with av.open(video) as before, av.open(path) as after:
         (expected, *_), (found, *_) = before.decode(video=0), after.decode(video=0)
@@ -145,8 +145,8 @@ def test_a_copy_stays_turned(tmp_path, clockwise):
 
 
 def test_an_exact_clip_is_turned_upright(tmp_path):
-    plain, video = write_video(tmp_path / "plain.mp4", 300, options={"g": "1000"}), tmp_path / "a.mp4"
-    turn(plain, video, 90)
+    video = write_video(tmp_path / "a.mp4", 300, options={"g": "1000"})
+    turn(video, 90)
     (path,) = cut_clips(curve_of(video, events=[(280, 290)]), video, tmp_path / "clips", "x", pad_s=0.0)
     pictures = shown(path)[1]
     assert pictures[0].shape == (160, 120, 3)

@@ -66,6 +66,6 @@ def finished_preview(job: ExportJob, exports: Exports, video: Path) -> Path | No
     try:
         exports.finish()
     except InputError as error:
-        log.warning("%s: there is no copy for browsers: %s", printable(video), error.reason)
+        log.warning("%s: no copy for browsers could be made: %s", printable(video), error.reason)
         return None
     return Path(job.clips[0].output)

@@ -92,7 +92,7 @@ def cutting(
         UsageError, InputError, OutputError: as :func:`cut_clips` does.
     """
     if not 0 <= pad_s < np.inf:
-        raise UsageError(f"{pad_s} s on both sides of an event make no sense", next_step="Give 0 or more.")
+        raise UsageError(f"padding of {pad_s} s is invalid", next_step="Give 0 or more.")
     paths = clip_paths(curve, video, folder, stem)
     for path in paths:
         check_not_the_video(path, video)
