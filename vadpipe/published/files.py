@@ -184,8 +184,8 @@ def _contradiction(crops: list[int | None], labels: list[str]) -> Failure | None
     absent = ", ".join(map(str, missing))
     return _failure(
         labels[0],
-        f"is one of {expected} crops by its name, but number {absent} of {', '.join(map(_last, labels))} "
-        "is missing",
+        f"is one of {expected} crops by its name, but number {absent} is missing "
+        f"(found: {', '.join(map(_last, labels))})",
         "Add it; or, if each file is a separate video, pass --crops 1 or --layout tcd.",
     )
 
