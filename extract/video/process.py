@@ -92,13 +92,13 @@ class Decoding(SandboxedProcess):
             if kind is not Kind.FRAME:
                 raise self._error(f"sent {kind.name} for a frame")
             if len(content) < FRAME.size:
-                raise self._error("sent a frame that makes no sense")
+                raise self._error("sent an invalid frame")
             number, height, width = FRAME.unpack_from(content)
             if not last < number < n_frames:
-                raise self._error("sent a frame that makes no sense")
+                raise self._error("sent an invalid frame")
             size = sizes[number] if self._job.stills is not None else self._job.size
             if (width, height) != sides[size] or len(content) != FRAME.size + height * width * 3:
-                raise self._error("sent a frame that makes no sense")
+                raise self._error("sent an invalid frame")
             last = number
             pixels = np.frombuffer(content, dtype=np.uint8, offset=FRAME.size)
             yield Frame(number, pixels.reshape(height, width, 3))
