@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Ablation": "vadpipe.ablation.results",
-    "Curve": "vadpipe.output",
+    "Curve": "vadpipe.curves.curve",
     "Evaluation": "vadpipe.evaluation.results",
     "Event": "vadpipe.curves.events",
     "EventRule": "vadpipe.curves.events",

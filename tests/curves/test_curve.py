@@ -1,6 +1,8 @@
 """Exactly one score per frame, and the peaks that a picture shows."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -175,3 +177,17 @@ def test_a_flat_or_one_frame_curve_has_one_peak():
 def test_a_curve_without_a_score_has_no_peaks():
     curve = Curve("a.mp4", np.full(5, np.nan, np.float32), np.arange(5) / 25, 0.2)
     assert curve.peaks() == []
+
+
+def test_a_curve_writes_itself_whatever_has_been_imported(tmp_path):
+    program = """
+import sys
+import numpy as np
+from vadpipe.curves.curve import Curve
+
+assert "vadpipe.output" not in sys.modules
+curve = Curve("clip.mp4", np.array([0.5, 0.25], np.float32), np.array([0.0, 0.04]), 0.08)
+curve.to_csv(sys.argv[1])
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "scores.csv")], check=True)
+    assert "0.5" in (tmp_path / "scores.csv").read_text()

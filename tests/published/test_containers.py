@@ -114,7 +114,7 @@ def test_crops_of_a_video_are_joined(feats):
     np.testing.assert_array_equal(features.values, values)
     assert features.source.video == "feats/set/v"
     save_torch(feats / "set.pt", {f"v__{crop}": values[:, crop] for crop in (0, 1, 4)})
-    assert "feats/set.pt/v__0: is one of 5 crops by its name, but number 2, 3 is missing (found: v__0," in (
+    assert "feats/set.pt/v__0: is one of 5 crops by its name, but numbers 2, 3 are missing (found: v__0," in (
         only_error(import_arrays("feats"))
     )
 

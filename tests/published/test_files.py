@@ -43,7 +43,7 @@ def test_crops_that_do_not_make_a_set(feats):
     assert "is one of 5 crops by its name, not 10" in only_error(import_arrays(feats, crops=10))
     save_array(feats / "a__7.npy", values[:, 7])
     assert "is one of 10 crops by its name" in only_error(import_arrays(feats))
-    assert "number 5, 6, 8, 9 of a__0.npy" in only_error(import_arrays(feats))
+    assert "numbers 5, 6, 8, 9 are missing (found: a__0.npy" in only_error(import_arrays(feats))
 
 
 def test_numbered_files_can_be_videos_by_themselves(feats):

@@ -2,15 +2,19 @@
 
 :mod:`vadpipe.output` enters its functions here when it is imported, and the methods of
 :class:`vadpipe.curves.curve.Curve` look them up. So a curve has ``to_csv`` and ``plot``, and nothing in
-``curves`` imports a renderer.
+``curves`` depends on a renderer: the package of renderers is named once, as a string, and loaded when the
+first curve is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 Writer = Callable[..., Any]
+
+RENDERERS = "vadpipe.output"
 
 _writers: dict[str, Writer] = {}
 
@@ -21,12 +25,7 @@ def register_writers(writers: Mapping[str, Writer]) -> None:
 
 
 def writer(name: str) -> Writer:
-    """Return the function of that name.
-
-    Raises:
-        RuntimeError: if ``vadpipe.output`` has not been imported; ``import vadpipe`` and ``vadpipe.Curve``
-            see to that.
-    """
+    """Return the function of that name, after loading the renderers where nobody has done so yet."""
     if name not in _writers:
-        raise RuntimeError(f"no writer {name!r} is registered: import vadpipe.output")
+        import_module(RENDERERS)
     return _writers[name]

@@ -5,10 +5,7 @@ import: ``curves``, ``extract``, ``features``, ``files``. Importing this package
 methods, see :mod:`vadpipe.curves.writers`.
 """
 
-from vadpipe.curves.curve import Curve
 from vadpipe.curves.writers import register_writers
 from vadpipe.output.curve_writers import WRITERS
-
-__all__ = ["Curve"]
 
 register_writers(WRITERS)

@@ -181,10 +181,10 @@ def _contradiction(crops: list[int | None], labels: list[str]) -> Failure | None
     missing = sorted({*range(expected)} - {*numbers})
     if not missing:
         return None
-    absent = ", ".join(map(str, missing))
+    absent = f"number {missing[0]} is" if len(missing) == 1 else f"numbers {', '.join(map(str, missing))} are"
     return _failure(
         labels[0],
-        f"is one of {expected} crops by its name, but number {absent} is missing "
+        f"is one of {expected} crops by its name, but {absent} missing "
         f"(found: {', '.join(map(_last, labels))})",
         "Add it; or, if each file is a separate video, pass --crops 1 or --layout tcd.",
     )
