@@ -60,7 +60,7 @@ def fit(
     It is trained as :func:`vadpipe.training.cross_validation.train_with_cross_validation` does.
 
     Args:
-        train: bags of both labels, enough to be dealt into folds.
+        train: bags of both labels, enough for folds.
         test: bags that are only scored.
         settings: of the head.
         smoothings: deviations of the Gaussian, in snippets.

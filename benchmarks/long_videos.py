@@ -2,7 +2,7 @@
 
     python benchmarks/long_videos.py DATA [--row 'NAME: SETTING=VALUE']... [--steps 50 100 200] [--to FILE]
 
-The 628 training videos are dealt into four folds, and a head is trained on all but each. ``unseen`` is the
+The 628 training videos are divided into four folds, and a head is trained on all but each. ``unseen`` is the
 video-level ROC-AUC of all training videos, each scored by the head that has not seen it: six times as many
 videos as there are to test, and labels that no test needs. The other columns are frame ROC-AUC / AP of the 99
 test videos, the mean over the four heads:

@@ -3,7 +3,7 @@
     python benchmarks/peers.py DATA WORK [--methods NAME ...] [--steps N|NAME=N]... [--seeds 3] [--to FILE]
 
 Each method learns from the training videos by its published settings, or in as many steps as are given. An
-eighth of these videos, dealt anew with each seed, is held out: their video-level ROC-AUC picks the step
+eighth of these videos, drawn anew with each seed, is held out: their video-level ROC-AUC picks the step
 ``selected``. ``last`` is the same training at its end, and ``best-on-test`` the step with the highest frame
 ROC-AUC on the test videos: it has seen the answers, as most published figures have, and is there to compare
 with these alone.

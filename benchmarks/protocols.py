@@ -12,7 +12,7 @@ import numpy as np
 
 from vadpipe import datasets
 from vadpipe.ablation.data import Sample, load_data
-from vadpipe.ablation.folds import make_folds
+from vadpipe.ablation.folds import make_test_folds
 from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.head.bags import Bag
 
@@ -155,7 +155,7 @@ def _of(collection: str, videos: Videos) -> tuple[str, ...]:
 def _folds(collection: str, videos: Videos, seed: int) -> Iterator[Split]:
     names = _of(collection, videos)
     truths = [videos.samples[name].truth for name in names]
-    for fold, chosen in enumerate(make_folds(truths, N_FOLDS, seed)):
+    for fold, chosen in enumerate(make_test_folds(truths, N_FOLDS, seed)):
         test = set(chosen)
         train = tuple(name for name in names if name not in test)
         # Of urfall only camera 0 has a truth about frames.

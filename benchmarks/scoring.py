@@ -26,7 +26,11 @@ from made import encode_minute, random_weights, repeat
 
 import vadpipe
 
-PARTS = {"own_mb": "of the process", "decode_mb": "of what decodes", "film_mb": "of what films"}
+PARTS = {
+    "own_mb": "of the process",
+    "decode_mb": "of what decodes",
+    "video_export_mb": "of what writes videos",
+}
 QUICK = {"hidden": 8, "cluster_dim": 4, "steps": 20, "batch_bags": 4, "checks": 2}
 
 
@@ -88,10 +92,10 @@ def score_here(video: Path, head: Path, weights: Path, threshold: float) -> dict
     known = None if weights == Path() else weights
     outputs = vadpipe.Outputs(
         formats=tuple(FORMATS), plot="png", report=True, embed=False,
-        annotate=video.parent / "films", clips=video.parent / "clips", explain=True,
+        annotate=video.parent / "annotated", clips=video.parent / "clips", explain=True,
     )  # fmt: skip
     scorer = vadpipe.Scorer(head, weights=known, threshold=threshold)
-    programs = {"decode": "vadpipe.extract.video.child", "film": "vadpipe.output.video_export.child"}
+    programs = {"decode": "vadpipe.extract.video.child", "video export": "vadpipe.output.video_export.child"}
     largest, done = dict.fromkeys(programs, 0), threading.Event()
 
     def watch() -> None:
@@ -113,7 +117,7 @@ def score_here(video: Path, head: Path, weights: Path, threshold: float) -> dict
         "took_s": time.perf_counter() - begun_s,
         "own_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "decode_mb": largest["decode"] / 1e6,
-        "film_mb": largest["film"] / 1e6,
+        "video_export_mb": largest["video export"] / 1e6,
     }
 
 

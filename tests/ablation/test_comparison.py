@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from support.labelled_features import QUICK, write_labelled_features
 from vadpipe.ablation.comparison import Comparison, Measured, mean_over, t_interval
 from vadpipe.ablation.data import load_data
-from vadpipe.ablation.folds import make_folds
+from vadpipe.ablation.folds import make_test_folds
 from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.runs import ATS, AblationJob, Run, RunRecord
 from vadpipe.evaluation.alarms import tally
@@ -34,7 +34,7 @@ def data(tmp_path_factory):
 def runs(data):
     """Runs with random scores, the better the higher the row."""
     rng = np.random.default_rng(5)
-    folds = make_folds(data.truths, N_FOLDS)
+    folds = make_test_folds(data.truths, N_FOLDS)
     made = {}
     for level, row in enumerate(ROWS):
         for seed, (fold, test) in itertools.product(range(N_SEEDS), enumerate(folds)):

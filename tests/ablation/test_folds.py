@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.labelled_features import make_truth
-from vadpipe.ablation.folds import make_folds
+from vadpipe.ablation.folds import make_test_folds
 from vadpipe.errors import UsageError
 
 
@@ -15,9 +15,9 @@ def make_truths(normal, mixed, full):
 
 
 @given(st.integers(0, 9), st.integers(4, 20), st.integers(0, 9), st.integers(2, 4), st.integers(0, 3))
-def test_single_videos_go_round_by_kind(normal, mixed, full, n_folds, deck):
+def test_single_videos_go_round_by_kind(normal, mixed, full, n_folds, partition):
     truths = make_truths(normal + n_folds, mixed, full)
-    folds = make_folds(truths, n_folds, deck)
+    folds = make_test_folds(truths, n_folds, partition)
     assert sorted(name for fold in folds for name in fold) == sorted(truth.video for truth in truths)
     for kind in ("normal", "mixed", "full"):
         sizes = [sum(name.startswith(kind) for name in fold) for fold in folds]
@@ -27,13 +27,13 @@ def test_single_videos_go_round_by_kind(normal, mixed, full, n_folds, deck):
 
 
 @given(st.lists(st.integers(0, 11), min_size=30, max_size=40), st.integers(0, 5))
-def test_groups_stay_whole(groups, deck):
+def test_groups_stay_whole(groups, partition):
     truths = [
         make_truth(("normal", "mixed")[index % 2], index, f"scene{group}")
         for index, group in enumerate(groups)
     ]
     try:
-        folds = make_folds(truths, 2, deck)
+        folds = make_test_folds(truths, 2, partition)
     except UsageError:
         return
     fold_of = {name: at for at, fold in enumerate(folds) for name in fold}
@@ -51,15 +51,15 @@ def test_a_few_large_groups_do_not_fill_one_fold():
         for group, size in sizes.items()
         for index in range(size)
     ]
-    assert sorted(len(fold) for fold in make_folds(truths, 2)) == [16, 18]
+    assert sorted(len(fold) for fold in make_test_folds(truths, 2)) == [16, 18]
 
 
 def test_folds_do_not_depend_on_the_order_of_groups():
     truths = make_truths(8, 8, 4)
-    folds = make_folds(truths, 4, 2)
-    assert folds == make_folds(truths, 4, 2)
-    assert [set(fold) for fold in folds] == [set(fold) for fold in make_folds(truths[::-1], 4, 2)]
-    assert folds != make_folds(truths, 4, 3)
+    folds = make_test_folds(truths, 4, 2)
+    assert folds == make_test_folds(truths, 4, 2)
+    assert [set(fold) for fold in folds] == [set(fold) for fold in make_test_folds(truths[::-1], 4, 2)]
+    assert folds != make_test_folds(truths, 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_folds_do_not_depend_on_the_order_of_groups():
 )
 def test_too_few_videos_for_the_folds_are_refused(counts, n_folds, message):
     with pytest.raises(UsageError, match=message) as caught:
-        make_folds(make_truths(*counts), n_folds)
+        make_test_folds(make_truths(*counts), n_folds)
     assert caught.value.next_step.startswith("Use ")

@@ -57,7 +57,7 @@ def test_the_json_holds_everything(finished):
     assert len(record["runs"]) == 12
     assert all((folder / "ablation" / run["file"]).is_file() for run in record["runs"])
     assert record["differences"][0]["n_groups"] == 10
-    assert record["test_videos"] == result.plan.decks
+    assert record["test_videos"] == result.plan.partitions
 
 
 def test_the_picture_is_one(finished):

@@ -1,4 +1,4 @@
-"""Bags in memory: squeezed as a slow loop does it, dealt into batches by seed and step alone."""
+"""Bags in memory: squeezed as a slow loop does it, put into batches by seed and step alone."""
 
 import itertools
 from collections import Counter

@@ -29,7 +29,22 @@ def test_the_line_the_threshold_and_the_axes_say_what_the_curve_says():
     assert axes.lines[1].get_ydata() == [0.5, 0.5]
     assert axes.get_xlim() == (0.0, 4.0)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["anomaly score", "threshold 0.50", "event"]
+    assert axes.lines[2].get_ydata() == [0.25, 0.25]  # half the threshold, by the default hysteresis
+    assert labels == ["anomaly score", "threshold 0.50", "events end below 0.25", "event"]
+
+
+@pytest.mark.parametrize("curve", [make_curve(threshold=0.95), make_curve().at(0.5, EventRule(hysteresis=0))])
+def test_where_events_end_is_shown_only_where_it_explains_one(curve):
+    axes = draw_curve(curve, Figure().add_subplot())
+    assert not [line for line in axes.lines if "end below" in str(line.get_label())]
+
+
+@pytest.mark.parametrize("length_s", [10, 12, 15, 17, 40, 4000])
+def test_ticks_of_a_clock_are_whole_seconds(length_s):
+    axes = draw_curve(make_curve(n_frames=25 * length_s), Figure().add_subplot())
+    ticks_s = axes.get_xticks()
+    assert len(ticks_s) > 3
+    assert (ticks_s == ticks_s.round()).all()
 
 
 def test_axes_are_taken_and_returned():
@@ -158,4 +173,4 @@ def test_frames_without_a_score_are_shaded():
     draw_curve(curve, axes)
     np.testing.assert_allclose(spans(axes, "could not be decoded"), [(0.64, 1.28), (1.92, 2.08)])
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["anomaly score", "threshold 0.50", "event", "could not be decoded"]
+    assert labels[-2:] == ["event", "could not be decoded"]

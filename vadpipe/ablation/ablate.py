@@ -11,7 +11,7 @@ from typing import get_args
 
 from vadpipe.ablation.comparison import Comparison, Measured
 from vadpipe.ablation.data import Data, load_data
-from vadpipe.ablation.folds import make_folds
+from vadpipe.ablation.folds import make_test_folds
 from vadpipe.ablation.plot import plot_differences
 from vadpipe.ablation.records import write_csv, write_json
 from vadpipe.ablation.report import write_report
@@ -118,8 +118,8 @@ def ablate(
         log.info("row %r has the same settings as %r and is skipped", name, other)
     place = str(choose_device(device))
     data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
-    decks = [make_folds(data.truths, folds, deck) for deck in range(partitions)]
-    plan = Plan(Path(truth), base, chosen.rows, chosen.same, decks, seeds, bootstrap, place)
+    divisions = [make_test_folds(data.truths, folds, number) for number in range(partitions)]
+    plan = Plan(Path(truth), base, chosen.rows, chosen.same, divisions, seeds, bootstrap, place)
     check_writable(target)
 
     jobs = jobs_of(plan, data, target / "runs")

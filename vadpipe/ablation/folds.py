@@ -11,7 +11,7 @@ from vadpipe.evaluation.truth import Truth
 Kind = tuple[bool, bool]
 
 
-def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[list[str]]:
+def make_test_folds(truths: Sequence[Truth], n_folds: int, partition: int = 0) -> list[list[str]]:
     """Divide videos into folds; groups stay whole, and each kind of group is spread evenly.
 
     A group's kind is whether it has anomalous frames, normal ones, or both. Within a kind the groups are
@@ -21,7 +21,7 @@ def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[lis
     Args:
         truths: V videos; one without a group is a group of its own.
         n_folds: 2 or more.
-        deck: which shuffle; the same number gives the same folds.
+        partition: which shuffle; the same number gives the same folds.
 
     Returns:
         The names of the videos of each fold, in the order of ``truths``.
@@ -40,7 +40,7 @@ def make_folds(truths: Sequence[Truth], n_folds: int, deck: int = 0) -> list[lis
         by_kind.setdefault(_kind(groups[name]), []).append(name)
     fold_of: dict[str, int] = {}
     in_total = [0] * n_folds
-    rng = random.Random(deck)
+    rng = random.Random(partition)
     for kind in sorted(by_kind):
         names, of_kind = by_kind[kind], [0] * n_folds
         rng.shuffle(names)

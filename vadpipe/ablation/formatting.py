@@ -52,9 +52,9 @@ def counts(result: Ablation) -> str:
     n_abnormal = sum(truth.abnormal for truth in truths)
     n_mixed = sum(truth.abnormal and not truth.frames().all() for truth in truths)
     n_groups = len({truth.group for truth in truths})
-    dealt = f", in {len(plan.decks)} partitions" if len(plan.decks) > 1 else ""
+    parts = f", in {len(plan.partitions)} partitions" if len(plan.partitions) > 1 else ""
     return (
         f"{len(truths)} videos ({len(truths) - n_abnormal} normal, {n_abnormal} abnormal, {n_mixed} of these "
         f"with normal frames too) in {n_groups} groups; {plan.n_folds} folds that keep groups "
-        f"together{dealt}; {plan.n_seeds} seed{'s' if plan.n_seeds > 1 else ''}; {len(result.measured)} runs"
+        f"together{parts}; {plan.n_seeds} seed{'s' if plan.n_seeds > 1 else ''}; {len(result.measured)} runs"
     )

@@ -120,7 +120,7 @@ def _named(at: At) -> str:
 
 
 def _reading(result: Ablation) -> str:
-    again = "on the same folds" if len(result.plan.decks) == 1 else "on new folds"
+    again = "on the same folds" if len(result.plan.partitions) == 1 else "on new folds"
     resamples = result.plan.resamples
     return _READING.format(again=again, resamples=resamples or "0", n_others=len(result.plan.rows) - 1)
 

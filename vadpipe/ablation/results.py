@@ -30,7 +30,7 @@ class Plan:
         base: settings of the full method.
         rows: the variants, no two with the same settings.
         same: rows left out since their settings are those of another, and that other's name.
-        decks: for each way of dealing the test videos of each fold; seed s takes way s modulo their number.
+        partitions: the test videos of each fold, once or several times; seed s takes number s modulo these.
         n_seeds: seeds are 0 to n_seeds - 1.
         resamples: of the intervals over scenes.
         device: where heads are trained.
@@ -40,7 +40,7 @@ class Plan:
     base: HeadSettings
     rows: list[Row]
     same: dict[str, str]
-    decks: list[list[list[str]]] = field(repr=False)
+    partitions: list[list[list[str]]] = field(repr=False)
     n_seeds: int
     resamples: int
     device: str
@@ -48,11 +48,11 @@ class Plan:
     @property
     def n_folds(self) -> int:
         """How many folds there are."""
-        return len(self.decks[0])
+        return len(self.partitions[0])
 
     def folds(self, seed: int) -> list[list[str]]:
         """Return the test videos of each fold for that seed."""
-        return self.decks[seed % len(self.decks)]
+        return self.partitions[seed % len(self.partitions)]
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 def draw_curve(curve: Curve, axes: Axes | None = None, *, truth_s: Stretches = ()) -> Axes:
     """Draw scores over time, the threshold and the events onto axes, and return these.
 
+    Where there are events, a dotted line shows the score below which they end, see
+    :meth:`vadpipe.curves.events.EventRule.low`.
+
     Each score holds until its frame ends, so the line is a step. Events are shaded and numbered from 1;
     frames without a score, of a damaged file, are shaded in grey.
 
@@ -58,6 +61,10 @@ def draw_curve(curve: Curve, axes: Axes | None = None, *, truth_s: Stretches = (
     if curve.threshold is not None:
         label = f"threshold {curve.threshold:.2f}"
         axes.axhline(curve.threshold, color=_VERMILLION, linestyle="--", linewidth=1.2, label=label)
+        low = curve.rule.low(curve.threshold)
+        if curve.events and low < curve.threshold:  # why an event goes on below the threshold
+            label = f"events end below {low:.2f}"
+            axes.axhline(low, color=_VERMILLION, linestyle=":", linewidth=1, label=label)
     _draw_events(curve, axes)
     for start_s, end_s in truth_s:
         axes.axvspan(
@@ -95,8 +102,9 @@ def _draw_events(curve: Curve, axes: Axes) -> None:
 
 def _frame(curve: Curve, axes: Axes) -> None:
     axes.set_xlim(0, curve.end_s)
+    whole = curve.end_s >= 10  # from there on the labels show no fractions of a second
     axes.set_ylim(0, 1.03)  # a line at 1 must not hide under the frame
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 5, 6, 10], integer=whole))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: clock(time_s, curve.end_s)))
     axes.set_xlabel(_TIME_LABELS[(curve.end_s >= 10) + (curve.end_s >= 3600)])
     axes.set_ylabel("anomaly score")

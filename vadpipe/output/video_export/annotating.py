@@ -13,14 +13,14 @@ from vadpipe.output.video_export.strip import MIN_WIDTH_PX, Layout, Strip
 from vadpipe.output.video_export.writing import Output, Pictures
 
 
-def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
+def annotate_video(path: str, job: ExportJob, progress: ProgressReport) -> None:
     """Write every frame with the strip under it, and the sound.
 
     Raises:
         InputError: if the video cannot be used, or is not the one that the curve belongs to.
         OutputError: if the file cannot be written.
     """
-    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
+    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, progress)
     canvas = _Canvas(source, job)
     with Output(job.output) as output:
         size = (canvas.planes.y.shape[1], canvas.planes.y.shape[0])
@@ -35,7 +35,7 @@ def annotate_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
             start_s, end_s = source.edges_s[number : number + 2].tolist()
             pictures.add(canvas.planes, start_s, end_s)
             sound.until(start_s)
-            telling.done(start_s)
+            progress.done(start_s)
         if not seen:
             raise InputError("has no decodable frame")
         pictures.finish()

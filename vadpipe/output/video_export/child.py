@@ -41,12 +41,12 @@ def main() -> None:
 def run(video: int, job: ExportJob, output: int) -> None:
     """Make the films of a job, and tell how far they are."""
     path = f"/dev/fd/{video}"  # the video's name never reaches a decoder
-    telling = _Telling(output)
+    progress = _ProgressWriter(output)
     try:
         if job.clips:
-            cut_video(path, job, telling)
+            cut_video(path, job, progress)
         else:
-            annotate_video(path, job, telling)
+            annotate_video(path, job, progress)
     except MemoryError:  # FFmpeg's is one too
         raise
     except av.FFmpegError as error:
@@ -57,7 +57,7 @@ def run(video: int, job: ExportJob, output: int) -> None:
     send(output, Kind.DONE)
 
 
-class _Telling:
+class _ProgressWriter:
     """Progress and signs of life for the parent process."""
 
     def __init__(self, output: int) -> None:

@@ -35,14 +35,14 @@ class _TooFarError(_CannotCopyError):
     """What a copy begins with has not been met."""
 
 
-def cut_video(path: str, job: ExportJob, telling: ProgressReport) -> None:
+def cut_video(path: str, job: ExportJob, progress: ProgressReport) -> None:
     """Write the clips of a job, one after the other.
 
     Raises:
         InputError: if the video cannot be used, or is not the one that the curve belongs to.
         OutputError: if a clip cannot be written.
     """
-    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, telling)
+    source = VideoSource.read(path, job.limits, job.times_s, job.end_s, progress)
     keys = source.keys()
     done_s = 0.0
     for clip in job.clips:
@@ -92,7 +92,7 @@ def _copy(clip: Clip, source: VideoSource, key: int, done_s: float) -> None:
             packet.pts, packet.dts, packet.stream = pts - zero, None if dts is None else dts - zero, target
             output.mux(packet)
             n_packets += 1
-            source.telling.done(done_s + max(0.0, min(first_s + time_s, clip.end_s) - clip.start_s))
+            source.progress.done(done_s + max(0.0, min(first_s + time_s, clip.end_s) - clip.start_s))
         if n_packets < stop - key:
             raise _CannotCopyError
         sound.finish()
@@ -134,7 +134,7 @@ def _packets(packets: Iterator[av.Packet[VideoStream]], source: VideoSource, key
     first, last = int(stamps[key]), int(stamps[stop - 1])
     newest: int | None = None
     for packet in packets:
-        source.telling.alive()
+        source.progress.alive()
         if not packet.size:
             continue
         pts, dts = packet.pts, packet.dts
@@ -173,6 +173,6 @@ def _encode(clip: Clip, source: VideoSource, keys: Keys, done_s: float) -> None:
             start_s, end_s = np.clip(source.edges_s[number : number + 2], clip.start_s, clip.end_s).tolist()
             pictures.add(shown, start_s - clip.start_s, end_s - clip.start_s)
             sound.until(start_s - clip.start_s)
-            source.telling.done(done_s + start_s - clip.start_s)
+            source.progress.done(done_s + start_s - clip.start_s)
         pictures.finish()
         sound.finish()

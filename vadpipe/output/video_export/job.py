@@ -78,7 +78,7 @@ class ExportJob:
             "output": self.output,
             "threshold": self.threshold,
         }
-        with open(os.memfd_create("vadpipe-film"), "w+b") as file:  # noqa: PTH123  a descriptor
+        with open(os.memfd_create("vadpipe-export"), "w+b") as file:  # noqa: PTH123  a descriptor
             text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
             arrays = {name: getattr(self, name) for name in _ARRAYS}
             np.savez(file, record=text, **arrays)

@@ -103,7 +103,7 @@ class Sound:
         zero = round(self._zero_s / tick_s)
         follow = _Clock(self._source.timeline, tick_s)
         for packet in _packets(container, stream):
-            self._source.telling.alive()
+            self._source.progress.alive()
             follow.move(packet)
             stamp = packet.dts if packet.pts is None else packet.pts
             if not packet.size or stamp is None:
@@ -158,7 +158,7 @@ class Sound:
 
     def _mux(self, target: AudioStream, frames: Iterable[av.AudioFrame]) -> None:
         for frame in frames:
-            self._source.telling.alive()
+            self._source.progress.alive()
             for packet in target.encode(frame):
                 self._output.mux(packet)
 

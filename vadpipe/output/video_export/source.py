@@ -69,7 +69,7 @@ class VideoSource:
     Attributes:
         path: where it is.
         limits: what it may ask for.
-        telling: receives signs of life and progress.
+        progress: receives signs of life and progress.
         timeline: when each frame is shown.
         stamp_s: what its timestamps count, in seconds.
         tick: what those of outputs count: a whole part of that, or a microsecond where that is shorter still.
@@ -81,7 +81,7 @@ class VideoSource:
 
     path: str
     limits: Limits
-    telling: ProgressReport
+    progress: ProgressReport
     timeline: Timeline
     stamp_s: Fraction
     tick: Fraction
@@ -92,7 +92,7 @@ class VideoSource:
 
     @classmethod
     def read(
-        cls, path: str, limits: Limits, times_s: NDArray[np.float64], end_s: float, telling: ProgressReport
+        cls, path: str, limits: Limits, times_s: NDArray[np.float64], end_s: float, progress: ProgressReport
     ) -> VideoSource:
         """Read the times of a video and compare them with those that a curve has.
 
@@ -102,7 +102,7 @@ class VideoSource:
         """
         # Of a video without times, a curve knows at which rate it was read.
         assumed = len(times_s) / end_s if end_s > 0 else ASSUMED_FPS
-        timeline = read_timeline(path, limits, telling.alive, assume_fps=assumed)
+        timeline = read_timeline(path, limits, progress.alive, assume_fps=assumed)
         n_frames, n_scores = len(timeline.times_s), len(times_s)
         if n_frames != n_scores or np.abs(timeline.times_s - times_s).max() > _SAME_S:
             counts = f": it shows {n_frames} frames, the curve has {n_scores}" if n_frames != n_scores else ""
@@ -124,7 +124,7 @@ class VideoSource:
         return cls(
             path=path,
             limits=limits,
-            telling=telling,
+            progress=progress,
             timeline=timeline,
             stamp_s=tick,
             tick=max(tick / max(1, ceil(tick / _COARSEST_TICK)), _FINEST_TICK),
@@ -152,7 +152,7 @@ class VideoSource:
         stamps, copyable = list[int](), not counted and self.timeline.can_seek
         with open_container(self.path, self.limits) as (container, stream):
             for packet in self.timeline.packets(container, stream):
-                self.telling.alive()
+                self.progress.alive()
                 if not packet.size:
                     continue
                 copyable &= packet.pts is not None
@@ -188,7 +188,7 @@ class VideoSource:
         wanted[first:stop] = True
         size_px = (self.timeline.width_px, self.timeline.height_px)
         reading = Reading(
-            self.path, self.timeline, size_px, wanted, limits=self.limits, alive=self.telling.alive
+            self.path, self.timeline, size_px, wanted, limits=self.limits, alive=self.progress.alive
         )
         frames = numbered_frames(reading, seek)
         if seek is None:
