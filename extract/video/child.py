@@ -22,7 +22,9 @@ from vadpipe.errors import InputError, OutputError
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Frame, Reading
 from vadpipe.extract.video.job import DecodeJob, stills_in_order
-from vadpipe.extract.video.limits import Limits, confine_this_process
+from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.sandbox.confine import confine_this_process
+from vadpipe.extract.video.sandbox.landlock import READ, READ_FOLDER, Grant
 from vadpipe.extract.video.stills import read_stills
 from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.extract.video.wire_format import FRAME, Kind, send, send_json
@@ -70,7 +72,10 @@ def run(job: DecodeJob, output: int) -> None:
     frames_of = DECODERS[job.decoder].frames()
     if stat.S_ISDIR(os.fstat(job.descriptor).st_mode):
         import vadpipe.extract.video.image_frames  # noqa: F401
-    confine_this_process(job.limits.memory_bytes if job.device == "cpu" else None)
+    if job.device == "cpu":
+        confine_this_process(job.limits.memory_bytes, files=files_of(job.descriptor))
+    else:  # a GPU's libraries open devices and files of their own
+        confine_this_process(None)
     alive = sign_of_life(output)
     path = f"/dev/fd/{job.descriptor}"  # the video's name never reaches a decoder
     timeline = read_timeline(path, job.limits, alive, assume_fps=job.assume_fps)
@@ -86,6 +91,18 @@ def run(job: DecodeJob, output: int) -> None:
         reading = Reading(path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive)
         _send_frames(output, frames_of(reading))
         send(output, Kind.DONE, np.packbits(reading.decoded).data)
+
+
+def files_of(descriptor: int) -> list[Grant]:
+    """Return what is needed to read a video: its file; or its folder, and where the links in it lead to."""
+    if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        return [Grant(descriptor, READ)]
+    grants = [Grant(descriptor, READ_FOLDER)]
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            if entry.is_symlink() and entry.is_file():
+                grants.append(Grant(os.open(entry.name, os.O_PATH, dir_fd=descriptor), READ))
+    return grants
 
 
 def _send_frames(output: int, frames: Iterable[Frame]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
@@ -79,27 +77,3 @@ _WORDS = {
     "duration_s": ("a length", " s"),
     "file_bytes": ("a size", " bytes"),
 }
-
-
-def confine_this_process(memory_bytes: int | None, written_bytes: int = 0) -> None:
-    """Irrevocably drop the privileges and resources that a decoder does not need.
-
-    It may not grow files, dump core or gain privileges, and has few descriptors and bounded memory.
-
-    Args:
-        memory_bytes: of address space; None if a GPU library reserves more than there is.
-        written_bytes: how large a file it may write; by default none.
-    """
-    resource.setrlimit(resource.RLIMIT_FSIZE, (min(written_bytes, sys.maxsize),) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    if memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (min(memory_bytes, sys.maxsize),) * 2)
-    _forbid_new_privileges()
-
-
-def _forbid_new_privileges() -> None:
-    import ctypes
-
-    pr_set_no_new_privs = 38
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_no_new_privs, 1, 0, 0, 0)

@@ -25,6 +25,7 @@ def frames(reading):
 
 class Faulty:
     def frames(self):
+{before}
         return frames
 
 sources.DECODERS["{decoder}"] = Faulty()
@@ -56,9 +57,13 @@ def frame(number, height=120, width=160):
 """
 
 
-def faulty_decoder(monkeypatch, tmp_path, body, decoder="decord"):
-    """Have every decoding process run these lines after the first frame, in place of a decoder."""
-    _run(monkeypatch, tmp_path, _DECODER.format(body=textwrap.indent(body, " " * 4), decoder=decoder))
+def faulty_decoder(monkeypatch, tmp_path, body, unconfined="pass", decoder="decord"):
+    """Have every decoding process run these lines after the first frame, in place of a decoder.
+
+    Those in ``unconfined`` run while the process is not confined yet: they may open files and start others.
+    """
+    lines = {"body": textwrap.indent(body, " " * 4), "before": textwrap.indent(unconfined, " " * 8)}
+    _run(monkeypatch, tmp_path, _DECODER.format(**lines, decoder=decoder))
 
 
 def faulty_talker(monkeypatch, tmp_path, body):

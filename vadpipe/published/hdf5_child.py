@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from vadpipe.errors import FeatureError
 from vadpipe.extract.video.child import die_with_parent
-from vadpipe.extract.video.limits import confine_this_process
+from vadpipe.extract.video.sandbox.confine import confine_this_process
+from vadpipe.extract.video.sandbox.landlock import READ_FOLDER, Grant
 from vadpipe.published.array_checks import AGAIN
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def main() -> None:
     # Before the process is confined: its libraries are opened here. Where they are not, each answer says so.
     with suppress(ImportError):
         import vadpipe.published.hdf5_file  # noqa: F401
-    confine_this_process(int(sys.argv[2]))
+    # Which files it will be asked for is not known yet: it may read, and nothing else.
+    confine_this_process(int(sys.argv[2]), files=[Grant(os.open("/", os.O_PATH), READ_FOLDER)])
     server = _Server(parent)
     while True:
         try:

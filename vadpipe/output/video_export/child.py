@@ -6,6 +6,7 @@ writes are files that exist already, and how large they may become is limited.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -13,8 +14,9 @@ import av
 import av.subtitles.stream  # PyAV would load it later, with less memory
 
 from vadpipe.errors import DecodeError
-from vadpipe.extract.video.child import die_with_parent, report, sign_of_life
-from vadpipe.extract.video.limits import confine_this_process
+from vadpipe.extract.video.child import die_with_parent, files_of, report, sign_of_life
+from vadpipe.extract.video.sandbox.confine import confine_this_process
+from vadpipe.extract.video.sandbox.landlock import WRITE, Grant
 from vadpipe.extract.video.wire_format import PROGRESS, Kind, send
 from vadpipe.output.video_export.annotating import annotate_video
 from vadpipe.output.video_export.cutting import cut_video
@@ -31,7 +33,9 @@ def main() -> None:
     limits = jobs[0].limits
 
     def work(output: int) -> None:
-        confine_this_process(limits.memory_bytes, limits.file_bytes)
+        outputs = [path for job in jobs for path in (job.output, *(clip.output for clip in job.clips))]
+        writing = [Grant(os.open(path, os.O_PATH), WRITE) for path in outputs if path]
+        confine_this_process(limits.memory_bytes, limits.file_bytes, files=[*files_of(video), *writing])
         for job in jobs:
             run(video, job, output)
 
