@@ -12,8 +12,8 @@ import pytest
 from support.commands import COMMAND_LINE, assert_clean_error, run, run_anew, start
 from support.feature_files import write_features
 from support.videos import write_video
-from vadpipe.cli import version
 from vadpipe.cli.head_settings import head_settings
+from vadpipe.diagnostics import environment
 from vadpipe.errors import OutputError
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.methods import find_method
@@ -313,8 +313,10 @@ def test_a_report_of_a_fault_has_all_versions_and_the_processor(tmp_path):
 
 
 def test_versions_of_packages_that_are_not_installed(monkeypatch):
-    monkeypatch.setattr(version, "_PACKAGES", ("numpy", "no-such-package"))
-    assert [line.split() for line in version.describe() if "package" in line] == [["no-such-package", "-"]]
+    monkeypatch.setattr(environment, "_PACKAGES", ("numpy", "no-such-package"))
+    assert [line.split() for line in environment.environment_lines() if "package" in line] == [
+        ["no-such-package", "-"]
+    ]
 
 
 def test_verbose_before_the_command(tmp_path):

@@ -16,6 +16,7 @@ import typer
 from vadpipe.cli import options
 from vadpipe.cli.ablate import ablate
 from vadpipe.cli.datasets import datasets
+from vadpipe.cli.doctor import doctor
 from vadpipe.cli.evaluate import evaluate
 from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
@@ -49,9 +50,9 @@ def vadpipe(
     """Raw videos in, per-frame anomaly curves out."""
     if version:
         from vadpipe._version import __version__
-        from vadpipe.cli.version import describe
+        from vadpipe.diagnostics.environment import environment_lines
 
-        typer.echo("\n".join(describe()) if verbose else __version__)
+        typer.echo("\n".join(environment_lines()) if verbose else __version__)
         raise typer.Exit
     if verbose:
         raise UsageError("-v comes after the command", next_step="For example: vadpipe score clip.mp4 -v")
@@ -65,6 +66,7 @@ app.command()(ablate)
 app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)
+app.command()(doctor)
 
 
 def main() -> None:

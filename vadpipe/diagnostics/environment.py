@@ -1,10 +1,12 @@
-"""``vadpipe --version -v``: the environment, for bug reports."""
+"""The environment that vadpipe runs in: versions, processor, GPU, for bug reports."""
 
 from __future__ import annotations
 
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+
+from vadpipe._version import __version__
 
 # Packages that affect results, speed and bugs, in the order in which a video passes through them.
 _PACKAGES = (
@@ -25,14 +27,12 @@ _PACKAGES = (
 )
 
 
-def describe() -> list[str]:
-    """Return lines ``name  value``: vadpipe, Python, the system, the packages, the processor and the GPUs.
+def environment() -> dict[str, str]:
+    """Return vadpipe's version, Python's, the system, the packages, the processor and the GPUs by name.
 
     A package that is not installed is ``-``. No path, user name or host name is included.
     """
-    from vadpipe import __version__
-
-    facts = {
+    return {
         "vadpipe": __version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}, {_libc()}",
@@ -40,6 +40,11 @@ def describe() -> list[str]:
         **_ffmpeg(),
         **_processors(),
     }
+
+
+def environment_lines() -> list[str]:
+    """Return :func:`environment` as lines ``name  value``."""
+    facts = environment()
     width = max(map(len, facts))
     return [f"{name.ljust(width)}  {value}" for name, value in facts.items()]
 
