@@ -19,6 +19,7 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Failure, Video, find_videos
+from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import Source, read_header
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.locks import VideoLock
@@ -33,6 +34,7 @@ def extract_features(
     output: str | os.PathLike[str] = "features",
     *,
     settings: ExtractSettings | None = None,
+    shard: Shard | None = None,
     retry: bool = False,
     tolerate: float = TOLERATED_SHARE,
     format: str = FORMATS[0],  # noqa: A002  the option's name
@@ -49,6 +51,7 @@ def extract_features(
         inputs: files, folders (searched recursively) and patterns.
         output: folder of the feature files.
         settings: of the extraction.
+        shard: take this part of the videos alone; other machines take the others.
         retry: retry videos that failed before.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         format: ``"npy"`` writes a NAME.npy beside each feature file, for the field's other tools.
@@ -65,6 +68,9 @@ def extract_features(
     extractor.settings.check_here()
     videos, unusable = find_videos(inputs)
     store = FeatureStore(Path(output), places=(video.place for video in videos))
+    if shard is not None:
+        videos = shard.of_videos(videos)
+        unusable = unusable if shard.number == 1 else []  # to be reported once
     work = _ExtractionTask(extractor, store, retry=retry, tolerate=tolerate, format=format)
 
     def note(failure: Failure) -> None:

@@ -16,6 +16,7 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video, find_videos
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
+from vadpipe.extract.video.shards import Shard
 from vadpipe.files.atomic import check_writable
 
 _FLOAT_BYTES = 4
@@ -49,6 +50,7 @@ def plan_extraction(
     output: str | os.PathLike[str] = "features",
     *,
     settings: ExtractSettings | None = None,
+    shard: Shard | None = None,
     retry: bool = False,
 ) -> Iterator[Planned]:
     """Yield what :func:`vadpipe.extract_features` would do with each video; nothing is decoded or written.
@@ -65,7 +67,7 @@ def plan_extraction(
     store = FeatureStore(Path(output), places=(video.place for video in videos))
     digest = extractor.known_weights_sha256 or "never fetched"
     speed = snippets_per_s(Path(output), extractor.settings)
-    for video in videos:
+    for video in videos if shard is None else shard.of_videos(videos):
         try:
             yield _planned(video, extractor.settings, store, digest, retry=retry, speed=speed)
         except (InputError, FeatureError) as error:

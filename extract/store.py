@@ -101,6 +101,13 @@ class FeatureStore:
         _, failure = self._failures.get(video.place, (None, None))
         return None if failure is None else failure.again(video, asked)
 
+    def last_failure(self, video: Video) -> str | None:
+        """Return why this video as it is now failed before, whatever the options were."""
+        _, failure = self._failures.get(video.place, (None, None))
+        if failure is None or failure.again(video, failure.asked) is None:
+            return None
+        return failure.reason
+
     def remember_failure(self, video: Video, asked: str, error: InputError) -> None:
         """Record that a video could not be used. A file that is gone is not recorded."""
         try:

@@ -13,6 +13,7 @@ from vadpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from vadpipe.extract.plan import Planned
+    from vadpipe.extract.status import VideoStatus
 
 
 def extract(
@@ -71,6 +72,11 @@ def extract(
     retry: Annotated[bool, typer.Option("--retry", help="Retry videos that failed before.")] = False,
     tolerate: options.Tolerate = 0.05,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and exit.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show which videos are done, failed or missing, and exit.")
+    ] = False,
+    shard: options.ShardText = None,
+    durations: options.Durations = None,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -84,6 +90,7 @@ def extract(
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.plan import plan_extraction
     from vadpipe.extract.settings import ExtractSettings
+    from vadpipe.extract.status import extraction_status
 
     settings = ExtractSettings(
         backbone=backbone or DEFAULT,
@@ -102,14 +109,19 @@ def extract(
         offline=offline,
         limits=options.limits_of(limit),
     )
+    part = options.shard_of(shard, durations)
+    if status:
+        _print_status(extraction_status(videos, folder, shard=part), folder, quiet)
+        return
     if dry_run:
-        _tell_plan(plan_extraction(videos, folder, settings=settings, retry=retry), quiet)
+        _tell_plan(plan_extraction(videos, folder, settings=settings, shard=part, retry=retry), quiet)
         return
     with options.video_progress("extracting", progress, quiet) as on_progress:
         result = extract_features(
             videos,
             folder,
             settings=settings,
+            shard=part,
             retry=retry,
             tolerate=tolerate,
             format=file_format,
@@ -130,6 +142,18 @@ def extract(
         folder=str(folder),
     )
     options.exit_for(done, len(result.failed) + len(result.damaged))
+
+
+def _print_status(found: Iterable[VideoStatus], folder: Path, quiet: bool) -> None:
+    """Print a line per video that is not done (state, path, reason, separated by tabs), and the totals."""
+    counts = {"done": 0, "failed": 0, "missing": 0}
+    for item in found:
+        counts[item.state] += 1
+        if item.state != "done":
+            typer.echo(f"{item.state}\t{printable(item.path)}\t{item.detail}")
+    totals = ", ".join(f"{count} {state}" for state, count in counts.items())
+    options.say(f"{totals}: {folder}", quiet, kind="status", **counts, folder=str(folder))
+    options.exit_for(counts["done"], counts["failed"] + counts["missing"])
 
 
 def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vadpipe.cli.terminal import VideoLines, VideoProgress
     from vadpipe.extract.video.discovery import Failure
     from vadpipe.extract.video.limits import Limits
+    from vadpipe.extract.video.shards import Shard
 
 Videos = Annotated[
     list[str],
@@ -51,6 +52,18 @@ Limit = Annotated[
         metavar="NAME=NUMBER",
         help="Raise or lower a limit on the input: side_px, area_px, streams, duration_s, file_bytes, "
         "memory_bytes, stall_s; repeatable.",
+    ),
+]
+ShardText = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Take only the I-th of N parts of the videos (I from 1 to N)."
+    ),
+]
+Durations = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV", help="CSV video,duration_s, by which --shard balances the parts (default: by hash)."
     ),
 ]
 Tolerate = Annotated[
@@ -150,6 +163,15 @@ def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | Vid
     if progress in ("plain", "json") and not quiet:
         return VideoLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
     return VideoProgress(what, quiet=quiet or progress not in ("auto", "bar"))
+
+
+def shard_of(text: str | None, durations: Path | None) -> Shard | None:
+    """Return the shard that ``--shard`` and ``--durations`` ask for. Raises UsageError if one is off."""
+    from vadpipe.extract.video.shards import Shard
+
+    if text is None and durations is not None:
+        raise UsageError("--durations has no effect without --shard", next_step="Add --shard I/N.")
+    return None if text is None else Shard.parse(text, durations)
 
 
 def limits_of(assignments: list[str] | None) -> Limits:
