@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vadpipe.evaluation.alarms import IOUS
+from vadpipe.evaluation.reasons import class_reason
 from vadpipe.evaluation.results import Evaluation, Figure
 from vadpipe.features.views import are_named
 
@@ -28,6 +29,7 @@ _ALARMS = {
     "false_alarms_per_hour_of_normal_videos": "false alarms per hour of normal videos",
     "false_alarms_per_hour": "false alarms per hour of normal frames",
 }
+_TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
 
 
 def print_evaluation(result: Evaluation) -> None:
@@ -35,7 +37,8 @@ def print_evaluation(result: Evaluation) -> None:
     # Piped output is never truncated: scripts need whole names and counts.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(_compared(result), end="\n\n")
-    console.print(_figures(result))
+    console.print(_figures(result), end="\n\n")
+    console.print(_confusion(result))
     if result.classes:
         console.print()
         console.print(_classes(result))
@@ -57,6 +60,7 @@ def _compared(result: Evaluation) -> Table:
         "without features": len(result.missing),
         "with several features": len(result.ambiguous),
         "could not be used": len(result.failed),
+        _TRAINED_ON[result.settings.include_training_videos]: len(result.trained_on),
         "features without truth": len(result.unused),
         "features of another recipe": len(result.foreign),
     }
@@ -88,11 +92,21 @@ def _figures(result: Evaluation) -> Table:
     return table
 
 
+def _confusion(result: Evaluation) -> Table:
+    table = _plain("", "at or above the threshold", "below it")
+    for what, counts in (("frames", result.frame_confusion), ("videos", result.video_confusion)):
+        kind = "anomalous" if what == "frames" else "abnormal"
+        table.add_row(f"{kind} {what}", str(counts.tp), str(counts.fn))
+        table.add_row(f"normal {what}", str(counts.fp), str(counts.tn))
+    return table
+
+
 def _classes(result: Evaluation) -> Table:
-    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP")
-    for item in result.classes:
+    reasons = [class_reason(item) for item in result.classes]
+    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP", *["reason"] * any(reasons))
+    for item, why in zip(result.classes, reasons, strict=True):
         figures = (_number(value) for value in (item.auc, item.auc_abnormal, item.ap))
-        table.add_row(escape(item.category), str(item.n_videos), *figures)
+        table.add_row(escape(item.category), str(item.n_videos), *figures, *[why] * any(reasons))
     return table
 
 
@@ -105,6 +119,8 @@ def _plain(*columns: str) -> Table:
 
 def _shown(figure: Figure) -> tuple[str, str]:
     interval = figure.interval
+    if figure.reason is not None:
+        return _number(figure.value), figure.reason
     if interval is None or interval.low is None:
         return _number(figure.value), ""
     undefined = f" ({interval.n_undefined} resamples undefined)" if interval.n_undefined else ""
