@@ -23,6 +23,7 @@ from vadpipe.evaluation.results import Evaluation, Figure, Settings
 from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
 from vadpipe.extract.engines.device import choose_device
+from vadpipe.extract.video.names import tell
 from vadpipe.features.views import parse_views
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.adaptation import adapted
@@ -30,6 +31,11 @@ from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)
+
+_TRAINED_ON = {
+    True: "the head was trained on videos of the truth",
+    False: "left out, because the head was trained on them (--include-training-videos evaluates them)",
+}
 
 _WRITERS = {
     "metrics.json": write_metrics,
@@ -109,6 +115,7 @@ def evaluate(
     if output is not None:
         check_writable(Path(output))
     collected = collect(settings, trained, on_failure)
+    tell(log, _TRAINED_ON[include_training_videos], collected.trained_on)
     judged = collected.judged
     threshold = trained.record.threshold if threshold is None else threshold
     frames, counts = frame_metrics(judged), tally(judged, threshold)

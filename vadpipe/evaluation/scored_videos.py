@@ -65,7 +65,6 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     matched.tell(log)
     trained_on = [name for name, video in matched.found.items() if found.seen[video]]
     left_out = set() if settings.include_training_videos else set(trained_on)
-    _tell_of_training_videos(trained_on, settings)
     judged: list[JudgedVideo] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
@@ -93,14 +92,6 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         foreign=found.foreign,
         trained_on=trained_on,
     )
-
-
-def _tell_of_training_videos(names: list[str], settings: Settings) -> None:
-    if settings.include_training_videos:
-        tell(log, "the head was trained on videos of the truth", names)
-    else:
-        what = "left out, because the head was trained on them (--include-training-videos evaluates them)"
-        tell(log, what, names)
 
 
 def _none_evaluated(settings: Settings, n_truths: int, n_missing: int, n_left_out: int) -> InputError:

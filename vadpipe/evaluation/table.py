@@ -8,27 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vadpipe.evaluation.alarms import IOUS
 from vadpipe.evaluation.reasons import class_reason
 from vadpipe.evaluation.results import Evaluation, Figure
+from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.features.views import are_named
+from vadpipe.output.number_text import figure_text
 
-_FRAMES = {
-    "auc": "frame ROC-AUC",
-    "auc_abnormal": "  of abnormal videos",
-    "auc_mixed": "  of videos with both kinds of frames",
-    "ap": "frame AP",
-    "ap_abnormal": "  of abnormal videos",
-    "ap_mixed": "  of videos with both kinds of frames",
-}
-_ALARMS = {
-    "recall": "anomalous frames at or above the threshold",
-    "false_positive_rate": "normal frames at or above it",
-    "precision": "anomalous share of frames at or above it",
-    "false_alarm_rate": "frames of normal videos at or above it",
-    "false_alarms_per_hour_of_normal_videos": "false alarms per hour of normal videos",
-    "false_alarms_per_hour": "false alarms per hour of normal frames",
-}
 _TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
 
 
@@ -79,16 +64,10 @@ def _compared(result: Evaluation) -> Table:
 
 def _figures(result: Evaluation) -> Table:
     table = _plain("", "value", "95 % interval")
-    for name, title in _FRAMES.items():
-        table.add_row(title, *_shown(result.figures[name]))
-    table.add_section()
-    for name, title in _ALARMS.items():
-        table.add_row(title, *_shown(result.figures[name]))
-    table.add_section()
-    for iou in IOUS:
-        for kind in ("precision", "recall", "F1"):
-            figure = result.figures[f"event_{kind.lower()}@{iou}"]
-            table.add_row(f"event {kind}, overlap {iou} or more", *_shown(figure))
+    for section in SECTIONS:
+        for name, title in section.items():
+            table.add_row(title, *_shown(result.figures[name]))
+        table.add_section()
     return table
 
 
@@ -105,7 +84,7 @@ def _classes(result: Evaluation) -> Table:
     reasons = [class_reason(item) for item in result.classes]
     table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP", *["reason"] * any(reasons))
     for item, why in zip(result.classes, reasons, strict=True):
-        figures = (_number(value) for value in (item.auc, item.auc_abnormal, item.ap))
+        figures = (figure_text(value) for value in (item.auc, item.auc_abnormal, item.ap))
         table.add_row(escape(item.category), str(item.n_videos), *figures, *[why] * any(reasons))
     return table
 
@@ -118,16 +97,10 @@ def _plain(*columns: str) -> Table:
 
 
 def _shown(figure: Figure) -> tuple[str, str]:
-    interval = figure.interval
+    value, interval = figure_text(figure.value), figure.interval
     if figure.reason is not None:
-        return _number(figure.value), figure.reason
+        return value, figure.reason
     if interval is None or interval.low is None:
-        return _number(figure.value), ""
+        return value, ""
     undefined = f" ({interval.n_undefined} resamples undefined)" if interval.n_undefined else ""
-    return _number(figure.value), f"{_number(interval.low)} to {_number(interval.high)}{undefined}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return value, f"{figure_text(interval.low)} to {figure_text(interval.high)}{undefined}"
