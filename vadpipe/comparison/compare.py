@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -16,16 +17,20 @@ from vadpipe.comparison.differences import compared, compared_classes
 from vadpipe.comparison.page import write_page
 from vadpipe.comparison.pairing import on_common_frames
 from vadpipe.comparison.report import write_record
-from vadpipe.comparison.results import ComparedVideo, Comparison, Settings
+from vadpipe.comparison.results import ComparedVideo, Comparison, Figures, Settings
 from vadpipe.curves.events import check_threshold
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.bootstrap import drawn
+from vadpipe.evaluation.breakdown import by_video
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, frame_metrics, pooled
+from vadpipe.evaluation.reasons import remarks
 from vadpipe.evaluation.scored_videos import OnFailure
 from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.atomic import check_writable
+
+log = logging.getLogger(__name__)
 
 _WRITERS = {"comparison.json": write_record, "comparison.html": write_page}
 
@@ -106,9 +111,12 @@ def compare(
         n_groups=len({(video.truth.group, video.truth.group or video.truth.video) for video in first}),
         judged=judged,
         left_out={each.candidate.name: each.left_out for each in found},
+        remarks=_remarks(figures, judged, thresholds),
         settings=settings,
         files=[] if output is None else [Path(output) / name for name in _WRITERS],
     )
+    for remark in result.remarks:
+        log.warning(remark)
     for file in result.files:
         _WRITERS[file.name](result, file)
     return result
@@ -135,6 +143,17 @@ def _thresholds(given: float | Sequence[float | None] | None, count: int) -> lis
         if threshold is not None:
             check_threshold(threshold)
     return each
+
+
+def _remarks(
+    figures: Figures, judged: Mapping[str, Sequence[JudgedVideo]], thresholds: Mapping[str, float | None]
+) -> list[str]:
+    return [
+        f"{name}: {remark}"
+        for name, threshold in thresholds.items()
+        if threshold is not None
+        for remark in remarks(figures[name], by_video(judged[name], threshold), threshold)
+    ]
 
 
 def _videos(judged: Mapping[str, Sequence[JudgedVideo]]) -> list[ComparedVideo]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.comparison.results import ComparedVideo, Comparison
-from vadpipe.comparison.table import FOOTNOTE, left_out_counts, shown_interval, threshold_text
+from vadpipe.comparison.table import FOOTNOTE, left_out_counts, shown_interval, threshold_text, verdict
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.files.atomic import write_text
@@ -131,7 +131,12 @@ def _table(result: Comparison, name: str) -> dict[str, object]:
         ]
         for item in result.classes
     ]
-    return {"name": readable(name), "sections": sections, "classes": classes}
+    return {
+        "name": readable(name),
+        "verdict": readable(verdict(result, name)),
+        "sections": sections,
+        "classes": classes,
+    }
 
 
 def _data(result: Comparison) -> dict[str, object]:

@@ -43,6 +43,7 @@ def record(result: Comparison) -> dict[str, object]:
         "reference": result.reference,
         "counts": {name: counts[name] for name in counts if name.startswith("n_")}
         | {"n_groups": result.n_groups},
+        "remarks": result.remarks,
         "figures": _figures(result.figures),
         "differences": _figures(result.differences),
         "classes": [

@@ -142,6 +142,8 @@ class Comparison:
         n_groups: how many groups, or videos without one, the resamples were drawn from.
         judged: the curves of each candidate and the truth, in the truth's order.
         left_out: by candidate, what it could not be compared on.
+        remarks: what has to be known before a candidate's figures are trusted, see
+            :attr:`vadpipe.evaluation.results.Evaluation.remarks`; each a sentence that begins with its name.
         settings: of the comparison.
         files: what was written: ``comparison.json`` and ``comparison.html``.
     """
@@ -155,6 +157,7 @@ class Comparison:
     n_groups: int
     judged: dict[str, list[JudgedVideo]] = field(repr=False)
     left_out: dict[str, LeftOut] = field(repr=False)
+    remarks: list[str]
     settings: Settings
     files: list[Path]
 

@@ -33,6 +33,7 @@ def print_comparison(result: Comparison) -> None:
     console.print(_compared(result))
     for name in result.differences:
         console.print()
+        console.print(escape(verdict(result, name)), end="\n\n")
         console.print(_figures(result, name))
         if result.classes:
             console.print()
@@ -41,6 +42,27 @@ def print_comparison(result: Comparison) -> None:
             console.print(f"[dim]{FOOTNOTE}[/dim]")
     console.print()
     console.print(_videos(result))
+
+
+def verdict(result: Comparison, name: str) -> str:
+    """Return in a sentence whether the frame ROC-AUC tells a candidate from the first one."""
+    difference, reference = result.differences[name]["auc"], result.reference
+    span = difference.interval
+    if difference.value is None:
+        return f"frame ROC-AUC is not defined: {difference.reason}"
+    size = f"{abs(difference.value):.3f}"
+    if span is None or span.low is None or span.high is None:
+        return f"frame ROC-AUC differs by {size}; without resamples there is no telling what that is worth"
+    if span.low <= 0 <= span.high:
+        return (
+            f"{name} and {reference} cannot be told apart by frame ROC-AUC: the interval of their difference "
+            "contains 0"
+        )
+    ends = sorted(map(abs, (span.low, span.high)))
+    return (
+        f"{name} is {'better' if difference.value > 0 else 'worse'} than {reference} by {size} of frame ROC-AUC "
+        f"({ends[0]:.3f} to {ends[1]:.3f})"
+    )
 
 
 def shown_interval(figure: Figure) -> str:

@@ -25,7 +25,7 @@ vadpipe.comparison = (() => {
   const own = (index, text) => span(text, `own ${candidates[index].colour}`);
 
   function facts(video) {
-    const texts = [...video.facts, `apart ${(100 * video.apart).toFixed(1)}`].map((text) => span(text));
+    const texts = [...video.facts, `apart ${video.apart.toFixed(2)}`].map((text) => span(text));
     if (video.auc_apart === null) return texts;
     const aucs = span("AUC ");
     aucs.append(...video.auc.flatMap((auc, index) => [own(index, auc === null ? "-" : auc.toFixed(3)), " "]));
