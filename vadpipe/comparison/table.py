@@ -58,11 +58,9 @@ def verdict(result: Comparison, name: str) -> str:
             f"{name} and {reference} cannot be told apart by frame ROC-AUC: the interval of their difference "
             "contains 0"
         )
-    ends = sorted(map(abs, (span.low, span.high)))
-    return (
-        f"{name} is {'better' if difference.value > 0 else 'worse'} than {reference} by {size} of frame ROC-AUC "
-        f"({ends[0]:.3f} to {ends[1]:.3f})"
-    )
+    how = "better" if difference.value > 0 else "worse"
+    low, high = sorted(map(abs, (span.low, span.high)))
+    return f"{name} is {how} than {reference} by {size} of frame ROC-AUC ({low:.3f} to {high:.3f})"
 
 
 def shown_interval(figure: Figure) -> str:

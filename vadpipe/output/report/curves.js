@@ -19,10 +19,12 @@ vadpipe.curves = (() => {
     const xOf = (timeS) => ((WIDTH * timeS) / endS).toFixed(1);
     let text = "";
     let drawing = false;
-    scores.forEach((score, at) => {
-      const begins = xOf(times[at]);
-      const ends = xOf(at + 1 < times.length ? times[at + 1] : endS);
-      if (score !== null) text += drawing ? `V${yOf(score).toFixed(1)}H${ends}` : `M${begins} ${yOf(score).toFixed(1)}H${ends}`;
+    scores.forEach((score, step) => {
+      const ends = xOf(step + 1 < times.length ? times[step + 1] : endS);
+      if (score !== null) {
+        const y = yOf(score).toFixed(1);
+        text += drawing ? `V${y}H${ends}` : `M${xOf(times[step])} ${y}H${ends}`;
+      }
       drawing = score !== null;
     });
     return text;
