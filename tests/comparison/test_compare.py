@@ -110,6 +110,15 @@ def test_the_command_prints_differences_and_files(folder, command_line):
     assert lines[-2:] == ["comparison/comparison.json", "comparison/comparison.html"]
 
 
+def test_without_a_threshold_the_tables_say_so_once(folder, command_line):
+    result = command_line("compare", "head", "arrays", "worse", "--truth", "truth.csv", "--bootstrap", 0)
+    without = "alarms and events are not compared: no threshold is known; --threshold sets one (arrays)"
+    assert result.stdout.splitlines().count(without) == 1
+    assert result.stdout.count("event recall, overlap 0.1 or more") == 1  # of head and worse
+    page = (folder / "comparison" / "comparison.html").read_text()
+    assert page.count(without) == page.count("event recall, overlap 0.1 or more") == 1
+
+
 def test_quiet_prints_only_the_files(folder, command_line):
     result = command_line("compare", "head", "arrays", "--truth", "truth.csv", "--bootstrap", 0, "-q")
     assert result.stdout.splitlines() == ["comparison/comparison.json", "comparison/comparison.html"]

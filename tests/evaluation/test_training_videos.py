@@ -66,7 +66,7 @@ def test_where_none_is_left_the_way_out_is_named(folder):
     with pytest.raises(InputError) as caught:
         vadpipe.evaluate(truth="truth.csv", head="head")
     assert str(caught.value) == (
-        "truth.csv: none of its 2 videos could be evaluated; the head was trained on 2 of them\n"
+        "truth.csv: none of its 2 videos could be evaluated; the head was trained on 2 of them (renamed.mp4, seen.mp4)\n"
         "Evaluate on videos that the head has not seen, or pass --include-training-videos."
     )
 

@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.comparison.results import ComparedVideo, Comparison
-from vadpipe.comparison.table import FOOTNOTE, left_out_counts, shown_interval, threshold_text, verdict
+from vadpipe.comparison.table import (
+    FOOTNOTE,
+    left_out_counts,
+    sections,
+    shown_interval,
+    threshold_text,
+    verdict,
+    without_threshold,
+)
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.files.atomic import write_text
 from vadpipe.output.number_text import figure_text, signed_text
 from vadpipe.output.report.assembling import json_block, readable, render
@@ -110,7 +117,7 @@ def _colour(index: int) -> str:
 def _table(result: Comparison, name: str) -> dict[str, object]:
     """Return the rows of a candidate's differences: of all figures, and of the classes."""
     pair = (result.reference, name)
-    sections = [
+    rows = [
         [
             [
                 title,
@@ -120,7 +127,7 @@ def _table(result: Comparison, name: str) -> dict[str, object]:
             ]
             for figure, title in section.items()
         ]
-        for section in SECTIONS
+        for section in sections(result, name)
     ]
     classes = [
         [
@@ -134,7 +141,8 @@ def _table(result: Comparison, name: str) -> dict[str, object]:
     return {
         "name": readable(name),
         "verdict": readable(verdict(result, name)),
-        "sections": sections,
+        "sections": rows,
+        "without": readable(without_threshold(result, name)),
         "classes": classes,
     }
 

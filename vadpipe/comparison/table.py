@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vadpipe.comparison.differences import NO_THRESHOLD
 from vadpipe.comparison.results import Candidate, Comparison
 from vadpipe.evaluation.results import Figure
 from vadpipe.evaluation.titles import SECTIONS
@@ -35,6 +37,9 @@ def print_comparison(result: Comparison) -> None:
         console.print()
         console.print(escape(verdict(result, name)), end="\n\n")
         console.print(_figures(result, name))
+        without = without_threshold(result, name)
+        if without:
+            console.print(escape(without))
         if result.classes:
             console.print()
             console.print(_classes(result, name))
@@ -61,6 +66,20 @@ def verdict(result: Comparison, name: str) -> str:
     how = "better" if difference.value > 0 else "worse"
     low, high = sorted(map(abs, (span.low, span.high)))
     return f"{name} is {how} than {reference} by {size} of frame ROC-AUC ({low:.3f} to {high:.3f})"
+
+
+def without_threshold(result: Comparison, name: str) -> str:
+    """Return why a candidate is not compared in alarms and events; an empty text if it is."""
+    own = (each for each in result.candidates if each.name in (name, result.reference))
+    unknown = [each.name for each in own if each.threshold is None]
+    if not unknown:
+        return ""
+    return f"alarms and events are not compared: {NO_THRESHOLD} ({', '.join(unknown)})"
+
+
+def sections(result: Comparison, name: str) -> Sequence[Mapping[str, str]]:
+    """Return the figures in which a candidate is compared with the first, with what they are called."""
+    return SECTIONS[:1] if without_threshold(result, name) else SECTIONS
 
 
 def shown_interval(figure: Figure) -> str:
@@ -112,7 +131,7 @@ def left_out_counts(result: Comparison, name: str) -> dict[str, int]:
 
 def _figures(result: Comparison, name: str) -> Table:
     table = _plain("", escape(result.reference), escape(name), "difference", "95 % interval")
-    for section in SECTIONS:
+    for section in sections(result, name):
         for figure, title in section.items():
             values = (figure_text(result.figures[own][figure].value) for own in (result.reference, name))
             difference = result.differences[name][figure]

@@ -79,7 +79,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         judged.append(item)
         mismatches.extend([mismatch] if mismatch else [])
     if not judged:
-        raise _none_evaluated(settings, len(truths), len(matched.missing), len(left_out))
+        raise _none_evaluated(settings, len(truths), len(matched.missing), sorted(left_out))
     tell(log, "videos whose length differs from the truth", [mismatch.video for mismatch in mismatches])
     return Collected(
         judged=judged,
@@ -94,13 +94,14 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     )
 
 
-def _none_evaluated(settings: Settings, n_truths: int, n_missing: int, n_left_out: int) -> InputError:
-    step = None
+def _none_evaluated(settings: Settings, n_truths: int, n_missing: int, left_out: Sequence[str]) -> InputError:
+    step, seen = None, ""
     if n_missing == n_truths:
         step = "Extract these videos, or pass the folder of their features as --features."
-    if n_left_out:
+    if left_out:
+        more = ", …" if len(left_out) > _NAMED else ""
+        seen = f"; the head was trained on {len(left_out)} of them ({', '.join(left_out[:_NAMED])}{more})"
         step = "Evaluate on videos that the head has not seen, or pass --include-training-videos."
-    seen = f"; the head was trained on {n_left_out} of them" if n_left_out else ""
     return InputError(
         f"none of its {n_truths} videos could be evaluated{seen}", file=settings.truth, next_step=step
     )
