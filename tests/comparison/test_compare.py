@@ -225,6 +225,9 @@ def test_a_candidate_that_detects_nothing_is_told(folder, caplog):
     ]
     assert result.remarks[0] in caplog.messages
     assert result.differences["arrays"]["precision"].reason == "no frame reaches the threshold"
+    vadpipe.compare("head", "arrays", truth="truth.csv", bootstrap=0, threshold=[0.5, 0.95])
+    page = (folder / "comparison" / "comparison.html").read_text()
+    assert f'<p class="message">{result.remarks[0]}.</p>' in page
 
 
 def test_names_are_as_long_as_it_needs(folder):

@@ -11,9 +11,8 @@ def shown(summary: Summary | None) -> str:
     """Return ``0.837 (0.008)``: the mean, and the deviation over seeds where there are several."""
     if summary is None or summary.mean is None:
         return NOTHING
-    return figure_text(summary.mean) + (
-        f" ({figure_text(summary.deviation)})" if summary.deviation is not None else ""
-    )
+    deviation = "" if summary.deviation is None else f" ({figure_text(summary.deviation)})"
+    return figure_text(summary.mean) + deviation
 
 
 def over_seeds(difference: Difference | None) -> str:

@@ -60,6 +60,7 @@ def write_page(result: Comparison, path: Path) -> None:
             }
             for index, each in enumerate(result.candidates)
         ],
+        remarks=[readable(remark) for remark in result.remarks],
         reference=readable(result.reference),
         tables=[_table(result, name) for name in result.differences],
         footnote=FOOTNOTE if settings.bootstrap else "",
