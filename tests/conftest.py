@@ -24,6 +24,8 @@ settings.load_profile("vadpipe")
 
 clear_environment()
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -142,3 +144,20 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium of the system; nothing is downloaded."""
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium is installed, and the pages have to be tried in one here")
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Without the flag it needs privileges that containers rarely give.
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()

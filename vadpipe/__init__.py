@@ -19,6 +19,8 @@ from vadpipe._version import __version__ as __version__
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import ablate
     from vadpipe.ablation.results import Ablation
+    from vadpipe.comparison.compare import compare
+    from vadpipe.comparison.results import Comparison
     from vadpipe.curves.curve import Curve
     from vadpipe.curves.events import Event, EventRule
     from vadpipe.curves.explanation import Explanation
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
     "Ablation": "vadpipe.ablation.results",
+    "Comparison": "vadpipe.comparison.results",
     "Curve": "vadpipe.curves.curve",
     "Evaluation": "vadpipe.evaluation.results",
     "Event": "vadpipe.curves.events",
@@ -59,6 +62,7 @@ _HOMES = {
     "Scoring": "vadpipe.scoring.run",
     "VadpipeError": "vadpipe.errors",
     "ablate": "vadpipe.ablation.ablate",
+    "compare": "vadpipe.comparison.compare",
     "evaluate": "vadpipe.evaluation.evaluate",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.training.fit",
@@ -69,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "Ablation",
+    "Comparison",
     "Curve",
     "Evaluation",
     "Event",
@@ -87,6 +92,7 @@ __all__ = [
     "Scoring",
     "VadpipeError",
     "ablate",
+    "compare",
     "evaluate",
     "extract_features",
     "fit",

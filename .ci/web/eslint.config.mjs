@@ -1,5 +1,5 @@
-// The parts of a report are joined into one script (vadpipe/render/report/page.py and index.py say in which order):
-// each declares itself as a field of the global vadpipe, and reads those before it.
+// The parts of a page are joined into one script (page.py and index.py in vadpipe/output/report, and
+// vadpipe/comparison/page.py say in which order): each declares itself as a field of the global vadpipe, and reads those before it.
 import js from "@eslint/js";
 import globals from "globals";
 

@@ -1,20 +1,23 @@
 """The whole command: features, a head and the truth in, figures and pictures out."""
 
+import csv
 import hashlib
 import json
 
 import matplotlib.image
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
 import vadpipe
 from support.judged_videos import make_judged
 from support.logistic_head import make_head, write_scored_features
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.evaluation.breakdown import VideoMetrics, by_video
+from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.plots import chosen_videos
 from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.evaluation.video_table import COLUMNS
 
 VIDEOS = {
     "test/Abuse/Abuse028_x264.mp4": ([0.1, 0.9, 0.7, 0.3], Truth("Abuse028_x264", 64, ((16, 40),), "Abuse")),
@@ -22,6 +25,7 @@ VIDEOS = {
     "test/normal/Normal_Videos_003_x264.mp4": ([0.1, 0.55, 0.2], Truth("Normal003", 48, ())),
     "test/normal/other$1$.mp4": ([0.3, 0.1], Truth("other$1$", 32, ())),
 }
+FILES = ["metrics.json", "videos.csv", "scores.npz", "curves.png", "videos.png"]
 
 
 @pytest.fixture
@@ -93,11 +97,11 @@ def test_the_same_seed_writes_the_same(folder):
 
 def test_pictures_are_drawn(folder):
     result = vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0)
-    assert [path.name for path in result.files] == ["metrics.json", "curves.png", "videos.png"]
+    assert [path.name for path in result.files] == FILES
     assert sorted(path.name for path in (folder / "evaluation").iterdir()) == sorted(
         path.name for path in result.files
     )
-    for path in result.files[1:]:
+    for path in result.files[-2:]:
         pixels = matplotlib.image.imread(path)
         assert pixels.shape[0] > 200
         assert pixels.shape[1] > 500
@@ -119,6 +123,7 @@ def test_one_kind_of_videos_alone_can_be_evaluated(folder):
     assert written["figures"]["auc"] == {
         "value": None,
         "interval": {"low": None, "high": None, "n_undefined": 20},
+        "reason": "no video is abnormal",
     }
     assert len(written["features_without_truth"]) == 2
 
@@ -132,15 +137,13 @@ def test_the_command_prints_a_table_and_the_files(folder, command_line, caplog):
     assert "threshold 0.500, the head's" in " ".join(result.stdout.split())
     assert "with another length  1" in result.stdout
     assert any(line.split()[:2] == ["Abuse", "1"] for line in lines)
-    assert lines[-3:] == ["evaluation/metrics.json", "evaluation/curves.png", "evaluation/videos.png"]
-    assert caplog.messages == ["videos whose length differs from the truth: 1 (Arson011_x264)"]
+    assert lines[-5:] == [f"evaluation/{name}" for name in FILES]
+    assert caplog.messages[:1] == ["videos whose length differs from the truth: 1 (Arson011_x264)"]
 
 
 def test_quiet_prints_only_the_files(folder, command_line):
     result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "-q")
-    assert result.stdout.splitlines() == [
-        f"evaluation/{name}" for name in ("metrics.json", "curves.png", "videos.png")
-    ]
+    assert result.stdout.splitlines() == [f"evaluation/{name}" for name in FILES]
 
 
 def test_what_could_not_be_evaluated_is_told_by_the_exit_code(folder, command_line):
@@ -229,7 +232,9 @@ def test_a_video_with_two_feature_files_is_refused(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": float("nan")}, "threshold nan is not a number"),
+        ({"threshold": float("nan")}, r"threshold nan is out of range\nScores lie in \[0, 1\]\."),
+        ({"threshold": 5}, r"^threshold 5 is out of range\nScores lie in \[0, 1\]\.$"),
+        ({"threshold": -0.1}, r"threshold -0\.1 is out of range"),
         ({"lengths": "some"}, "lengths must be 'near' or 'any'"),
         ({"bootstrap": -1}, "is negative"),
         ({"seed": -1}, "is negative"),
@@ -252,7 +257,8 @@ def test_an_output_that_cannot_be_written_is_known_before_the_work(folder):
 
 def described(aucs):
     return [
-        VideoMetrics(str(index), None, None, 2, 1, 0, auc, 0.5, 0.5, []) for index, auc in enumerate(aucs)
+        VideoMetrics(str(index), None, None, 2, 1, 0, auc, 0.5, 0.5, Confusion(1, 0, 0, 1), [])
+        for index, auc in enumerate(aucs)
     ]
 
 
@@ -277,3 +283,72 @@ def test_none_evaluated_is_an_input_error_for_python(folder):
     with pytest.raises(InputError, match="none of its 1 videos could be evaluated") as caught:
         vadpipe.evaluate(truth="truth.csv", head="head")
     assert caught.value.next_step is None
+
+
+def test_a_line_per_video_goes_to_standard_output_and_to_a_file(folder, command_line):
+    result = command_line(
+        "evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "--format", "csv"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (folder / "evaluation" / "videos.csv").read_text()
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [float(row.pop("peak")) for row in rows] == pytest.approx([0.9, 0.6, 0.55, 0.3])
+    assert [",".join(row.values()) for row in rows] == [
+        # 16 of 24 anomalous frames are above all 40 others, and 8 above 32 and on a par with 8
+        f"Abuse028_x264,Abuse,,1,1,64,24,0,{(16 * 40 + 8 * 36) / (24 * 40):.6f},24,8,0,32,1",
+        f"Arson011_x264,Arson,,1,1,47,20,0,{(16 * 27 + 4 * 6) / (20 * 27):.6f},16,0,4,27,1",
+        "Normal003,,,0,1,48,0,0,,0,16,0,32,1",
+        "other$1$,,,0,0,32,0,0,,0,0,0,32,0",
+    ]
+    assert [*rows[0]] == [column for column in COLUMNS if column != "peak"]
+
+
+def test_counts_at_the_threshold_are_told(folder, command_line):
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0)
+    marks, scores = expected_frames()
+    tn, fp, fn, tp = confusion_matrix(marks, scores >= 0.5).ravel().tolist()
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["anomalous", "frames", str(tp), str(fn)] in lines
+    assert ["normal", "frames", str(fp), str(tn)] in lines
+    assert ["abnormal", "videos", "2", "0"] in lines
+    assert ["normal", "videos", "1", "1"] in lines
+    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert written["confusion"] == {
+        "frames": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
+        "videos": {"tp": 2, "fp": 1, "fn": 0, "tn": 1},
+    }
+
+
+def test_a_threshold_that_nothing_reaches_is_told_with_reasons(folder, command_line, caplog):
+    result = command_line(
+        "evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "--threshold", 0.95
+    )
+    assert any(
+        text.startswith("no score reaches the threshold 0.950; the highest is 0.900")
+        for text in caplog.messages
+    )
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "anomalous share of frames at or above it - no frame reaches the threshold" in lines
+    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert written["remarks"] == [
+        "no score reaches the threshold 0.950; the highest is 0.900, so nothing is detected. --threshold sets a lower one"
+    ]
+    assert written["figures"]["precision"]["reason"] == "no frame reaches the threshold"
+
+
+def test_a_second_head_leads_to_compare(folder, command_line):
+    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--head", "other head")
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == (
+        "--head is given 2 times, but one head is evaluated at a time\n"
+        "Compare them with: vadpipe compare head 'other head' --truth truth.csv --features features"
+    )
+    assert not (folder / "evaluation").exists()
+
+
+def test_the_command_refuses_a_threshold_as_score_does(folder, command_line):
+    refused = [
+        str(command_line(*command, "--head", "head", "--threshold", 5).exception)
+        for command in (("evaluate", "--truth", "truth.csv"), ("score", "clip.mp4"))
+    ]
+    assert refused == ["threshold 5.0 is out of range\nScores lie in [0, 1]."] * 2

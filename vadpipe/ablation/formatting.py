@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from vadpipe.ablation.comparison import Difference, Summary
 from vadpipe.ablation.results import Ablation
-
-NOTHING = "-"
-
-
-def number(value: float | None) -> str:
-    """Return ``0.837``; figures of 10 and more have one digit."""
-    if value is None:
-        return NOTHING
-    return f"{value:.3f}" if abs(value) < 9.9995 else f"{value:.1f}"
-
-
-def signed(value: float | None) -> str:
-    """Return ``+0.009``, with a real minus sign."""
-    if value is None:
-        return NOTHING
-    digits = 3 if abs(value) < 9.9995 else 1
-    return f"{value:+.{digits}f}".replace("-", "−")
+from vadpipe.output.number_text import NOTHING, figure_text, signed_text
 
 
 def shown(summary: Summary | None) -> str:
     """Return ``0.837 (0.008)``: the mean, and the deviation over seeds where there are several."""
     if summary is None or summary.mean is None:
         return NOTHING
-    return number(summary.mean) + (f" ({number(summary.deviation)})" if summary.deviation is not None else "")
+    deviation = "" if summary.deviation is None else f" ({figure_text(summary.deviation)})"
+    return figure_text(summary.mean) + deviation
 
 
 def over_seeds(difference: Difference | None) -> str:
     """Return ``−0.006 to +0.025``."""
     if difference is None or difference.over_seeds is None:
         return NOTHING
-    return " to ".join(map(signed, difference.over_seeds))
+    return " to ".join(map(signed_text, difference.over_seeds))
 
 
 def over_scenes(difference: Difference | None) -> str:
@@ -43,7 +28,7 @@ def over_scenes(difference: Difference | None) -> str:
     if scenes is None or scenes.low is None:
         return NOTHING
     undefined = f" ({scenes.n_undefined} undefined)" if scenes.n_undefined else ""
-    return f"{signed(scenes.low)} to {signed(scenes.high)}{undefined}"
+    return f"{signed_text(scenes.low)} to {signed_text(scenes.high)}{undefined}"
 
 
 def counts(result: Ablation) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vadpipe.ablation.formatting import NOTHING, counts, over_scenes, over_seeds, shown, signed
+from vadpipe.ablation.formatting import counts, over_scenes, over_seeds, shown
 from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import REFERENCES, Row
 from vadpipe.ablation.runs import ATS, At
 from vadpipe.files.atomic import write_text
+from vadpipe.output.number_text import NOTHING, signed_text
 
 IN_PAIRS = ("auc", "auc_mixed")
 """Figures whose differences are shown; the others are in ``ablation.json``."""
@@ -87,7 +88,7 @@ def _differences(result: Ablation, rows: Sequence[Row], reference: str) -> str:
             item = result.difference(row.name, reference, figure)
             assert item is not None
             cells += [
-                signed(item.mean),
+                signed_text(item.mean),
                 f"{over_seeds(item)}",
                 f"{over_scenes(item)}",
                 str(len(item.per_seed)),

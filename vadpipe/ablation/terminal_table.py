@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vadpipe.ablation.formatting import counts, over_scenes, over_seeds, shown, signed
+from vadpipe.ablation.formatting import counts, over_scenes, over_seeds, shown
 from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import REFERENCES
+from vadpipe.output.number_text import signed_text
 
 
 def print_ablation(result: Ablation) -> None:
@@ -29,7 +30,7 @@ def print_ablation(result: Ablation) -> None:
         for row in result.plan.rows:
             item = result.difference(row.name, reference)
             if item is not None:
-                apart.add_row(escape(row.name), signed(item.mean), over_seeds(item), over_scenes(item))
+                apart.add_row(escape(row.name), signed_text(item.mean), over_seeds(item), over_scenes(item))
         if apart.row_count:
             console.print()
             console.print(apart)

@@ -15,6 +15,7 @@ import typer
 
 from vadpipe.cli import options
 from vadpipe.cli.ablate import ablate
+from vadpipe.cli.compare import compare
 from vadpipe.cli.datasets import datasets
 from vadpipe.cli.doctor import doctor
 from vadpipe.cli.evaluate import evaluate
@@ -62,6 +63,7 @@ app.command()(extract)
 app.command()(fit)
 app.command()(score)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(ablate)
 app.add_typer(features)
 app.add_typer(datasets)

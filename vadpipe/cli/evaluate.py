@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from vadpipe.cli import options
+from vadpipe.errors import UsageError
 
 
 def evaluate(
@@ -19,7 +21,8 @@ def evaluate(
         typer.Option("--features", help="Folder of feature files of the test videos, written by extract."),
     ] = Path("features"),
     head: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Head file or folder (default: the included head).")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Head file or folder (default: the included head)."),
     ] = None,
     adapt_to: options.AdaptTo = None,
     view: Annotated[
@@ -33,8 +36,14 @@ def evaluate(
         "evaluation"
     ),
     threshold: Annotated[
-        float | None, typer.Option(help="Score from which a frame counts as abnormal (default: the head's).")
+        float | None,
+        typer.Option(help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's)."),
     ] = None,
+    shown: Annotated[
+        Literal["table", "csv"],
+        typer.Option("--format", help="What to print: tables, or a CSV line per video (as videos.csv)."),
+    ] = "table",
+    include_training_videos: options.IncludeTrainingVideos = False,
     lengths: options.Lengths = "near",
     bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
@@ -46,23 +55,36 @@ def evaluate(
     options.set_up(verbose, quiet)
     from vadpipe.evaluation.evaluate import evaluate as evaluate_head
     from vadpipe.evaluation.table import print_evaluation
+    from vadpipe.evaluation.video_table import csv_text
+
+    if head is not None and len(head) > 1:
+        heads = shlex.join(map(str, head))
+        files = shlex.join(["--truth", str(truth), "--features", str(features)])
+        raise UsageError(
+            f"--head is given {len(head)} times, but one head is evaluated at a time",
+            next_step=f"Compare them with: vadpipe compare {heads} {files}",
+        )
 
     result = evaluate_head(
         features,
         truth=truth,
-        head=head,
+        head=head[0] if head else None,
         view=view,
         output=output,
         threshold=threshold,
         adapt_to=adapt_to,
+        include_training_videos=include_training_videos,
         lengths=lengths,
         bootstrap=bootstrap,
         seed=seed,
         device=device,
         on_failure=options.report,
     )
-    if not quiet:
-        print_evaluation(result)
-    for path in result.files:
-        options.say_path(path)
+    if shown == "csv":  # and nothing else, so that it can be piped
+        typer.echo(csv_text(result), nl=False)
+    else:
+        if not quiet:
+            print_evaluation(result)
+        for path in result.files:
+            options.say_path(path)
     options.exit_for(len(result.judged), len(result.failed) + len(result.missing) + len(result.ambiguous))

@@ -78,6 +78,13 @@ Lengths = Annotated[
     Literal["near", "any"],
     typer.Option(help="near rejects videos whose length differs by more than a snippet; any accepts them."),
 ]
+IncludeTrainingVideos = Annotated[
+    bool,
+    typer.Option(
+        "--include-training-videos",
+        help="Evaluate videos that the head was trained on, too (default: leave them out).",
+    ),
+]
 Bootstrap = Annotated[
     int, typer.Option(min=0, help="Bootstrap resamples for the confidence intervals; 0 for none.")
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vadpipe.curves.events import Event, at_or_above, find_events
+from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, pooled
 from vadpipe.evaluation.ranking import Ranking
 
@@ -45,6 +46,7 @@ class VideoMetrics:
         auc: of its scored frames; None if a kind is missing.
         raised: share of its scored frames at or above the threshold.
         peak: its highest score.
+        confusion: of its scored frames.
         events: of its curve, at the threshold.
     """
 
@@ -57,7 +59,13 @@ class VideoMetrics:
     auc: float | None
     raised: float
     peak: float
+    confusion: Confusion
     events: list[Event] = field(repr=False)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether one of its frames reaches the threshold."""
+        return self.confusion.tp + self.confusion.fp > 0
 
 
 def by_class(judged: Sequence[JudgedVideo]) -> list[ClassMetrics]:
@@ -92,6 +100,7 @@ def by_video(judged: Sequence[JudgedVideo], threshold: float) -> list[VideoMetri
 
 def _of_video(video: JudgedVideo, threshold: float) -> VideoMetrics:
     marks, scores = pooled([video])
+    raised = at_or_above(scores, threshold)
     return VideoMetrics(
         video=video.truth.video,
         category=video.truth.category,
@@ -100,7 +109,8 @@ def _of_video(video: JudgedVideo, threshold: float) -> VideoMetrics:
         n_anomalous=int(video.truth.frames().sum()),
         n_unscored=video.truth.n_frames - len(scores),
         auc=auc_and_ap(marks, scores)[0],
-        raised=float(at_or_above(scores, threshold).mean()),
+        raised=float(raised.mean()),
         peak=float(scores.max()),
+        confusion=Confusion.of(marks, raised),
         events=find_events(video.scores, video.times_s, video.end_s, threshold),
     )

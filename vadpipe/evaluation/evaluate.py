@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from vadpipe.curves.events import check_threshold
 from vadpipe.errors import UsageError
+from vadpipe.evaluation import score_file
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import intervals
 from vadpipe.evaluation.breakdown import by_class, by_video
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import frame_metrics
 from vadpipe.evaluation.plots import plot_curves, plot_videos
+from vadpipe.evaluation.reasons import reason, remarks
 from vadpipe.evaluation.report import write_metrics
 from vadpipe.evaluation.results import Evaluation, Figure, Settings
 from vadpipe.evaluation.scored_videos import OnFailure, collect
+from vadpipe.evaluation.video_table import write_videos
 from vadpipe.extract.engines.device import choose_device
+from vadpipe.extract.video.names import tell
 from vadpipe.features.views import parse_views
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
 
-_WRITERS = {"metrics.json": write_metrics, "curves.png": plot_curves, "videos.png": plot_videos}
+log = logging.getLogger(__name__)
+
+_TRAINED_ON = {
+    True: "the head was trained on videos of the truth",
+    False: "left out, because the head was trained on them (--include-training-videos evaluates them)",
+}
+
+_WRITERS = {
+    "metrics.json": write_metrics,
+    "videos.csv": write_videos,
+    score_file.NAME: lambda result, path: score_file.write_scores(result.judged, path),
+    "curves.png": plot_curves,
+    "videos.png": plot_videos,
+}
 
 
 def evaluate(
@@ -37,6 +55,7 @@ def evaluate(
     output: str | os.PathLike[str] | None = "evaluation",
     threshold: float | None = None,
     adapt_to: str | os.PathLike[str] | None = None,
+    include_training_videos: bool = False,
     lengths: Lengths = "near",
     bootstrap: int = 1000,
     seed: int = 0,
@@ -45,8 +64,9 @@ def evaluate(
 ) -> Evaluation:
     """Score the features of test videos and compare each frame with the truth.
 
-    Writes ``metrics.json``, ``curves.png`` (ROC and precision-recall) and ``videos.png`` (curves of single
-    videos). One feature file is in memory at a time. Names in the truth find their features by the rule of
+    Writes ``metrics.json``, ``videos.csv`` (a line per video), ``scores.npz`` (the curves), ``curves.png``
+    (ROC and precision-recall) and ``videos.png`` (curves of single videos). One feature file is in memory at
+    a time. Names in the truth find their features by the rule of
     :mod:`vadpipe.extract.video.names`.
 
     Args:
@@ -57,9 +77,11 @@ def evaluate(
         view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of
             them where it is None. Features that lack one of them are passed over.
         output: folder for the results; None writes none.
-        threshold: what alarms and events are counted at; the head's own by default.
+        threshold: what alarms and events are counted at, in [0, 1]; the head's own by default.
         adapt_to: folder of features to whose mean the head is adapted, see :mod:`vadpipe.head.adaptation`;
             it may be ``features``.
+        include_training_videos: whether videos that the head was trained on, by their content, are evaluated
+            and not left out.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
             ``"any"`` compares the frames that both have.
         bootstrap: how many resamples of the videos, or of the truth's groups, the intervals are made of; 0
@@ -81,8 +103,9 @@ def evaluate(
     views = None if view is None else parse_views(view)
     footage = None if adapt_to is None else Path(adapt_to)
     settings = Settings(
-        path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed, footage
-    )
+        path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed, footage,
+        include_training_videos,
+    )  # fmt: skip
     _check(settings)
     trained = TrainedHead.load(path, choose_device(device))
     if footage is not None:
@@ -92,29 +115,37 @@ def evaluate(
     if output is not None:
         check_writable(Path(output))
     collected = collect(settings, trained, on_failure)
+    tell(log, _TRAINED_ON[include_training_videos], collected.trained_on)
     judged = collected.judged
     threshold = trained.record.threshold if threshold is None else threshold
     frames, counts = frame_metrics(judged), tally(judged, threshold)
     spans = intervals(judged, counts, resamples=bootstrap, seed=seed)
-    values = frames.figures | counts.totals()
+    figures = {
+        name: Figure(value, spans.get(name), reason(name, frames) if value is None else None)
+        for name, value in (frames.figures | counts.totals()).items()
+    }
+    videos = by_video(judged, threshold)
     result = Evaluation(
         settings=settings,
         threshold=threshold,
         frames=frames,
-        figures={name: Figure(value, spans.get(name)) for name, value in values.items()},
+        figures=figures,
         classes=by_class(judged),
-        videos=by_video(judged, threshold),
+        videos=videos,
+        remarks=remarks(figures, videos, threshold),
         files=[] if output is None else [Path(output) / name for name in _WRITERS],
         **vars(collected),
     )
+    for remark in result.remarks:
+        log.warning(remark)
     for file in result.files:
         _WRITERS[file.name](result, file)
     return result
 
 
 def _check(settings: Settings) -> None:
-    if settings.threshold is not None and not math.isfinite(settings.threshold):
-        raise UsageError(f"threshold {settings.threshold} is not a number", next_step="Scores lie in [0, 1].")
+    if settings.threshold is not None:
+        check_threshold(settings.threshold)
     if settings.lengths not in get_args(Lengths):
         raise UsageError(f"lengths must be 'near' or 'any', not {settings.lengths!r}")
     if settings.bootstrap < 0 or settings.seed < 0:

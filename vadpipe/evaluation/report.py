@@ -49,8 +49,17 @@ def record(result: Evaluation) -> dict[str, object]:
         },
         "counts": {name: counts[name] for name in counts if name.startswith("n_")},
         "figures": {name: asdict(figure) for name, figure in result.figures.items()},
+        "confusion": {
+            "frames": asdict(result.frame_confusion),
+            "videos": asdict(result.video_confusion),
+        },
+        "remarks": result.remarks,
         "classes": [asdict(item) for item in result.classes],
         "videos": [asdict(item) for item in result.videos],
+        "trained_on": {
+            "videos": result.trained_on,
+            "evaluated": settings.include_training_videos,
+        },
         "not_evaluated": {
             "failed": {str(failure.path): failure.error.reason for failure in result.failed},
             "no_features": result.missing,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from vadpipe.evaluation.bootstrap import Interval
 from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
+from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
@@ -27,6 +30,7 @@ class Settings:
         bootstrap: how many resamples the intervals are made of.
         seed: of the resamples.
         adapt_to: folder of the features to whose mean the head was adapted; None if it is as trained.
+        include_training_videos: whether videos that the head was trained on were evaluated.
     """
 
     head: Path
@@ -38,6 +42,7 @@ class Settings:
     bootstrap: int
     seed: int
     adapt_to: Path | None = None
+    include_training_videos: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,12 @@ class Figure:
     Attributes:
         value: None if the videos lack what it needs.
         interval: where it lies in 95 % of the resamples; None if none were made.
+        reason: why there is no value; None if there is one.
     """
 
     value: float | None
     interval: Interval | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,12 @@ class Evaluation:
         mismatches: videos that have another number of frames than the truth says.
         unused: videos that have features, and are not in the truth.
         foreign: feature files that were made by another recipe than the head's.
-        files: what was written: ``metrics.json``, ``curves.png`` and ``videos.png``.
+        trained_on: videos of the truth that the head was trained on, by content; left out unless the settings
+            include them. Heads of before their training videos were kept do not know any.
+        remarks: what has to be known before the figures are trusted, such as that no score reaches the
+            threshold; each a sentence.
+        files: what was written: ``metrics.json``, ``videos.csv``, ``scores.npz``, ``curves.png`` and
+            ``videos.png``.
     """
 
     frames: FrameMetrics
@@ -90,4 +102,17 @@ class Evaluation:
     mismatches: list[Mismatch]
     unused: list[str] = field(repr=False)
     foreign: list[Path] = field(repr=False)
+    trained_on: list[str]
+    remarks: list[str]
     files: list[Path]
+
+    @property
+    def frame_confusion(self) -> Confusion:
+        """Scored frames at or above the threshold, and below it."""
+        return Confusion.total(video.confusion for video in self.videos)
+
+    @property
+    def video_confusion(self) -> Confusion:
+        """Videos of which any frame, anomalous or not, reaches the threshold, and the others."""
+        abnormal = np.array([video.n_anomalous > 0 for video in self.videos])
+        return Confusion.of(abnormal, np.array([video.flagged for video in self.videos]))

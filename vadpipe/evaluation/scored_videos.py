@@ -16,7 +16,7 @@ from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import match, tell
 from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
-from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Collected:
     mismatches: list[Mismatch]
     unused: list[str]
     foreign: list[Path]
+    trained_on: list[str]
 
 
 def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None = None) -> Collected:
@@ -58,13 +59,17 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
             on_failure(failed[-1])
 
     truths = {item.video: item for item in read_truth(settings.truth)}
-    found = _by_video(settings.features, head.record.recipe, settings.views, fail)
+    found = _by_video(settings.features, head.record, settings.views, fail)
     files = found.files
     matched = match(truths, files)
     matched.tell(log)
+    trained_on = [name for name, video in matched.found.items() if found.seen[video]]
+    left_out = set() if settings.include_training_videos else set(trained_on)
     judged: list[JudgedVideo] = []
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
+        if name in left_out:
+            continue
         try:
             item, mismatch = judge(files[video], head, truths[name], settings.lengths, settings.views)
         except FeatureError as error:
@@ -74,13 +79,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         judged.append(item)
         mismatches.extend([mismatch] if mismatch else [])
     if not judged:
-        raise InputError(
-            f"none of its {len(truths)} videos could be evaluated",
-            file=settings.truth,
-            next_step="Extract these videos, or pass the folder of their features as --features."
-            if len(matched.missing) == len(truths)
-            else None,
-        )
+        raise _none_evaluated(settings, len(truths), len(matched.missing), sorted(left_out))
     tell(log, "videos whose length differs from the truth", [mismatch.video for mismatch in mismatches])
     return Collected(
         judged=judged,
@@ -91,21 +90,40 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         mismatches=mismatches,
         unused=matched.superfluous,
         foreign=found.foreign,
+        trained_on=trained_on,
+    )
+
+
+def _none_evaluated(settings: Settings, n_truths: int, n_missing: int, left_out: Sequence[str]) -> InputError:
+    step, seen = None, ""
+    if n_missing == n_truths:
+        step = "Extract these videos, or pass the folder of their features as --features."
+    if left_out:
+        more = ", …" if len(left_out) > _NAMED else ""
+        seen = f"; the head was trained on {len(left_out)} of them ({', '.join(left_out[:_NAMED])}{more})"
+        step = "Evaluate on videos that the head has not seen, or pass --include-training-videos."
+    return InputError(
+        f"none of its {n_truths} videos could be evaluated{seen}", file=settings.truth, next_step=step
     )
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The feature file of each video that can be scored, the views of all of these, and the other files."""
+    """The feature file of each video that can be scored, the views of all of these, and the other files.
+
+    Attributes:
+        seen: for each of these videos, whether the head was trained on its content.
+    """
 
     files: dict[str, Path]
+    seen: dict[str, bool]
     views: tuple[str, ...]
     foreign: list[Path]
 
 
 def _by_video(
     folder: Path,
-    recipe: Recipe,
+    record: HeadRecord,
     asked: tuple[str, ...] | None,
     fail: Callable[[Path, FeatureError], None],
 ) -> _Found:
@@ -114,7 +132,9 @@ def _by_video(
     They may hold only some of the head's views, but all the same: as many as any file has. If views are
     requested, they are those that hold all of these; of a video that has several, the one with these alone.
     """
+    recipe = record.recipe
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
+    seen: dict[Path, bool] = {}
     foreign: list[Path] = []
     differences: list[str] = []
     for path, header in FeatureFolder(folder).headers(fail):
@@ -124,6 +144,7 @@ def _by_video(
             differences = differences or others
             continue
         fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
+        seen[path] = record.was_trained_on(header.source.sha256)
     views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
     chosen = fitting.pop(views, [])
     exact = {video for video, _ in chosen}
@@ -141,7 +162,7 @@ def _by_video(
         what = "%s: contains only some of the views that the head was trained on: %s, of %s"
         log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
-    return _Found(files, views, foreign)
+    return _Found(files, {video: seen[path] for video, path in files.items()}, views, foreign)
 
 
 def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:

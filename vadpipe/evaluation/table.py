@@ -8,26 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vadpipe.evaluation.alarms import IOUS
+from vadpipe.evaluation.reasons import class_reason
 from vadpipe.evaluation.results import Evaluation, Figure
+from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.features.views import are_named
+from vadpipe.output.number_text import figure_text
 
-_FRAMES = {
-    "auc": "frame ROC-AUC",
-    "auc_abnormal": "  of abnormal videos",
-    "auc_mixed": "  of videos with both kinds of frames",
-    "ap": "frame AP",
-    "ap_abnormal": "  of abnormal videos",
-    "ap_mixed": "  of videos with both kinds of frames",
-}
-_ALARMS = {
-    "recall": "anomalous frames at or above the threshold",
-    "false_positive_rate": "normal frames at or above it",
-    "precision": "anomalous share of frames at or above it",
-    "false_alarm_rate": "frames of normal videos at or above it",
-    "false_alarms_per_hour_of_normal_videos": "false alarms per hour of normal videos",
-    "false_alarms_per_hour": "false alarms per hour of normal frames",
-}
+_TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
 
 
 def print_evaluation(result: Evaluation) -> None:
@@ -35,7 +22,8 @@ def print_evaluation(result: Evaluation) -> None:
     # Piped output is never truncated: scripts need whole names and counts.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(_compared(result), end="\n\n")
-    console.print(_figures(result))
+    console.print(_figures(result), end="\n\n")
+    console.print(_confusion(result))
     if result.classes:
         console.print()
         console.print(_classes(result))
@@ -57,6 +45,7 @@ def _compared(result: Evaluation) -> Table:
         "without features": len(result.missing),
         "with several features": len(result.ambiguous),
         "could not be used": len(result.failed),
+        _TRAINED_ON[result.settings.include_training_videos]: len(result.trained_on),
         "features without truth": len(result.unused),
         "features of another recipe": len(result.foreign),
     }
@@ -75,24 +64,28 @@ def _compared(result: Evaluation) -> Table:
 
 def _figures(result: Evaluation) -> Table:
     table = _plain("", "value", "95 % interval")
-    for name, title in _FRAMES.items():
-        table.add_row(title, *_shown(result.figures[name]))
-    table.add_section()
-    for name, title in _ALARMS.items():
-        table.add_row(title, *_shown(result.figures[name]))
-    table.add_section()
-    for iou in IOUS:
-        for kind in ("precision", "recall", "F1"):
-            figure = result.figures[f"event_{kind.lower()}@{iou}"]
-            table.add_row(f"event {kind}, overlap {iou} or more", *_shown(figure))
+    for section in SECTIONS:
+        for name, title in section.items():
+            table.add_row(title, *_shown(result.figures[name]))
+        table.add_section()
+    return table
+
+
+def _confusion(result: Evaluation) -> Table:
+    table = _plain("", "at or above the threshold", "below it")
+    for what, counts in (("frames", result.frame_confusion), ("videos", result.video_confusion)):
+        kind = "anomalous" if what == "frames" else "abnormal"
+        table.add_row(f"{kind} {what}", str(counts.tp), str(counts.fn))
+        table.add_row(f"normal {what}", str(counts.fp), str(counts.tn))
     return table
 
 
 def _classes(result: Evaluation) -> Table:
-    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP")
-    for item in result.classes:
-        figures = (_number(value) for value in (item.auc, item.auc_abnormal, item.ap))
-        table.add_row(escape(item.category), str(item.n_videos), *figures)
+    reasons = [class_reason(item) for item in result.classes]
+    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP", *["reason"] * any(reasons))
+    for item, why in zip(result.classes, reasons, strict=True):
+        figures = (figure_text(value) for value in (item.auc, item.auc_abnormal, item.ap))
+        table.add_row(escape(item.category), str(item.n_videos), *figures, *[why] * any(reasons))
     return table
 
 
@@ -104,14 +97,10 @@ def _plain(*columns: str) -> Table:
 
 
 def _shown(figure: Figure) -> tuple[str, str]:
-    interval = figure.interval
+    value, interval = figure_text(figure.value), figure.interval
+    if figure.reason is not None:
+        return value, figure.reason
     if interval is None or interval.low is None:
-        return _number(figure.value), ""
+        return value, ""
     undefined = f" ({interval.n_undefined} resamples undefined)" if interval.n_undefined else ""
-    return _number(figure.value), f"{_number(interval.low)} to {_number(interval.high)}{undefined}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return value, f"{figure_text(interval.low)} to {figure_text(interval.high)}{undefined}"

@@ -84,6 +84,8 @@ class HeadRecord(BaseModel):
         calibration: the threshold, and how it was found.
         seed: of the training.
         step: the training step whose numbers these are.
+        training_sha256: digests of the content of the videos that it was trained on
+            (:attr:`vadpipe.features.file.Source.sha256`), sorted; None in files of before they were kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,6 +96,11 @@ class HeadRecord(BaseModel):
     calibration: Calibration
     seed: int
     step: int
+    training_sha256: tuple[str, ...] | None = None
+
+    def was_trained_on(self, sha256: str) -> bool:
+        """Return whether a video of this content was in the training set; False if that was not kept."""
+        return sha256 in (self.training_sha256 or ())
 
     @property
     def threshold(self) -> float:

@@ -1,9 +1,12 @@
-"""Numbers as every format writes them, so that a frame has the same score in all."""
+"""Numbers as every format writes them, so that a frame has the same score in all; and figures in tables."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+NOTHING = "-"
+"""Stands in tables for a figure that is not defined."""
 
 
 def score_texts(scores: NDArray[np.float32]) -> list[str]:
@@ -26,3 +29,18 @@ def short_score(score: float) -> float:
 def microseconds(time_s: float) -> float:
     """Return a time to the microsecond, as every text format has it."""
     return round(time_s, 6)
+
+
+def figure_text(value: float | None) -> str:
+    """Return ``0.837``; figures of 10 and more have one digit."""
+    if value is None:
+        return NOTHING
+    return f"{value:.3f}" if abs(value) < 9.9995 else f"{value:.1f}"
+
+
+def signed_text(value: float | None) -> str:
+    """Return ``+0.009``, with a real minus sign."""
+    if value is None:
+        return NOTHING
+    digits = 3 if abs(value) < 9.9995 else 1
+    return f"{value:+.{digits}f}".replace("-", "−")

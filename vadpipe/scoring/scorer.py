@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
-from vadpipe.curves.events import DEFAULT_RULE, EventRule
+from vadpipe.curves.events import DEFAULT_RULE, EventRule, check_threshold
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
 from vadpipe.extract.extraction import warn_of_damage
@@ -74,8 +74,8 @@ class Scorer:
     ) -> None:
         from vadpipe.extract.engines.device import choose_device
 
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise UsageError(f"threshold {threshold} is out of range", next_step="Scores lie in [0, 1].")
+        if threshold is not None:
+            check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
         self.head = TrainedHead.load(path, choose_device(device))
         recipe = self.head.record.recipe

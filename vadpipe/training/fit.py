@@ -120,11 +120,19 @@ def fit(
         history=learned.history,
     )
     recipe = by_video[videos[0]].recipe
+    seen = tuple(sorted({by_video[video].source.sha256 for video in known}))
     for path, network, step, threshold in (
         (result.last, learned.last, settings.steps, learned.last_threshold),
         (result.head, learned.selected, learned.step, learned.threshold),
     ):
-        record = HeadRecord(settings=settings, recipe=recipe, calibration=threshold, seed=seed, step=step)
+        record = HeadRecord(
+            settings=settings,
+            recipe=recipe,
+            calibration=threshold,
+            seed=seed,
+            step=step,
+            training_sha256=seen,
+        )
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")

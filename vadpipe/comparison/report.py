@@ -1,0 +1,79 @@
+"""``comparison.json``: every figure and difference, and what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from vadpipe._version import __version__
+from vadpipe.comparison.results import Comparison, Figures, LeftOut
+from vadpipe.evaluation.bootstrap import LEVEL
+from vadpipe.files.atomic import write_text
+
+SCHEMA = 1
+
+
+def write_record(result: Comparison, path: Path) -> None:
+    """Write the results of a comparison, atomically. Raises OutputError if that fails."""
+    write_text(path, json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def record(result: Comparison) -> dict[str, object]:
+    """Return what ``comparison.json`` holds; a figure that is not defined is null and has its reason."""
+    settings, counts = result.settings, asdict(result.frames)
+    return {
+        "schema_version": SCHEMA,
+        "vadpipe": __version__,
+        "truth": {
+            "file": str(settings.truth),
+            "sha256": hashlib.sha256(settings.truth.read_bytes()).hexdigest(),
+        },
+        "features": str(settings.features),
+        "settings": {
+            "include_training_videos": settings.include_training_videos,
+            "lengths": settings.lengths,
+            "assume_fps": settings.assume_fps,
+            "bootstrap": settings.bootstrap,
+            "level": LEVEL,
+            "seed": settings.seed,
+        },
+        "candidates": [{**vars(each), "path": str(each.path)} for each in result.candidates],
+        "reference": result.reference,
+        "counts": {name: counts[name] for name in counts if name.startswith("n_")}
+        | {"n_groups": result.n_groups},
+        "remarks": result.remarks,
+        "figures": _figures(result.figures),
+        "differences": _figures(result.differences),
+        "classes": [
+            {
+                "category": item.category,
+                "n_videos": item.n_videos,
+                "n_frames": item.n_frames,
+                "n_anomalous": item.n_anomalous,
+                "figures": _figures(item.figures),
+                "differences": _figures(item.differences),
+            }
+            for item in result.classes
+        ],
+        "videos": [asdict(item) for item in result.videos],
+        "left_out": {name: _left_out(item) for name, item in result.left_out.items()},
+    }
+
+
+def _figures(figures: Figures) -> dict[str, dict[str, object]]:
+    return {
+        candidate: {name: asdict(figure) for name, figure in own.items()}
+        for candidate, own in figures.items()
+    }
+
+
+def _left_out(item: LeftOut) -> dict[str, object]:
+    return {
+        "missing": item.missing,
+        "ambiguous": item.ambiguous,
+        "failed": {str(failure.path): failure.error.reason for failure in item.failed},
+        "other_lengths": [asdict(mismatch) for mismatch in item.mismatches],
+        "trained_on": item.trained_on,
+    }
