@@ -38,8 +38,9 @@ def fit(
 ) -> None:
     """Train a head on features and video-level labels."""
     options.set_up(verbose, quiet)
+    from vadpipe.cli.fit_table import print_fit
     from vadpipe.cli.head_settings import head_settings
-    from vadpipe.cli.terminal import StepProgress, print_fit
+    from vadpipe.cli.terminal import StepProgress
     from vadpipe.training.fit import fit as fit_head
 
     chosen = head_settings(preset, settings, assign, method=method)

@@ -1,12 +1,10 @@
-"""Terminal output for people: progress bars, and the table after fitting."""
+"""Terminal output for people and scripts: progress as bars, as lines, and as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from vadpipe.errors import printable
 from vadpipe.output.timecode import clock
@@ -22,9 +19,7 @@ from vadpipe.output.timecode import clock
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import AblationProgress as RunReport
     from vadpipe.extract.run import RunProgress as VideoReport
-    from vadpipe.head.checkpoint import Calibration
     from vadpipe.training.cross_validation import StepMetrics
-    from vadpipe.training.fit import Fit
 
 
 class _Bar:
@@ -170,45 +165,3 @@ class RunProgress(_Bar):
             description=f"{self._what} {report.n_done}/{report.n_jobs}",
             state=state,
         )
-
-
-def print_fit(result: Fit) -> None:
-    """Print what the head was trained on and the result, as a short table on standard output."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    kinds = Counter(
-        (label.reason, "abnormal" if label.abnormal else "normal") for label in result.labels.values()
-    )
-    for (reason, kind), count in sorted(kinds.items()):
-        table.add_row(escape(reason), f"{count} videos, {kind}")
-    if result.unused:
-        table.add_row("without a label", f"{len(result.unused)} videos, unused")
-    auc, found = result.auc, result.threshold
-    table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
-    table.add_row(
-        "video-level AUC on unseen videos",
-        "-, too few groups of videos to validate; using the last step" if auc is None else f"{auc:.3f}",
-    )
-    table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
-    videos = "unseen {} videos" if found.unseen else "{} training videos"
-    table.add_row(f"{videos.format('abnormal')} found", f"{found.n_abnormal_flagged} of {found.n_abnormal}")
-    table.add_row(
-        f"{videos.format('normal')} with an alarm",
-        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their duration",
-    )
-    table.add_row("head", escape(str(result.head)))
-    # Piped output is never truncated: scripts need whole paths and counts.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
-
-
-def _how_found(found: Calibration) -> str:
-    """Describe how a threshold was chosen."""
-    footage = f"{found.hours * 60:.1f} min of normal video" + (
-        "" if found.unseen else " that the head was trained on"
-    )
-    alarms = f"{found.alarms} false alarms in {footage}"
-    if found.method == "rate":
-        return f"{alarms} ({found.per_hour:g} per hour requested)"
-    if found.method == "balanced":
-        return f"{alarms}; lowered because no abnormal video reached the threshold found on normal videos"
-    text = f"{100 * found.quantile:g}% of normal snippets lie below it; {alarms}"
-    return text + (", too short to estimate an hourly rate" if found.per_hour * found.hours < 1 else "")

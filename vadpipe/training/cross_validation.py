@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from vadpipe.head.bags import Bag, TrainingSet
-from vadpipe.head.checkpoint import Calibration
 from vadpipe.head.head import Head
-from vadpipe.head.pieces import PiecewiseScoring
-from vadpipe.head.platt_scaling import fit_platt_scaling, log_odds
+from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.calibration import calibrate, warn_of
-from vadpipe.training.folds import all_but, can_judge, make_folds
+from vadpipe.training.folds import all_but, make_folds
+from vadpipe.training.judging import Judge, Judged, judged, snippet_scores, video_auc
 from vadpipe.training.loop import LossReport, Training
+from vadpipe.training.report import threshold_warnings
 from vadpipe.training.resume import Resume, code_digest
 from vadpipe.training.step_selection import Selection
 
@@ -30,8 +28,6 @@ log = logging.getLogger(__name__)
 
 COLLAPSED = 0.9
 """Cosine of the two centroids above which the clusters tell nothing apart."""
-
-_BAGS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,8 @@ class TrainingResult:
         last: the same training at its end.
         step: of ``selected``.
         threshold: what is called abnormal, and how that was found.
-        last_threshold: the same for ``last``.
+        held_out: how well held-out videos were told apart at that step.
+        last_threshold, last_held_out: the same for ``last``.
         history: every check.
         watched: step -> snippet scores (S,) of each watched bag, in their order, at every check of the
             training on all bags.
@@ -73,7 +70,9 @@ class TrainingResult:
     last: Head
     step: int
     threshold: Calibration
+    held_out: HeldOut
     last_threshold: Calibration
+    last_held_out: HeldOut
     history: list[StepMetrics] = field(repr=False)
     watched: dict[int, list[NDArray[np.float32]]] = field(repr=False)
 
@@ -98,8 +97,8 @@ def train_with_cross_validation(
        (:func:`vadpipe.training.calibration.calibrate`).
     3. A head is trained on all bags, up to that step, and on to the end.
 
-    With too few groups to judge (:func:`can_judge`) the last step is taken; if no folds can be made, the
-    threshold comes from the training videos themselves, with a warning.
+    With too few groups to judge (:func:`vadpipe.training.folds.can_judge`) the last step is taken; if no
+    folds can be made, the threshold comes from the training videos themselves, with a warning.
 
     Same seed, same machine, same numbers, bit by bit; also where the training was interrupted and went on.
 
@@ -123,21 +122,26 @@ def train_with_cross_validation(
         resume.drop("folds")
         resume.put("picked", picked, now=True)
     training = Training(data, range(len(bags)), settings, seed=seed)
-    training.head.scale.copy_(picked["scale"])
+    found, found_last = _unpacked(picked["selected"]), _unpacked(picked["last"])
+    training.head.scale.copy_(found.scale)
     selected, watched = _train_on_all(training, picked["step"], watch, resume)
-    training.head.scale.copy_(picked["last_scale"])
+    training.head.scale.copy_(found_last.scale)
     result = TrainingResult(
         selected=training.head_of(selected),
         last=training.head_of(training.snapshot()),
         step=picked["step"],
-        threshold=Calibration.model_validate_json(picked["threshold"]),
-        last_threshold=Calibration.model_validate_json(picked["last_threshold"]),
+        threshold=found.threshold,
+        held_out=found.held_out,
+        last_threshold=found_last.threshold,
+        last_held_out=found_last.held_out,
         history=[StepMetrics(**check) for check in picked["history"]],
         watched=watched,
     )
-    warn_of(result.threshold)
+    warnings = threshold_warnings(result.threshold)
     if result.step != settings.steps:
-        warn_of(result.last_threshold, "at the last step, ")
+        warnings += threshold_warnings(result.last_threshold, "at the last step, ")
+    for warning in warnings:
+        log.warning("%s", warning)
     _warn_of_collapse(result.selected, result.step)
     return result
 
@@ -157,7 +161,8 @@ def _pick(
 ) -> dict[str, Any]:
     """Return the step, the threshold and the checks, by heads that have not seen what they score."""
     folds = make_folds(data.bags, settings.folds, seed)
-    learned_from = [all_but(folds, fold) for fold in range(len(folds))] or [list(range(len(data.bags)))]
+    unseen, all_rows = bool(folds), list(range(len(data.bags)))
+    learned_from = [all_but(folds, fold) for fold in range(len(folds))] or [all_rows]
     trainings = [Training(data, rows, settings, seed=seed) for rows in learned_from]
     selection, history = Selection(), []
     kept = resume.get("folds")
@@ -170,7 +175,8 @@ def _pick(
         if step <= trainings[0].step:
             continue
         progress = [training.advance(step) for training in trainings]
-        auc = _unseen_auc(data, folds, [training.head for training in trainings])
+        heads = [training.head for training in trainings]
+        auc = video_auc(data, _judges(heads, folds or [all_rows]), unseen=unseen)
         history.append(_check(progress, auc))
         selection.see(step, auc, [training.snapshot() for training in trainings])
         if on_check is not None:
@@ -182,29 +188,38 @@ def _pick(
         }
         resume.put("folds", kept)
     step, snapshots = selection.best
-    pairs = zip(trainings, snapshots, strict=True)
-    selected = [training.head_of(numbers).to(data.device) for training, numbers in pairs]
-    last = [training.head_of(training.snapshot()).to(data.device) for training in trainings]
-    scale, threshold = _calibrated(data, folds, selected, settings)
-    last_scale, last_threshold = _calibrated(data, folds, last, settings)
+    found = []
+    for numbers in (snapshots, [training.snapshot() for training in trainings]):
+        pairs = zip(trainings, numbers, strict=True)
+        heads = [training.head_of(own).to(data.device) for training, own in pairs]
+        found.append(judged(data, _judges(heads, folds or [all_rows]), unseen=unseen, seed=seed))
     return {
         "step": step,
-        "scale": scale,
-        "threshold": threshold.model_dump_json(),
-        "last_scale": last_scale,
-        "last_threshold": last_threshold.model_dump_json(),
+        "selected": _packed(found[0]),
+        "last": _packed(found[1]),
         "history": kept["history"] if kept else [],
     }
 
 
-def _calibrated(
-    data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head], settings: HeadSettings
-) -> tuple[Tensor, Calibration]:
-    """Return the scale of the scores and, on that scale, the threshold."""
-    scale = _scale(data, folds, heads)
-    for head in heads:
-        head.scale.copy_(scale)
-    return scale, _threshold(data, folds, heads, settings)
+def _judges(heads: Sequence[Head], rows: Sequence[Sequence[int]]) -> list[Judge]:
+    return [Judge(head, own) for head, own in zip(heads, rows, strict=True)]
+
+
+def _packed(found: Judged) -> dict[str, Any]:
+    """Return what held-out videos say in parts that a state can hold."""
+    return {
+        "scale": found.scale,
+        "threshold": found.threshold.model_dump_json(),
+        "held_out": found.held_out.model_dump_json(),
+    }
+
+
+def _unpacked(parts: dict[str, Any]) -> Judged:
+    return Judged(
+        scale=parts["scale"],
+        threshold=Calibration.model_validate_json(parts["threshold"]),
+        held_out=HeldOut.model_validate_json(parts["held_out"]),
+    )
 
 
 def _check(progress: Sequence[LossReport], auc: float | None) -> StepMetrics:
@@ -212,81 +227,6 @@ def _check(progress: Sequence[LossReport], auc: float | None) -> StepMetrics:
         return float(np.mean([getattr(one, name) for one in progress]))
 
     return StepMetrics(progress[0].step, mean("mil"), mean("cluster"), mean("cosine"), mean("spread"), auc)
-
-
-def _unseen_auc(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]) -> float | None:
-    """Return the ROC-AUC of all bags, each scored by the head that has not seen it; None if too few."""
-    if not folds or not can_judge(data.bags):
-        return None
-    means, labels = _unseen(data, folds, heads, lambda scores: scores)
-    return float(roc_auc_score(labels, means))
-
-
-def _scale(data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head]) -> Tensor:
-    """Return the scale of the scores by all bags, each scored by the head that has not seen it."""
-    if not folds:
-        return heads[0].scale.cpu()
-    return fit_platt_scaling(*_unseen(data, folds, heads, log_odds))
-
-
-def _unseen(
-    data: TrainingSet,
-    folds: Sequence[Sequence[int]],
-    heads: Sequence[Head],
-    measure: Callable[[Tensor], Tensor],
-) -> tuple[list[float], list[int]]:
-    """Return for each bag the measure of its segments by the head that has not seen it, and its label."""
-    means, labels = [], []
-    for head, rows in zip(heads, folds, strict=True):
-        means += bag_means(head, data, rows, measure)
-        labels += [data.bags[row].label for row in rows]
-    return means, labels
-
-
-def bag_means(
-    head: Head, data: TrainingSet, rows: Sequence[int], measure: Callable[[Tensor], Tensor]
-) -> list[float]:
-    """Return for each of these bags the mean over its top k segments of a measure of their scores.
-
-    Args:
-        head: in evaluation mode, where ``data`` lies.
-        data: all bags.
-        rows: which of them.
-        measure: keeps the order of scores (N, T).
-    """
-    means: list[float] = []
-    for start in range(0, len(rows), _BAGS_AT_ONCE):
-        batch = data.batch(rows[start : start + _BAGS_AT_ONCE])
-        segments = measure(head.score(batch.features, batch.mask))
-        means += head.settings.top_k.mean(segments, batch.mask).tolist()
-    return means
-
-
-def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:
-    """Return the score of each snippet of a whole video, (S,) float32."""
-    return PiecewiseScoring(head, bag.values.transpose(1, 0, 2), np.arange(bag.values.shape[1])).scores()
-
-
-def _threshold(
-    data: TrainingSet, folds: Sequence[Sequence[int]], heads: Sequence[Head], settings: HeadSettings
-) -> Calibration:
-    """Return the threshold by the videos, each scored by the head that has not seen it."""
-    judges = list(zip(heads, folds, strict=True)) if folds else [(heads[0], range(len(data.bags)))]
-    normals, abnormals = (
-        [
-            (data.bags[row], snippet_scores(head, data.bags[row]))
-            for head, rows in judges
-            for row in data.of_label(label, rows)
-        ]
-        for label in (0, 1)
-    )
-    return calibrate(
-        normals,
-        abnormals,
-        per_hour=settings.false_alarms_per_hour,
-        quantile=settings.normal_quantile,
-        unseen=bool(folds),
-    )
 
 
 def _train_on_all(

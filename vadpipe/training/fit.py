@@ -17,7 +17,8 @@ from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.files.atomic import check_writable, write_text
 from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
+from vadpipe.head.record import Calibration, HeadRecord, HeldOut
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.cross_validation import StepMetrics, TrainingResult, train_with_cross_validation
 from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
@@ -38,6 +39,7 @@ class Fit:
         unused: feature files whose video is not in the CSV, or without a decoded snippet.
         step: after which ``head`` was taken.
         threshold: what is called abnormal, and how that was found.
+        held_out: how well held-out videos were told apart at that step.
         history: every check of the training; the ``auc`` is None if there were too few videos to judge.
     """
 
@@ -47,12 +49,13 @@ class Fit:
     unused: list[str]
     step: int
     threshold: Calibration
+    held_out: HeldOut
     history: list[StepMetrics] = field(repr=False)
 
     @property
     def auc(self) -> float | None:
         """Video-level ROC-AUC at the picked step, each video scored by a head that had not seen it."""
-        return next(check.auc for check in self.history if check.step == self.step)
+        return self.held_out.auc
 
 
 def fit(
@@ -117,14 +120,24 @@ def fit(
         unused=sorted(by_video.keys() - known.keys()),
         step=learned.step,
         threshold=learned.threshold,
+        held_out=learned.held_out,
         history=learned.history,
     )
     recipe = by_video[videos[0]].recipe
-    for path, network, step, threshold in (
-        (result.last, learned.last, settings.steps, learned.last_threshold),
-        (result.head, learned.selected, learned.step, learned.threshold),
+    contents = tuple(sorted({by_video[video].source.sha256 for video in known}))
+    for path, network, step, threshold, held_out in (
+        (result.last, learned.last, settings.steps, learned.last_threshold, learned.last_held_out),
+        (result.head, learned.selected, learned.step, learned.threshold, learned.held_out),
     ):
-        record = HeadRecord(settings=settings, recipe=recipe, calibration=threshold, seed=seed, step=step)
+        record = HeadRecord(
+            settings=settings,
+            recipe=recipe,
+            calibration=threshold,
+            seed=seed,
+            step=step,
+            held_out=held_out,
+            learned_from=contents,
+        )
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")
@@ -177,7 +190,9 @@ def _metrics(result: Fit, learned: TrainingResult, seed: int) -> dict[str, objec
         "seed": seed,
         "step": result.step,
         "calibration": result.threshold.model_dump(),
+        "held_out": result.held_out.model_dump(),
         "last_calibration": learned.last_threshold.model_dump(),
+        "last_held_out": learned.last_held_out.model_dump(),
         "videos": {video: int(label.abnormal) for video, label in sorted(result.labels.items())},
         "unused": result.unused,
         "history": [asdict(check) for check in result.history],
