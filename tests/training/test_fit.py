@@ -58,7 +58,7 @@ def test_a_head_knows_the_content_of_the_videos_that_it_learned_from(folder):
     contents = {item.source.sha256 for item in features if item.source.video not in result.unused}
     assert len(contents) == 10
     for path in (result.head, result.last):
-        assert TrainedHead.load(path).record.learned_from == tuple(sorted(contents))
+        assert TrainedHead.load(path).record.training_sha256 == tuple(sorted(contents))
 
 
 def test_settings_and_metrics_are_written_as_json(folder):

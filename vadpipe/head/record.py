@@ -98,8 +98,8 @@ class HeadRecord(BaseModel):
         seed: of the training.
         step: the training step whose numbers these are.
         held_out: what cross-validation measured; None in files of before it was kept.
-        learned_from: sha256 of the content of each training video, sorted; None in files of before they were
-            kept.
+        training_sha256: digests of the content of the videos that it was trained on
+            (:attr:`vadpipe.features.file.Source.sha256`), sorted; None in files of before they were kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,7 +111,11 @@ class HeadRecord(BaseModel):
     seed: int
     step: int
     held_out: HeldOut | None = None
-    learned_from: tuple[str, ...] | None = None
+    training_sha256: tuple[str, ...] | None = None
+
+    def was_trained_on(self, sha256: str) -> bool:
+        """Return whether a video of this content was in the training set; False if that was not kept."""
+        return sha256 in (self.training_sha256 or ())
 
     @property
     def threshold(self) -> float:

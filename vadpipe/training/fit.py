@@ -124,7 +124,7 @@ def fit(
         history=learned.history,
     )
     recipe = by_video[videos[0]].recipe
-    contents = tuple(sorted({by_video[video].source.sha256 for video in known}))
+    seen = tuple(sorted({by_video[video].source.sha256 for video in known}))
     for path, network, step, threshold, held_out in (
         (result.last, learned.last, settings.steps, learned.last_threshold, learned.last_held_out),
         (result.head, learned.selected, learned.step, learned.threshold, learned.held_out),
@@ -136,7 +136,7 @@ def fit(
             seed=seed,
             step=step,
             held_out=held_out,
-            learned_from=contents,
+            training_sha256=seen,
         )
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
