@@ -17,6 +17,7 @@ from vadpipe.features.file import Features
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.files.atomic import write_bytes
 from vadpipe.head.building import build_head
+from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
 from vadpipe.head.pieces import PiecewiseScoring
 from vadpipe.head.record import HeadRecord, read_record
@@ -139,8 +140,7 @@ class TrainedHead:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             record = read_record(metadata[_HEADER_KEY], path)
-            width = record.recipe.feature_dim
-            network = build_head(torch.zeros(width), torch.ones(width), record.settings)
+            network = _built(record)
             network.load_state_dict(tensors)
             if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
                 raise FeatureError("is damaged: it contains values that are not finite", file=path)
@@ -151,3 +151,12 @@ class TrainedHead:
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise FeatureError("is not a vadpipe head, or is damaged", file=path) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
+
+
+def _built(record: HeadRecord) -> Head:
+    """Return a network of the record's form, with random numbers."""
+    width = record.recipe.feature_dim
+    mean, std = torch.zeros(width), torch.ones(width)
+    if not record.members:
+        return build_head(mean, std, record.settings)
+    return Ensemble([build_head(mean, std, record.settings) for _ in record.members])

@@ -86,6 +86,20 @@ class HeldOut(BaseModel):
     n_abnormal_groups: int
 
 
+class Member(BaseModel):
+    """One of the heads of an ensemble.
+
+    Attributes:
+        seed: of its training.
+        step: the training step whose numbers these are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int
+    step: int
+
+
 class HeadRecord(BaseModel):
     """The record beside the weights of a head.
 
@@ -95,8 +109,10 @@ class HeadRecord(BaseModel):
         recipe: how the features were made that it was trained on; others are refused, but for those that hold
             only some of its views.
         calibration: the threshold, and how it was found.
-        seed: of the training.
-        step: the training step whose numbers these are.
+        seed: of the training; of an ensemble that of its first member.
+        step: the training step whose numbers these are; of an ensemble that of its first member.
+        members: the heads of an ensemble; none of a single head.
+        fine_tuned_from: sha256 of the head file that the training began with; None where it began anew.
         held_out: what cross-validation measured; None in files of before it was kept.
         training_sha256: digests of the content of the videos that it was trained on
             (:attr:`vadpipe.features.file.Source.sha256`), sorted; None in files of before they were kept.
@@ -110,6 +126,8 @@ class HeadRecord(BaseModel):
     calibration: Calibration
     seed: int
     step: int
+    members: tuple[Member, ...] = ()
+    fine_tuned_from: str | None = None
     held_out: HeldOut | None = None
     training_sha256: tuple[str, ...] | None = None
 
