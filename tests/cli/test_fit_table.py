@@ -4,9 +4,9 @@ from pathlib import Path
 
 from support.calibrations import make_calibration, make_held_out
 from vadpipe.cli.fit_table import print_fit
-from vadpipe.training.cross_validation import StepMetrics
-from vadpipe.training.fit import Fit
+from vadpipe.training.history import StepMetrics
 from vadpipe.training.labels import Label
+from vadpipe.training.result import Fit
 
 
 def table_of(capsys, **changes) -> dict[str, str]:

@@ -17,11 +17,12 @@ from support.head_settings import SMALL
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.platt_scaling import fit_platt_scaling
 from vadpipe.training.calibration import calibrate
-from vadpipe.training.cross_validation import check_steps, train_with_cross_validation
+from vadpipe.training.cross_validation import train_with_cross_validation
 from vadpipe.training.folds import all_but, make_folds
 from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import Resume
+from vadpipe.training.stages import check_steps
 from vadpipe.training.step_selection import TOLERANCE, WINDOW, Selection
 
 QUICK = SMALL.model_copy(update={"steps": 24, "checks": 8, "segments": 12})

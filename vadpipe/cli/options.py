@@ -16,7 +16,7 @@ import typer
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
 
 if TYPE_CHECKING:
-    from vadpipe.cli.terminal import VideoLines, VideoProgress
+    from vadpipe.cli.terminal import StepLines, StepProgress, VideoLines, VideoProgress
     from vadpipe.extract.video.discovery import Failure
     from vadpipe.extract.video.limits import Limits
 
@@ -75,7 +75,7 @@ Method = Annotated[
 Preset = Annotated[str, typer.Option(help="Settings to start from: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", metavar="JSON", help="Settings file of a head, as written by fit."),
+    typer.Option("--settings", metavar="FILE", help="Settings of a head, as JSON (fit writes it) or YAML."),
 ]
 Assign = Annotated[
     list[str] | None,
@@ -150,6 +150,15 @@ def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | Vid
     if progress in ("plain", "json") and not quiet:
         return VideoLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
     return VideoProgress(what, quiet=quiet or progress not in ("auto", "bar"))
+
+
+def step_progress(what: str, progress: str, quiet: bool) -> StepProgress | StepLines:
+    """Return the progress display of a fit."""
+    from vadpipe.cli.terminal import StepLines, StepProgress
+
+    if progress in ("plain", "json") and not quiet:
+        return StepLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
+    return StepProgress(what, quiet=quiet or progress not in ("auto", "bar"))
 
 
 def limits_of(assignments: list[str] | None) -> Limits:

@@ -4,50 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.head import Head
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.folds import all_but, make_folds
-from vadpipe.training.judging import Judge, Judged, judged, snippet_scores, video_auc
-from vadpipe.training.loop import LossReport, Training
+from vadpipe.training.history import StepMetrics, TrainingProgress
+from vadpipe.training.judging import Judge, Judged
+from vadpipe.training.loop import Start
 from vadpipe.training.report import threshold_warnings
 from vadpipe.training.resume import Resume, code_digest
-from vadpipe.training.step_selection import Selection
+from vadpipe.training.stages import Work, cross_validate, train_on_all
 
 log = logging.getLogger(__name__)
 
 COLLAPSED = 0.9
 """Cosine of the two centroids above which the clusters tell nothing apart."""
-
-
-@dataclass(frozen=True)
-class StepMetrics:
-    """A check during the training.
-
-    Attributes:
-        step: steps done.
-        mil, cluster, cosine, spread: the means over the folds of what :class:`LossReport` says, or of the
-            one training where there are no folds.
-        auc: video-level ROC-AUC of all training videos, each scored by the head that has not seen it; None
-            where there are too few.
-    """
-
-    step: int
-    mil: float
-    cluster: float
-    cosine: float
-    spread: float
-    auc: float | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +42,9 @@ class TrainingResult:
         history: every check.
         watched: step -> snippet scores (S,) of each watched bag, in their order, at every check of the
             training on all bags.
+        judges: the heads of the folds at the picked step, on the scale of their networks, with the rows of
+            the bags that they have not seen; empty if they were not asked for. Without folds it is one head
+            that has seen all of them.
     """
 
     selected: Head
@@ -75,6 +56,20 @@ class TrainingResult:
     last_held_out: HeldOut
     history: list[StepMetrics] = field(repr=False)
     watched: dict[int, list[NDArray[np.float32]]] = field(repr=False)
+    judges: list[Judge] = field(repr=False)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the thresholds or the clusters, a sentence each."""
+        warnings, step = threshold_warnings(self.threshold), self.step
+        if step != self.selected.settings.steps:
+            warnings += threshold_warnings(self.last_threshold, "at the last step, ")
+        cosine = self.selected.cluster_cosine
+        if cosine > COLLAPSED and self.selected.settings.clustering:
+            warnings.append(
+                f"the normal and the abnormal cluster are not separated at step {step}: cosine {cosine:.2f}"
+            )
+        return warnings
 
 
 def train_with_cross_validation(
@@ -111,22 +106,55 @@ def train_with_cross_validation(
         on_check: called at each check of step 1.
         state: file in which an interrupted training is kept; it is the caller's to remove.
     """
-    device = device or torch.device("cpu")
     data = TrainingSet(bags, settings.segments, device)
-    resume = Resume(
-        state, key=f"{code_digest()} {data.digest} {seed} {device.type} {settings.model_dump_json()}"
-    )
-    picked = resume.get("picked")
+
+    def on_progress(report: TrainingProgress) -> None:
+        if on_check is not None and report.check is not None:
+            on_check(report.check)
+
+    result = train_on(data, settings, seed=seed, watch=watch, on_progress=on_progress, state=state)
+    for warning in result.warnings:
+        log.warning("%s", warning)
+    return result
+
+
+def train_on(
+    data: TrainingSet,
+    settings: HeadSettings,
+    *,
+    seed: int = 0,
+    start: Start | None = None,
+    watch: Sequence[Bag] = (),
+    keep_judges: bool = False,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    state: Path | None = None,
+) -> TrainingResult:
+    """Do what :func:`train_with_cross_validation` does, on bags in memory, and log no warnings.
+
+    Args:
+        data: bags of both labels, squeezed to ``settings.segments``.
+        settings: switches and numbers.
+        seed: of the folds, the initial weights, dropout and the order of the bags.
+        watch: other bags to score at every check; nothing is chosen by them.
+        state: file in which an interrupted training is kept; it is the caller's to remove.
+        start: the numbers that all heads begin with, those of the folds too.
+        keep_judges: whether the result holds the folds' heads.
+        on_progress: called at the beginning of both parts and at each of their checks.
+    """
+    key = training_key(data, settings, seed, start=start, keep_judges=keep_judges)
+    work = Work(data, settings, seed, start, keep_judges, Resume(state, key), on_progress)
+    picked = work.resume.get("picked")
+    resumed = picked is not None
     if picked is None:
-        picked = _pick(data, settings, seed, resume, on_check)
-        resume.drop("folds")
-        resume.put("picked", picked, now=True)
-    training = Training(data, range(len(bags)), settings, seed=seed)
-    found, found_last = _unpacked(picked["selected"]), _unpacked(picked["last"])
+        picked = cross_validate(work)
+        work.resume.drop("folds")
+        work.resume.put("picked", picked, now=True)
+    training = work.training(range(len(data.bags)))
+    found, found_last = Judged.unpacked(picked["selected"]), Judged.unpacked(picked["last"])
     training.head.scale.copy_(found.scale)
-    selected, watched = _train_on_all(training, picked["step"], watch, resume)
+    selected, watched = train_on_all(work, training, picked["step"], watch, resumed=resumed)
     training.head.scale.copy_(found_last.scale)
-    result = TrainingResult(
+    return TrainingResult(
         selected=training.head_of(selected),
         last=training.head_of(training.snapshot()),
         step=picked["step"],
@@ -136,125 +164,21 @@ def train_with_cross_validation(
         last_held_out=found_last.held_out,
         history=[StepMetrics(**check) for check in picked["history"]],
         watched=watched,
+        judges=work.judges([training.head_of(numbers).to(data.device) for numbers in picked["judges"]])
+        if keep_judges
+        else [],
     )
-    warnings = threshold_warnings(result.threshold)
-    if result.step != settings.steps:
-        warnings += threshold_warnings(result.last_threshold, "at the last step, ")
-    for warning in warnings:
-        log.warning("%s", warning)
-    _warn_of_collapse(result.selected, result.step)
-    return result
 
 
-def check_steps(settings: HeadSettings) -> list[int]:
-    """Return the steps after which a training is checked, including the last one."""
-    n_checks = min(settings.checks, settings.steps)
-    return [round(settings.steps * (index + 1) / n_checks) for index in range(n_checks)]
-
-
-def _pick(
+def training_key(
     data: TrainingSet,
     settings: HeadSettings,
     seed: int,
-    resume: Resume,
-    on_check: Callable[[StepMetrics], None] | None,
-) -> dict[str, Any]:
-    """Return the step, the threshold and the checks, by heads that have not seen what they score."""
-    folds = make_folds(data.bags, settings.folds, seed)
-    unseen, all_rows = bool(folds), list(range(len(data.bags)))
-    learned_from = [all_but(folds, fold) for fold in range(len(folds))] or [all_rows]
-    trainings = [Training(data, rows, settings, seed=seed) for rows in learned_from]
-    selection, history = Selection(), []
-    kept = resume.get("folds")
-    if kept is not None:
-        for training, state in zip(trainings, kept["trainings"], strict=True):
-            training.restore(state)
-        selection.restore(kept["selection"])
-        history = [StepMetrics(**check) for check in kept["history"]]
-    for step in check_steps(settings):
-        if step <= trainings[0].step:
-            continue
-        progress = [training.advance(step) for training in trainings]
-        heads = [training.head for training in trainings]
-        auc = video_auc(data, _judges(heads, folds or [all_rows]), unseen=unseen)
-        history.append(_check(progress, auc))
-        selection.see(step, auc, [training.snapshot() for training in trainings])
-        if on_check is not None:
-            on_check(history[-1])
-        kept = {
-            "trainings": [training.state() for training in trainings],
-            "selection": selection.state(),
-            "history": [asdict(check) for check in history],
-        }
-        resume.put("folds", kept)
-    step, snapshots = selection.best
-    found = []
-    for numbers in (snapshots, [training.snapshot() for training in trainings]):
-        pairs = zip(trainings, numbers, strict=True)
-        heads = [training.head_of(own).to(data.device) for training, own in pairs]
-        found.append(judged(data, _judges(heads, folds or [all_rows]), unseen=unseen, seed=seed))
-    return {
-        "step": step,
-        "selected": _packed(found[0]),
-        "last": _packed(found[1]),
-        "history": kept["history"] if kept else [],
-    }
-
-
-def _judges(heads: Sequence[Head], rows: Sequence[Sequence[int]]) -> list[Judge]:
-    return [Judge(head, own) for head, own in zip(heads, rows, strict=True)]
-
-
-def _packed(found: Judged) -> dict[str, Any]:
-    """Return what held-out videos say in parts that a state can hold."""
-    return {
-        "scale": found.scale,
-        "threshold": found.threshold.model_dump_json(),
-        "held_out": found.held_out.model_dump_json(),
-    }
-
-
-def _unpacked(parts: dict[str, Any]) -> Judged:
-    return Judged(
-        scale=parts["scale"],
-        threshold=Calibration.model_validate_json(parts["threshold"]),
-        held_out=HeldOut.model_validate_json(parts["held_out"]),
-    )
-
-
-def _check(progress: Sequence[LossReport], auc: float | None) -> StepMetrics:
-    def mean(name: str) -> float:
-        return float(np.mean([getattr(one, name) for one in progress]))
-
-    return StepMetrics(progress[0].step, mean("mil"), mean("cluster"), mean("cosine"), mean("spread"), auc)
-
-
-def _train_on_all(
-    training: Training, until: int, watch: Sequence[Bag], resume: Resume
-) -> tuple[dict[str, Tensor], dict[int, list[NDArray[np.float32]]]]:
-    """Train to the end; return the numbers at the picked step, and what is watched at every check."""
-    selected: dict[str, Tensor] | None = None
-    watched: dict[int, list[NDArray[np.float32]]] = {}
-    kept = None if watch else resume.get("all")
-    if kept is not None:
-        training.restore(kept["training"])
-        selected = kept["selected"]
-    for step in check_steps(training.settings):
-        if step <= training.step:
-            continue
-        training.advance(step)
-        if step == until:
-            selected = training.snapshot()
-        if watch:
-            watched[step] = [snippet_scores(training.head, bag) for bag in watch]
-        resume.put("all", {"training": training.state(), "selected": selected})
-    assert selected is not None
-    return selected, watched
-
-
-def _warn_of_collapse(head: Head, step: int) -> None:
-    if head.cluster_cosine > COLLAPSED and head.settings.clustering:
-        cosine = head.cluster_cosine
-        log.warning(
-            "the normal and the abnormal cluster are not separated at step %d: cosine %.2f", step, cosine
-        )
+    *,
+    start: Start | None = None,
+    keep_judges: bool = False,
+) -> str:
+    """Return a text that is the same for two trainings only if they end with the same numbers."""
+    begun = "" if start is None else start.sha256
+    device, made = data.device.type, settings.model_dump_json()
+    return f"{code_digest()} {data.digest} {seed} {device} {made} {begun} {keep_judges}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,23 @@ class Judged:
     scale: Tensor = field(repr=False)
     threshold: Calibration
     held_out: HeldOut
+
+    def packed(self) -> dict[str, Any]:
+        """Return the same in parts that the state of a training can hold."""
+        return {
+            "scale": self.scale,
+            "threshold": self.threshold.model_dump_json(),
+            "held_out": self.held_out.model_dump_json(),
+        }
+
+    @classmethod
+    def unpacked(cls, parts: dict[str, Any]) -> Judged:
+        """Return what was packed."""
+        return cls(
+            scale=parts["scale"],
+            threshold=Calibration.model_validate_json(parts["threshold"]),
+            held_out=HeldOut.model_validate_json(parts["held_out"]),
+        )
 
 
 def judged(data: TrainingSet, judges: Sequence[Judge], *, unseen: bool, seed: int) -> Judged:

@@ -27,19 +27,41 @@ def training_rows(found: Calibration, held_out: HeldOut | None) -> dict[str, str
     }
 
 
-def training_warnings(found: Calibration, held_out: HeldOut | None, which: str = "") -> list[str]:
+def training_warnings(found: Calibration, held_out: HeldOut | None) -> list[str]:
     """Return what speaks against trusting a head, and what to do about it; nothing where nothing does.
 
     Args:
         found: the threshold of the head.
         held_out: what cross-validation measured; None of heads that do not know.
-        which: words that tell the head from another one, such as ``"at the last step, "``.
     """
-    return [*_auc_warnings(held_out, which), *threshold_warnings(found, which)]
+    return [*auc_warnings(held_out), *threshold_warnings(found)]
+
+
+def auc_warnings(held_out: HeldOut | None) -> list[str]:
+    """Return what speaks against an AUC that was measured: an interval that does not lie above chance."""
+    if held_out is None or held_out.auc is None or held_out.auc_low is None or held_out.auc_high is None:
+        return []
+    figures = f"{held_out.auc:.3f} (95 % interval {held_out.auc_low:.3f} to {held_out.auc_high:.3f})"
+    if held_out.auc_high < CHANCE:
+        return [
+            f"the AUC of held-out videos, {figures}, is below {CHANCE}: abnormal videos score lower "
+            "than normal ones; check whether labels are swapped, or groups differ in more than the label"
+        ]
+    if _holds_chance(held_out):
+        return [
+            f"the interval of the AUC of held-out videos, {figures}, holds {CHANCE}: nothing shows "
+            "that the head does better than chance; check the labels, or train on more videos of more places"
+        ]
+    return []
 
 
 def threshold_warnings(found: Calibration, which: str = "") -> list[str]:
-    """Return what is wrong with a threshold that was not found on held-out normal videos alone."""
+    """Return what is wrong with a threshold that was not found on held-out normal videos alone.
+
+    Args:
+        found: the threshold.
+        which: words that tell it from another one, such as ``"at the last step, "``.
+    """
     warnings = []
     if not found.unseen and not which:
         warnings.append("the threshold was set on training videos: there are too few to hold any out")
@@ -86,23 +108,6 @@ def _auc(held_out: HeldOut | None) -> str:
 def _holds_chance(held_out: HeldOut) -> bool:
     low, high = held_out.auc_low, held_out.auc_high
     return low is not None and high is not None and low <= CHANCE <= high
-
-
-def _auc_warnings(held_out: HeldOut | None, which: str) -> list[str]:
-    if held_out is None or held_out.auc is None or held_out.auc_low is None or held_out.auc_high is None:
-        return []
-    figures = f"{held_out.auc:.3f} (95 % interval {held_out.auc_low:.3f} to {held_out.auc_high:.3f})"
-    if held_out.auc_high < CHANCE:
-        return [
-            f"{which}the AUC of held-out videos, {figures}, is below {CHANCE}: abnormal videos score lower "
-            "than normal ones; check whether labels are swapped, or groups differ in more than the label"
-        ]
-    if _holds_chance(held_out):
-        return [
-            f"{which}the interval of the AUC of held-out videos, {figures}, holds {CHANCE}: nothing shows "
-            "that the head does better than chance; check the labels, or train on more videos of more places"
-        ]
-    return []
 
 
 def _how_found(found: Calibration) -> str:
