@@ -6,10 +6,10 @@ from support.calibrations import make_calibration, make_held_out
 from vadpipe.cli.fit_table import print_fit
 from vadpipe.training.history import StepMetrics
 from vadpipe.training.labels import Label
-from vadpipe.training.result import Fit
+from vadpipe.training.result import Fit, SeedRun
 
 
-def table_of(capsys, **changes) -> dict[str, str]:
+def table_of(capsys, runs=(), ensemble=False) -> dict[str, str]:
     """The rows of the table, name by name."""
     fit = Fit(
         head=Path("head/head.safetensors"),
@@ -20,6 +20,8 @@ def table_of(capsys, **changes) -> dict[str, str]:
         threshold=make_calibration(0.5),
         held_out=make_held_out(),
         history=[StepMetrics(10, 0.1, 0.1, 0.1, 0.1, 0.947)],
+        runs=list(runs),
+        ensemble=ensemble,
     )
     print_fit(fit)
     rows = (line.strip().partition("  ") for line in capsys.readouterr().out.splitlines())
@@ -37,3 +39,24 @@ def test_the_table_says_what_was_learned_from_and_what_it_is_worth(capsys):
         "held-out normal videos with an alarm": "5 of 9, 2.0% of their duration",
         "head": "head/head.safetensors",
     }
+
+
+def make_run(seed, auc):
+    history = [StepMetrics(step, 0.1, 0.1, 0.1, 0.1, auc) for step in (5, 10)]
+    return SeedRun(seed, 5, make_calibration(0.5), make_held_out(auc=auc), history)
+
+
+def test_several_seeds_have_a_row_each_and_their_spread(capsys):
+    rows = table_of(capsys, [make_run(3, 0.9), make_run(4, 0.8), make_run(5, 0.85)])
+    assert [rows[f"seed {seed}"] for seed in (3, 4, 5)] == [
+        f"step 5 of 10, AUC {auc:.3f}" for auc in (0.9, 0.8, 0.85)
+    ]
+    assert rows["AUC of 3 seeds"] == "0.800 to 0.900, mean 0.850, deviation 0.050"
+
+
+def test_seeds_that_cannot_be_judged_say_so_and_have_no_spread(capsys):
+    rows = table_of(capsys, [make_run(3, None), make_run(4, None)], ensemble=True)
+    assert rows["seed 4"] == "step 5 of 10, AUC -, see below"
+    assert not [name for name in rows if name.startswith("AUC of 2")]
+    assert rows["head"] == "head/head.safetensors, averages 2 heads"
+    assert "checkpoint" not in rows

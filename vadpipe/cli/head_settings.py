@@ -90,6 +90,9 @@ def _of_yaml(text: str) -> object:
         ) from error
     try:
         return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise ValueError(f"{line}{error.problem}") from error
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
 

@@ -130,7 +130,7 @@ def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
     if seeds < 1 or seed + seeds > 2**63:
         raise UsageError(f"seeds {seeds} is out of range", next_step="Use a whole number from 1 on.")
     if ensemble and seeds == 1:
-        raise UsageError("an ensemble of one head is none", next_step="Train several: --seeds 5 --ensemble.")
+        raise UsageError("an ensemble needs several heads", next_step="Train some: --seeds 5 --ensemble.")
 
 
 def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
