@@ -51,6 +51,7 @@ def test_several_seeds_have_a_row_each_and_their_spread(capsys):
     assert [rows[f"seed {seed}"] for seed in (3, 4, 5)] == [
         f"step 5 of 10, AUC {auc:.3f}" for auc in (0.9, 0.8, 0.85)
     ]
+    assert rows["head"] == "head/head.safetensors, of seed-3; the others are in seed-4, seed-5"
     assert rows["AUC of 3 seeds"] == "0.800 to 0.900, mean 0.850, deviation 0.050"
 
 

@@ -94,8 +94,18 @@ def test_what_is_done_is_not_done_again(features, at_every_check, tmp_path):
     seen = []
     with pytest.raises(StopError):
         fit(features, output=tmp_path, settings=QUICK, on_check=raise_at([8]))
-    fit(features, output=tmp_path, settings=QUICK, on_check=lambda check: seen.append(check.step))
+    told = []
+    fit(
+        features,
+        output=tmp_path,
+        settings=QUICK,
+        on_check=lambda check: seen.append(check.step),
+        on_progress=told.append,
+    )
     assert seen == [8, 10, 12, 14]
+    # The check that interrupted it had not been kept yet.
+    assert [report.training.step for report in told if report.training.resumed] == [6]
+    assert told[0].training.resumed
 
 
 @pytest.mark.parametrize("call", [1, 5, 29, 31, 38, 42])

@@ -168,3 +168,44 @@ def test_numbers_of_seeds_out_of_range(features, tmp_path, seed, seeds):
 def test_judges_are_kept_only_where_they_are_asked_for():
     bags = make_bags(3)
     assert train_with_cross_validation(bags, QUICK).judges == []
+
+
+# ---- interrupted ---------------------------------------------------------------------------------
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_what_is_done_of_the_seeds_is_not_done_again(features, tmp_path, ensemble):
+    """Interrupted in the second of three, over results of another training that were given up by then."""
+    options = {"settings": QUICK, "seed": 3, "seeds": 3, "ensemble": ensemble}
+    fit(features, output=tmp_path / "head", settings=QUICK.model_copy(update={"steps": 1}))
+
+    def stop(report):
+        if (report.seed, report.training.stage) == (4, "on all videos"):
+            raise StopError
+
+    with pytest.raises(StopError):
+        fit(features, output=tmp_path / "head", force=True, on_progress=stop, **options)
+    told = []
+    result = fit(features, output=tmp_path / "head", on_progress=told.append, **options)
+    assert [
+        (report.seed, report.training.stage, report.training.step, report.training.resumed)
+        for report in told[:3]
+    ] == [
+        (3, "on all videos", 0, True),
+        (3, "on all videos", 2, False),
+        (3, "on all videos", 4, False),
+    ]
+    assert next(report.training.stage for report in told if report.seed == 4) == "on all videos"
+    assert not next(report.training.resumed for report in told if report.seed == 5)
+    whole = fit(features, output=tmp_path / "whole", **options)
+    assert result.runs == whole.runs
+    for path in (tmp_path / "whole").rglob("*.*"):
+        if path.is_file():
+            assert (
+                tmp_path / "head" / path.relative_to(tmp_path / "whole")
+            ).read_bytes() == path.read_bytes()
+    assert not list((tmp_path / "head").glob("*.state"))

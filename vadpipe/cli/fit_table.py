@@ -30,10 +30,19 @@ def print_fit(result: Fit) -> None:
         table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
     for name, text in training_rows(result.threshold, result.held_out).items():
         table.add_row(name, text)
-    averages = f", averages {len(result.runs)} heads" if result.ensemble else ""
-    table.add_row("head", f"{escape(str(result.head))}{averages}")
+    table.add_row("head", f"{escape(str(result.head))}{_which(result)}")
     # Piped output is never truncated: scripts need whole paths and counts.
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def _which(result: Fit) -> str:
+    """Return what the head is made of, or where the other heads are, where there are several seeds."""
+    if len(result.runs) < 2:
+        return ""
+    if result.ensemble:
+        return f", averages {len(result.runs)} heads"
+    first, *others = (f"seed-{run.seed}" for run in result.runs)
+    return f", of {first}; the others are in {', '.join(others)}"
 
 
 def _add_runs(table: Table, runs: Sequence[SeedRun]) -> None:
