@@ -7,6 +7,7 @@ import pytest
 from support.commands import assert_clean_error, run
 from support.feature_files import write_features
 from vadpipe.cli.terminal import StepLines, resumed
+from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.training.history import FitProgress, StepMetrics, TrainingProgress
 
 CHECK = StepMetrics(40, 0.5123, 2.0, 0.1, 0.1, 0.9124)
@@ -99,6 +100,10 @@ def test_progress_is_the_same_option_as_that_of_extract(folder):
     as_json = run("fit", *QUICK, "-o", "b", "--progress", "json", cwd=folder)
     told = [json.loads(line) for line in as_json.stderr.splitlines()]
     assert [report["step"] for report in told if report["kind"] == "progress"] == [0, 2, 4, 0, 2, 4]
+    assert told[-1] == {
+        "kind": "summary", "head": "b/head.safetensors", "trained": True, "auc": None, "auc_low": None, "auc_high": None,
+        "threshold": TrainedHead.load(folder / "b").record.threshold,
+    }  # fmt: skip
     for mode in ("none", "auto"):
         silent = run("fit", *QUICK, "-o", mode, "--progress", mode, cwd=folder)
         assert "fitting" not in silent.stderr

@@ -102,4 +102,13 @@ def fit(
         )
     if not quiet:
         print_fit(result)
-        options.say(f"Score with it:\n  vadpipe score VIDEO --head {shlex.quote(str(output))} --plot")
+        options.say(
+            f"Score with it:\n  vadpipe score VIDEO --head {shlex.quote(str(output))} --plot",
+            kind="summary",
+            head=str(result.head),
+            trained=result.trained,
+            auc=result.held_out.auc,
+            auc_low=result.held_out.auc_low,
+            auc_high=result.held_out.auc_high,
+            threshold=result.threshold.threshold,
+        )
