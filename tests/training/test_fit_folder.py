@@ -73,7 +73,7 @@ def test_results_of_another_training_are_overwritten_only_by_force(features, tmp
         fit(features, output=tmp_path / "head", on_progress=never, **arguments)
     assert str(caught.value) == (
         f"{tmp_path / 'head'}: holds the results of another training (head.safetensors, last.safetensors, "
-        "metrics.json): of other features, labels, settings or seeds, or by another version of vadpipe\n"
+        "metrics.json): of other features, labels, settings or seeds, on another device, or by another version of vadpipe\n"
         "Choose another folder with -o, or overwrite them with --force."
     )
     assert {path.name: path.read_bytes() for path in (tmp_path / "head").iterdir()} == written

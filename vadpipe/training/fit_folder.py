@@ -79,7 +79,7 @@ class FitFolder:
         if there and not any(has_state(self.state_of(seed), key) for seed, key in self.keys.items()):
             raise UsageError(
                 f"holds the results of another training ({', '.join(there)}): of other features, labels, "
-                "settings or seeds, or by another version of vadpipe",
+                "settings or seeds, on another device, or by another version of vadpipe",
                 file=self.path,
                 next_step="Choose another folder with -o, or overwrite them with --force.",
             )
