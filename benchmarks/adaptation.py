@@ -34,7 +34,7 @@ from vadpipe.evaluation.bootstrap import interval_of
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 
 BETWEEN = ["fight_surv-vioperu", "vioperu-fight_surv"]

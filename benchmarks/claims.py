@@ -39,7 +39,7 @@ from vadpipe.cli.head_settings import head_settings
 from vadpipe.files.atomic import write_bytes
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 

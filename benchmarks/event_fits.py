@@ -25,10 +25,11 @@ from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.head import Head
 from vadpipe.head.platt_scaling import fit_platt_scaling, log_odds
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import bag_means, check_steps, snippet_scores
 from vadpipe.training.folds import all_but, can_judge, make_folds
+from vadpipe.training.judging import bag_means, snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
+from vadpipe.training.stages import check_steps
 from vadpipe.training.step_selection import Selection
 
 Scores = list[NDArray[np.float32]]

@@ -58,7 +58,7 @@ from vadpipe.files.atomic import write_text
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.smoothing import smoothed
-from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 

@@ -34,8 +34,8 @@ from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.head.bags import Bag, TrainingSet, edges_of, squeeze
 from vadpipe.head.head import Head
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import bag_means, snippet_scores
 from vadpipe.training.folds import all_but, make_folds
+from vadpipe.training.judging import bag_means, snippet_scores
 from vadpipe.training.loop import Training
 
 DECAY = 0.98

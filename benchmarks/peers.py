@@ -43,10 +43,11 @@ from vadpipe.evaluation.ranking import Ranking
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.methods import CBCG, METHODS, find_method, settings_of
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import bag_means, check_steps, snippet_scores
 from vadpipe.training.folds import all_but, make_folds
+from vadpipe.training.judging import bag_means, snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
+from vadpipe.training.stages import check_steps
 from vadpipe.training.step_selection import Selection
 
 HELD_OUT = 8

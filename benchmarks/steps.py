@@ -33,7 +33,7 @@ from vadpipe.ablation.rows import Row, parse_row
 from vadpipe.files.atomic import write_text
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import snippet_scores
+from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 

@@ -52,7 +52,12 @@ def main() -> None:
     for seed in range(options.seeds):
         work = options.work / f"seed{seed}"
         fitted = vadpipe.fit(
-            options.features, labels=written.train, output=work / "head", settings=settings, seed=seed
+            options.features,
+            labels=written.train,
+            output=work / "head",
+            settings=settings,
+            seed=seed,
+            force=True,
         )
         found = vadpipe.evaluate(
             options.features, truth=written.truth, head=fitted.head, output=work / "evaluation"

@@ -55,7 +55,7 @@ def demo() -> int:
     return (
         # Every frame: the staged videos last four seconds, and half of their frames make five snippets.
         vadpipe("extract", WORK / "videos", "--target-fps", "all", "-o", features)
-        or vadpipe("fit", "--features", features, "-o", head, "-q")
+        or vadpipe("fit", "--features", features, "-o", head, "--force", "-q")
         or vadpipe("score", unseen, "--plot", "--report", "--explain", "--head", head, "-o", own)
         or vadpipe("score", street, "--plot", "--report", "-o", WORK / "shipped head")
     )
@@ -66,7 +66,7 @@ def demo_on(videos: Path) -> int:
     features = WORK / "own features"
     results = WORK / "shipped head"
     code = vadpipe("score", videos, "--plot", "--report", "--features", features, "-o", results)
-    if vadpipe("fit", "--features", features, "-o", WORK / "own head") == 0:
+    if vadpipe("fit", "--features", features, "-o", WORK / "own head", "--force") == 0:
         print("A head of your own was fitted, by the names of the folders.")
     return code
 

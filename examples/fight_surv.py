@@ -109,7 +109,9 @@ def main() -> None:
         print(*result.files, sep="\n")
     if options.ship is not None:
         write_labels(options.work / "all.csv", truths)
-        head = vadpipe.fit(features, labels=options.work / "all.csv", output=options.work / "head")
+        head = vadpipe.fit(
+            features, labels=options.work / "all.csv", output=options.work / "head", force=True
+        )
         shutil.copy(head.head, options.ship)
         print(f"{options.ship}: step {head.step}, threshold {head.threshold.threshold:.3f}")
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import Scoring, score_videos
     from vadpipe.scoring.scorer import Scorer, score
-    from vadpipe.training.fit import Fit, fit
+    from vadpipe.training.fit import fit
+    from vadpipe.training.result import Fit
 
 # Loaded at first use: importing vadpipe, or asking the command line for help, must not load torch.
 _HOMES = {
@@ -53,7 +54,7 @@ _HOMES = {
     "Extraction": "vadpipe.extract.record",
     "Extractor": "vadpipe.extract.extractor",
     "Features": "vadpipe.features.file",
-    "Fit": "vadpipe.training.fit",
+    "Fit": "vadpipe.training.result",
     "HeadSettings": "vadpipe.head.settings",
     "ImportSettings": "vadpipe.published.settings",
     "Imported": "vadpipe.published.import_features",

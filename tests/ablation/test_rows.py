@@ -124,7 +124,10 @@ def test_folders_can_be_typed_and_are_apart():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x: stepps=3", r"row 'x': stepps: Extra inputs.*\nThe settings are: method, clustering, "),
+        (
+            "x: stepps=3",
+            r"row 'x': unknown setting 'stepps': did you mean 'steps'\?\nThe settings are: method, clustering, ",
+        ),
         ("x: steps=0", r"row 'x': steps: Input should be greater than or equal to 1$"),
         (
             "x: second_head=true",

@@ -1,19 +1,15 @@
-"""The table after fitting: how many videos are found at the threshold, beside the false alarms there."""
+"""The table after fitting: what the head was trained on, and what the training showed."""
 
 from pathlib import Path
 
-import pytest
-
-from support.calibrations import make_calibration
-from vadpipe.cli.terminal import print_fit
-from vadpipe.training.cross_validation import StepMetrics
-from vadpipe.training.fit import Fit
+from support.calibrations import make_calibration, make_held_out
+from vadpipe.cli.fit_table import print_fit
+from vadpipe.training.history import StepMetrics
 from vadpipe.training.labels import Label
+from vadpipe.training.result import Fit, SeedRun
 
-FOUND = make_calibration(0.5)
 
-
-def table_of(capsys, **changes) -> dict[str, str]:
+def table_of(capsys, runs=(), ensemble=False) -> dict[str, str]:
     """The rows of the table, name by name."""
     fit = Fit(
         head=Path("head/head.safetensors"),
@@ -21,47 +17,47 @@ def table_of(capsys, **changes) -> dict[str, str]:
         labels={"a.mp4": Label(True, "a", "folder fight"), "b.mp4": Label(False, "b", "folder normal")},
         unused=[],
         step=10,
-        threshold=FOUND.model_copy(update=changes),
+        threshold=make_calibration(0.5),
+        held_out=make_held_out(),
         history=[StepMetrics(10, 0.1, 0.1, 0.1, 0.1, 0.947)],
+        runs=list(runs),
+        ensemble=ensemble,
     )
     print_fit(fit)
     rows = (line.strip().partition("  ") for line in capsys.readouterr().out.splitlines())
     return {name: text.strip() for name, _, text in rows}
 
 
-def test_what_is_found_stands_beside_the_false_alarms(capsys):
-    rows = table_of(capsys)
-    assert rows["threshold"] == "0.500, 12 false alarms in 120.0 min of normal video (6 per hour requested)"
-    assert rows["unseen abnormal videos found"] == "7 of 8"
-    assert rows["unseen normal videos with an alarm"] == "5 of 9, 2.0% of their duration"
+def test_the_table_says_what_was_learned_from_and_what_it_is_worth(capsys):
+    assert table_of(capsys) == {
+        "folder fight": "1 videos, abnormal",
+        "folder normal": "1 videos, normal",
+        "checkpoint": "step 10 of 10",
+        "AUC of held-out videos": "0.947, 95 % interval 0.812 to 0.990 (bootstrap over 14 groups)",
+        "threshold": "0.500, 12 false alarms in 120.0 min of normal video (6 per hour requested)",
+        "held-out abnormal videos that reach it": "7 of 8",
+        "held-out normal videos with an alarm": "5 of 9, 2.0% of their duration",
+        "head": "head/head.safetensors",
+    }
 
 
-def test_what_it_learned_from_is_not_called_unseen(capsys):
-    rows = table_of(capsys, unseen=False)
-    assert "12 false alarms in 120.0 min of normal video that the head was trained on" in rows["threshold"]
-    assert rows["abnormal training videos found"] == "7 of 8"
-    assert rows["normal training videos with an alarm"] == "5 of 9, 2.0% of their duration"
-    assert not [name for name in rows if name.startswith("unseen")]
+def make_run(seed, auc):
+    history = [StepMetrics(step, 0.1, 0.1, 0.1, 0.1, auc) for step in (5, 10)]
+    return SeedRun(seed, 5, make_calibration(0.5), make_held_out(auc=auc), history)
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        (
-            {"method": "balanced"},
-            "12 false alarms in 120.0 min of normal video; lowered because no abnormal video reached the "
-            "threshold found on normal videos",
-        ),
-        (
-            {"method": "quantile"},
-            "95% of normal snippets lie below it; 12 false alarms in 120.0 min of normal video",
-        ),
-        (
-            {"method": "quantile", "hours": 0.1},
-            "95% of normal snippets lie below it; 12 false alarms in 6.0 min of normal video, too short to "
-            "estimate an hourly rate",
-        ),
-    ],
-)
-def test_how_the_threshold_was_found(capsys, changes, said):
-    assert table_of(capsys, **changes)["threshold"] == f"0.500, {said}"
+def test_several_seeds_have_a_row_each_and_their_spread(capsys):
+    rows = table_of(capsys, [make_run(3, 0.9), make_run(4, 0.8), make_run(5, 0.85)])
+    assert [rows[f"seed {seed}"] for seed in (3, 4, 5)] == [
+        f"step 5 of 10, AUC {auc:.3f}" for auc in (0.9, 0.8, 0.85)
+    ]
+    assert rows["head"] == "head/head.safetensors, of seed-3; the others are in seed-4, seed-5"
+    assert rows["AUC of 3 seeds"] == "0.800 to 0.900, mean 0.850, deviation 0.050"
+
+
+def test_seeds_that_cannot_be_judged_say_so_and_have_no_spread(capsys):
+    rows = table_of(capsys, [make_run(3, None), make_run(4, None)], ensemble=True)
+    assert rows["seed 4"] == "step 5 of 10, AUC -, see below"
+    assert not [name for name in rows if name.startswith("AUC of 2")]
+    assert rows["head"] == "head/head.safetensors, averages 2 heads"
+    assert "checkpoint" not in rows

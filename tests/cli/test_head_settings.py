@@ -1,6 +1,7 @@
 """Head settings from the training options of the command line, and errors where these contradict each other."""
 
 import json
+import sys
 
 import pytest
 
@@ -27,8 +28,10 @@ CONTRADICTION = "settings: second_head is the control without clusters: set clus
         ({"second_head": True}, ["steps=9"], f"FILE: {CONTRADICTION}"),
         ({"clustering": True}, ["second_head=true"], CONTRADICTION),
         (None, ["second_head=true"], CONTRADICTION),
-        ({"steeps": 9}, [], "FILE: steeps: Extra inputs are not permitted"),
-        ({"steps": 9}, ["steeps=9"], "steeps: Extra inputs are not permitted"),
+        ({"steeps": 9}, [], "FILE: unknown setting 'steeps': did you mean 'steps'?"),
+        ({"steps": 9}, ["steeps=9"], "unknown setting 'steeps': did you mean 'steps'?"),
+        (None, ["Learning-Rate=1"], "unknown setting 'Learning-Rate': did you mean 'learning_rate'?"),
+        (None, ["colour=blue"], "unknown setting 'colour'"),
     ],
 )
 def test_a_settings_file_is_blamed_for_its_own_values_alone(tmp_path, written, assigned, message):
@@ -38,7 +41,7 @@ def test_a_settings_file_is_blamed_for_its_own_values_alone(tmp_path, written, a
     with pytest.raises(UsageError) as caught:
         head_settings("default", file, assigned)
     assert str(caught.value).splitlines()[0] == message.replace("FILE", str(file))
-    assert (caught.value.next_step is not None) == ("steeps" in message)
+    assert (caught.value.next_step is not None) == ("unknown" in message)
 
 
 def test_what_a_settings_file_contradicts_can_be_mended_by_set(tmp_path):
@@ -168,3 +171,64 @@ def test_an_ablation_is_one_of_cbcg(tmp_path, arguments, message):
     (tmp_path / "mgfn.json").write_text('{"method": "mgfn"}')
     (tmp_path / "truth.csv").write_text("video,frames,anomalies\n")
     assert_clean_error(run("ablate", "--truth", "truth.csv", *arguments, cwd=tmp_path), 2, message)
+
+
+# ---- YAML ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml", "YAML"])
+def test_settings_may_be_written_in_yaml(tmp_path, suffix):
+    """Numbers without a decimal point are texts to YAML 1.1, and numbers to us."""
+    file = tmp_path / f"s.{suffix}"
+    file.write_text("# quick\nsteps: 9\nlearning_rate: 1e-3\nguided: no\nmemory: ema\n")
+    expected = HeadSettings(steps=9, learning_rate=1e-3, guided=False, memory="ema")
+    assert head_settings("default", file, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "steps: [8\n",
+            "is not a YAML file of settings: line 2: expected ',' or ']', but got '<stream end>'",
+        ),
+        ("steps\n", "is not a YAML file of settings: it is not an object of NAME: VALUE"),
+        ("1: 2\n", "is not a YAML file of settings: it is not an object of NAME: VALUE"),
+        ("!!python/object:os.system {}\n", "is not a YAML file of settings: line 1: could not determine"),
+        ("stepps: 8\n", "unknown setting 'stepps': did you mean 'steps'?"),
+        ("steps: many\n", "steps: Input should be a valid integer"),
+    ],
+)
+def test_a_yaml_file_that_holds_no_settings_says_why(tmp_path, written, said):
+    (tmp_path / "s.yaml").write_text(written)
+    with pytest.raises(UsageError) as caught:
+        head_settings("default", tmp_path / "s.yaml", None)
+    assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}: {said}")
+
+
+def test_without_pyyaml_the_extra_is_named(tmp_path, monkeypatch):
+    (tmp_path / "s.yaml").write_text("steps: 9\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UsageError, match=r"need PyYAML.*\npip install 'vadpipe\[yaml\]', or write"):
+        head_settings("default", tmp_path / "s.yaml", None)
+
+
+# ---- of a head that is fine-tuned ----------------------------------------------------------------
+
+
+def test_a_head_that_is_fine_tuned_gives_the_settings_that_are_not_given(tmp_path):
+    start = HeadSettings(hidden=8, steps=50, learning_rate=0.5, smoothing=0.0)
+    (tmp_path / "s.json").write_text('{"steps": 9}')
+    found = head_settings("baseline", tmp_path / "s.json", ["learning_rate=0.1"], start=start)
+    changes = {"steps": 9, "learning_rate": 0.1, "clustering": False, "guided": False}
+    assert found == start.model_copy(update=changes)
+    peer = settings_of("rtfm").model_copy(update={"hidden": 16})
+    assert head_settings("default", None, ["steps=7"], start=peer) == peer.model_copy(update={"steps": 7})
+
+
+def test_a_head_is_fine_tuned_by_its_own_method():
+    with pytest.raises(UsageError) as caught:
+        head_settings("default", None, None, method="rtfm", start=HeadSettings())
+    assert str(caught.value) == (
+        "--from-head is a head of CBCG, but --method is rtfm\nOmit --method or --from-head."
+    )

@@ -15,8 +15,9 @@ from vadpipe.errors import FeatureError
 from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg
-from vadpipe.head.checkpoint import FILE_NAME, SCHEMA, HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.head.pieces import join_views
+from vadpipe.head.record import SCHEMA, HeadRecord
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 

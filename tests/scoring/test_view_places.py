@@ -18,7 +18,8 @@ from support.videos import write_video
 from vadpipe.curves.curve import Curve
 from vadpipe.features.views import CROP_VIEWS, Place
 from vadpipe.head.cbcg import Cbcg
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.record import HeadRecord
 from vadpipe.head.settings import HeadSettings
 from vadpipe.scoring.view_places import view_places
 

@@ -8,7 +8,8 @@ import torch
 from support.calibrations import make_calibration
 from support.feature_files import make_features, make_recipe
 from vadpipe.head.cbcg import Cbcg
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.record import HeadRecord
 from vadpipe.head.settings import HeadSettings
 
 

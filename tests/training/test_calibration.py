@@ -1,7 +1,6 @@
 """The threshold, its floor and what it is lowered to, against slow searches through every score by hand."""
 
 import itertools
-import logging
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -16,8 +15,9 @@ from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.curves.events import EventRule, find_events
 from vadpipe.features.file import Features
 from vadpipe.head.bags import Bag
-from vadpipe.training.calibration import calibrate, warn_of
+from vadpipe.training.calibration import calibrate
 from vadpipe.training.fit import bag_of
+from vadpipe.training.report import threshold_warnings
 
 ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 
@@ -174,20 +174,18 @@ def test_where_both_fall_on_one_score_the_rate_is_kept():
     assert calibrated([normal([0.5, 0.5, 0.5])], allowed=1, quantile=0.95).method == "rate"
 
 
-def test_a_threshold_from_training_videos_is_warned_of(caplog):
+def test_a_threshold_from_training_videos_is_warned_of():
     for unseen in (True, False):
         found = calibrate([normal([0.5])], [FOUND], per_hour=6, quantile=0.95, unseen=unseen)
         assert found.unseen == unseen
-        assert ("the threshold was set on training videos" in warnings_of(found, caplog)) != unseen
+        assert ("the threshold was set on training videos" in warnings_of(found)) != unseen
 
 
-def test_a_second_threshold_is_told_from_the_first(caplog):
+def test_a_second_threshold_is_told_from_the_first():
     found = calibrate(
         [normal([0.1] * 9), normal([0.9] * 9)], [abnormal([0.5])], per_hour=6, quantile=0.75, unseen=False
     )
-    caplog.clear()
-    warn_of(found, "at the last step, ")
-    assert [message[:60] for message in caplog.messages] == [
+    assert [warning[:60] for warning in threshold_warnings(found, "at the last step, ")] == [
         "at the last step, no abnormal training video reached the thr"
     ]
 
@@ -198,11 +196,8 @@ def test_normal_videos_of_no_length_have_no_share_in_alarm():
     assert (found.hours, found.alarm_share) == (0, 0)
 
 
-def warnings_of(found, caplog) -> str:
-    caplog.clear()
-    with caplog.at_level(logging.WARNING, logger="vadpipe"):
-        warn_of(found)
-    return "\n".join(caplog.messages)
+def warnings_of(found) -> str:
+    return "\n".join(threshold_warnings(found))
 
 
 # ---- lowered where no abnormal video reaches it ---------------------------------------------------
@@ -263,7 +258,7 @@ def nine_and_nine():
     return [*quiet, odd], [*found, abnormal(rng.random(188) * 0.2)]
 
 
-def test_nine_and_nine_clips_of_which_none_would_be_found(caplog):
+def test_nine_and_nine_clips_of_which_none_would_be_found():
     """One normal video is in alarm for a minute: it alone sets both the rate and the quantile."""
     normals, abnormals = nine_and_nine()
     found = calibrate(normals, abnormals, per_hour=6, quantile=0.95, unseen=True)
@@ -272,27 +267,27 @@ def test_nine_and_nine_clips_of_which_none_would_be_found(caplog):
     assert found.threshold == pytest.approx(0.4)
     assert (found.n_abnormal_flagged, found.n_normal_flagged) == (8, 1)
     assert found.alarm_share == pytest.approx(94 / (9 * 188))
-    assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold found on normal videos; it was lowered "
+    assert warnings_of(found) == (
+        "no held-out abnormal video reached the threshold found on normal videos; it was lowered "
         "to 0.400, at which 8 of 9 abnormal videos are found and 1 of 9 normal videos raise an alarm"
     )
 
 
-def test_one_abnormal_video_that_reaches_it_is_enough(caplog):
+def test_one_abnormal_video_that_reaches_it_is_enough():
     normals, abnormals = nine_and_nine()
     kept = calibrate(normals, [FOUND], per_hour=6, quantile=0.95, unseen=True)
     touching = abnormal([0.0, kept.threshold, 0.0])
     found = calibrate(normals, [*abnormals, touching], per_hour=6, quantile=0.95, unseen=True)
     assert (found.method, found.threshold) == (kept.method, kept.threshold)
     assert (found.n_abnormal_flagged, found.n_abnormal) == (1, 10)
-    assert warnings_of(found, caplog) == ""
+    assert warnings_of(found) == ""
 
 
 @pytest.mark.parametrize("unseen", [True, False])
-def test_the_warning_names_the_threshold_and_the_videos_it_comes_from(caplog, unseen):
+def test_the_warning_names_the_threshold_and_the_videos_it_comes_from(unseen):
     normals, abnormals = [normal([0.1] * 9), normal([0.9] * 9)], [abnormal([0.5])]
-    said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen), caplog)
-    kind = "unseen abnormal" if unseen else "abnormal training"
+    said = warnings_of(calibrate(normals, abnormals, per_hour=6, quantile=0.75, unseen=unseen))
+    kind = "held-out abnormal" if unseen else "abnormal training"
     assert said.splitlines()[-1] == (
         f"no {kind} video reached the threshold found on normal videos; it was lowered to 0.500, "
         "at which 1 of 1 abnormal videos are found and 1 of 2 normal videos raise an alarm"
@@ -301,16 +296,17 @@ def test_the_warning_names_the_threshold_and_the_videos_it_comes_from(caplog, un
 
 
 @pytest.mark.parametrize("scores", [[0.2], [0.1, 0.1]])
-def test_where_lowering_it_would_tell_nothing_apart_it_stays(caplog, scores):
+def test_where_lowering_it_would_tell_nothing_apart_it_stays(scores):
     """Every normal video is in alarm before the first abnormal one is found, or just as it is."""
     normals, abnormals = [normal([0.2, 0.8, 0.9]), normal([0.2, 0.7])], [abnormal(scores)]
     found = calibrate(normals, abnormals, per_hour=6, quantile=0.95, unseen=True)
     assert (found.method, found.n_abnormal_flagged) == ("quantile", 0)
     assert found.threshold == pytest.approx(0.88)
-    assert warnings_of(found, caplog) == (
-        "no unseen abnormal video reached the threshold found on normal videos, and no lower threshold "
-        "flags a larger share of the abnormal than of the normal videos: the head cannot tell them apart; "
-        "check the labels, or train on more videos"
+    assert warnings_of(found) == (
+        "no held-out abnormal video reached the threshold found on normal videos, and no lower threshold "
+        "flags a larger share of the abnormal than of the normal videos: the head cannot tell them apart, "
+        "and will hardly raise an alarm; check the labels, train on more videos, or score with a lower "
+        "--threshold"
     )
 
 

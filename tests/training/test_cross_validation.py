@@ -17,10 +17,12 @@ from support.head_settings import SMALL
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.platt_scaling import fit_platt_scaling
 from vadpipe.training.calibration import calibrate
-from vadpipe.training.cross_validation import check_steps, snippet_scores, train_with_cross_validation
+from vadpipe.training.cross_validation import train_with_cross_validation
 from vadpipe.training.folds import all_but, make_folds
+from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import Resume
+from vadpipe.training.stages import check_steps
 from vadpipe.training.step_selection import TOLERANCE, WINDOW, Selection
 
 QUICK = SMALL.model_copy(update={"steps": 24, "checks": 8, "segments": 12})
@@ -64,6 +66,37 @@ def test_every_video_is_scored_by_a_head_that_has_not_seen_it(bags, learned):
                 scores.append(float(segments.sort().values[-k:].mean()))
                 labels.append(bags[row].label)
         assert check.auc == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+
+
+def test_the_auc_at_the_picked_step_has_an_interval_over_groups(bags):
+    """That of a bootstrap which copies groups, on the scores of heads that are trained by hand."""
+    bags = [replace(bag, group=f"{bag.label}{place // 4}") for place, bag in enumerate(bags * 2)]
+    found = train_with_cross_validation(bags, QUICK.model_copy(update={"steps": 3, "checks": 1}), seed=3)
+    scores, labels, groups = [], [], []
+    for fold, head in trainings_by_hand(bags, QUICK.model_copy(update={"steps": 3, "checks": 1}), 3, 3):
+        for row in fold:
+            segments = head.score(torch.from_numpy(squeeze(bags[row].values, QUICK.segments))[None])[0]
+            scores.append(float(segments.sort().values[-3:].mean()))
+            labels.append(bags[row].label)
+            groups.append(bags[row].group)
+    names = list(dict.fromkeys(groups))
+    assert len(names) == found.held_out.n_groups == 18
+    rng, aucs = np.random.default_rng(99), []
+    for _ in range(1000):
+        drawn = [
+            place
+            for name in rng.choice(names, len(names))
+            for place, group in enumerate(groups)
+            if group == name
+        ]
+        if len({labels[place] for place in drawn}) == 2:
+            aucs.append(roc_auc_score([labels[place] for place in drawn], [scores[place] for place in drawn]))
+    low, high = np.quantile(aucs, [0.025, 0.975])
+    assert found.held_out.auc == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+    assert found.held_out.auc == found.history[-1].auc
+    assert found.held_out.auc_low == pytest.approx(low, abs=0.03)
+    assert found.held_out.auc_high == pytest.approx(high, abs=0.03)
+    assert (found.held_out.n_videos, found.held_out.n_normal_groups) == (36, 9)
 
 
 @pytest.mark.parametrize("rate", [6.0, 60.0])

@@ -38,6 +38,7 @@ def test_the_bare_call_reads_features_and_writes_head(folder):
     head = TrainedHead.load(result.head)
     assert head.record.settings == QUICK
     assert head.record.calibration == result.threshold
+    assert head.record.held_out == result.held_out
     assert head.record.step == result.step
     scores = head.snippet_scores(make_fight())
     assert scores[2:4].min() > scores[[0, 5]].max()  # the event, and what is no neighbour of it
@@ -49,6 +50,17 @@ def make_fight() -> Features:
     return features
 
 
+def test_a_head_knows_the_content_of_the_videos_that_it_learned_from(folder):
+    rows = [f"{kind}/{i},{label}" for kind, label in (("fight", 1), ("calm-normal", 0)) for i in range(5)]
+    Path("labels.csv").write_text("video,label\n" + "\n".join(rows))
+    result = fit(labels="labels.csv", settings=QUICK)
+    features = FeatureFolder(folder).load()
+    contents = {item.source.sha256 for item in features if item.source.video not in result.unused}
+    assert len(contents) == 10
+    for path in (result.head, result.last):
+        assert TrainedHead.load(path).record.training_sha256 == tuple(sorted(contents))
+
+
 def test_settings_and_metrics_are_written_as_json(folder):
     result = fit(settings=QUICK, seed=3)
     settings = json.loads((result.head.parent / "settings.json").read_text())
@@ -58,6 +70,7 @@ def test_settings_and_metrics_are_written_as_json(folder):
     assert metrics["step"] == result.step
     assert metrics["calibration"] == result.threshold.model_dump()
     assert metrics["calibration"]["unseen"]
+    assert metrics["held_out"] == result.held_out.model_dump()
     assert metrics["videos"]["videos/fight/0.mp4"] == 1
     assert [check["step"] for check in metrics["history"]] == [5, 10, 15, 20, 25, 30]
 
@@ -74,10 +87,12 @@ def test_the_last_step_is_kept_beside_the_picked_one(folder):
     assert result.last.as_posix() == "head/last.safetensors"
     picked, last = TrainedHead.load(result.head).record, TrainedHead.load(result.last).record
     assert (picked.step, last.step) == (result.step, 30)
-    assert last.model_copy(update={"step": picked.step, "calibration": picked.calibration}) == picked
+    own = {"step": picked.step, "calibration": picked.calibration, "held_out": picked.held_out}
+    assert last.model_copy(update=own) == picked
     assert last.calibration != picked.calibration  # each has its own
+    assert last.held_out.auc == result.history[-1].auc
     assert sorted(path.name for path in result.head.parent.iterdir()) == [
-        "head.safetensors", "last.safetensors", "metrics.json", "settings.json",
+        "head.safetensors", "history.csv", "last.safetensors", "metrics.json", "settings.json", "training.png",
     ]  # fmt: skip
 
 

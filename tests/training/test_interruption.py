@@ -20,13 +20,21 @@ from support.feature_files import write_features
 from support.head_settings import SMALL
 from vadpipe.errors import OutputError
 from vadpipe.training.cross_validation import train_with_cross_validation
-from vadpipe.training.fit import STATE_NAME, fit
+from vadpipe.training.fit import fit
+from vadpipe.training.fit_folder import STATE_NAME
 from vadpipe.training.resume import Resume
 
 QUICK = SMALL.model_copy(update={"steps": 14, "checks": 7, "queue_batches": 4, "folds": 2, "segments": 4})
 
 
-FILES = ("head.safetensors", "last.safetensors", "metrics.json", "settings.json")
+FILES = (
+    "head.safetensors",
+    "history.csv",
+    "last.safetensors",
+    "metrics.json",
+    "settings.json",
+    "training.png",
+)
 
 
 class StopError(Exception):
@@ -53,7 +61,7 @@ def uninterrupted(features):
 
 
 def contents(folder):
-    """What a fit leaves: its four files and nothing else."""
+    """What a fit leaves: its files and nothing else."""
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     return {name: (folder / name).read_bytes() for name in FILES}
 
@@ -86,8 +94,18 @@ def test_what_is_done_is_not_done_again(features, at_every_check, tmp_path):
     seen = []
     with pytest.raises(StopError):
         fit(features, output=tmp_path, settings=QUICK, on_check=raise_at([8]))
-    fit(features, output=tmp_path, settings=QUICK, on_check=lambda check: seen.append(check.step))
+    told = []
+    fit(
+        features,
+        output=tmp_path,
+        settings=QUICK,
+        on_check=lambda check: seen.append(check.step),
+        on_progress=told.append,
+    )
     assert seen == [8, 10, 12, 14]
+    # The check that interrupted it had not been kept yet.
+    assert [report.training.step for report in told if report.training.resumed] == [6]
+    assert told[0].training.resumed
 
 
 @pytest.mark.parametrize("call", [1, 5, 29, 31, 38, 42])
@@ -217,7 +235,7 @@ def full_disk_at(monkeypatch):
 
 
 @pytest.mark.parametrize(("every_s", "again"), [(0, 0), (1e9, 14)])
-@pytest.mark.parametrize("name", ["last.safetensors", "head.safetensors", "settings.json", "metrics.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_disk_that_is_full_at_the_end_loses_no_training(
     features, uninterrupted, monkeypatch, full_disk_at, steps_done, tmp_path, name, every_s, again
 ):
@@ -259,13 +277,16 @@ def test_the_file_is_the_callers_to_remove(at_every_check, steps_done, tmp_path)
         assert not mine.training
 
 
-def test_a_training_that_was_finished_and_kept_begins_anew(features, uninterrupted, steps_done, tmp_path):
+def test_a_training_whose_results_are_gone_begins_anew(features, uninterrupted, steps_done, tmp_path):
     """After success nothing is left to go on from."""
     for _ in range(2):
         steps_done.clear()
         fit(features, output=tmp_path / "head", settings=QUICK, seed=1)
         assert len(steps_done) == 42
         assert contents(tmp_path / "head") == uninterrupted
+        (tmp_path / "head" / "metrics.json").unlink()
+        (tmp_path / "head" / "head.safetensors").unlink()
+        (tmp_path / "head" / "last.safetensors").unlink()
 
 
 @pytest.fixture
@@ -300,7 +321,7 @@ def test_a_state_of_another_seed_or_settings_is_not_used(features, left, caplog)
         arguments = {"seed": 1, "settings": QUICK, name: value}
         (left / STATE_NAME).write_bytes(state)
         with caplog.at_level(logging.INFO, logger="vadpipe"):
-            fit(features, output=left, **arguments)
+            fit(features, output=left, force=True, **arguments)
         assert "training.state: belongs to another training; restarting" in caplog.text
         caplog.clear()
         fit(features, output=left.parent / name, **arguments)
@@ -314,7 +335,9 @@ def test_a_state_of_other_code_is_not_used(features, uninterrupted, left, caplog
         fit(features, output=left, settings=QUICK, seed=1, on_check=lambda check: seen.append(check.step))
     assert "training.state: belongs to another training; restarting" in caplog.text
     assert seen[0] == 2
-    assert contents(left) == uninterrupted
+    made = contents(left)
+    assert made.pop("metrics.json") != uninterrupted["metrics.json"]  # where the code is a part of the inputs
+    assert made == {name: uninterrupted[name] for name in made}
 
 
 def test_a_state_of_other_bags_is_not_used(at_every_check, tmp_path):

@@ -20,20 +20,31 @@ def head_settings(
     assignments: list[str] | None,
     *,
     method: str | None = None,
+    start: HeadSettings | None = None,
     ablating: bool = False,
 ) -> HeadSettings:
     """Return a preset or a method's settings, changed by a settings file and then by NAME=VALUE pairs.
 
-    Without a method, that of the settings file or else CBCG is used. Ablations are of CBCG.
+    Without a method, that of the settings file or else CBCG is used. Ablations are of CBCG. A head that is
+    fine-tuned has settings of its own, ``start``, which take the place of the method's.
 
     Raises UsageError if one is unknown, out of range or not used by the method, or if two of them name
     different methods.
     """
     read = _settings_in(file)
     given = _assigned(assignments)
+    if start is not None:
+        if method not in (None, start.method):
+            raise UsageError(
+                f"--from-head is a head of {find_method(start.method).title}, but --method is {method}",
+                next_step="Omit --method or --from-head.",
+            )
+        method = start.method
     changes = find_preset(preset).changes
     started = _method_changes(method, preset, file, read, given, ablating=ablating)
-    values: dict[str, object] = {**changes, **started, **read, **given}
+    if start is not None:
+        started = start.model_dump()
+    values: dict[str, object] = {**started, **changes, **read, **given}
     try:
         return HeadSettings.model_validate(values)
     except ValidationError as error:
@@ -54,14 +65,36 @@ def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
 
 
 def _settings_in(file: Path | None) -> dict[str, object]:
-    """Return the contents of a settings file; empty without one."""
+    """Return the contents of a settings file, JSON or by its suffix YAML; empty without one."""
+    if file is None:
+        return {}
+    kind = "YAML" if file.suffix.lower() in (".yaml", ".yml") else "JSON"
     try:
-        read = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(read, dict):
+        text = file.read_text(encoding="utf-8")
+        read = _of_yaml(text) if kind == "YAML" else json.loads(text)
+        if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
             raise ValueError("it is not an object of NAME: VALUE")
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"is not a JSON file of settings: {error}", file=file) from error
+        raise UsageError(f"is not a {kind} file of settings: {error}", file=file) from error
     return read
+
+
+def _of_yaml(text: str) -> object:
+    """Return what a text in YAML says. Raises ValueError if it is none."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise UsageError(
+            "settings in YAML need PyYAML, which is not installed",
+            next_step="pip install 'vadpipe[yaml]', or write the settings as JSON.",
+        ) from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise ValueError(f"{line}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _assigned(assignments: list[str] | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ import typer
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
 
 if TYPE_CHECKING:
-    from vadpipe.cli.terminal import VideoLines, VideoProgress
+    from vadpipe.cli.terminal import StepLines, StepProgress, VideoLines, VideoProgress
     from vadpipe.extract.video.discovery import Failure
     from vadpipe.extract.video.limits import Limits
     from vadpipe.extract.video.shards import Shard
@@ -95,7 +95,7 @@ Method = Annotated[
 Preset = Annotated[str, typer.Option(help="Settings to start from: default, baseline, literal or benchmark.")]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", metavar="JSON", help="Settings file of a head, as written by fit."),
+    typer.Option("--settings", metavar="FILE", help="Settings of a head, as JSON (fit writes it) or YAML."),
 ]
 Assign = Annotated[
     list[str] | None,
@@ -179,6 +179,15 @@ def shard_of(text: str | None, durations: Path | None) -> Shard | None:
     if text is None and durations is not None:
         raise UsageError("--durations has no effect without --shard", next_step="Add --shard I/N.")
     return None if text is None else Shard.parse(text, durations)
+
+
+def step_progress(what: str, progress: str, quiet: bool) -> StepProgress | StepLines:
+    """Return the progress display of a fit."""
+    from vadpipe.cli.terminal import StepLines, StepProgress
+
+    if progress in ("plain", "json") and not quiet:
+        return StepLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
+    return StepProgress(what, quiet=quiet or progress not in ("auto", "bar"))
 
 
 def limits_of(assignments: list[str] | None) -> Limits:

@@ -1,12 +1,10 @@
-"""Terminal output for people: progress bars, and the table after fitting."""
+"""Terminal output for people and scripts: progress as bars, as lines, and as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from vadpipe.errors import printable
 from vadpipe.output.timecode import clock
@@ -22,9 +19,7 @@ from vadpipe.output.timecode import clock
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import AblationProgress as RunReport
     from vadpipe.extract.run import RunProgress as VideoReport
-    from vadpipe.head.checkpoint import Calibration
-    from vadpipe.training.cross_validation import StepMetrics
-    from vadpipe.training.fit import Fit
+    from vadpipe.training.history import FitProgress, StepMetrics
 
 
 class _Bar:
@@ -139,16 +134,101 @@ def _read(report: VideoReport) -> str:
 
 
 class StepProgress(_Bar):
-    """Progress of a training run, in steps."""
+    """Progress of a fit: the stage, its steps, and the last check."""
 
-    def __init__(self, what: str, *, total: int, quiet: bool) -> None:
+    def __init__(self, what: str, *, quiet: bool) -> None:
         super().__init__(what, quiet=quiet)
-        self._task = self._progress.add_task(what, total=total, state="")
+        self._state = ""
+        self._task = self._progress.add_task(what, total=1.0, state="")
 
-    def __call__(self, check: StepMetrics) -> None:
-        """Show a check."""
-        auc = "" if check.auc is None else f", AUC on unseen videos {check.auc:.3f}"
-        self._progress.update(self._task, completed=check.step, state=f"loss {check.mil:.3f}{auc}")
+    def __call__(self, report: FitProgress) -> None:
+        """Show a report."""
+        if report.training.check is not None:
+            self._state = _checked(report.training.check)
+        self._progress.update(
+            self._task,
+            completed=report.share,
+            description=f"{self._what} {_stage(report)}",
+            state=self._state,
+        )
+
+
+class StepLines:
+    """The same as lines on standard error, one for each report: for logs, or as JSON for scripts.
+
+    Args:
+        what: is done.
+        write: writes a line.
+        as_json: whether each is an object of JSON; else it is text.
+    """
+
+    def __init__(self, what: str, write: Callable[[str], None], *, as_json: bool) -> None:
+        self._what, self._write, self._as_json = what, write, as_json
+        self._began: tuple[float, float] | None = None
+
+    def __call__(self, report: FitProgress) -> None:
+        """Write a line of a report."""
+        now_s, share = time.monotonic(), report.share
+        began_s, began_share = self._began = self._began or (now_s, share)
+        done = share - began_share
+        left_s = (now_s - began_s) * (1 - share) / done if done and share < 1 else None
+        self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
+
+    def _json(self, report: FitProgress, left_s: float | None) -> str:
+        training = report.training
+        check = training.check
+        return json.dumps(
+            {
+                "kind": "progress",
+                "doing": self._what,
+                "stage": training.stage,
+                "seed": report.seed,
+                "index": report.index,
+                "n_seeds": report.n_seeds,
+                "step": training.step,
+                "n_steps": training.n_steps,
+                "loss": None if check is None else check.mil,
+                "auc": None if check is None else check.auc,
+                "share_of_all": round(report.share, 4),
+                "left_s": None if left_s is None else round(left_s, 1),
+            }
+        )
+
+    def _text(self, report: FitProgress, left_s: float | None) -> str:
+        training = report.training
+        checked = "" if training.check is None else f", {_checked(training.check)}"
+        left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
+        return (
+            f"{self._what} {_stage(report)}: step {training.step} of {training.n_steps}{checked} "
+            f"({report.share:.0%} of all){left}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+def resumed(report: FitProgress) -> str | None:
+    """Return where an interrupted training goes on, if a report says so."""
+    training = report.training
+    if not training.resumed:
+        return None
+    return f"resuming the interrupted training: {_stage(report)}, step {training.step} of {training.n_steps}"
+
+
+def _stage(report: FitProgress) -> str:
+    """Return which seed of several is trained, and on what."""
+    seed = f"seed {report.index + 1}/{report.n_seeds}, " if report.n_seeds > 1 else ""
+    return seed + report.training.stage
+
+
+def _checked(check: StepMetrics) -> str:
+    auc = "" if check.auc is None else f", AUC of held-out videos {check.auc:.3f}"
+    return f"loss {check.mil:.3f}{auc}"
 
 
 class RunProgress(_Bar):
@@ -170,45 +250,3 @@ class RunProgress(_Bar):
             description=f"{self._what} {report.n_done}/{report.n_jobs}",
             state=state,
         )
-
-
-def print_fit(result: Fit) -> None:
-    """Print what the head was trained on and the result, as a short table on standard output."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    kinds = Counter(
-        (label.reason, "abnormal" if label.abnormal else "normal") for label in result.labels.values()
-    )
-    for (reason, kind), count in sorted(kinds.items()):
-        table.add_row(escape(reason), f"{count} videos, {kind}")
-    if result.unused:
-        table.add_row("without a label", f"{len(result.unused)} videos, unused")
-    auc, found = result.auc, result.threshold
-    table.add_row("checkpoint", f"step {result.step} of {result.history[-1].step}")
-    table.add_row(
-        "video-level AUC on unseen videos",
-        "-, too few groups of videos to validate; using the last step" if auc is None else f"{auc:.3f}",
-    )
-    table.add_row("threshold", f"{found.threshold:.3f}, {_how_found(found)}")
-    videos = "unseen {} videos" if found.unseen else "{} training videos"
-    table.add_row(f"{videos.format('abnormal')} found", f"{found.n_abnormal_flagged} of {found.n_abnormal}")
-    table.add_row(
-        f"{videos.format('normal')} with an alarm",
-        f"{found.n_normal_flagged} of {found.n_normal}, {found.alarm_share:.1%} of their duration",
-    )
-    table.add_row("head", escape(str(result.head)))
-    # Piped output is never truncated: scripts need whole paths and counts.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
-
-
-def _how_found(found: Calibration) -> str:
-    """Describe how a threshold was chosen."""
-    footage = f"{found.hours * 60:.1f} min of normal video" + (
-        "" if found.unseen else " that the head was trained on"
-    )
-    alarms = f"{found.alarms} false alarms in {footage}"
-    if found.method == "rate":
-        return f"{alarms} ({found.per_hour:g} per hour requested)"
-    if found.method == "balanced":
-        return f"{alarms}; lowered because no abnormal video reached the threshold found on normal videos"
-    text = f"{100 * found.quantile:g}% of normal snippets lie below it; {alarms}"
-    return text + (", too short to estimate an hourly rate" if found.per_hour * found.hours < 1 else "")

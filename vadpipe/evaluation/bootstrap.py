@@ -8,7 +8,6 @@ Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile inter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +15,10 @@ from numpy.typing import NDArray
 from vadpipe.evaluation.alarms import AlarmCounts
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.ranking import Ranking
-
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The 95 % percentile interval of a figure.
-
-    Attributes:
-        low, high: its ends; None if no resample had the figure.
-        n_undefined: how many resamples had none, since they lacked a kind of frame or event.
-    """
-
-    low: float | None
-    high: float | None
-    n_undefined: int
+from vadpipe.training.resampling import LEVEL as LEVEL
+from vadpipe.training.resampling import Interval as Interval
+from vadpipe.training.resampling import drawn_groups
+from vadpipe.training.resampling import interval_of as interval_of
 
 
 def intervals(
@@ -78,17 +65,4 @@ def drawn(judged: Sequence[JudgedVideo], resamples: int, seed: int) -> NDArray[n
     """Return how often each video is in each resample, (R, V) int64; a group is drawn as a whole."""
     # A video without a group is a group of its own, whatever other groups are called.
     keys = [(video.truth.group, video.truth.group or video.truth.video) for video in judged]
-    group_of = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    n_groups = len(group_of)
-    draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), resamples)
-    return draws[:, [group_of[key] for key in keys]]
-
-
-def interval_of(values: NDArray[np.float64]) -> Interval:
-    """Return the percentile interval of a figure's resamples, (R,) float64; NaN is an undefined one."""
-    defined = values[~np.isnan(values)]
-    n_undefined = len(values) - len(defined)
-    if not len(defined):
-        return Interval(None, None, n_undefined)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high), n_undefined)
+    return drawn_groups(keys, resamples, seed)

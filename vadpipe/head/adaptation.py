@@ -22,6 +22,7 @@ from vadpipe.features.file import Features, Recipe
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.methods import find_method
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,19 @@ def adapted(head: TrainedHead, folder: Path, file: Path) -> TrainedHead:
         FeatureError: if the folder holds no features, or a file that is broken or of another recipe than
             the head's.
     """
-    if not isinstance(head.network, Cbcg):
+    network = copy.deepcopy(head.network)
+    heads = network.heads if isinstance(network, Ensemble) else [network]
+    standardising = [one for one in heads if isinstance(one, Cbcg)]
+    if not standardising:
         title = find_method(head.record.settings.method).title
         raise UsageError(
             f"cannot be adapted to footage: {title} does not standardise features",
             file=file,
             next_step="Omit --adapt-to, or train a head with 'vadpipe fit --method cbcg'.",
         )
-    network = copy.deepcopy(head.network)
-    network.embedding.mean.copy_(torch.from_numpy(_mean(folder, head.record.recipe)))
+    mean = torch.from_numpy(_mean(folder, head.record.recipe))
+    for one in standardising:
+        one.embedding.mean.copy_(mean)
     return replace(head, network=network)
 
 

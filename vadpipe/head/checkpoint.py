@@ -2,110 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.files.atomic import write_bytes
 from vadpipe.head.building import build_head
+from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
-from vadpipe.head.methods import CBCG
 from vadpipe.head.pieces import PiecewiseScoring
-from vadpipe.head.settings import HeadSettings
+from vadpipe.head.record import HeadRecord, read_record
 
-SCHEMA = 4
 FILE_NAME, LAST_NAME = HEAD_NAMES
 _HEADER_KEY = "vadpipe.head"
-
-_READ = (3, SCHEMA)
-"""Schemas that are read; 3 is of before there were methods, when every head was CBCG's."""
-
-
-_BEFORE = {"view_sampling": "all", "view_join": "mean"}
-"""What CBCG's heads did before there were these settings, which their records therefore lack."""
-
-
-class Calibration(BaseModel):
-    """A threshold and how it was found, see :func:`vadpipe.training.calibration.calibrate`.
-
-    Attributes:
-        threshold: a frame whose score reaches it is called abnormal.
-        method: ``"rate"`` keeps to ``per_hour``; ``"quantile"``, where that would be lower or the
-            footage was too short to tell, is the ``quantile`` of the normal snippets' scores;
-            ``"balanced"``, where no abnormal video reached that, has the best balanced accuracy over videos.
-        per_hour: false alarms that were wanted per hour of normal footage.
-        quantile: of normal snippets' scores that the threshold is not below.
-        hours: of normal video that it was judged on.
-        alarms: false alarms there at this threshold.
-        unseen: whether the heads that scored these videos had not been trained on them.
-        n_normal, n_abnormal: videos that it was judged on.
-        n_normal_flagged, n_abnormal_flagged: those of them that raise an event at this threshold.
-        alarm_share: of the time of the normal videos, how much lies in events at this threshold, in [0, 1].
-
-    The last five are None in files of before they were counted.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    threshold: float
-    method: Literal["rate", "quantile", "balanced"]
-    per_hour: float
-    quantile: float
-    hours: float
-    alarms: int
-    unseen: bool
-    n_normal: int | None = None
-    n_normal_flagged: int | None = None
-    n_abnormal: int | None = None
-    n_abnormal_flagged: int | None = None
-    alarm_share: float | None = None
-
-
-class HeadRecord(BaseModel):
-    """The record beside the weights of a head.
-
-    Attributes:
-        schema_version: of this record.
-        settings: every switch and number of the training.
-        recipe: how the features were made that it was trained on; others are refused, but for those that hold
-            only some of its views.
-        calibration: the threshold, and how it was found.
-        seed: of the training.
-        step: the training step whose numbers these are.
-        training_sha256: digests of the content of the videos that it was trained on
-            (:attr:`vadpipe.features.file.Source.sha256`), sorted; None in files of before they were kept.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: int = SCHEMA
-    settings: HeadSettings
-    recipe: Recipe
-    calibration: Calibration
-    seed: int
-    step: int
-    training_sha256: tuple[str, ...] | None = None
-
-    def was_trained_on(self, sha256: str) -> bool:
-        """Return whether a video of this content was in the training set; False if that was not kept."""
-        return sha256 in (self.training_sha256 or ())
-
-    @property
-    def threshold(self) -> float:
-        """A frame whose score reaches it is called abnormal."""
-        return self.calibration.threshold
 
 
 @dataclass(frozen=True)
@@ -221,9 +139,8 @@ class TrainedHead:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            record = _record(metadata[_HEADER_KEY], path)
-            width = record.recipe.feature_dim
-            network = build_head(torch.zeros(width), torch.ones(width), record.settings)
+            record = read_record(metadata[_HEADER_KEY], path)
+            network = _built(record)
             network.load_state_dict(tensors)
             if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
                 raise FeatureError("is damaged: it contains values that are not finite", file=path)
@@ -236,44 +153,10 @@ class TrainedHead:
         return cls(network.eval().to(device or torch.device("cpu")), record)
 
 
-def _record(text: str, path: Path) -> HeadRecord:
-    """Read a record, brought to the present schema.
-
-    Raises:
-        FeatureError: if it is of another schema or of a newer vadpipe.
-        ValueError: if it is not a record.
-    """
-    known = json.loads(text)
-    schema = known.get("schema_version") if isinstance(known, dict) else None
-    if type(schema) is not int:
-        raise ValueError("it has no schema")
-    if schema > SCHEMA:
-        raise _newer(f"schema {schema}, this one reads {' and '.join(map(str, _READ))}", path)
-    if schema not in _READ:
-        raise FeatureError(
-            f"has schema {schema}, this vadpipe reads {' and '.join(map(str, _READ))}",
-            file=path,
-            next_step="Train it again with 'vadpipe fit'.",
-        )
-    settings = known.get("settings")
-    if isinstance(settings, dict) and settings.get("method", CBCG) == CBCG:
-        for name, value in _BEFORE.items():
-            settings.setdefault(name, value)
-    try:
-        return HeadRecord.model_validate({**known, "schema_version": SCHEMA})
-    except ValidationError as error:
-        for mistake in error.errors():
-            where = ".".join(map(str, mistake["loc"]))
-            if mistake["type"] == "extra_forbidden":
-                raise _newer(f"it has {where}", path) from error
-            if mistake["type"] == "literal_error":
-                raise _newer(f"its {where} is {mistake['input']!r}", path) from error
-        raise
-
-
-def _newer(how: str, path: Path) -> FeatureError:
-    return FeatureError(
-        f"was made by a newer vadpipe ({how})",
-        file=path,
-        next_step="Update vadpipe, or train it again with 'vadpipe fit'.",
-    )
+def _built(record: HeadRecord) -> Head:
+    """Return a network of the record's form, with random numbers."""
+    width = record.recipe.feature_dim
+    mean, std = torch.zeros(width), torch.ones(width)
+    if not record.members:
+        return build_head(mean, std, record.settings)
+    return Ensemble([build_head(mean, std, record.settings) for _ in record.members])

@@ -8,6 +8,7 @@ has shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,21 @@ class Context:
         # Embedded segments are never below 0, so that one which is none changes no maximum.
         kept = f * mask[:, None, :, None]
         return cls(kept.sum(2) / mask.sum(1).clamp_min(1)[:, None, None], kept.amax(2))
+
+    @classmethod
+    def joined(cls, contexts: Sequence[Context]) -> Context | None:
+        """Return the contexts of several heads beside each other, (N, C, K H); None of none."""
+        if not contexts:
+            return None
+        return cls(
+            torch.cat([context.mean for context in contexts], dim=-1),
+            torch.cat([context.highest for context in contexts], dim=-1),
+        )
+
+    def divided(self, n_heads: int) -> list[Context]:
+        """Return the contexts that were joined."""
+        parts = zip(self.mean.chunk(n_heads, dim=-1), self.highest.chunk(n_heads, dim=-1), strict=True)
+        return [Context(mean, highest) for mean, highest in parts]
 
     def of_each_view(self) -> Context:
         """Return the same where each view is a video of its own, (N * C, 1, H)."""

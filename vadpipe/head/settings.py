@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -140,6 +141,8 @@ class HeadSettings(BaseModel):
 def refusal(mistake: ErrorDetails) -> tuple[str, str | None]:
     """Return the error message for settings that pydantic rejected, and the next step, if any."""
     where = ".".join(map(str, mistake["loc"])) or "settings"
-    names = ", ".join(HeadSettings.model_fields)
-    next_step = f"The settings are: {names}." if mistake["type"] == "extra_forbidden" else None
-    return f"{where}: {message_of(mistake)}", next_step
+    if mistake["type"] != "extra_forbidden":
+        return f"{where}: {message_of(mistake)}", None
+    nearest = get_close_matches(where.lower(), HeadSettings.model_fields, n=1)
+    meant = f": did you mean {nearest[0]!r}?" if nearest else ""
+    return f"unknown setting {where!r}{meant}", f"The settings are: {', '.join(HeadSettings.model_fields)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +14,7 @@ from numpy.typing import NDArray
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.curves.events import DEFAULT_RULE, Event, find_events
 from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import Calibration
-
-log = logging.getLogger(__name__)
+from vadpipe.head.record import Calibration
 
 _COUNTED = replace(DEFAULT_RULE, hysteresis=0.0)
 """Hysteresis joins alarms by their threshold: a lower one would change the count of every video."""
@@ -49,7 +46,7 @@ def calibrate(
     A threshold that no abnormal video reaches is useless. Then it is the one with the best balanced
     accuracy over videos, a video being flagged where it raises an event; of several the highest. Where none
     is better than chance, the threshold stays. :attr:`Calibration.method` says which of them it was, and
-    :func:`warn_of` warns the user about it.
+    :func:`vadpipe.training.report.threshold_warnings` tells the user.
 
     Args:
         normals: each normal video with the scores (S,) of its snippets.
@@ -88,32 +85,6 @@ def calibrate(
         n_abnormal_flagged=sum(map(bool, _events(abnormal_curves, threshold))),
         alarm_share=raised_s / duration_s if duration_s else 0.0,
     )
-
-
-def warn_of(found: Calibration, which: str = "") -> None:
-    """Warn about a threshold that was not found on unseen normal videos alone.
-
-    Args:
-        found: the threshold.
-        which: words that tell it from another one, such as ``"at the last step, "``.
-    """
-    if not found.unseen and not which:
-        log.warning("the threshold was set on training videos: there are too few to hold any out")
-    kind = "unseen abnormal" if found.unseen else "abnormal training"
-    missed = f"{which}no {kind} video reached the threshold found on normal videos"
-    if found.method == "balanced":
-        log.warning(
-            "%s; it was lowered to %.3f, at which %d of %d abnormal videos are found and %d of %d normal "
-            "videos raise an alarm",
-            missed, found.threshold, found.n_abnormal_flagged, found.n_abnormal, found.n_normal_flagged,
-            found.n_normal,
-        )  # fmt: skip
-    elif found.n_abnormal_flagged == 0:
-        log.warning(
-            "%s, and no lower threshold flags a larger share of the abnormal than of the normal videos: "
-            "the head cannot tell them apart; check the labels, or train on more videos",
-            missed,
-        )
 
 
 def _curve(bag: Bag, scores: NDArray[np.float32]) -> NDArray[np.float32]:

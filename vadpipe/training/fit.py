@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,44 +14,17 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
-from vadpipe.files.atomic import check_writable, write_text
-from vadpipe.head.bags import Bag
-from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
+from vadpipe.files.atomic import check_writable
+from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.settings import HeadSettings
-from vadpipe.training.cross_validation import StepMetrics, TrainingResult, train_with_cross_validation
+from vadpipe.training.fine_tuning import BaseHead
+from vadpipe.training.history import FitProgress, StepMetrics
+from vadpipe.training.job import FitJob
 from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
+from vadpipe.training.result import Fit
+from vadpipe.training.tensorboard import TensorBoardLog
 
 log = logging.getLogger(__name__)
-
-STATE_NAME = "training.state"
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Result of :func:`fit`.
-
-    Attributes:
-        head: the head file.
-        last: the same training at its last step.
-        labels: the label of each video that was used, and where it came from.
-        unused: feature files whose video is not in the CSV, or without a decoded snippet.
-        step: after which ``head`` was taken.
-        threshold: what is called abnormal, and how that was found.
-        history: every check of the training; the ``auc`` is None if there were too few videos to judge.
-    """
-
-    head: Path
-    last: Path
-    labels: dict[str, Label] = field(repr=False)
-    unused: list[str]
-    step: int
-    threshold: Calibration
-    history: list[StepMetrics] = field(repr=False)
-
-    @property
-    def auc(self) -> float | None:
-        """Video-level ROC-AUC at the picked step, each video scored by a head that had not seen it."""
-        return next(check.auc for check in self.history if check.step == self.step)
 
 
 def fit(
@@ -65,13 +37,19 @@ def fit(
     settings: HeadSettings | None = None,
     seed: int = 0,
     device: str = "auto",
+    seeds: int = 1,
+    ensemble: bool = False,
+    from_head: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    tensorboard: str | os.PathLike[str] | None = None,
     on_check: Callable[[StepMetrics], None] | None = None,
+    on_progress: Callable[[FitProgress], None] | None = None,
 ) -> Fit:
-    """Train a head on feature files and write ``head.safetensors``, settings and metrics.
+    """Train a head on feature files and write it, its settings, its metrics and its history.
 
     For the choice of the step and the threshold see
     :func:`vadpipe.training.cross_validation.train_with_cross_validation`. An interrupted call resumes when
-    repeated with the same arguments.
+    repeated with the same arguments, and a finished one is not run again.
 
     Args:
         features: folder that ``extract`` wrote.
@@ -79,21 +57,33 @@ def fit(
         normal: names of folders that are normal, see :mod:`vadpipe.training.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
-        settings: the method, its switches and numbers; CBCG's defaults without them, and
-            :func:`vadpipe.head.methods.settings_of` has those of published methods.
+        settings: the method, its switches and numbers; without them those of ``from_head``, or CBCG's
+            defaults. :func:`vadpipe.head.methods.settings_of` has those of published methods.
         seed: of the folds, the initial weights and the order of the bags.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
-        on_check: called at each of the ``settings.checks`` looks at the training.
+        seeds: how many heads are trained, with the seeds from ``seed`` on; the first one is written to
+            ``output``, and each other one to a folder of its own in it.
+        ensemble: write one head that averages all seeds, instead of one for each.
+        from_head: head that the training begins with, a file, a folder, or ``"included"``; it begins anew
+            without one. The heads of the folds begin with it too.
+        force: whether results of another training in ``output`` are overwritten.
+        tensorboard: folder for event files of TensorBoard.
+        on_check: called at each of the ``settings.checks`` looks at the training of a seed.
+        on_progress: called at the beginning of each stage of a seed's training and at each of its checks.
 
     Raises:
-        FeatureError: if there are no features, or they were not made by one recipe.
-        UsageError: if labels are missing or unclear, or only one of the two occurs.
+        FeatureError: if there are no features, they were not made by one recipe, or ``from_head`` cannot be
+            read or expects other ones.
+        UsageError: if labels are missing or unclear, only one of the two occurs, ``output`` holds the results
+            of another training, or ``from_head`` is of another method or form.
         OutputError: if ``output`` cannot be written.
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
+    _check_seeds(seed, seeds, ensemble)
     chosen_device = choose_device(device)
-    settings, target = settings or HeadSettings(), Path(output)
+    base = None if from_head is None else BaseHead.load(from_head)
+    settings, target = settings or (HeadSettings() if base is None else base.record.settings), Path(output)
     by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone)}
     videos = list(by_video)
     known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
@@ -102,42 +92,45 @@ def fit(
     _check_both_labels(bags, known)
     check_writable(target)
 
-    learned = train_with_cross_validation(
-        bags,
-        settings,
-        seed=seed,
-        device=chosen_device,
-        on_check=on_check,
-        state=target / STATE_NAME,
-    )
-    result = Fit(
-        head=target / FILE_NAME,
-        last=target / LAST_NAME,
-        labels=known,
-        unused=sorted(by_video.keys() - known.keys()),
-        step=learned.step,
-        threshold=learned.threshold,
-        history=learned.history,
-    )
     recipe = by_video[videos[0]].recipe
-    seen = tuple(sorted({by_video[video].source.sha256 for video in known}))
-    for path, network, step, threshold in (
-        (result.last, learned.last, settings.steps, learned.last_threshold),
-        (result.head, learned.selected, learned.step, learned.threshold),
-    ):
-        record = HeadRecord(
-            settings=settings,
-            recipe=recipe,
-            calibration=threshold,
-            seed=seed,
-            step=step,
-            training_sha256=seen,
-        )
-        TrainedHead(network, record).save(path)
-    write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
-    write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")
-    (target / STATE_NAME).unlink(missing_ok=True)
+    contents = {video: by_video[video].source.sha256 for video in known}
+    if base is not None:
+        base.check(settings, recipe)
+        base.warn_of_known(contents)
+    job = FitJob(
+        data=TrainingSet(bags, settings.segments, chosen_device),
+        settings=settings,
+        seeds=range(seed, seed + seeds),
+        ensemble=ensemble,
+        base=base,
+        recipe=recipe,
+        contents=contents,
+    )
+    log_to = None if tensorboard is None else TensorBoardLog(Path(tensorboard))
+
+    def report(progress: FitProgress) -> None:
+        for tell in (on_progress, log_to):
+            if tell is not None:
+                tell(progress)
+        if on_check is not None and progress.training.check is not None:
+            on_check(progress.training.check)
+
+    try:
+        unused = sorted(by_video.keys() - known.keys())
+        result = job.run(target, known, unused=unused, force=force, report=report)
+        if log_to is not None and not result.trained:
+            log_to.write(result.runs)
+    finally:
+        if log_to is not None:
+            log_to.close()
     return result
+
+
+def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
+    if seeds < 1 or seed + seeds > 2**63:
+        raise UsageError(f"seeds {seeds} is out of range", next_step="Use a whole number from 1 on.")
+    if ensemble and seeds == 1:
+        raise UsageError("an ensemble needs several heads", next_step="Train some: --seeds 5 --ensemble.")
 
 
 def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
@@ -178,15 +171,3 @@ def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:
             f"abnormal ones (by {sources})",
             next_step="Extract videos of both kinds, or correct the labels (--labels, --normal).",
         )
-
-
-def _metrics(result: Fit, learned: TrainingResult, seed: int) -> dict[str, object]:
-    return {
-        "seed": seed,
-        "step": result.step,
-        "calibration": result.threshold.model_dump(),
-        "last_calibration": learned.last_threshold.model_dump(),
-        "videos": {video: int(label.abnormal) for video, label in sorted(result.labels.items())},
-        "unused": result.unused,
-        "history": [asdict(check) for check in result.history],
-    }

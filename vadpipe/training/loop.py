@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,19 @@ class LossReport:
     spread: float
 
 
+@dataclass(frozen=True)
+class Start:
+    """The numbers of another head that a training begins with, where it does not begin anew.
+
+    Attributes:
+        numbers: of the network, by name; the mean and deviation of its training features among them.
+        sha256: of the head file.
+    """
+
+    numbers: Mapping[str, Tensor] = field(repr=False)
+    sha256: str
+
+
 class Training:
     """The training of one head on some of the bags; it can stop at any step and resume bit-identically.
 
@@ -52,6 +65,7 @@ class Training:
         rows: those of them that are learned from.
         settings: switches and numbers.
         seed: of the initial weights, dropout and the order of the bags.
+        start: numbers that take the place of the initial weights; the scale of the scores begins anew.
     """
 
     def __init__(
@@ -61,6 +75,7 @@ class Training:
         settings: HeadSettings,
         *,
         seed: int = 0,
+        start: Start | None = None,
     ) -> None:
         self._data, self._rows, self._seed = data, list(rows), seed
         self._device = data.device
@@ -68,6 +83,8 @@ class Training:
         with _own_randomness(self._device):
             torch.manual_seed(seed)
             self.head = build_head(*data.normal_statistics(rows), settings).to(self._device)
+        if start is not None:
+            self.head.load_state_dict({**start.numbers, "scale": self.head.scale})
         self._optimiser = _optimiser(self.head, settings)
 
     def advance(self, until: int) -> LossReport:

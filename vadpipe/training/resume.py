@@ -32,6 +32,26 @@ def code_digest() -> str:
     return hashlib.sha256(versions.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def has_state(path: Path, key: str) -> bool:
+    """Return whether a file keeps an interrupted training of that key."""
+    try:
+        return _content(path.read_bytes()).get("key") == _digest_of(key)
+    except OSError:
+        return False
+
+
+def _content(written: bytes) -> dict[str, Any]:
+    """Return the key and the parts of a file; nothing of a damaged one."""
+    digest, body = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
+        return {}
+    return dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
+
+
+def _digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 class Resume:
     """A file of named parts: tensors, numbers, texts, and lists and dictionaries of these.
 
@@ -45,7 +65,7 @@ class Resume:
 
     def __init__(self, path: Path | None, key: str, every_s: float = EVERY_S) -> None:
         self._path, self._every_s, self._written = path, every_s, time.monotonic()
-        self._key = hashlib.sha256(key.encode()).hexdigest()
+        self._key = _digest_of(key)
         self._parts: dict[str, Any] = {} if path is None else self._read(path)
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -56,11 +76,10 @@ class Resume:
         except OSError as error:
             log.warning("%s: cannot be read; restarting the training (%s)", path, error.strerror)
             return {}
-        digest, body = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
-        if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
+        content = _content(written)
+        if not content:
             log.warning("%s: is damaged; restarting the training", path)
             return {}
-        content = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
         if content["key"] != self._key:
             log.info("%s: belongs to another training; restarting", path)
             return {}

@@ -12,9 +12,11 @@ from support.calibrations import make_calibration
 from support.feature_files import make_features, make_recipe
 from support.peer_heads import PEERS, made_batch, small, small_head
 from vadpipe.head.bags import Batch, TrainingSet
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
+from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.methods import CBCG_ONLY
-from vadpipe.training.cross_validation import bag_means, train_with_cross_validation
+from vadpipe.head.record import HeadRecord
+from vadpipe.training.cross_validation import train_with_cross_validation
+from vadpipe.training.judging import bag_means
 from vadpipe.training.loop import Training
 
 every_peer = pytest.mark.parametrize("method", PEERS)
