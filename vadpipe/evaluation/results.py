@@ -10,6 +10,8 @@ from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
+from vadpipe.features.given import GivenFeatures
+from vadpipe.files.given_tables import GivenTable
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,10 @@ class Settings:
 
     Attributes:
         head: the head file.
-        features: folder of the feature files.
+        features: folder of the feature files, or features in memory.
         views: the requested ones, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
             that the features hold.
-        truth: the CSV.
+        truth: the CSV, or the table in memory.
         threshold: what alarms and events are counted at; None takes the head's own.
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
@@ -30,9 +32,9 @@ class Settings:
     """
 
     head: Path
-    features: Path
+    features: Path | GivenFeatures
     views: tuple[str, ...] | None
-    truth: Path
+    truth: Path | GivenTable
     threshold: float | None
     lengths: Lengths
     bootstrap: int

@@ -14,8 +14,10 @@ from vadpipe.evaluation.results import Settings
 from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import match, tell
+from vadpipe.features.commands import how_to_make
 from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
+from vadpipe.features.given import GivenFeatures, folder_of
 from vadpipe.head.checkpoint import TrainedHead
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,8 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
             on_failure(failed[-1])
 
     truths = {item.video: item for item in read_truth(settings.truth)}
-    found = _by_video(settings.features, head.record.recipe, settings.views, fail)
+    folder = folder_of(settings.features, head.record.recipe)
+    found = _by_video(folder, head.record.recipe, settings.views, fail)
     files = found.files
     matched = match(truths, files)
     matched.tell(log)
@@ -66,7 +69,9 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     mismatches: list[Mismatch] = []
     for name, video in matched.found.items():
         try:
-            item, mismatch = judge(files[video], head, truths[name], settings.lengths, settings.views)
+            item, mismatch = judge(
+                folder.at(files[video]), head, truths[name], settings.lengths, settings.views
+            )
         except FeatureError as error:
             fail(files[video], error)
             continue
@@ -104,7 +109,7 @@ class _Found:
 
 
 def _by_video(
-    folder: Path,
+    folder: FeatureFolder | GivenFeatures,
     recipe: Recipe,
     asked: tuple[str, ...] | None,
     fail: Callable[[Path, FeatureError], None],
@@ -117,11 +122,12 @@ def _by_video(
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     foreign: list[Path] = []
     differences: list[str] = []
-    for path, header in FeatureFolder(folder).headers(fail):
+    differing = recipe
+    for path, header in folder.headers(fail):
         others = _differences(recipe, header.recipe, asked)
         if others:
             foreign.append(path)
-            differences = differences or others
+            differing, differences = (differing, differences) if differences else (header.recipe, others)
             continue
         fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
     views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
@@ -134,7 +140,9 @@ def _by_video(
         differences = differences or ([_differing_views(views, held)] if passed else [])
     files = file_of_each_video(chosen)
     if not files:
-        raise _none_fits(folder, asked, differences[:_NAMED])
+        wanted = recipe if asked is None else recipe.of_views(asked)
+        step = how_to_make(wanted, differing) if differences else "Run 'vadpipe extract VIDEOS' first."
+        raise _none_fits(folder, asked, differences[:_NAMED], step)
     if asked is not None:
         log.info("views: %s, of %s", ", ".join(asked), ", ".join(recipe.views))
     elif views != recipe.views:
@@ -156,13 +164,14 @@ def _differing_views(wanted: Sequence[str], held: Sequence[str]) -> str:
     return f"view: {','.join(wanted)} / {','.join(held)}"
 
 
-def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[str]) -> FeatureError:
+def _none_fits(
+    folder: FeatureFolder | GivenFeatures, asked: tuple[str, ...] | None, differences: list[str], step: str
+) -> FeatureError:
     what = "the head" if asked is None else "the head and --view"
     return FeatureError(
         f"contains no feature file that fits {what} ({'; '.join(differences)})"
         if differences
         else "contains no feature file",
         file=folder,
-        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or pass another folder as "
-        "--features.",
+        next_step=f"{step} Another folder is passed as --features.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -14,10 +14,13 @@ import numpy as np
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
-from vadpipe.features.folder import FeatureFolder
+from vadpipe.features.given import Given, folder_of, given_features
+from vadpipe.files.arguments import PATH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable, write_text
+from vadpipe.files.given_tables import Table, given_labels
 from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
+from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.cross_validation import StepMetrics, TrainingResult, train_with_cross_validation
 from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
@@ -56,13 +59,13 @@ class Fit:
 
 
 def fit(
-    features: str | os.PathLike[str] = "features",
+    features: Given = "features",
     *,
-    labels: str | os.PathLike[str] | None = None,
-    normal: Iterable[str] = (),
+    labels: Table | Mapping[str, object] | None = None,
+    normal: str | Iterable[str] = (),
     output: str | os.PathLike[str] = "head",
     backbone: str | None = None,
-    settings: HeadSettings | None = None,
+    settings: HeadSettings | Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "auto",
     on_check: Callable[[StepMetrics], None] | None = None,
@@ -74,29 +77,36 @@ def fit(
     repeated with the same arguments.
 
     Args:
-        features: folder that ``extract`` wrote.
-        labels: CSV ``video,label[,group]``; without it, labels come from the videos' folders.
+        features: folder that ``extract`` wrote; or a dictionary of the features of each video by its name:
+            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
+        labels: CSV ``video,label[,group]``, a data frame of pandas with these columns, or a dictionary of
+            each video's label; without them, labels come from the videos' folders.
         normal: names of folders that are normal, see :mod:`vadpipe.training.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
-        settings: the method, its switches and numbers; CBCG's defaults without them, and
-            :func:`vadpipe.head.methods.settings_of` has those of published methods.
+        settings: the method, its switches and numbers; or some of them by name, such as
+            ``{"method": "rtfm", "steps": 400}``, the others being those that the method was published with;
+            CBCG's defaults without them.
         seed: of the folds, the initial weights and the order of the bags.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         on_check: called at each of the ``settings.checks`` looks at the training.
 
     Raises:
-        FeatureError: if there are no features, or they were not made by one recipe.
-        UsageError: if labels are missing or unclear, or only one of the two occurs.
+        FeatureError: if there are no features, they were not made by one recipe, or an array does not have
+            the shape.
+        UsageError: if labels are missing or unclear, only one of the two occurs, or an argument is invalid.
         OutputError: if ``output`` cannot be written.
     """
+    check_arguments(
+        output=(output, PATH), backbone=(backbone, TEXT.or_none), seed=(seed, WHOLE), device=(device, TEXT)
+    )
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     chosen_device = choose_device(device)
-    settings, target = settings or HeadSettings(), Path(output)
-    by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone)}
+    settings, target, table = given_settings(settings), Path(output), given_labels(labels)
+    by_video = {item.source.video: item for item in folder_of(given_features(features)).load(backbone)}
     videos = list(by_video)
-    known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
+    known = folder_labels(videos, names_of(normal)) if table is None else csv_labels(table, videos)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
