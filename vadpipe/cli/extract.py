@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from vadpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from vadpipe.extract.plan import Planned
+    from vadpipe.extract.settings import ExtractSettings
 
 
 def extract(
@@ -102,6 +104,7 @@ def extract(
         offline=offline,
         limits=options.limits_of(limit),
     )
+    _tell_of_head(settings, folder, quiet)
     if dry_run:
         _tell_plan(plan_extraction(videos, folder, settings=settings, retry=retry), quiet)
         return
@@ -130,6 +133,26 @@ def extract(
         folder=str(folder),
     )
     options.exit_for(done, len(result.failed) + len(result.damaged))
+
+
+def _tell_of_head(settings: ExtractSettings, folder: Path, quiet: bool) -> None:
+    """Say before the work begins where the included head will not take these features, and what does."""
+    from vadpipe.features.commands import options_of, options_that_differ
+    from vadpipe.head.expected import expected_recipe
+    from vadpipe.weights import SHIPPED_HEAD
+
+    expected = expected_recipe(SHIPPED_HEAD)
+    made = settings.recipe(weights_sha256=expected.weights_sha256, decoder="", engine="")
+    if expected.differences(made, fewer_views=True):
+        options.say(
+            f"note: the included head takes no features of {options_that_differ(made, expected)}, only of "
+            f"{options_of(expected)}\n"
+            f"Train a head that does: vadpipe fit --features {shlex.quote(str(folder))}",
+            quiet,
+            kind="note",
+            expected=options_of(expected),
+            made=options_of(made),
+        )
 
 
 def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:

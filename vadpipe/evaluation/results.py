@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vadpipe.evaluation.bootstrap import Interval
 from vadpipe.evaluation.breakdown import ClassMetrics, VideoMetrics
@@ -12,6 +13,9 @@ from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.features.given import GivenFeatures
 from vadpipe.files.given_tables import GivenTable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -93,3 +97,28 @@ class Evaluation:
     unused: list[str] = field(repr=False)
     foreign: list[Path] = field(repr=False)
     files: list[Path]
+
+    def __repr__(self) -> str:
+        auc = self.figures["auc"].value
+        return (
+            f"Evaluation(videos={len(self.judged)}, frames={self.frames.n_frames}, "
+            f"auc={'None' if auc is None else format(auc, '.3f')}, threshold={self.threshold:.3f}, "
+            f"figures={len(self.figures)}, classes={len(self.classes)})"
+        )
+
+    def to_dataframe(self, rows: str = "figures") -> DataFrame:
+        """Return figures, videos or classes as a data frame of pandas.
+
+        See :func:`vadpipe.evaluation.notebook.evaluation_frame`.
+
+        Raises:
+            UsageError: if pandas is not installed, or ``rows`` are something else.
+        """
+        from vadpipe.evaluation.notebook import evaluation_frame
+
+        return evaluation_frame(self, rows)
+
+    def _repr_html_(self) -> str:
+        from vadpipe.evaluation.notebook import evaluation_html
+
+        return evaluation_html(self)

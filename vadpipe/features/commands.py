@@ -29,6 +29,16 @@ def options_of(recipe: Recipe) -> str:
     )
 
 
+def options_that_differ(recipe: Recipe, other: Recipe) -> str:
+    """Return those options of ``vadpipe extract`` by which features of a recipe differ from another's."""
+    others = _pairs(options_of(other))
+    return " ".join(pair for pair in _pairs(options_of(recipe)) if pair not in others)
+
+
+def _pairs(options: str) -> list[str]:
+    return [f"--{option.strip()}" for option in f" {options}".split(" --")[1:]]
+
+
 def how_to_make(recipe: Recipe, other: Recipe) -> str:
     """Return the next step for who has features of another recipe than a head expects.
 

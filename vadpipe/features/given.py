@@ -22,6 +22,7 @@ from vadpipe.features.file import SCHEMA, FeatureHeader, Features, Recipe, Sourc
 from vadpipe.features.folder import FeatureFolder, of_one_recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.features.views import VIEWS
+from vadpipe.files.arguments import described
 
 FPS = 30.0
 """Nominal frames per second of a video of which only an array is known, those of UCF-Crime."""
@@ -107,7 +108,7 @@ def given_features(features: Given) -> Path | GivenFeatures:
     if isinstance(features, Mapping):
         return GivenFeatures(features)
     raise UsageError(
-        f"features cannot be {_kind(features)}",
+        f"features is {described(features)}",
         next_step="Pass a folder of feature files, or a dictionary: the name of each video and its array, "
         "(S, D) or (C, S, D).",
     )
@@ -224,7 +225,9 @@ def _values(name: str, given: ArrayLike) -> NDArray[np.float32]:
     ) as error:  # rows of several lengths, a tensor with a gradient
         raise FeatureError(f"is no array: {error}", file=name, next_step=_SHAPES) from error
     if array.dtype.kind not in "fiu":
-        raise FeatureError(f"holds {array.dtype} and no real numbers", file=name, next_step=_SHAPES)
+        raise FeatureError(
+            f"holds values of type {array.dtype}, not real numbers", file=name, next_step=_SHAPES
+        )
     if array.ndim not in (2, 3) or not array.size:
         raise FeatureError(f"has the shape {array.shape}", file=name, next_step=_SHAPES)
     if array.ndim == 3 and array.shape[0] > len(VIEWS):
@@ -236,7 +239,3 @@ def _values(name: str, given: ArrayLike) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise FeatureError("holds numbers that are not finite", file=name)
     return np.ascontiguousarray(values)
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -55,7 +55,7 @@ def check_arguments(**given: tuple[object, Kind]) -> None:
             raise UsageError(f"{name} is {described(value)}", next_step=f"Pass {wanted} as {name}.")
 
 
-def names_of(names: object, what: str = "normal") -> list[str]:
+def names_of(names: object, what: str) -> list[str]:
     """Return the names that a caller passed: one text, or several.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vadpipe.errors import UsageError
+from vadpipe.files.arguments import described
 from vadpipe.head.settings import HeadSettings, Value
 
 CBCG = "cbcg"
@@ -191,7 +192,7 @@ def given_settings(settings: HeadSettings | Mapping[str, object] | None) -> Head
         return settings or HeadSettings()
     if not isinstance(settings, Mapping):
         raise UsageError(
-            f"settings cannot be a {type(settings).__name__}",
+            f"settings is {described(settings)}",
             next_step="Pass vadpipe.HeadSettings, or a dictionary such as {'steps': 400}.",
         )
     method = str(settings.get("method", CBCG))

@@ -100,13 +100,14 @@ def fit(
     check_arguments(
         output=(output, PATH), backbone=(backbone, TEXT.or_none), seed=(seed, WHOLE), device=(device, TEXT)
     )
+    normal_folders = names_of(normal, "normal")
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     chosen_device = choose_device(device)
     settings, target, table = given_settings(settings), Path(output), given_labels(labels)
     by_video = {item.source.video: item for item in folder_of(given_features(features)).load(backbone)}
     videos = list(by_video)
-    known = folder_labels(videos, names_of(normal)) if table is None else csv_labels(table, videos)
+    known = folder_labels(videos, normal_folders) if table is None else csv_labels(table, videos)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
