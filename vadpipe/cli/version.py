@@ -6,6 +6,8 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from vadpipe.requirements import too_old
+
 # Packages that affect results, speed and bugs, in the order in which a video passes through them.
 _PACKAGES = (
     "decord2",
@@ -28,7 +30,8 @@ _PACKAGES = (
 def describe() -> list[str]:
     """Return lines ``name  value``: vadpipe, Python, the system, the packages, the processor and the GPUs.
 
-    A package that is not installed is ``-``. No path, user name or host name is included.
+    A package that is not installed is ``-``; one that is too old says so. No path, user name or host name is
+    included.
     """
     from vadpipe import __version__
 
@@ -46,9 +49,11 @@ def describe() -> list[str]:
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        found = version(package)
     except PackageNotFoundError:
         return "-"
+    bound = too_old().get(package)
+    return found if bound is None else f"{found}, too old: vadpipe needs {bound} or newer"
 
 
 def _libc() -> str:
