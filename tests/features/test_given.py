@@ -76,7 +76,6 @@ def test_equal_arrays_have_equal_content():
     ],
     ids=lambda value: "" if isinstance(value, str) else None,
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_what_is_no_array_of_features_is_refused(array, message):
     with pytest.raises(FeatureError, match=message):
         GivenFeatures({"a": array})

@@ -235,7 +235,8 @@ def _values(name: str, given: ArrayLike) -> NDArray[np.float32]:
         raise FeatureError(
             f"has {array.shape[0]} views, by its shape {array.shape}", file=name, next_step=step
         )
-    values = np.array(array if array.ndim == 3 else array[None], dtype=np.float32).transpose(1, 0, 2)
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused below
+        values = np.array(array if array.ndim == 3 else array[None], dtype=np.float32).transpose(1, 0, 2)
     if not np.isfinite(values).all():
         raise FeatureError("holds numbers that are not finite", file=name)
     return np.ascontiguousarray(values)
