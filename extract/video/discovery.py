@@ -51,7 +51,7 @@ class Video:
 
     @property
     def is_footage_known(self) -> bool:
-        """Whether there is something to read pictures from; not, whether they can be read."""
+        """Whether there is something to read pictures from. It may turn out to be missing or broken."""
         return True
 
     @property

@@ -54,7 +54,6 @@ def evaluation_html(result: Evaluation) -> str:
     """Return an evaluation as HTML: what was compared, ROC and precision-recall curves, and main figures."""
     figure = curves_figure(result)
     figure.set_size_inches(7.5, 4.1)
-    figure.set_dpi(72)
     frames = result.frames
     facts = [
         f"{frames.n_videos} videos, {frames.n_abnormal} abnormal",

@@ -24,7 +24,7 @@ _DPI = 72
 
 def curve_html(curve: Curve) -> str:
     """Return a curve as HTML: its name and size, the plot, and its first events."""
-    figure = Figure(figsize=(9, 2.8), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
     FigureCanvasAgg(figure)
     draw_curve(curve, figure.add_subplot())
     n_events = len(curve.events)
@@ -81,5 +81,5 @@ def _png(figure: Figure) -> str:
     image = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks, in a name
-        figure.savefig(image, format="png")
+        figure.savefig(image, format="png", dpi=_DPI)
     return base64.b64encode(image.getvalue()).decode("ascii")
