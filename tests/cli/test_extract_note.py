@@ -33,8 +33,8 @@ def plan(command_line, tmp_path, monkeypatch):
 def test_other_features_are_named_and_what_takes_them(plan, options, told):
     result = plan(*options, "-o", "my features")
     assert result.stderr.startswith(
-        f"note: the included head takes no features of {told}, only of {ITS_OWN}\n"
-        "Train a head that does: vadpipe fit --features 'my features'\n"
+        f"note: the included head takes no features of {told}, only of {ITS_OWN}; "
+        "train one that does: vadpipe fit --features 'my features'\n"
     )
     assert result.exit_code == 0
 

@@ -146,8 +146,7 @@ def _tell_of_head(settings: ExtractSettings, folder: Path, quiet: bool) -> None:
     if expected.differences(made, fewer_views=True):
         options.say(
             f"note: the included head takes no features of {options_that_differ(made, expected)}, only of "
-            f"{options_of(expected)}\n"
-            f"Train a head that does: vadpipe fit --features {shlex.quote(str(folder))}",
+            f"{options_of(expected)}; train one that does: vadpipe fit --features {shlex.quote(str(folder))}",
             quiet,
             kind="note",
             expected=options_of(expected),
