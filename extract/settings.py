@@ -18,6 +18,7 @@ from vadpipe.extract.video.timeline import ASSUMED_FPS
 from vadpipe.features.file import Recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
 from vadpipe.features.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
 
 WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
 """Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
@@ -73,6 +74,23 @@ class ExtractSettings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        check_arguments(
+            backbone=(self.backbone, TEXT),
+            crops=(self.crops, WHOLE),
+            stride=(self.stride, WHOLE),
+            window=(self.window, WHOLE),
+            fps=(self.fps, NUMBER.or_none),
+            assume_fps=(self.assume_fps, NUMBER),
+            decoder=(self.decoder, TEXT),
+            device=(self.device, TEXT),
+            engine=(self.engine, TEXT),
+            precision=(self.precision, TEXT),
+            weights=(self.weights, PATH.or_none),
+            offline=(self.offline, SWITCH),
+            limits=(self.limits, Kind("vadpipe.extract.video.limits.Limits", (Limits,))),
+        )
+        if self.target_fps not in (None, "all"):
+            check_arguments(target_fps=(self.target_fps, NUMBER.or_none))
         if self.weights is not None:
             object.__setattr__(self, "weights", Path(self.weights))
         find_backbone(self.backbone)
@@ -147,7 +165,7 @@ class ExtractSettings:
         if recipe.imported:
             raise UsageError(
                 f"features of {recipe.backbone} are imported and cannot be extracted from a video",
-                next_step="Score feature files imported from the same source.",
+                next_step="Score feature files imported from the same source, or use another head.",
             )
         return cls(
             backbone=recipe.backbone,

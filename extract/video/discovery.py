@@ -15,6 +15,9 @@ from vadpipe.errors import InputError, UsageError, VadpipeError, printable
 from vadpipe.extract.video.container import SUFFIXES, names_address, no_such_file
 from vadpipe.extract.video.image_folder import image_state, is_image_sequence, list_images
 from vadpipe.extract.video.lists import names_list, read_list
+from vadpipe.features.file import SUFFIX
+from vadpipe.features.folder import may_hold_features
+from vadpipe.files.arguments import described
 
 _PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|preview\.mp4|event-\d{3,}\.(mp4|mkv))$")
 
@@ -40,6 +43,16 @@ class Video:
     def stem(self) -> str:
         """The base name of its results: the file's name without suffix, or the name of an image sequence."""
         return self.path.name if os.path.isdir(self.path) else self.path.stem  # noqa: PTH112
+
+    @property
+    def footage(self) -> Path:
+        """What pictures are read from: itself."""
+        return self.path
+
+    @property
+    def is_footage_known(self) -> bool:
+        """Whether there is something to read pictures from. It may turn out to be missing or broken."""
+        return True
 
     @property
     def place(self) -> str:
@@ -79,6 +92,8 @@ def named_video(path: str | os.PathLike[str]) -> Video:
 
 def find_videos(
     inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    features: bool = False,
 ) -> tuple[list[Video], list[Failure]]:
     """Expand files, folders (recursively), patterns and lists, in the order given, each video once.
 
@@ -91,6 +106,11 @@ def find_videos(
     opened. A pattern is one that the shell left unexpanded (``'videos/**/*.mp4'``). A text ``@list.txt``
     names a list of these, and ``-`` one on standard input, see :mod:`vadpipe.extract.video.lists`.
 
+    Args:
+        inputs: what was named.
+        features: whether a folder without videos is searched for feature files, which are returned with their
+            own paths and names.
+
     Returns:
         The videos, and what was named but cannot be used (an empty folder, a pattern without match).
 
@@ -99,6 +119,8 @@ def find_videos(
     """
     videos: dict[Path, Video] = {}
     failures: list[Failure] = []
+    if not isinstance(inputs, (str, os.PathLike, Iterable)):
+        raise UsageError(f"videos is {described(inputs)}", next_step="Pass a path, or several.")
     # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
     for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
         if names_address(path):
@@ -106,14 +128,15 @@ def find_videos(
             failures.append(Failure(Path(what.file or path), what))  # without the password
             continue
         unreadable: list[OSError] = []
-        found, reason = _expand(path, unreadable)
+        found, reason = _expand(path, unreadable, features=features)
         found = _without_products(path, found)
         for error in unreadable:
             reason = f"cannot be searched: {error.strerror}"
             failures.append(Failure(Path(error.filename), InputError(reason, file=error.filename)))
         if not found and not unreadable:
             suffixes = " ".join(sorted(SUFFIXES))
-            hint = f"Looked for folders of numbered pictures and files ending in {suffixes}."
+            also = f"feature files ({SUFFIX}), " * features
+            hint = f"Looked for {also}folders of numbered pictures and files ending in {suffixes}."
             failures.append(Failure(path, InputError(reason, file=path, next_step=hint)))
         for video in found:
             videos.setdefault(located(video.path), video)
@@ -148,18 +171,29 @@ def _without_products(path: Path, found: list[Video]) -> list[Video]:
     return kept
 
 
-def _expand(path: Path, unreadable: list[OSError]) -> tuple[list[Video], str]:
+def _expand(path: Path, unreadable: list[OSError], *, features: bool) -> tuple[list[Video], str]:
     """Return the videos that a name stands for, and the error if there are none."""
+    what = "video and no feature file" if features else "video"
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for names that are too long
-        return list(_in_folder(path, unreadable)), "contains no video"
+        return _searched(path, unreadable, features=features), f"contains no {what}"
     if not os.path.lexists(path) and glob.has_magic(str(path)):
         # Path.glob refuses absolute patterns.
         matches = sorted(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
         found = [
-            _in_folder(match, unreadable) if match.is_dir() else [named_video(match)] for match in matches
+            _searched(match, unreadable, features=features) if match.is_dir() else [named_video(match)]
+            for match in matches
         ]
-        return [video for videos in found for video in videos], "matches no video"
+        return [video for videos in found for video in videos], f"matches no {what}"
     return [named_video(path)], ""
+
+
+def _searched(folder: Path, unreadable: list[OSError], *, features: bool) -> list[Video]:
+    """Return the videos below a folder; the feature files where there are none, if these are wanted."""
+    videos = list(_in_folder(folder, unreadable))
+    if videos or not features:
+        return videos
+    files = in_folder(folder, [], {SUFFIX})
+    return [file for file in files if may_hold_features(file.path)]
 
 
 def _in_folder(folder: Path, unreadable: list[OSError]) -> Iterator[Video]:

@@ -252,7 +252,7 @@ def test_features_of_another_backbone_are_refused_by_name():
         FeatureError, match=r"videos/fight/a\.mp4: does not fit.*backbone: i3d / x3d_s"
     ) as caught:
         make_head().snippet_scores(features)
-    assert "Extract again" in caught.value.next_step
+    assert "vadpipe extract VIDEOS --backbone i3d --view whole --stride 16" in caught.value.next_step
 
 
 def test_what_is_no_head_is_refused(tmp_path):

@@ -4,8 +4,8 @@ import inspect
 import re
 
 import pytest
-from pydantic import ValidationError
 
+from vadpipe.errors import UsageError
 from vadpipe.head.settings import HeadSettings
 
 
@@ -31,7 +31,7 @@ from vadpipe.head.settings import HeadSettings
     ],
 )
 def test_mistakes_are_refused(values, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(UsageError, match=message):
         HeadSettings(**values)
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from support.curves import RATES, curves, event_curve, explanations_of, with_places
 from support.hostile_names import FILES, HOSTILE
 from vadpipe.errors import OutputError, UsageError
+from vadpipe.extract.video.discovery import named_video
 from vadpipe.output import cvat
 from vadpipe.output.edl import nominal_rate
 from vadpipe.output.formats import FORMATS, parse_formats, write_formats
@@ -35,7 +36,9 @@ def folder(tmp_path_factory):
 
 
 def write_all(curve, folder, name="clip", **options):
-    written = write_formats(curve, folder / name, tuple(FORMATS), video=folder / f"{name}.mp4", **options)
+    written = write_formats(
+        curve, folder / name, tuple(FORMATS), video=named_video(folder / f"{name}.mp4"), **options
+    )
     return dict(zip(SUFFIXES, written, strict=True))
 
 
@@ -204,7 +207,7 @@ def test_files_of_hostile_names(folder, name):
 
 
 def test_the_files_of_each_format(folder):
-    stem, video = folder / "clip", folder / "clip.mp4"
+    stem, video = folder / "clip", named_video(folder / "clip.mp4")
     found = write_formats(event_curve(), stem, ("npy", "csv"), video=video)
     names = ["clip.scores.npy", "clip.times_s.npy", "clip.scores.csv", "clip.events.csv"]
     assert [path.name for path in found] == names

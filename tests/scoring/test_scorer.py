@@ -122,7 +122,7 @@ def test_kept_features_of_another_recipe_are_refused_and_stay(x3d_head, x3d_weig
     with pytest.raises(
         FeatureError,
         match=r"clip\.mp4\.safetensors: contains no features of the view whole, only of centre\n"
-        "Pass another folder as --features",
+        "Pass features made with: vadpipe extract VIDEOS --backbone x3d_xs --view whole --stride 8",
     ):
         scorer.score(video)
     assert kept.read_bytes() == before
@@ -180,7 +180,8 @@ def test_kept_features_that_lack_a_view_are_refused_with_a_way_out(views_head, x
     with pytest.raises(
         FeatureError,
         match=r"b\.mp4\.safetensors: contains no features of the view whole, only of left\n"
-        "Score with --view left, or pass another folder as --features",
+        "Score with --view left, or pass features made with: vadpipe extract VIDEOS --backbone x3d_xs "
+        "--view whole,left --stride 8",
     ):
         vadpipe.Scorer(views_head, **options).score(video)
 

@@ -69,10 +69,10 @@ def _preloaded_process():
 
 
 def assert_clean_error(done, code, *parts):
-    """At most three lines of an error, the exit code, no traceback; warnings before it have a line each."""
+    """At most three lines of an error, the exit code, no traceback; warnings and notes have a line each."""
     assert done.returncode == code, done.stderr
     lines = done.stderr.strip().splitlines()
-    assert len([line for line in lines if not line.startswith("WARNING: ")]) <= 3, done.stderr
+    assert len([line for line in lines if not line.startswith(("WARNING: ", "note: "))]) <= 3, done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from vadpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from vadpipe.extract.plan import Planned
+    from vadpipe.extract.settings import ExtractSettings
     from vadpipe.extract.status import VideoStatus
 
 
@@ -113,6 +115,7 @@ def extract(
     if status:
         _print_status(extraction_status(videos, folder, shard=part), folder, quiet)
         return
+    _tell_of_head(settings, folder, quiet)
     if dry_run:
         _tell_plan(plan_extraction(videos, folder, settings=settings, shard=part, retry=retry), quiet)
         return
@@ -154,6 +157,25 @@ def _print_status(found: Iterable[VideoStatus], folder: Path, quiet: bool) -> No
     totals = ", ".join(f"{count} {state}" for state, count in counts.items())
     options.say(f"{totals}: {folder}", quiet, kind="status", **counts, folder=str(folder))
     options.exit_for(counts["done"], counts["failed"] + counts["missing"])
+
+
+def _tell_of_head(settings: ExtractSettings, folder: Path, quiet: bool) -> None:
+    """Say before the work begins where the included head will not take these features, and what does."""
+    from vadpipe.features.commands import options_of, options_that_differ
+    from vadpipe.head.expected import expected_recipe
+    from vadpipe.weights import SHIPPED_HEAD
+
+    expected = expected_recipe(SHIPPED_HEAD)
+    made = settings.recipe(weights_sha256=expected.weights_sha256, decoder="", engine="")
+    if expected.differences(made, fewer_views=True):
+        options.say(
+            f"note: the included head takes no features of {options_that_differ(made, expected)}, only of "
+            f"{options_of(expected)}; train one that does: vadpipe fit --features {shlex.quote(str(folder))}",
+            quiet,
+            kind="note",
+            expected=options_of(expected),
+            made=options_of(made),
+        )
 
 
 def _tell_plan(plan: Iterable[Planned], quiet: bool) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
+from vadpipe.requirements import check_requirements
 
 if TYPE_CHECKING:
     from vadpipe.cli.terminal import StepLines, StepProgress, VideoLines, VideoProgress
@@ -150,7 +151,7 @@ def parse_target_fps(text: str | None) -> float | Literal["all"] | None:
 
 
 def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
-    """Set up logging at the requested level, as JSON if requested."""
+    """Set up logging at the requested level, as JSON if requested; then check the installed packages."""
     global _as_json
     _as_json = progress == "json"
     level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
@@ -161,6 +162,7 @@ def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
         for handler in logging.getLogger().handlers:
             if getattr(handler, "stream", None) is sys.stderr:
                 handler.setFormatter(_JsonLines())
+    check_requirements()
 
 
 def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | VideoLines:

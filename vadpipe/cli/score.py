@@ -15,9 +15,17 @@ if TYPE_CHECKING:
 
 
 def score(
-    videos: options.Videos,
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEOS...",
+            help="Videos or feature files, folders or patterns; @FILE lists one per line, - reads the list "
+            "from standard input.",
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Output folder (default: next to each video).")
+        Path | None,
+        typer.Option("-o", "--output", help="Output folder (default: next to each video or feature file)."),
     ] = None,
     formats: Annotated[
         str,

@@ -18,9 +18,11 @@ from vadpipe.errors import FeatureError
 from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import mean_interval_s
 from vadpipe.features.views import Place
+from vadpipe.files.arguments import NUMBER, check_arguments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
     from vadpipe.curves.explanation import Explanation
 
@@ -110,6 +112,7 @@ class Curve:
     leading: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8), repr=False)
 
     def __post_init__(self) -> None:
+        check_arguments(threshold=(self.threshold, NUMBER.or_none))
         if self.threshold is not None:  # one of NumPy's own numbers could not be written everywhere
             object.__setattr__(self, "threshold", float(self.threshold))
         if len(self.leading) != (len(self) if self.places else 0) or (self.leading >= len(self.places)).any():
@@ -121,6 +124,18 @@ class Curve:
     def __len__(self) -> int:
         """Return N."""
         return len(self.scores)
+
+    def __repr__(self) -> str:
+        threshold = "None" if self.threshold is None else f"{self.threshold:.3f}"
+        places = f", places={len(self.places)}" if self.places else ""
+        return (
+            f"Curve({self.video!r}, scores={self.scores.shape}, times_s={self.times_s.shape}, "
+            f"end_s={self.end_s:.2f}, threshold={threshold}, events={len(self.events)}{places})"
+        )
+
+    def _repr_html_(self) -> str:
+        html: str = writer("html")(self)
+        return html
 
     @cached_property
     def events(self) -> list[Event]:
@@ -213,6 +228,14 @@ class Curve:
         """
         curve: Curve = writer("from_json")(Path(path))
         return curve
+
+    def to_dataframe(self, rows: str = "frames") -> DataFrame:
+        """Return frames or events as a data frame; see :func:`vadpipe.output.data_frames.curve_frame`.
+
+        Raises:
+            UsageError: if pandas is not installed, or ``rows`` are something else.
+        """
+        return writer("data_frame")(self, rows)
 
     def to_srt(self, path: StrPath) -> None:
         """Write the events as SubRip subtitles; see :mod:`vadpipe.output.subtitles`."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
+from vadpipe.files.arguments import NUMBER, check_arguments
 
 HYSTERESIS = 0.5
 """An event continues until scores fall below the threshold by more than this share of it."""
@@ -43,6 +44,7 @@ class EventRule:
     min_length_s: float = 0.0
 
     def __post_init__(self) -> None:
+        check_arguments(**{name: (value, NUMBER) for name, value in vars(self).items()})
         for name, value in vars(self).items():
             share = name == "hysteresis"
             if not 0 <= value < np.inf or (share and value > 1):

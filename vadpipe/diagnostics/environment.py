@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from vadpipe._version import __version__
+from vadpipe.requirements import too_old
 
 # Packages that affect results, speed and bugs, in the order in which a video passes through them.
 _PACKAGES = (
@@ -30,7 +31,8 @@ _PACKAGES = (
 def environment() -> dict[str, str]:
     """Return vadpipe's version, Python's, the system, the packages, the processor and the GPUs by name.
 
-    A package that is not installed is ``-``. No path, user name or host name is included.
+    A package that is not installed is ``-``; one that is too old says so. No path, user name or host name is
+    included.
     """
     return {
         "vadpipe": __version__,
@@ -51,9 +53,11 @@ def environment_lines() -> list[str]:
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        found = version(package)
     except PackageNotFoundError:
         return "-"
+    bound = too_old().get(package)
+    return found if bound is None else f"{found}, too old: vadpipe needs {bound} or newer"
 
 
 def _libc() -> str:

@@ -24,8 +24,11 @@ from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.video.names import tell
+from vadpipe.features.given import Given, given_features
 from vadpipe.features.views import parse_views
+from vadpipe.files.arguments import NUMBER, PATH, TEXT, WHOLE, check_arguments
 from vadpipe.files.atomic import check_writable
+from vadpipe.files.given_tables import Table, given_table
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
@@ -47,9 +50,9 @@ _WRITERS = {
 
 
 def evaluate(
-    features: str | os.PathLike[str] = "features",
+    features: Given = "features",
     *,
-    truth: str | os.PathLike[str],
+    truth: Table,
     head: str | os.PathLike[str] | None = None,
     view: str | Iterable[str] | None = None,
     output: str | os.PathLike[str] | None = "evaluation",
@@ -70,9 +73,11 @@ def evaluate(
     :mod:`vadpipe.extract.video.names`.
 
     Args:
-        features: folder that ``extract`` wrote; files of another recipe than the head's are passed over.
+        features: folder that ``extract`` wrote; files of another recipe than the head's are passed over. Or a
+            dictionary of the features of each video by its name: arrays, (S, D) or (C, S, D), see
+            :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
         truth: CSV ``video,frames,anomalies[,class][,group]``, see
-            :func:`vadpipe.evaluation.truth.read_truth`.
+            :func:`vadpipe.evaluation.truth.read_truth`, or a data frame of pandas with these columns.
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of
             them where it is None. Features that lack one of them are passed over.
@@ -98,14 +103,23 @@ def evaluate(
         InputError: if no video of the truth could be evaluated.
         OutputError: if results cannot be written.
     """
+    check_arguments(
+        head=(head, PATH.or_none),
+        output=(output, PATH.or_none),
+        threshold=(threshold, NUMBER.or_none),
+        adapt_to=(adapt_to, PATH.or_none),
+        bootstrap=(bootstrap, WHOLE),
+        seed=(seed, WHOLE),
+        device=(device, TEXT),
+    )
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path
     views = None if view is None else parse_views(view)
     footage = None if adapt_to is None else Path(adapt_to)
+    given, table = given_features(features), given_table(truth, "truth")
     settings = Settings(
-        path, Path(features), views, Path(truth), threshold, lengths, bootstrap, seed, footage,
-        include_training_videos,
-    )  # fmt: skip
+        path, given, views, table, threshold, lengths, bootstrap, seed, footage, include_training_videos
+    )
     _check(settings)
     trained = TrainedHead.load(path, choose_device(device))
     if footage is not None:

@@ -41,14 +41,18 @@ class Mismatch:
 
 
 def judge(
-    path: Path, head: TrainedHead, truth: Truth, lengths: Lengths, views: Sequence[str] | None = None
+    source: Path | Features,
+    head: TrainedHead,
+    truth: Truth,
+    lengths: Lengths,
+    views: Sequence[str] | None = None,
 ) -> tuple[JudgedVideo, Mismatch | None]:
     """Score a feature file and compare it with the truth, reporting a difference in length.
 
     The frames that both have are compared, from the first on.
 
     Args:
-        path: the feature file.
+        source: the feature file, or the features.
         head: what scores it.
         truth: about the same video.
         lengths: ``"near"`` refuses a difference of more than :data:`TOLERATED_FRAMES`, since the truth may
@@ -59,7 +63,8 @@ def judge(
         FeatureError: if the file cannot be read or does not fit the head, no frame of it has a score, the
             lengths differ by too much, or no anomalous frame of an abnormal video would be left.
     """
-    features = Features.load(path)
+    features = source if isinstance(source, Features) else Features.load(source)
+    path = features.source.video if isinstance(source, Features) else source
     if views is not None and tuple(views) != features.recipe.views:
         features = features.of_views(views)
     truth, mismatch = aligned(truth, features.n_frames, lengths, path)

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,9 +19,11 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from vadpipe.evaluation.breakdown import VideoMetrics
 from vadpipe.evaluation.metrics import JudgedVideo, pooled
-from vadpipe.evaluation.results import Evaluation
 from vadpipe.files.atomic import atomic_path
 from vadpipe.output.timecode import clock
+
+if TYPE_CHECKING:
+    from vadpipe.evaluation.results import Evaluation
 
 # Okabe and Ito's colours: apart for every kind of colour vision, and in grey.
 _BLUE, _VERMILLION, _ORANGE, _GREY = "#0072B2", "#D55E00", "#E69F00", "#666666"
@@ -41,6 +43,11 @@ def plot_curves(result: Evaluation, path: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
+    _save(curves_figure(result), path)
+
+
+def curves_figure(result: Evaluation) -> Figure:
+    """Return the ROC and the precision-recall curve, with the point of the threshold."""
     figure = Figure(figsize=(10, 5.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     roc, pr = figure.subplots(1, 2)
@@ -64,7 +71,7 @@ def plot_curves(result: Evaluation, path: Path) -> None:
     pr.axhline(share, label=f"chance, AP {share:.3f}", **chance)
     _label(roc, "ROC of frames", "false positive rate", "true positive rate")
     _label(pr, "Precision and recall of frames", "recall", "precision")
-    _save(figure, path)
+    return figure
 
 
 def plot_videos(result: Evaluation, path: Path) -> None:

@@ -14,6 +14,7 @@ from vadpipe.evaluation.bootstrap import LEVEL
 from vadpipe.evaluation.frame_scores import TOLERATED_FRAMES
 from vadpipe.evaluation.results import Evaluation
 from vadpipe.files.atomic import write_text
+from vadpipe.files.given_tables import GivenTable
 
 SCHEMA = 1
 
@@ -71,5 +72,8 @@ def record(result: Evaluation) -> dict[str, object]:
     }
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path | GivenTable) -> str | None:
+    """Return the sha256 of a file; None of a table in memory."""
+    if isinstance(path, GivenTable):
+        return None
     return hashlib.sha256(path.read_bytes()).hexdigest()

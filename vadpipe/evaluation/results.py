@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
+from vadpipe.features.given import GivenFeatures
+from vadpipe.files.given_tables import GivenTable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -21,10 +27,10 @@ class Settings:
 
     Attributes:
         head: the head file.
-        features: folder of the feature files.
+        features: folder of the feature files, or features in memory.
         views: the requested ones, in the order of :data:`vadpipe.features.views.VIEWS`; None for all
             that the features hold.
-        truth: the CSV.
+        truth: the CSV, or the table in memory.
         threshold: what alarms and events are counted at; None takes the head's own.
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
         bootstrap: how many resamples the intervals are made of.
@@ -34,9 +40,9 @@ class Settings:
     """
 
     head: Path
-    features: Path
+    features: Path | GivenFeatures
     views: tuple[str, ...] | None
-    truth: Path
+    truth: Path | GivenTable
     threshold: float | None
     lengths: Lengths
     bootstrap: int
@@ -116,3 +122,28 @@ class Evaluation:
         """Videos of which any frame, anomalous or not, reaches the threshold, and the others."""
         abnormal = np.array([video.n_anomalous > 0 for video in self.videos])
         return Confusion.of(abnormal, np.array([video.flagged for video in self.videos]))
+
+    def __repr__(self) -> str:
+        auc = self.figures["auc"].value
+        return (
+            f"Evaluation(videos={len(self.judged)}, frames={self.frames.n_frames}, "
+            f"auc={'None' if auc is None else format(auc, '.3f')}, threshold={self.threshold:.3f}, "
+            f"figures={len(self.figures)}, classes={len(self.classes)})"
+        )
+
+    def to_dataframe(self, rows: str = "figures") -> DataFrame:
+        """Return figures, videos or classes as a data frame of pandas.
+
+        See :func:`vadpipe.evaluation.notebook.evaluation_frame`.
+
+        Raises:
+            UsageError: if pandas is not installed, or ``rows`` are something else.
+        """
+        from vadpipe.evaluation.notebook import evaluation_frame
+
+        return evaluation_frame(self, rows)
+
+    def _repr_html_(self) -> str:
+        from vadpipe.evaluation.notebook import evaluation_html
+
+        return evaluation_html(self)

@@ -14,9 +14,12 @@ from vadpipe.evaluation.results import Settings
 from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import match, tell
+from vadpipe.features.commands import how_to_make
 from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
-from vadpipe.head.checkpoint import HeadRecord, TrainedHead
+from vadpipe.features.given import GivenFeatures, folder_of
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.record import HeadRecord
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,8 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
             on_failure(failed[-1])
 
     truths = {item.video: item for item in read_truth(settings.truth)}
-    found = _by_video(settings.features, head.record, settings.views, fail)
+    folder = folder_of(settings.features, head.record.recipe)
+    found = _by_video(folder, head.record, settings.views, fail)
     files = found.files
     matched = match(truths, files)
     matched.tell(log)
@@ -71,7 +75,9 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         if name in left_out:
             continue
         try:
-            item, mismatch = judge(files[video], head, truths[name], settings.lengths, settings.views)
+            item, mismatch = judge(
+                folder.at(files[video]), head, truths[name], settings.lengths, settings.views
+            )
         except FeatureError as error:
             fail(files[video], error)
             continue
@@ -122,7 +128,7 @@ class _Found:
 
 
 def _by_video(
-    folder: Path,
+    folder: FeatureFolder | GivenFeatures,
     record: HeadRecord,
     asked: tuple[str, ...] | None,
     fail: Callable[[Path, FeatureError], None],
@@ -137,11 +143,12 @@ def _by_video(
     seen: dict[Path, bool] = {}
     foreign: list[Path] = []
     differences: list[str] = []
-    for path, header in FeatureFolder(folder).headers(fail):
+    differing = recipe
+    for path, header in folder.headers(fail):
         others = _differences(recipe, header.recipe, asked)
         if others:
             foreign.append(path)
-            differences = differences or others
+            differing, differences = (differing, differences) if differences else (header.recipe, others)
             continue
         fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
         seen[path] = record.was_trained_on(header.source.sha256)
@@ -155,7 +162,9 @@ def _by_video(
         differences = differences or ([_differing_views(views, held)] if passed else [])
     files = file_of_each_video(chosen)
     if not files:
-        raise _none_fits(folder, asked, differences[:_NAMED])
+        wanted = recipe if asked is None else recipe.of_views(asked)
+        step = how_to_make(wanted, differing) if differences else "Run 'vadpipe extract VIDEOS' first."
+        raise _none_fits(folder, asked, differences[:_NAMED], step)
     if asked is not None:
         log.info("views: %s, of %s", ", ".join(asked), ", ".join(recipe.views))
     elif views != recipe.views:
@@ -177,13 +186,14 @@ def _differing_views(wanted: Sequence[str], held: Sequence[str]) -> str:
     return f"view: {','.join(wanted)} / {','.join(held)}"
 
 
-def _none_fits(folder: Path, asked: tuple[str, ...] | None, differences: list[str]) -> FeatureError:
+def _none_fits(
+    folder: FeatureFolder | GivenFeatures, asked: tuple[str, ...] | None, differences: list[str], step: str
+) -> FeatureError:
     what = "the head" if asked is None else "the head and --view"
     return FeatureError(
         f"contains no feature file that fits {what} ({'; '.join(differences)})"
         if differences
         else "contains no feature file",
         file=folder,
-        next_step="Run 'vadpipe extract VIDEOS' with the head's backbone, or pass another folder as "
-        "--features.",
+        next_step=f"{step} Another folder is passed as --features.",
     )

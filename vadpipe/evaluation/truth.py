@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
 from vadpipe.files.atomic import write_text
-from vadpipe.files.csv_rows import Row, read_rows
+from vadpipe.files.csv_rows import read_rows
+from vadpipe.files.given_tables import GivenTable, Row
 
 _COLUMNS = ("video", "frames", "anomalies", "class", "group")
 _NEEDED = _COLUMNS[:3]
@@ -107,7 +108,7 @@ class Truth:
         return replace(self, n_frames=n_frames, anomalies=tuple(kept))
 
 
-def read_truth(path: Path) -> list[Truth]:
+def read_truth(path: Path | GivenTable) -> list[Truth]:
     """Read a CSV ``video,frames,anomalies[,class][,group]``, one line per video, in its order.
 
     ``anomalies`` holds ranges such as ``60:180 200:240``, half-open and counted from 0, and is empty for
@@ -151,7 +152,7 @@ def write_truth(path: Path, truths: Iterable[Truth]) -> None:
     write_text(path, text.getvalue())
 
 
-def _rows(path: Path) -> list[tuple[int, Row]]:
+def _rows(path: Path | GivenTable) -> list[tuple[int, Row]]:
     """Return (line, fields) of each row; fields that a short row lacks are empty."""
     columns, rows = read_rows(path)
     header = ",".join(_NEEDED)

@@ -376,6 +376,8 @@ def read_header(path: Path) -> FeatureHeader:
         raise FeatureError("no such feature file", file=path) from error
     except (SafetensorError, OSError) as error:
         raise _broken(path, str(error)) from error
+    if "vadpipe.head" in metadata:
+        raise FeatureError("is a head, not a feature file", file=path, next_step="Pass it as --head.")
     if _HEADER_KEY not in metadata:
         raise FeatureError("is not a vadpipe feature file", file=path)
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import FeatureError
+from vadpipe.features.commands import GIVEN
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, read_header
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,11 @@ HEAD_NAMES = ("head.safetensors", "last.safetensors")
 _IS_PART = re.compile(re.escape(PART) + r"[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatch
 
 
+def may_hold_features(path: Path) -> bool:
+    """Return whether a name may be a feature file's: with its suffix, not a head's, not a part of one."""
+    return path.suffix == SUFFIX and path.name not in HEAD_NAMES and not _IS_PART(path.name)
+
+
 @dataclass(frozen=True)
 class FeatureFolder:
     """The feature files below a folder; heads and files that are still being written are passed over.
@@ -32,10 +39,13 @@ class FeatureFolder:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
     def files(self) -> Iterator[Path]:
         """Yield the files that may hold features, sorted by path."""
         for path in sorted(self.path.rglob(f"*{SUFFIX}")) if self.path.is_dir() else []:
-            if path.name not in HEAD_NAMES and not _IS_PART(path.name) and path.is_file():
+            if may_hold_features(path) and path.is_file():
                 yield path
 
     def headers(
@@ -61,24 +71,46 @@ class FeatureFolder:
         for path, features in loaded:
             if features.source.partial:
                 log.warning("%s: the video is damaged, %s", path, features.source.partial)
-        if backbone is not None:
-            loaded = [(path, features) for path, features in loaded if features.recipe.backbone == backbone]
-        if not loaded:
-            kind = "feature file" if backbone is None else f"feature file of {backbone}"
-            step = "Run 'vadpipe extract VIDEOS' first."
-            raise FeatureError(f"contains no {kind}", file=self.path, next_step=step)
-        first_path, first = loaded[0]
-        for path, features in loaded[1:]:
-            differences = first.recipe.differences(features.recipe)
-            if differences:
-                raise FeatureError(
-                    f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
-                    file=path,
-                    next_step="Keep features of different backbones in separate folders, or select one "
-                    "with --backbone.",
-                )
-        file_of_each_video((features.source.video, path) for path, features in loaded)
-        return [features for _, features in loaded]
+        return of_one_recipe(loaded, backbone, self.path)
+
+    def at(self, path: Path) -> Path:
+        """Return where the features of a file are: the file."""
+        return path
+
+
+def of_one_recipe(
+    loaded: Sequence[tuple[Path, Features]], backbone: str | None, folder: str | os.PathLike[str]
+) -> list[Features]:
+    """Return features, of one backbone where one is asked for, that were all made by one recipe.
+
+    Args:
+        loaded: with the file of each.
+        backbone: only the features of this one.
+        folder: what messages call all of them.
+
+    Raises:
+        FeatureError: if there are none, two recipes differ, or a video has two files.
+    """
+    if backbone is not None:
+        loaded = [(path, features) for path, features in loaded if features.recipe.backbone == backbone]
+    if not loaded:
+        kind = "feature file" if backbone is None else f"feature file of {backbone}"
+        step = "Run 'vadpipe extract VIDEOS' first."
+        raise FeatureError(f"contains no {kind}", file=folder, next_step=step)
+    first_path, first = loaded[0]
+    for path, features in loaded[1:]:
+        differences = first.recipe.differences(features.recipe)
+        if differences:
+            step = "Keep features of different backbones in separate folders, or select one with --backbone."
+            if first.recipe.backbone == features.recipe.backbone == GIVEN:
+                step = "Pass arrays of one kind: (S, D) or (C, S, D), with the same C and D for all videos."
+            raise FeatureError(
+                f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
+                file=path,
+                next_step=step,
+            )
+    file_of_each_video((features.source.video, path) for path, features in loaded)
+    return [features for _, features in loaded]
 
 
 def file_of_each_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vadpipe.errors import UsageError
+from vadpipe.files.arguments import names_of
 
 PARTS = ("whole", "left", "right", "top-left", "top-right", "centre", "bottom-left", "bottom-right")
 """The possible parts of a frame. ``whole``: all of it, squeezed to a square, since what matters in
@@ -104,7 +105,7 @@ def parse_views(view: str | Iterable[str]) -> tuple[str, ...]:
     Raises:
         UsageError: if one does not exist, or is named twice.
     """
-    names = [name.strip() for name in (view.split(",") if isinstance(view, str) else view)]
+    names = [name.strip() for name in (view.split(",") if isinstance(view, str) else names_of(view, "view"))]
     for name in names or [""]:
         if name not in VIEWS:
             near = difflib.get_close_matches(name, VIEWS, n=1)

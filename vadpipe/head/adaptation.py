@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError, printable
+from vadpipe.features.commands import refusal
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.cbcg import Cbcg
@@ -66,14 +67,10 @@ def _mean(folder: Path, recipe: Recipe) -> NDArray[np.float64]:
     total, n_rows, n_videos = np.zeros(recipe.feature_dim), 0, 0
     for path in FeatureFolder(folder).files():
         features = Features.load(path)
-        differences = recipe.differences(features.recipe, fewer_views=True)
-        if differences:
-            raise FeatureError(
-                f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
-                file=path,
-                next_step="Use a folder that contains only features made with the head's backbone and "
-                "settings.",
-            )
+        refused = refusal(recipe, features.recipe)
+        if refused is not None:
+            reason, next_step = refused
+            raise FeatureError(reason, file=path, next_step=next_step)
         kept = features.values[~features.lost]
         total += kept.sum(axis=(0, 1), dtype=np.float64)
         n_rows += kept.shape[0] * kept.shape[1]

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from vadpipe.errors import FeatureError, UsageError
+from vadpipe.features.commands import refusal
 from vadpipe.features.file import Features
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.files.atomic import write_bytes
@@ -111,13 +112,10 @@ class TrainedHead:
         return PiecewiseScoring(self.network, features.values, np.flatnonzero(~features.lost))
 
     def _check_recipe(self, features: Features) -> None:
-        differences = self.record.recipe.differences(features.recipe, fewer_views=True)
-        if differences:
-            raise FeatureError(
-                f"does not fit the head, which expects other features ({'; '.join(differences[:3])})",
-                file=features.source.video,
-                next_step="Extract again with the head's backbone, or use a head trained on such features.",
-            )
+        refused = refusal(self.record.recipe, features.recipe)
+        if refused is not None:
+            reason, next_step = refused
+            raise FeatureError(reason, file=features.source.video, next_step=next_step)
 
     def save(self, path: Path) -> None:
         """Write the head atomically, without pickle. Raises OutputError if that fails."""

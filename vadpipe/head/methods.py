@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vadpipe.errors import UsageError
+from vadpipe.files.arguments import described
 from vadpipe.head.settings import HeadSettings, Value
 
 CBCG = "cbcg"
@@ -175,3 +176,25 @@ def settings_of(name: str) -> HeadSettings:
         UsageError: if the name is unknown.
     """
     return HeadSettings.model_validate(dict(find_method(name).changes))
+
+
+def given_settings(settings: HeadSettings | Mapping[str, object] | None) -> HeadSettings:
+    """Return the settings that a caller passed, complete.
+
+    Args:
+        settings: complete ones; or some by their names, where ``method`` stands for the settings that it was
+            published with and the others override these; None for CBCG's defaults.
+
+    Raises:
+        UsageError: if one is unknown, out of range, or not used by the method.
+    """
+    if settings is None or isinstance(settings, HeadSettings):
+        return settings or HeadSettings()
+    if not isinstance(settings, Mapping):
+        raise UsageError(
+            f"settings is {described(settings)}",
+            next_step="Pass vadpipe.HeadSettings, or a dictionary such as {'steps': 400}.",
+        )
+    method = str(settings.get("method", CBCG))
+    check_read(method, map(str, settings))
+    return HeadSettings(**{**find_method(method).changes, **{str(name): settings[name] for name in settings}})

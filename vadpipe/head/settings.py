@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vadpipe.errors import message_of
+from vadpipe.errors import UsageError, message_of
 from vadpipe.head.bag_score import TopK
 
 if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
     from pydantic_core import ErrorDetails
+else:
+    ModelMetaclass = type(BaseModel)
 
 MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
 
@@ -19,8 +22,19 @@ Value = bool | int | float | str
 """Of a setting."""
 
 
-class HeadSettings(BaseModel):
-    """Settings of a head. Unknown names are refused.
+class _RefusesAsUsageError(ModelMetaclass):
+    """Makes a call of the class raise our own error; a record that is read still says what pydantic says."""
+
+    def __call__(self, *args: Any, **values: Any) -> Any:  # noqa: ANN401  mypy then looks at the fields
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            reason, next_step = refusal(error.errors()[0])
+            raise UsageError(reason, next_step=next_step) from error
+
+
+class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
+    """Settings of a head. Unknown names, wrong values and contradictions are refused with a UsageError.
 
     The defaults are CBCG's; those of the published methods are in :mod:`vadpipe.head.methods`.
 

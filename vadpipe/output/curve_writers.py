@@ -11,6 +11,7 @@ from vadpipe.curves.explanation import Explanation
 from vadpipe.curves.writers import Writer
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.output.cvat import write_cvat
+from vadpipe.output.data_frames import curve_frame
 from vadpipe.output.edl import write_edl
 from vadpipe.output.fiftyone import write_fiftyone
 from vadpipe.output.json_document import read_document, write_document
@@ -48,6 +49,12 @@ def _report(curve: Curve, path: Path, *, video: Path, explanations: Sequence[Exp
     write_report(curve, path, video=video, explanations=explanations)
 
 
+def _html(curve: Curve) -> str:
+    from vadpipe.output.notebook import curve_html
+
+    return curve_html(curve)
+
+
 def _clips(curve: Curve, video: Path, folder: Path, *, pad_s: float) -> list[Path]:
     return cut_clips(curve, video, folder, named_video(video).stem, pad_s=pad_s)
 
@@ -64,6 +71,8 @@ WRITERS: dict[str, Writer] = {
     "fiftyone": write_fiftyone,
     "label_studio": write_label_studio,
     "cvat": write_cvat,
+    "data_frame": curve_frame,
+    "html": _html,
     "axes": _draw,
     "picture": _plot,
     "report": _report,

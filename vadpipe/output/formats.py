@@ -9,6 +9,7 @@ from pathlib import Path
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import UsageError
+from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import fitting_name
 from vadpipe.output.cvat import write_cvat, write_tracks
@@ -28,14 +29,14 @@ class FormatInput:
 
     Attributes:
         curve: of the video.
-        video: its file.
+        video: which; its file is read only for a size that is not known.
         explanations: of its events.
         limits: what the video may ask for while it is read again.
         size_px: width and height of its picture as shown; the video is asked for it where it is None.
     """
 
     curve: Curve
-    video: Path
+    video: Video
     explanations: Sequence[Explanation] = ()
     limits: Limits | None = None
     size_px: tuple[int, int] | None = None
@@ -66,7 +67,7 @@ def _write_cvat(scored: FormatInput, path: Path) -> None:
     if scored.size_px is not None:
         write_tracks(scored.curve, path, scored.size_px)
     else:
-        write_cvat(scored.curve, path, scored.video, scored.limits)
+        write_cvat(scored.curve, path, scored.video.footage, scored.limits)
 
 
 FORMATS: dict[str, tuple[FormatFile, ...]] = {
@@ -104,7 +105,7 @@ def write_formats(
     stem: Path,
     formats: Sequence[str],
     *,
-    video: Path,
+    video: Video,
     explanations: Sequence[Explanation] = (),
     limits: Limits | None = None,
     size_px: tuple[int, int] | None = None,
@@ -115,7 +116,7 @@ def write_formats(
         curve: what to write.
         stem: path of the files without their suffixes; a name that is too long for a file is shortened.
         formats: keys of :data:`FORMATS`.
-        video: the file that the curve belongs to.
+        video: that the curve belongs to.
         explanations: of its events, for the formats that have a place for them.
         limits: what the video may ask for while it is read again.
         size_px: width and height of its picture as shown, where they are known.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.file import IMPORTED, Recipe
+from vadpipe.features.given import FPS, imported_recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.features.views import CROPS
 from vadpipe.published.axes import LAYOUTS
@@ -46,7 +47,7 @@ class ImportSettings:
     layout: str = "auto"
     rows: str = "stride"
     stride: int = SNIPPET_FRAMES
-    fps: float = 30.0
+    fps: float = FPS
     feature_dim: int | None = None
     array: str | None = None
 
@@ -81,21 +82,13 @@ class ImportSettings:
 
     def recipe(self, values: NDArray[np.float32], n_frames: int | None) -> Recipe:
         """Return the record of features (T, C, D) of a video of so many frames; what is unknown says so."""
-        return Recipe(
-            backbone=self.recorded_backbone,
-            weights_sha256="unknown",
-            feature_dim=values.shape[2],
-            snippet_frames=SNIPPET_FRAMES,
-            stride_frames=self.stride,
-            even_rows=len(values) if self.rows == "even" else None,
-            fixed_rows=None if self.rows == "even" else self.fixed_rows(len(values), n_frames),
-            view="unknown",
-            resize_px=0,
-            input_px=0,
-            crops=values.shape[1],
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-            decoder="imported",
+        even = self.rows == "even"
+        return imported_recipe(
+            self.recorded_backbone,
+            values,
+            stride=self.stride,
+            even_rows=len(values) if even else None,
+            fixed_rows=None if even else self.fixed_rows(len(values), n_frames),
             engine=self.asked(n_frames),
         )
 

@@ -21,11 +21,11 @@ from vadpipe.curves.curve import Curve
 from vadpipe.curves.events import Event
 from vadpipe.curves.explanation import Explanation, SnippetScore
 from vadpipe.errors import DecodeError
-from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.snippet_rows import BackboneRuns
 from vadpipe.extract.stills import StillFrames, all_read, read_together
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import StillRequest
+from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.view_crops import Box, ViewCropper, box_of
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.views import only_whole
@@ -38,8 +38,8 @@ class HeadAndBackbone(Protocol):
     head: TrainedHead
 
     @property
-    def settings(self) -> ExtractSettings:
-        """How videos become features."""
+    def limits(self) -> Limits:
+        """What a video may ask of the machine."""
         ...
 
     def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -85,8 +85,7 @@ def explain(
         InputError: if the video cannot be read again.
     """
     explaining = Explaining(scorer, features, curve, video, n_events=n_events, on_progress=on_progress)
-    limits = scorer.settings.limits
-    reading = read_together(video, explaining.requests, limits, assume_fps=curve.frame_rate)
+    reading = read_together(video, explaining.requests, scorer.limits, assume_fps=curve.frame_rate)
     with closing(reading):
         for request, frames in reading:
             explaining.take(request, frames)

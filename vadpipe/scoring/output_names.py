@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.discovery import Video, located
+from vadpipe.features.file import SUFFIX
 
 
 def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Path]:
@@ -25,7 +26,7 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
         forms = [
             {
                 video: plain.parent.joinpath(
-                    *_folders(video, depth), video.path.name if with_suffix else video.stem
+                    *_folders(video, depth), _full_name(video) if with_suffix else video.stem
                 )
                 for video in group
             }
@@ -44,6 +45,11 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
     if output is None:  # shown as the user named them
         return {video: video.path.parent / stem.name for video, stem in stems.items()}
     return stems
+
+
+def _full_name(video: Video) -> str:
+    """Return the name of a video's file; of a feature file the name without its own suffix."""
+    return video.path.name.removesuffix(SUFFIX)
 
 
 def _folders(video: Video, depth: int) -> Sequence[str]:

@@ -23,6 +23,7 @@ from vadpipe.output.video_export.annotated import SUFFIXES, annotation
 from vadpipe.output.video_export.clips import clip_paths, cutting
 from vadpipe.output.video_export.exports import Exports
 from vadpipe.output.video_export.job import ExportJob
+from vadpipe.scoring.inputs import files_read
 from vadpipe.scoring.output_names import output_stems
 
 CLIP_NAME = re.compile(r"(.*)\.event-\d{3,}\.(mp4|mkv)", re.DOTALL)
@@ -81,6 +82,11 @@ class Outputs:
             )
 
     @property
+    def show_the_video(self) -> bool:
+        """Whether one of them cannot be made without the video."""
+        return self.report or self.annotate is not None or self.clips is not None
+
+    @property
     def n_readings(self) -> int:
         """How many steps of a video tell how far they are: scoring, and what else is made of it."""
         return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
@@ -103,10 +109,10 @@ class OutputPaths:
         self._stems = output_stems(videos, output)
         self._annotated = {} if outputs.annotate is None else _annotated_paths(videos, Path(outputs.annotate))
         self._clips = {} if outputs.clips is None else output_stems(videos, Path(outputs.clips))
-        originals = {located(video.path).resolve() for video in videos}
+        read = {located(path).resolve() for path in files_read(videos, footage=outputs.show_the_video)}
         for path in (*self._stems.values(), *self._annotated.values(), *self._clips.values()):
             # With results in it, the folder would not be an image sequence any more.
-            if located(path.parent).resolve() in originals:
+            if located(path.parent).resolve() in read:
                 step = "Use other folders for -o, --annotate and --clips."
                 raise UsageError(
                     "is an image sequence, so no results can be written to it",
@@ -114,11 +120,11 @@ class OutputPaths:
                     next_step=step,
                 )
         for film in self._annotated.values():
-            if located(film).resolve() in originals:
+            if located(film).resolve() in read:
                 step = "Use another name for --annotate."
                 raise UsageError("would be overwritten by its annotated copy", file=film, next_step=step)
         stems = {located(stem).parent.resolve() / stem.name for stem in self._clips.values()}
-        for original in originals:
+        for original in read:
             clip = CLIP_NAME.fullmatch(original.name)
             if clip and original.parent / clip[1] in stems:
                 step = "Use another folder for --clips, or omit that video."
@@ -185,12 +191,15 @@ def write_pictures(
         InputError: if the video cannot be read again.
         OutputError: if a result cannot be written; what was written before stays.
     """
-    path, written = video.path, list[Path]()
+    written = list[Path]()
     if outputs.plot is not None:
         from vadpipe.output.plot import write_plot
 
         written.append(places.file(video, f".{outputs.plot}"))
-        write_plot(curve, written[-1], stills, truth_s=truth_s)
+        write_plot(curve, written[-1], stills if video.is_footage_known else None, truth_s=truth_s)
+    if not outputs.show_the_video:
+        return written
+    path = video.footage
     with ExitStack() as stack:
         jobs = _video_jobs(curve, video, places, outputs, limits)
         copying = None
@@ -228,10 +237,10 @@ def _video_jobs(
     """Return the jobs of the annotated video and of the clips, as far as they are wanted."""
     jobs = list[AbstractContextManager[ExportJob]]()
     if outputs.annotate is not None:
-        jobs.append(annotation(curve, video.path, places.film(video), limits=limits))
+        jobs.append(annotation(curve, video.footage, places.film(video), limits=limits))
     if outputs.clips is not None:
         stem = places.clip_stem(video)
-        jobs.append(cutting(curve, video.path, stem.parent, stem.name, pad_s=outputs.pad_s, limits=limits))
+        jobs.append(cutting(curve, video.footage, stem.parent, stem.name, pad_s=outputs.pad_s, limits=limits))
     return jobs
 
 

@@ -18,9 +18,10 @@ from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.stills import Stills
-from vadpipe.extract.video.discovery import Failure, Video, find_videos
-from vadpipe.extract.video.names import match
+from vadpipe.extract.video.discovery import Failure, Video
+from vadpipe.extract.video.names import match, tell
 from vadpipe.output.formats import write_formats
+from vadpipe.scoring.inputs import find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
 from vadpipe.scoring.scorer import PendingScore, Scorer
 from vadpipe.scoring.second_pass import read_again, stills_wanted
@@ -77,12 +78,16 @@ def score_videos(
 ) -> Scoring:
     """Score videos and write what is wanted of each: ``NAME.scores.csv`` and ``NAME.events.csv`` by default.
 
+    Feature files take the place of their videos; only where pictures are wanted are these looked for, see
+    :attr:`vadpipe.scoring.inputs.FeatureFile.footage`: without, a plot has no stills, and a report, an
+    annotated video and clips count as failures.
+
     A video that cannot be read is reported and the rest goes on. Videos that would write the same file
     take more of their names: ``clip.mkv.scores.csv``, or ``cam2/clip.scores.csv``.
 
     Args:
-        inputs: files, folders (searched recursively), patterns and lists, see
-            :func:`vadpipe.extract.video.discovery.find_videos`.
+        inputs: videos and feature files, folders (searched recursively), patterns and lists, see
+            :func:`vadpipe.scoring.inputs.find_inputs`.
         scorer: the head.
         output: folder for the results; beside each video by default.
         outputs: what to write.
@@ -99,7 +104,7 @@ def score_videos(
         OutputError: if results cannot be written; what was written before stays.
         WeightsError: if the backbone's weights are not available.
     """
-    videos, unusable = find_videos(inputs)
+    videos, unusable = find_inputs(inputs)
     for failure in unusable:
         if on_failure is not None:
             on_failure(failure)
@@ -107,9 +112,12 @@ def score_videos(
     places = OutputPaths(videos, None if output is None else Path(output), outputs)
     truths = {} if truth is None else _truths(videos, Path(truth))
     places.check_writable()
+    if outputs.plot is not None:
+        bare = [video.name for video in videos if not video.is_footage_known]
+        tell(log, "plotted without stills, as only the features were found", bare)
     result = Scoring(failed=list(unusable))
     entries: list[IndexEntry] = []
-    limits = scorer.settings.limits
+    limits = scorer.limits
 
     def finish(begun: PendingScore, report: Reporter | None) -> None:
         def doing(what: str) -> Reporter | None:
@@ -123,7 +131,7 @@ def score_videos(
         curve = scorer.curve(features)
         write = partial(
             write_formats, curve, places.stem(video),
-            video=video.path, limits=limits, size_px=features.source.size_px,
+            video=video, limits=limits, size_px=features.source.size_px,
         )  # fmt: skip
         files = write(outputs.formats)
         wanted = stills_wanted(curve, outputs, listed=len(videos) > 1)

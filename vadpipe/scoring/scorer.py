@@ -1,12 +1,14 @@
-"""The scorer: a head and the backbone that it needs, loaded once."""
+"""The scorer: a head and the backbone that it needs, each loaded once."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +23,18 @@ from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.video.container import sniff
-from vadpipe.extract.video.discovery import Video, named_video
-from vadpipe.features.file import Features
+from vadpipe.extract.video.discovery import Video
+from vadpipe.extract.video.limits import Limits
+from vadpipe.features.commands import options_of
+from vadpipe.features.file import Features, Recipe
+from vadpipe.features.given import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.views import are_named
+from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.pieces import join_views
 from vadpipe.scoring.explain import explain
+from vadpipe.scoring.inputs import FeatureFile, named_input
 from vadpipe.scoring.view_places import view_places
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -36,6 +43,9 @@ log = logging.getLogger(__name__)
 
 class Scorer:
     """A head and the backbone it needs, loaded once for any number of videos.
+
+    Features are scored as well as videos: files that ``extract`` or ``features import`` wrote, and arrays.
+    Decoder and backbone are built for the first video, so a head of imported features needs none.
 
     Args:
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
@@ -74,6 +84,15 @@ class Scorer:
     ) -> None:
         from vadpipe.extract.engines.device import choose_device
 
+        check_arguments(
+            head=(head, PATH.or_none),
+            backbone=(backbone, TEXT.or_none),
+            features=(features, PATH.or_none),
+            threshold=(threshold, NUMBER.or_none),
+            rule=(rule, Kind("a vadpipe.EventRule", (EventRule,))),
+            adapt_to=(adapt_to, PATH.or_none),
+            device=(device, TEXT),
+        )
         if threshold is not None:
             check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
@@ -90,24 +109,35 @@ class Scorer:
         known = {"weights", "offline", "decoder", "engine", "precision", "limits", "assume_fps"}
         foreign = options.keys() - known
         if foreign:
-            raise UsageError(f"unknown scoring option {sorted(foreign)[0]!r}")
-        self._extractor = Extractor(ExtractSettings.of_recipe(recipe, view, device=device, **options))
-        self.head.check_views(self.settings.views, path)
-        log.info("views: %s, of %s", ", ".join(self.settings.views), ", ".join(recipe.views))
-        self._extractor.settings.check_here()
+            raise UsageError(
+                f"unknown scoring option {sorted(foreign)[0]!r}", next_step=f"Known are {_listed(known)}."
+            )
+        self._settings = _settings(recipe, view, path, device=device, **options)
+        if self._settings is not None:
+            self.head.check_views(self._settings.views, path)
+            log.info("views: %s, of %s", ", ".join(self._settings.views), ", ".join(recipe.views))
+            self._settings.check_here()
         if adapt_to is not None:
             self.head = adapted(self.head, Path(adapt_to), path)
         self._store = None if features is None else FeatureStore(Path(features))
 
-    def score(self, video: str | os.PathLike[str]) -> Curve:
+    def score(self, video: str | os.PathLike[str] | GivenArray) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
+
+        Args:
+            video: a video or a feature file; or features: :class:`vadpipe.Features`, or an array, (S, D) or
+                (C, S, D), see :mod:`vadpipe.features.given`.
 
         Raises:
             InputError: if the file is not a video or cannot be decoded.
-            FeatureError: if its kept features were made by another recipe than the head's.
+            FeatureError: if features were made by another recipe than the head's, or cannot be read.
+            UsageError: if the head was trained on imported features, and this is a video.
             WeightsError: if the backbone's weights are not available.
         """
-        begun = self.begin(named_video(video))
+        if not isinstance(video, (str, os.PathLike)):
+            features = given_to_features("array", video, self.head.record.recipe)
+            return self.curve(self._asked_of(features, features.source.video))
+        begun = self.begin(named_input(video))
         try:
             return self.curve(self.features(begun))
         finally:
@@ -119,14 +149,16 @@ class Scorer:
         """Return the curve of one video and what drove its highest events; see :mod:`.explaining`.
 
         Args:
-            video: the file.
+            video: the file, or its feature file.
             threshold: instead of the scorer's.
             n_events: at most this many events are explained.
 
         Raises:
-            InputError, FeatureError, WeightsError: as :meth:`score` does.
+            InputError, FeatureError, UsageError, WeightsError: as :meth:`score` does; InputError also if the
+                video of a feature file is not found.
         """
-        begun = self.begin(named_video(video))
+        named = named_input(video)
+        begun = self.begin(named)
         try:
             features = self.features(begun)
         finally:
@@ -134,17 +166,20 @@ class Scorer:
         curve = self.curve(features)
         if threshold is not None:
             curve = curve.at(threshold)
-        return curve, explain(self, features, curve, Path(video), n_events=n_events)
+        return curve, explain(self, features, curve, named.footage, n_events=n_events)
 
     def begin(self, video: Video) -> PendingScore:
-        """Find the kept features of a video, or start decoding it."""
+        """Find the features of a video, or start decoding it."""
+        if isinstance(video, FeatureFile):
+            return PendingScore(video, video.path)
+        extractor = self._extractor  # a head of imported features has none, whatever the file is
         sniff(video.path)
         stored = None if self._store is None else self._store.find(video)
         if stored is not None:  # those of another recipe are refused when they are scored
             log.info("%s: features found in %s", printable(video.path), stored.path)
             return PendingScore(video, stored.path)
         self._check_weights()
-        return PendingScore(video, self._extractor.open(video))
+        return PendingScore(video, extractor.open(video))
 
     def _check_weights(self) -> None:
         """Raise WeightsError where the head was trained on features of other weights than those at hand."""
@@ -167,15 +202,16 @@ class Scorer:
         warn_of_damage(begun.video, features.source)
         return features
 
-    def _asked_of(self, features: Features, path: Path) -> Features:
+    def _asked_of(self, features: Features, path: Path | str) -> Features:
         """Return the requested views of kept features; another recipe is detected later.
 
         Raises:
             FeatureError: if they lack one.
         """
-        held, asked = features.recipe.views, self.settings.views
-        if held == asked or not are_named(held):
+        held = features.recipe.views
+        if self._settings is None or held == self._settings.views or not are_named(held):
             return features
+        asked = self._settings.views
         missing = [view for view in asked if view not in held]
         if missing:
             known = [view for view in held if view in self.head.record.recipe.views]
@@ -183,7 +219,8 @@ class Scorer:
             raise FeatureError(
                 f"contains no features of the view {missing[0]}, only of {', '.join(held)}",
                 file=path,
-                next_step=f"{hint} another folder as --features.",
+                next_step=f"{hint} features made with: vadpipe extract VIDEOS "
+                f"{options_of(self.head.record.recipe.of_views(asked))}.",
             )
         return features.of_views(asked)
 
@@ -208,8 +245,22 @@ class Scorer:
 
     @property
     def settings(self) -> ExtractSettings:
-        """How videos become features."""
-        return self._extractor.settings
+        """How videos become features.
+
+        Raises:
+            UsageError: if the head was trained on imported features, which no setting makes from a video.
+        """
+        return self._settings or ExtractSettings.of_recipe(self.head.record.recipe)
+
+    @property
+    def limits(self) -> Limits:
+        """What a video may ask of the machine."""
+        return Limits() if self._settings is None else self._settings.limits
+
+    @cached_property
+    def _extractor(self) -> Extractor:
+        """What turns videos into features."""
+        return Extractor(self.settings)
 
     def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return the features (V, P, D) of clips (T, H, W, 3) uint8 RGB, by the backbone that scores videos.
@@ -239,16 +290,57 @@ class PendingScore:
             self.source.close()
 
 
+def _settings(
+    recipe: Recipe, view: str | Iterable[str] | None, head: Path, **options: object
+) -> ExtractSettings | None:
+    """Return how videos become features for a head; None where it was trained on imported features."""
+    if not recipe.imported:
+        return ExtractSettings.of_recipe(recipe, view, **options)
+    if view is not None:
+        raise UsageError(
+            "was trained on imported features, whose views have no names",
+            file=head,
+            next_step="Omit --view.",
+        )
+    return None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+@overload
 def score(
-    video: str | os.PathLike[str],
+    video: Mapping[str, GivenArray], *, head: str | os.PathLike[str] | None = None, **options: object
+) -> dict[str, Curve]: ...
+
+
+@overload
+def score(
+    video: str | os.PathLike[str] | GivenArray,
     *,
     head: str | os.PathLike[str] | None = None,
     **options: object,
-) -> Curve:
-    """Score one video and return its curve; see :class:`Scorer` for the options and errors.
+) -> Curve: ...
+
+
+def score(
+    video: str | os.PathLike[str] | GivenArray | Mapping[str, GivenArray],
+    *,
+    head: str | os.PathLike[str] | None = None,
+    **options: object,
+) -> Curve | dict[str, Curve]:
+    """Score one video, or its features, and return its curve; see :class:`Scorer` for options and errors.
+
+    Of a dictionary of the features of several videos, arrays or :class:`vadpipe.Features`, it returns the
+    curve of each.
 
     Example:
         >>> curve = score("clip.mp4")  # doctest: +SKIP
         >>> curve.to_csv(Path("clip.scores.csv"))  # doctest: +SKIP
     """
-    return Scorer(head, **options).score(video)  # type: ignore[arg-type]
+    scorer = Scorer(head, **options)  # type: ignore[arg-type]
+    if not isinstance(video, Mapping):
+        return scorer.score(video)
+    given = GivenFeatures(video, scorer.head.record.recipe)
+    return {name: scorer.curve(features) for name, features in zip(video, given.load(), strict=True)}

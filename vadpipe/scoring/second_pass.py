@@ -72,16 +72,18 @@ def read_again(
     requests = [*stills, *(reasons.requests if reasons is not None else ())]
     frames: dict[StillRequest, StillFrames] = {}
     error: InputError | None = None
-    limits = scorer.settings.limits
-    with closing(read_together(video.path, requests, limits, assume_fps=curve.frame_rate)) as reading:
-        try:
+    if not requests:
+        return Stills(), ()
+    try:
+        reading = read_together(video.footage, requests, scorer.limits, assume_fps=curve.frame_rate)
+        with closing(reading):
             for request, read in reading:
                 if request in stills:
                     frames[request] = read
                 if reasons is not None:
                     reasons.take(request, read)
-        except InputError as failure:
-            error = failure
+    except InputError as failure:
+        error = failure
     return Stills(frames, error), () if reasons is None else reasons.finish(error)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,12 @@ import numpy as np
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
-from vadpipe.features.folder import FeatureFolder
+from vadpipe.features.given import Given, folder_of, given_features
+from vadpipe.files.arguments import PATH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable
+from vadpipe.files.given_tables import Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
+from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
@@ -28,13 +31,13 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    features: str | os.PathLike[str] = "features",
+    features: Given = "features",
     *,
-    labels: str | os.PathLike[str] | None = None,
-    normal: Iterable[str] = (),
+    labels: Table | Mapping[str, object] | None = None,
+    normal: str | Iterable[str] = (),
     output: str | os.PathLike[str] = "head",
     backbone: str | None = None,
-    settings: HeadSettings | None = None,
+    settings: HeadSettings | Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "auto",
     seeds: int = 1,
@@ -52,13 +55,16 @@ def fit(
     repeated with the same arguments, and a finished one is not run again.
 
     Args:
-        features: folder that ``extract`` wrote.
-        labels: CSV ``video,label[,group]``; without it, labels come from the videos' folders.
+        features: folder that ``extract`` wrote; or a dictionary of the features of each video by its name:
+            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
+        labels: CSV ``video,label[,group]``, a data frame of pandas with these columns, or a dictionary of
+            each video's label; without them, labels come from the videos' folders.
         normal: names of folders that are normal, see :mod:`vadpipe.training.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
-        settings: the method, its switches and numbers; without them those of ``from_head``, or CBCG's
-            defaults. :func:`vadpipe.head.methods.settings_of` has those of published methods.
+        settings: the method, its switches and numbers; or some of them by name, such as
+            ``{"method": "rtfm", "steps": 400}``, the others being those that the method was published with.
+            Without them those of ``from_head``, or CBCG's defaults.
         seed: of the folds, the initial weights and the order of the bags.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         seeds: how many heads are trained, with the seeds from ``seed`` on; the first one is written to
@@ -72,21 +78,27 @@ def fit(
         on_progress: called at the beginning of each stage of a seed's training and at each of its checks.
 
     Raises:
-        FeatureError: if there are no features, they were not made by one recipe, or ``from_head`` cannot be
-            read or expects other ones.
-        UsageError: if labels are missing or unclear, only one of the two occurs, ``output`` holds the results
-            of another training, or ``from_head`` is of another method or form.
+        FeatureError: if there are no features, they were not made by one recipe, an array does not have the
+            shape, or ``from_head`` cannot be read or expects other features.
+        UsageError: if labels are missing or unclear, only one of the two occurs, an argument is invalid,
+            ``output`` holds the results of another training, or ``from_head`` is of another method or form.
         OutputError: if ``output`` cannot be written.
     """
+    check_arguments(
+        output=(output, PATH), backbone=(backbone, TEXT.or_none), seed=(seed, WHOLE), device=(device, TEXT)
+    )
+    normal_folders = names_of(normal, "normal")
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     _check_seeds(seed, seeds, ensemble)
     chosen_device = choose_device(device)
     base = None if from_head is None else BaseHead.load(from_head)
-    settings, target = settings or (HeadSettings() if base is None else base.record.settings), Path(output)
-    by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone)}
+    if settings is None and base is not None:
+        settings = base.record.settings
+    settings, target, table = given_settings(settings), Path(output), given_labels(labels)
+    by_video = {item.source.video: item for item in folder_of(given_features(features)).load(backbone)}
     videos = list(by_video)
-    known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
+    known = folder_labels(videos, normal_folders) if table is None else csv_labels(table, videos)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)

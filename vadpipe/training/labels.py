@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from vadpipe.errors import UsageError
 from vadpipe.files.csv_rows import read_rows
+from vadpipe.files.given_tables import GivenTable
 
 NORMAL_WORDS = frozenset(
     {"normal", "normals", "nonviolence", "nonviolent", "nonfight", "nofight", "negative"}
@@ -127,7 +128,7 @@ def _list_folders(chains: Iterable[Sequence[str]]) -> str:
     return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
 
 
-def csv_labels(path: Path, videos: Sequence[str]) -> dict[str, Label]:
+def csv_labels(path: Path | GivenTable, videos: Sequence[str]) -> dict[str, Label]:
     """Label videos by a CSV file with the columns ``video,label[,group]``.
 
     A row's video is matched from its end: ``a.mp4``, ``a``, ``fight/a.mp4`` and any absolute path that

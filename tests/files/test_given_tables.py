@@ -1,0 +1,87 @@
+"""Data frames and dictionaries in place of CSV files say what the file would say."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas
+import pytest
+
+from vadpipe.errors import UsageError
+from vadpipe.evaluation.truth import read_truth
+from vadpipe.files.csv_rows import read_rows
+from vadpipe.files.given_tables import given_labels, given_table
+from vadpipe.training.labels import csv_labels
+
+VIDEOS = ["cam1/a.mp4", "cam1/b.mp4", "cam2/a.mp4"]
+
+
+def test_labels_are_those_of_a_file(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("video,label,group\ncam1/a,0,x\nb,1,\ncam2/a.mp4,abnormal,x\n")
+    expected = csv_labels(path, VIDEOS)
+    frame = pandas.read_csv(path)
+    indexed = frame.set_index("video")
+    for given in (path, str(path), frame, indexed):
+        found = csv_labels(given_labels(given), VIDEOS)
+        assert {name: (item.abnormal, item.group) for name, item in found.items()} == {
+            name: (item.abnormal, item.group) for name, item in expected.items()
+        }
+
+
+@pytest.mark.parametrize("yes", [1, 1.0, True, np.bool_(True), np.int64(1), np.float32(1), "1", "abnormal"])
+def test_a_dictionary_of_labels(yes):
+    found = csv_labels(given_labels({"cam1/a.mp4": yes, PurePosixPath("b.mp4"): 0}), VIDEOS)
+    assert {name: item.abnormal for name, item in found.items()} == {"cam1/a.mp4": True, "cam1/b.mp4": False}
+
+
+def test_truth_is_that_of_a_file(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("video,frames,anomalies,class\na,300,60:180 200:240,Abuse\nb,200,,\n")
+    expected = read_truth(path)
+    assert read_truth(given_table(pandas.read_csv(path), "truth")) == expected
+    pairs = [[(60, 180), (200, 240)], []]
+    for anomalies in (pairs, [np.array(pairs[0]), None]):
+        frame = pandas.DataFrame(
+            {
+                "video": ["a", "b"],
+                "frames": [300.0, 200.0],
+                "anomalies": anomalies,
+                "class": ["Abuse", np.nan],
+            }
+        )
+        assert read_truth(given_table(frame, "truth")) == expected
+
+
+def test_rows_count_from_1():
+    table = given_table(pandas.DataFrame({"video": ["a", None], "n": [2.5, 3]}, index=[7, 7]), "truth")
+    assert read_rows(table) == (
+        ["video", "n"],
+        [(1, {"video": "a", "n": "2.5"}), (2, {"video": "", "n": "3"})],
+    )
+
+
+def test_mistakes_name_the_table_and_the_row():
+    frame = pandas.DataFrame({"video": ["a", "b"], "frames": [300, 200], "anomalies": ["10:20", "20:10"]})
+    with pytest.raises(UsageError, match=r"truth \(data frame\): line 2: the range 20:10 of 'b' is empty"):
+        read_truth(given_table(frame, "truth"))
+    with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: 'z' matches no feature file"):
+        csv_labels(given_labels({"z": 1}), VIDEOS)
+    with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: unknown label '2'"):
+        csv_labels(given_labels({"b": 2}), VIDEOS)
+
+
+@pytest.mark.parametrize("value", [5, ["a.csv"], {"a": 1}, b"a.csv", None])
+def test_what_is_no_table_is_refused(value):
+    with pytest.raises(UsageError, match=r"truth is .*\nPass a path or a data frame of pandas as truth"):
+        given_table(value, "truth")
+
+
+def test_what_are_no_labels_is_refused():
+    assert given_labels(None) is None
+    assert given_labels("labels.csv") == Path("labels.csv")
+    with pytest.raises(
+        UsageError, match=r"labels is of type list\nPass a path, a data frame of pandas or a dict"
+    ):
+        given_labels(["a"])
+    with pytest.raises(UsageError, match=r"labels \(dictionary\): has no labels\nPass \{video: label\}"):
+        given_labels({})
