@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from support.calibrations import make_calibration
+from vadpipe.annotations.labels import Label
 from vadpipe.cli.terminal import print_fit
 from vadpipe.training.cross_validation import StepMetrics
 from vadpipe.training.fit import Fit
-from vadpipe.training.labels import Label
 
 FOUND = make_calibration(0.5)
 

@@ -11,10 +11,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import vadpipe
 from support.judged_videos import make_judged
 from support.logistic_head import make_head, write_scored_features
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.evaluation.breakdown import VideoMetrics, by_video
 from vadpipe.evaluation.plots import chosen_videos
-from vadpipe.evaluation.truth import Truth, write_truth
 
 VIDEOS = {
     "test/Abuse/Abuse028_x264.mp4": ([0.1, 0.9, 0.7, 0.3], Truth("Abuse028_x264", 64, ((16, 40),), "Abuse")),

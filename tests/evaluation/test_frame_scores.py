@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from support.logistic_head import make_head, write_scored_features
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import FeatureError
 from vadpipe.evaluation.frame_scores import Mismatch, judge
-from vadpipe.evaluation.truth import Truth
 
 SCORES = [0.2, 0.8, 0.4, 0.6]  # 64 frames
 

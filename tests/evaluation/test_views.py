@@ -10,8 +10,8 @@ import vadpipe
 from support.head_settings import QUICK
 from support.logistic_head import make_head, write_scored_features
 from support.videos import textured_frame, write_video
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.evaluation.truth import Truth, write_truth
 
 N_FRAMES = 40
 

@@ -12,7 +12,11 @@ from vadpipe.cli import options
 
 def evaluate(
     truth: Annotated[
-        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
+        Path,
+        typer.Option(
+            metavar="SHEET",
+            help="CSV, .xlsx or gt.npy: video,anomalies[,class][,group], or one row per event.",
+        ),
     ],
     features: Annotated[
         Path,

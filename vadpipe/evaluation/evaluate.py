@@ -51,8 +51,8 @@ def evaluate(
 
     Args:
         features: folder that ``extract`` wrote; files of another recipe than the head's are passed over.
-        truth: CSV ``video,frames,anomalies[,class][,group]``, see
-            :func:`vadpipe.evaluation.truth.read_truth`.
+        truth: sheet ``video,anomalies[,frames][,class][,group]``, or one row per event, see
+            :func:`vadpipe.annotations.truth_sheet.read_annotations`.
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of
             them where it is None. Features that lack one of them are passed over.

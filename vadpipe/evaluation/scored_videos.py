@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vadpipe.annotations.matching import match_videos, tell_copies
+from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.evaluation.frame_scores import Mismatch, judge
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.results import Settings
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.video.discovery import Failure
-from vadpipe.extract.video.names import match, tell
+from vadpipe.extract.video.names import tell
 from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
 from vadpipe.head.checkpoint import TrainedHead
@@ -57,10 +58,11 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         if on_failure is not None:
             on_failure(failed[-1])
 
-    truths = {item.video: item for item in read_truth(settings.truth)}
+    truths = {item.video: item for item in read_annotations(settings.truth, settings.features)}
     found = _by_video(settings.features, head.record.recipe, settings.views, fail)
     files = found.files
-    matched = match(truths, files)
+    matched = match_videos(truths, found.contents)
+    tell_copies(matched.found, found.contents)
     matched.tell(log)
     judged: list[JudgedVideo] = []
     mismatches: list[Mismatch] = []
@@ -96,9 +98,14 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
 
 @dataclass(frozen=True)
 class _Found:
-    """The feature file of each video that can be scored, the views of all of these, and the other files."""
+    """The feature file of each video that can be scored, the views of all of these, and the other files.
+
+    Attributes:
+        contents: digest of the content of each video.
+    """
 
     files: dict[str, Path]
+    contents: dict[str, str]
     views: tuple[str, ...]
     foreign: list[Path]
 
@@ -115,6 +122,7 @@ def _by_video(
     requested, they are those that hold all of these; of a video that has several, the one with these alone.
     """
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
+    contents: dict[Path, str] = {}
     foreign: list[Path] = []
     differences: list[str] = []
     for path, header in FeatureFolder(folder).headers(fail):
@@ -123,6 +131,7 @@ def _by_video(
             foreign.append(path)
             differences = differences or others
             continue
+        contents[path] = header.source.sha256
         fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
     views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
     chosen = fitting.pop(views, [])
@@ -132,7 +141,7 @@ def _by_video(
         chosen += [item for item in found if item not in passed]
         foreign += [path for _, path in passed]
         differences = differences or ([_differing_views(views, held)] if passed else [])
-    files = file_of_each_video(chosen)
+    files = file_of_each_video((video, path, contents[path]) for video, path in chosen)
     if not files:
         raise _none_fits(folder, asked, differences[:_NAMED])
     if asked is not None:
@@ -141,7 +150,7 @@ def _by_video(
         what = "%s: contains only some of the views that the head was trained on: %s, of %s"
         log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
-    return _Found(files, views, foreign)
+    return _Found(files, {video: contents[path] for video, path in files.items()}, views, foreign)
 
 
 def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, read_header
+from vadpipe.features.recipe_choice import fits, parse_choice, summary
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +49,19 @@ class FeatureFolder:
             except FeatureError as error:
                 on_broken(path, error)
 
-    def load(self, backbone: str | None = None) -> list[Features]:
+    def load(self, backbone: str | None = None, recipe: Iterable[str] = ()) -> list[Features]:
         """Load every file, all of one recipe, with values that stay on disk until they are used.
 
         Args:
             backbone: only the features of this one.
+            recipe: only those whose recipe has these values, such as ``stride=8``.
 
         Raises:
-            FeatureError: if there are no files, one is broken, two recipes differ, or a video has two files.
+            FeatureError: if there are no files, one is broken, two recipes differ, or two different videos
+                have one name. Of two files of one video the first is loaded, with a warning.
+            UsageError: if ``recipe`` names something that a recipe does not have.
         """
+        choice = parse_choice(recipe := [*recipe])
         loaded = [(path, Features.load(path, mapped=True)) for path in self.files()]
         for path, features in loaded:
             if features.source.partial:
@@ -67,27 +72,45 @@ class FeatureFolder:
             kind = "feature file" if backbone is None else f"feature file of {backbone}"
             step = "Run 'vadpipe extract VIDEOS' first."
             raise FeatureError(f"contains no {kind}", file=self.path, next_step=step)
-        first_path, first = loaded[0]
-        for path, features in loaded[1:]:
-            differences = first.recipe.differences(features.recipe)
-            if differences:
-                raise FeatureError(
-                    f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
-                    file=path,
-                    next_step="Keep features of different backbones in separate folders, or select one "
-                    "with --backbone.",
-                )
-        file_of_each_video((features.source.video, path) for path, features in loaded)
-        return [features for _, features in loaded]
-
-
-def file_of_each_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the feature file of each video. Raises FeatureError if a video has two."""
-    files: dict[str, Path] = {}
-    for video, path in found:
-        first = files.setdefault(video, path)
-        if first != path:
+        chosen = [(path, features) for path, features in loaded if fits(features.recipe, choice)]
+        several = summary([features.recipe for _, features in chosen or loaded])
+        if not chosen:
+            there = f"; there are {several[0]}" if several else ""
             raise FeatureError(
-                f"is about the same video as {first}: {video}", file=path, next_step="Delete one of them."
+                f"contains no features with {', '.join(recipe)}{there}",
+                file=self.path,
+                next_step=f"Select some with {several[1]}." if several else "Leave out --recipe.",
             )
-    return files
+        if several is not None:
+            raise FeatureError(
+                f"contains features of several recipes: {several[0]}",
+                file=self.path,
+                next_step=f"Select one, for example with {several[1]}, or keep them in separate folders.",
+            )
+        files = file_of_each_video(
+            (features.source.video, path, features.source.sha256) for path, features in chosen
+        )
+        return [features for path, features in chosen if files[features.source.video] == path]
+
+
+def file_of_each_video(found: Iterable[tuple[str, Path, str]]) -> dict[str, Path]:
+    """Return the feature file of each video; of two files of one content the first, with a warning.
+
+    Args:
+        found: the name of each video, its feature file, and the digest of the video's content.
+
+    Raises:
+        FeatureError: if a name has two files of different contents.
+    """
+    files: dict[str, tuple[Path, str]] = {}
+    for video, path, content in found:
+        first, its_content = files.setdefault(video, (path, content))
+        if content != its_content:
+            raise FeatureError(
+                f"is about another video than {first}, and both are called {video}",
+                file=path,
+                next_step="Extract them from a folder above both, so that their names differ, or delete one.",
+            )
+        if first != path:
+            log.warning("%s: not used, because %s holds features of the same video", path, first)
+    return {video: path for video, (path, _) in files.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.labels import Label, folder_labels, joined_groups, read_labels
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
@@ -20,7 +21,6 @@ from vadpipe.head.bags import Bag
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, Calibration, HeadRecord, TrainedHead
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.cross_validation import StepMetrics, TrainingResult, train_with_cross_validation
-from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def fit(
     normal: Iterable[str] = (),
     output: str | os.PathLike[str] = "head",
     backbone: str | None = None,
+    recipe: Iterable[str] = (),
     settings: HeadSettings | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -75,10 +76,11 @@ def fit(
 
     Args:
         features: folder that ``extract`` wrote.
-        labels: CSV ``video,label[,group]``; without it, labels come from the videos' folders.
-        normal: names of folders that are normal, see :mod:`vadpipe.training.labels`.
+        labels: CSV or Excel sheet ``video,label[,group]``; without it, labels come from the videos' folders.
+        normal: names of folders that are normal, see :mod:`vadpipe.annotations.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
+        recipe: use only features whose recipe has these values, such as ``stride=8``.
         settings: the method, its switches and numbers; CBCG's defaults without them, and
             :func:`vadpipe.head.methods.settings_of` has those of published methods.
         seed: of the folds, the initial weights and the order of the bags.
@@ -94,9 +96,10 @@ def fit(
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     chosen_device = choose_device(device)
     settings, target = settings or HeadSettings(), Path(output)
-    by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone)}
+    by_video = {item.source.video: item for item in FeatureFolder(Path(features)).load(backbone, recipe)}
     videos = list(by_video)
-    known = folder_labels(videos, normal) if labels is None else csv_labels(Path(labels), videos)
+    contents = {video: item.source.sha256 for video, item in by_video.items()}
+    known = folder_labels(videos, normal) if labels is None else read_labels(Path(labels), contents)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
@@ -119,12 +122,12 @@ def fit(
         threshold=learned.threshold,
         history=learned.history,
     )
-    recipe = by_video[videos[0]].recipe
+    made_by = by_video[videos[0]].recipe
     for path, network, step, threshold in (
         (result.last, learned.last, settings.steps, learned.last_threshold),
         (result.head, learned.selected, learned.step, learned.threshold),
     ):
-        record = HeadRecord(settings=settings, recipe=recipe, calibration=threshold, seed=seed, step=step)
+        record = HeadRecord(settings=settings, recipe=made_by, calibration=threshold, seed=seed, step=step)
         TrainedHead(network, record).save(path)
     write_text(target / "settings.json", settings.model_dump_json(indent=2) + "\n")
     write_text(target / "metrics.json", json.dumps(_metrics(result, learned, seed), indent=2) + "\n")
@@ -146,7 +149,11 @@ def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dic
     joined, copies = joined_groups(groups, {video: features[video].source.sha256 for video in labels})
     for original, video in copies:
         kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
-        log.warning("%s (%s) and %s (%s) are the same video", original, kinds[0], video, kinds[1])
+        advice = (
+            "they stay in one fold" if kinds[0] == kinds[1] else "correct one label, or remove one of them"
+        )
+        text = "%s (%s) and %s (%s) are the same video: %s"
+        log.warning(text, original, kinds[0], video, kinds[1], advice)
     return {video: replace(label, group=joined[video]) for video, label in labels.items()}
 
 
