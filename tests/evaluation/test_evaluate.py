@@ -219,11 +219,12 @@ def test_where_no_features_fit_the_head_it_is_said_why(folder):
         vadpipe.evaluate("empty", truth="truth.csv", head="head")
 
 
-def test_a_video_with_two_feature_files_is_refused(folder):
+def test_of_two_feature_files_of_a_video_one_is_used(folder, caplog):
     path = folder / "features" / "test/normal/other$1$.mp4.safetensors"
     (folder / "features" / "copy.safetensors").write_bytes(path.read_bytes())
-    with pytest.raises(FeatureError, match="is about the same video as"):
-        vadpipe.evaluate(truth="truth.csv", head="head")
+    result = vadpipe.evaluate(truth="truth.csv", head="head", output=None)
+    assert len(result.judged) == len(VIDEOS)
+    assert "other$1$.mp4.safetensors: not used, because features/copy.safetensors holds" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ class Annotation:
         check_ranges(self.video, self.ranges, n_frames, "s" if self.unit == "seconds" else "")
         self._truth(1 if self.n_frames is None else self.n_frames, ())  # checks the rest
 
+    @property
+    def untimed(self) -> bool:
+        """Whether something abnormal happens, but the sheet does not say when."""
+        return bool(self.abnormal) and not self.ranges
+
     @classmethod
     def of_truth(cls, truth: Truth, line: int = 0) -> Annotation:
         """Return what a truth says, in frames."""
@@ -61,6 +66,12 @@ class Annotation:
             truth.group,
             line,
         )
+
+    def written_ranges(self) -> str:
+        """Return its ranges in our own form, which says the unit: ``60:180`` or ``3.4s:5.9s``."""
+        if self.unit == "frames":
+            return " ".join(f"{start:.0f}:{stop:.0f}" for start, stop in self.ranges)
+        return " ".join(f"{_decimal(start)}s:{_decimal(stop)}s" for start, stop in self.ranges)
 
     def truth(self, times_s: NDArray[np.float64], end_s: float) -> Truth:
         """Return the truth about the frames of the video.
@@ -148,6 +159,10 @@ def merged(rows: list[Annotation]) -> Annotation:
         ranges=tuple(ranges),
         category="+".join(classes) or None,
     )
+
+
+def _decimal(time_s: float) -> str:
+    return f"{time_s:.6f}".rstrip("0").rstrip(".")
 
 
 def _listed(values: set[object]) -> str:

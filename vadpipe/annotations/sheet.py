@@ -56,14 +56,6 @@ class Sheet:
             raise UsageError(
                 "has no videos below its first line", file=self.table.path, next_step=_right_line(needs)
             )
-        if needs == "truth":
-            for item in self.annotations:
-                if item.abnormal and not item.ranges:
-                    raise UsageError(
-                        f"line {item.line}: {item.video!r} is labelled abnormal, but no time is given",
-                        file=self.table.path,
-                        next_step="Write when something happens, or remove the line.",
-                    )
 
     def notes(self) -> list[str]:
         """Return how the file was understood, in sentences."""

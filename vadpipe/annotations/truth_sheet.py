@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from vadpipe.annotations.annotation import Annotation
@@ -9,12 +10,16 @@ from vadpipe.annotations.joined_array import read_joined
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError
+from vadpipe.extract.video.names import tell
+
+log = logging.getLogger(__name__)
 
 
 def read_annotations(path: Path, features: Path | None = None) -> list[Annotation]:
     """Return what a file says about each test video, see ``docs/how-to/labels-and-truth.md``.
 
-    :meth:`Annotation.truth` makes frames of it once the times of a video's frames are known.
+    :meth:`Annotation.truth` makes frames of it once the times of a video's frames are known. Videos that are
+    labelled abnormal without a time are left out, with a warning.
 
     Args:
         path: a CSV or Excel file with ``video,anomalies`` or ``video,start_s,end_s``; or a ``.npy`` of all
@@ -24,13 +29,15 @@ def read_annotations(path: Path, features: Path | None = None) -> list[Annotatio
 
     Raises:
         UsageError: naming file and line, where the file cannot be read, lacks a column, a number or range is
-            invalid, a video occurs twice, or one is labelled abnormal without a time.
+            invalid, or a video occurs twice.
     """
     if path.suffix.lower() == ".npy":
         return read_joined(path, features)
     sheet = read_sheet(path)
     sheet.check(needs="truth")
-    return sheet.annotations
+    untimed = [item.video for item in sheet.annotations if item.untimed]
+    tell(log, "abnormal videos whose time is not given, left out", untimed)
+    return [item for item in sheet.annotations if not item.untimed]
 
 
 def read_truth(path: Path) -> list[Truth]:

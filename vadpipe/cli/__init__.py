@@ -20,6 +20,7 @@ from vadpipe.cli.evaluate import evaluate
 from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
+from vadpipe.cli.labels import labels, split
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, UsageError, VadpipeError, printable
@@ -62,6 +63,8 @@ app.command()(fit)
 app.command()(score)
 app.command()(evaluate)
 app.command()(ablate)
+app.command()(split)
+app.add_typer(labels)
 app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)
