@@ -33,7 +33,7 @@ class Available:
         what: one of them is, in words.
         files: the feature file or the video.
         contents: digest of each video's content; of a video that was not read, its name.
-        lengths_s: how long each is, where that is known without opening it.
+        lengths_s, n_frames: how long each is, where that is known without opening it.
         unusable: files that could not be read.
         reader: returns the times of a file's frames.
     """
@@ -42,6 +42,7 @@ class Available:
     files: dict[str, Path] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     lengths_s: dict[str, float] = field(default_factory=dict)
+    n_frames: dict[str, int] = field(default_factory=dict)
     unusable: list[VadpipeError] = field(default_factory=list)
     reader: Callable[[Path], Times] = read_frame_times
 
@@ -88,6 +89,7 @@ def _features(folder: Path) -> Available:
             found.files[video] = path
             found.contents[video] = header.source.sha256
             found.lengths_s[video] = header.end_s
+            found.n_frames[video] = header.n_frames
     return found
 
 

@@ -171,7 +171,7 @@ def check_sheet(
         checked = [_alone(item) for item in annotations]
         notes.append("names were not looked up: give --features DIR or --videos DIR")
     else:
-        checked, unlisted = _looked_up(annotations, there)
+        checked, unlisted = _looked_up(annotations, there, timed=sheet is None or sheet.columns.says_when)
         problems += there.unusable
     if sheet is not None and sheet.columns.says_when:
         notes += _doubts(sheet, checked, there)
@@ -183,8 +183,13 @@ def _alone(item: Annotation) -> CheckedVideo:
     return CheckedVideo(item, ranges_s=item.ranges if item.unit == "seconds" else ())
 
 
-def _looked_up(annotations: list[Annotation], there: Available) -> tuple[list[CheckedVideo], list[str]]:
-    """Return what becomes of each annotation, and the available videos that none of them means."""
+def _looked_up(
+    annotations: list[Annotation], there: Available, *, timed: bool
+) -> tuple[list[CheckedVideo], list[str]]:
+    """Return what becomes of each annotation, and the available videos that none of them means.
+
+    With ``timed`` a video without times is one in which nothing happens, and its frames count.
+    """
     found = match_videos((item.video for item in annotations), there.contents)
     checked: list[CheckedVideo] = []
     for item in annotations:
@@ -194,15 +199,17 @@ def _looked_up(annotations: list[Annotation], there: Available) -> tuple[list[Ch
             continue
         video = found.found[item.video]
         try:
-            checked.append(_in_frames(item, video, there))
+            checked.append(_in_frames(item, video, there, timed=timed))
         except VadpipeError as error:
             checked.append(replace(_alone(item), found=video, problem=_on_line(item, error)))
     return checked, found.superfluous
 
 
-def _in_frames(item: Annotation, video: str, there: Available) -> CheckedVideo:
+def _in_frames(item: Annotation, video: str, there: Available, *, timed: bool) -> CheckedVideo:
+    """Return what a sheet, which may have times, says about the frames of a video."""
     if not item.ranges:
-        return CheckedVideo(item, video)
+        stated = item.n_frames is None and timed and there.n_frames.get(video)
+        return CheckedVideo(replace(item, n_frames=stated or item.n_frames), video)
     times: Times = there.times(video)
     truth = item.truth(*times)
     n_shown = len(times[0])
@@ -235,8 +242,8 @@ def _doubts(sheet: Sheet, checked: list[CheckedVideo], there: Available | None) 
     ]
     if ends and all(length_s is not None and end <= length_s + 1 for end, length_s in ends):
         doubts.append(
-            "all of these frames would be valid as seconds, too: if they are, name the column anomalies_s, or "
-            "start_s and end_s"
+            "all of these frames would be valid as seconds, too: if they are, name the column anomalies_s, "
+            "or start_s and end_s"
         )
     return doubts
 

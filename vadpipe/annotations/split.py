@@ -16,7 +16,7 @@ from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.errors import UsageError
 
-_TRIALS = 100
+_MOVES = 20_000
 _Weights = tuple[float, float, float, float]
 """Shares of all normal and abnormal videos, and of the durations of both."""
 
@@ -60,14 +60,14 @@ def split_sheet(
 ) -> Split:
     """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
-    Videos of one scene group stay together, and so do groups that hold copies of one video. Of many random
-    deals, the one is taken in which the test set has most nearly the wanted share of normal videos, abnormal
-    videos and, where the features or the sheet tell them, their durations.
+    Videos of one scene group stay together, and so do groups that hold copies of one video. The
+    test set gets nearly the wanted share of normal videos, of abnormal videos and, where the features or the
+    sheet tell them, of the durations of both.
 
     Args:
         path: CSV or Excel file of labels or times.
         test: wanted share of the test set, between 0 and 1.
-        seed: of the random deals.
+        seed: of the random deal.
         features: folder of features that knows durations and copies; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
 
@@ -140,26 +140,29 @@ def _deal(
     test: float,
     seed: int,
 ) -> set[str]:
-    """Return the groups of the test set: the best of many deals.
+    """Return the groups of the test set.
 
-    In each, groups come in a random order, the larger ones earlier, and each goes to the test set if that
-    brings it nearer to what is wanted.
+    From a random deal, groups change sides, one at a time or two in exchange, as long as that brings the test
+    set nearer to what is wanted.
     """
     weights = _weights(items, groups, lengths)
+    names = [*weights]
     target: _Weights = (test, test, test, test)
     rng = random.Random(seed)
-    best: tuple[float, set[str]] = (float("inf"), set())
-    for _ in range(_TRIALS):
-        order = sorted(weights, key=lambda group: -sum(weights[group]) * rng.uniform(0.5, 1))
-        now: _Weights = (0, 0, 0, 0)
-        chosen: set[str] = set()
-        for group in order:
-            after = _sum(now, weights[group])
-            if _distance(after, target) < _distance(now, target):
-                now = after
-                chosen.add(group)
-        best = min(best, (_distance(now, target), chosen), key=lambda deal: deal[0])
-    return best[1]
+    chosen = {name for name in names if rng.random() < test}
+    now: _Weights = (0, 0, 0, 0)
+    for name in names:
+        if name in chosen:
+            now = _moved(now, weights[name], into=True)
+    for _ in range(_MOVES):
+        moved = {rng.choice(names) for _ in range(rng.choice((1, 2)))}
+        after = now
+        for name in sorted(moved):
+            after = _moved(after, weights[name], into=name not in chosen)
+        if _distance(after, target) < _distance(now, target):
+            now = after
+            chosen ^= moved
+    return chosen
 
 
 def _weights(
@@ -178,8 +181,15 @@ def _weights(
     }
 
 
-def _sum(one: _Weights, other: _Weights) -> _Weights:
-    return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
+def _moved(sums: _Weights, weights: _Weights, *, into: bool) -> _Weights:
+    """Return the sums after a group has moved into the test set, if it does, or out of it."""
+    sign = 1 if into else -1
+    return (
+        sums[0] + sign * weights[0],
+        sums[1] + sign * weights[1],
+        sums[2] + sign * weights[2],
+        sums[3] + sign * weights[3],
+    )
 
 
 def _distance(one: _Weights, other: _Weights) -> float:

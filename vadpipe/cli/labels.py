@@ -101,7 +101,7 @@ def split(
         options.say(f"share of the duration in the test set: {shares[0]} normal, {shares[1]} abnormal", quiet)
     if not result.grouped:
         options.say(
-            "the sheet has no column group: clips of one recording may be in both sets, which makes a test too easy",
+            "the sheet has no column group: clips of one recording may be in both sets, an easy test",
             quiet,
         )
     for path in (result.train, result.test):
