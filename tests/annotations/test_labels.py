@@ -109,6 +109,49 @@ def test_csv_takes_absolute_paths_and_names_that_are_endings_of_others(tmp_path)
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.mp4", "a", "calm/a", "videos\\calm\\a.mp4", "C:\\data\\videos\\calm\\a.mp4", "./calm/a.mp4"),
+        *(
+            "../calm/a.mp4",
+            "/mnt/videos/calm/a.avi",
+            "data/videos/calm/a.mp4",
+            "calm/A_x264.mp4".replace("A", "a"),
+        ),
+    ],
+)
+def test_names_of_every_kind_mean_their_video(tmp_path, name):
+    labels = labels_of(
+        write_csv(tmp_path, f"video,label\n{name},fight\n"), ["videos/calm/a.mp4", "videos/b.mp4"]
+    )
+    assert {video: label.abnormal for video, label in labels.items()} == {"videos/calm/a.mp4": True}
+
+
+def test_a_video_in_another_folder_is_found_with_a_warning(tmp_path, caplog):
+    labels = labels_of(write_csv(tmp_path, "video,label\n/data/normal/b.mp4,0\n"), VIDEOS)
+    assert list(labels) == ["videos/calm/b.mp4"]
+    assert (
+        "found in another folder than the sheet says: 1 (/data/normal/b.mp4 -> videos/calm/b.mp4)"
+        in caplog.text
+    )
+
+
+def test_of_copies_that_a_name_fits_the_first_is_labelled(tmp_path, caplog):
+    path = write_csv(tmp_path, "video,label\na.mp4,1\n")
+    labels = read_labels(path, {"videos/b/a.mp4": "same", "videos/a/a.mp4": "same", "videos/c.mp4": "other"})
+    assert list(labels) == ["videos/a/a.mp4"]
+    assert "of which the first is used: 1 (a.mp4: videos/a/a.mp4, videos/b/a.mp4)" in caplog.text
+
+
+def test_times_are_labels_as_well(tmp_path):
+    path = write_csv(tmp_path, "video,start_s,end_s,group\nb,3,5,g\nb,7,8,g\ncalm/a,,,\n")
+    assert {video: (label.abnormal, label.group) for video, label in labels_of(path, VIDEOS).items()} == {
+        "videos/calm/b.mp4": (True, "g"),
+        "videos/calm/a.mp4": (False, "videos/calm/a.mp4"),
+    }
+
+
 def test_without_groups_each_video_is_one(tmp_path):
     labels = labels_of(write_csv(tmp_path, "video,label\nb.mp4,0\n"), VIDEOS)
     assert labels["videos/calm/b.mp4"].group == "videos/calm/b.mp4"

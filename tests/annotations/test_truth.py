@@ -75,7 +75,7 @@ def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("video,frames\na,3\n", "its first line has no column for a label (label): 'video', 'frames'"),
+        ("video,frames\na,3\n", "its first line has no column for when something happens (anomalies, or start_s and end_s): 'video', 'frames'"),
         ("video,label\na,1\n", "its first line has no column for when something happens (anomalies, or start_s and end_s)"),
         ("video,frames,anomalies,frames\na,3,,1\n", "its first line has two columns named 'frames'"),
         ("video,frames,anomalies\n", "has no videos below its first line"),
@@ -96,13 +96,19 @@ def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
         ("video,frames,anomalies\na,9,1:4 3:5\n", "line 2: the range 3:5 of 'a' begins before the previous one"),
         ("video,frames,anomalies\na,9,4:5 1:2\n", "line 2: the range 1:2 of 'a' begins before the previous one"),
         ("video,frames,label,anomalies\na,9,normal,1:2\n", "line 2: 'a' is labelled 'normal', and has times of anomalies"),
-        ("video,frames,label,anomalies\na,9,fight,\n", "line 2: 'a' is labelled abnormal, but no time is given"),
         ('video,frames,anomalies\n"a,9,4:5\n', "is not a CSV file"),
     ],
 )  # fmt: skip
 def test_errors_name_file_and_line(tmp_path, text, message):
     with pytest.raises(UsageError, match=re.escape(f"truth.csv: {message}")):
         read_truth(written(tmp_path, text))
+
+
+def test_an_abnormal_video_without_a_time_is_left_out_with_a_warning(tmp_path, caplog):
+    text = "video,frames,label,anomalies\na,9,fight,\nb,9,fight,2:3\nc,9,normal,\n"
+    found = read_truth(written(tmp_path, text))
+    assert [truth.video for truth in found] == ["b", "c"]
+    assert "abnormal videos whose time is not given, left out: 1 (a)" in caplog.text
 
 
 def test_ranges_that_are_off_are_explained(tmp_path):

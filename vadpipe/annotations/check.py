@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vadpipe.annotations.annotation import Annotation
-from vadpipe.annotations.available import Available, Times, available
+from vadpipe.annotations.annotation import LATE_S, Annotation
+from vadpipe.annotations.available import DEFAULT_FEATURES, Available, Times, available
 from vadpipe.annotations.joined_array import read_joined
 from vadpipe.annotations.matching import match_videos, problem_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
@@ -28,6 +28,7 @@ class CheckedVideo:
         annotation: as the sheet says it.
         found: the name of the video that it means, or None if it was not found or looked for.
         truth: about the frames of that video, if it has ranges and their times are known.
+        length_s: how long it is, where that is known.
         ranges_s: the same in seconds; the sheet's own where the frames are not known, if it has seconds.
         problem: why it cannot be used, or None.
     """
@@ -35,6 +36,7 @@ class CheckedVideo:
     annotation: Annotation
     found: str | None = None
     truth: Truth | None = None
+    length_s: float | None = None
     ranges_s: tuple[tuple[float, float], ...] = ()
     problem: VadpipeError | None = None
 
@@ -159,7 +161,7 @@ def check_sheet(
     path, there = Path(path), available(features, videos)
     sheet: Sheet | None = None
     if path.suffix.lower() == ".npy":
-        folder = None if features is None else Path(features)
+        folder = Path(features or DEFAULT_FEATURES)
         annotations = read_joined(path, folder, None if names is None else Path(names))
         notes = [f"joined array of {sum(item.n_frames or 0 for item in annotations)} frames"]
     else:
@@ -174,7 +176,7 @@ def check_sheet(
         checked, unlisted = _looked_up(annotations, there, timed=sheet is None or sheet.columns.says_when)
         problems += there.unusable
     if sheet is not None and sheet.columns.says_when:
-        notes += _doubts(sheet, checked, there)
+        notes += _doubts(sheet, checked)
     problems += [video.problem for video in checked if video.problem is not None]
     return SheetCheck(path, notes, checked, problems, None if there is None else there.what, unlisted)
 
@@ -223,24 +225,20 @@ def _in_frames(item: Annotation, video: str, there: Available, *, timed: bool) -
         (float(edges_s[min(start, n_shown)]), float(edges_s[min(stop, n_shown)]))
         for start, stop in truth.anomalies
     )
-    return CheckedVideo(item, video, truth, ranges_s)
+    return CheckedVideo(item, video, truth, times[1], ranges_s)
 
 
-def _doubts(sheet: Sheet, checked: list[CheckedVideo], there: Available | None) -> list[str]:
+def _doubts(sheet: Sheet, checked: list[CheckedVideo]) -> list[str]:
     """Return what could be meant otherwise, or is not enough for a truth."""
     untimed = [video.annotation.video for video in checked if video.annotation.untimed]
     doubts = []
     if untimed:
         names = ", ".join(untimed[:_NAMED]) + (", ..." if len(untimed) > _NAMED else "")
         doubts.append(f"{len(untimed)} abnormal videos have no time, so evaluate leaves them out: {names}")
-    if sheet.unit == "seconds" or sheet.columns.unit is not None or there is None:
+    if sheet.unit == "seconds" or sheet.columns.unit is not None:
         return doubts
-    ends = [
-        (video.annotation.ranges[-1][1], there.lengths_s.get(video.found or ""))
-        for video in checked
-        if video.annotation.ranges
-    ]
-    if ends and all(length_s is not None and end <= length_s + 1 for end, length_s in ends):
+    ends = [(video.annotation.ranges[-1][1], video.length_s) for video in checked if video.annotation.ranges]
+    if ends and all(length_s is not None and end <= length_s + LATE_S for end, length_s in ends):
         doubts.append(
             "all of these frames would be valid as seconds, too: if they are, name the column anomalies_s, "
             "or start_s and end_s"

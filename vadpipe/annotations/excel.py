@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,18 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about parts of the file that hold no cells
-            book = load_workbook(path, data_only=True, read_only=True)
-            sheets = {
-                sheet.title: [
-                    (number, [_text(cell, path, number) for cell in row])
-                    for number, row in enumerate(sheet.iter_rows(), 1)
-                ]
-                for sheet in book.worksheets
-            }
-            book.close()
+            with closing(load_workbook(path, data_only=True, read_only=True)) as book:
+                cells = {sheet.title: [*sheet.iter_rows()] for sheet in book.worksheets}
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except (BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
         raise UsageError(
             f"is not a readable Excel file: {error}", file=path, next_step="Save it again, or save it as CSV."
         ) from error
+    sheets = {
+        name: [(line, [_text(cell, path, line) for cell in row]) for line, row in enumerate(rows, 1)]
+        for name, rows in cells.items()
+    }
     return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
 
 

@@ -50,7 +50,7 @@ def _read_marks(path: Path) -> NDArray[np.bool_]:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"is not a readable array: {error}", file=path) from error
-    array = np.asarray(np.squeeze(array))
+    array = np.atleast_1d(np.squeeze(array))
     if array.ndim != 1 or array.dtype.kind not in "buif" or not np.isin(array, (0, 1)).all():
         raise UsageError(
             f"holds {array.dtype} of shape {array.shape}, not a row of 0 and 1 per frame", file=path

@@ -108,7 +108,7 @@ def read_labels(path: Path, contents: Mapping[str, str]) -> dict[str, Label]:
             names no video or several.
     """
     sheet = read_sheet(path)
-    sheet.check(needs="labels")
+    sheet.check()
     found = match_videos((item.video for item in sheet.annotations), contents)
     tell_moved(found)
     labels: dict[str, Label] = {}

@@ -78,7 +78,8 @@ def problem_of(name: str, found: Match, what: str = "feature file") -> UsageErro
     if not fits:
         return UsageError(
             f"{name!r} matches no {what}",
-            next_step="Extract that video, or remove its line: 'vadpipe labels check SHEET --fix FILE' does.",
+            next_step="Correct the name, extract that video, or leave out its line, as 'vadpipe labels check "
+            "SHEET --fix FILE' does.",
         )
     shown = ", ".join(fits[:_NAMED])
     if len(fits) > 1:

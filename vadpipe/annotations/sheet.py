@@ -45,16 +45,15 @@ class Sheet:
     problems: list[UsageError] = field(repr=False)
     unit: Unit
 
-    def check(self, needs: Needs) -> None:
-        """Raise UsageError if the sheet lacks what is needed, has a problem, or no rows."""
-        _check_columns(self.table, self.columns, needs)
+    def check(self) -> None:
+        """Raise UsageError if a row has a problem, or there are no rows."""
         if self.problems:
             first = self.problems[0]
             more = f" (and {len(self.problems) - 1} more problems)" if len(self.problems) > 1 else ""
             raise UsageError(first.reason + more, file=self.table.path, next_step=first.next_step)
         if not self.annotations:
             raise UsageError(
-                "has no videos below its first line", file=self.table.path, next_step=_right_line(needs)
+                "has no videos below its first line", file=self.table.path, next_step="Write one per line."
             )
 
     def notes(self) -> list[str]:
@@ -97,20 +96,19 @@ class Sheet:
         return f"times are frames counted from 0, {why}; {ends}"
 
 
-def read_sheet(path: Path) -> Sheet:
+def read_sheet(path: Path, needs: Needs = "labels") -> Sheet:
     """Read a CSV or Excel file of labels, times or both.
 
-    Of an Excel file's worksheets the first with a video and a label or a time counts.
+    Of an Excel file's worksheets the first that has what is needed counts. Times are labels, too.
 
     Raises:
-        UsageError: if the file cannot be read, or has no columns from which a video and a label or a time can
-            be had. What is wrong with single rows is in the sheet's problems.
+        UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
+            is wrong with single rows is in the sheet's problems.
     """
     tables = read_tables(path)
     known = [(table, columns_of(table.header)) for table in tables]
-    usable = (pair for pair in known if pair[1].video is not None and pair[1].says_which)
-    table, columns = next(usable, known[0])
-    _check_columns(table, columns, "labels")
+    table, columns = next((pair for pair in known if not _lacking(pair[1], needs)), known[0])
+    _check_columns(table, columns, needs)
     return sheet_of(table, columns)
 
 
@@ -219,11 +217,7 @@ class _Row:
 
 
 def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
-    twice = repeated(table.header)
-    lacking = [
-        *["a video (video)"] * (columns.video is None),
-        *[_WANTED[needs]] * (not (columns.says_which if needs == "labels" else columns.says_when)),
-    ]
+    twice, lacking = repeated(table.header), _lacking(columns, needs)
     if twice is None and not lacking:
         return
     what = f"two columns named {twice!r}" if twice is not None else f"no column for {' and '.join(lacking)}"
@@ -231,6 +225,12 @@ def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     raise UsageError(
         f"its first line has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
     )
+
+
+def _lacking(columns: Columns, needs: Needs) -> list[str]:
+    """Return what a sheet should say and does not."""
+    said = columns.says_which if needs == "labels" else columns.says_when
+    return ["a video (video)"] * (columns.video is None) + [_WANTED[needs]] * (not said)
 
 
 def _right_line(needs: Needs) -> str:

@@ -79,7 +79,7 @@ def split_sheet(
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
     sheet = read_sheet(Path(path))
-    sheet.check(needs="labels")
+    sheet.check()
     items = sheet.annotations
     for item in items:
         if item.abnormal is None:

@@ -77,7 +77,7 @@ class WrittenRange:
         if unit == "seconds" and self.unclear:
             raise UsageError(
                 f"{self.text!r} is in seconds like its column, and could be one time or a range",
-                next_step=f"Write {self.start.text}s-{self.end.text}s, or a range of two times. {RIGHT}",
+                next_step=f"Write {start:g}s-{end:g}s if it is a range. {RIGHT}",
             )
         if unit == "frames":
             for moment in (self.start, self.end):

@@ -33,8 +33,8 @@ def read_annotations(path: Path, features: Path | None = None) -> list[Annotatio
     """
     if path.suffix.lower() == ".npy":
         return read_joined(path, features)
-    sheet = read_sheet(path)
-    sheet.check(needs="truth")
+    sheet = read_sheet(path, needs="truth")
+    sheet.check()
     untimed = [item.video for item in sheet.annotations if item.untimed]
     tell(log, "abnormal videos whose time is not given, left out", untimed)
     return [item for item in sheet.annotations if not item.untimed]
