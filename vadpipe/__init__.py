@@ -19,6 +19,8 @@ from vadpipe._version import __version__ as __version__
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import ablate
     from vadpipe.ablation.results import Ablation
+    from vadpipe.annotations.check import check_sheet
+    from vadpipe.annotations.split import split_sheet
     from vadpipe.curves.curve import Curve
     from vadpipe.curves.events import Event, EventRule
     from vadpipe.curves.explanation import Explanation
@@ -59,12 +61,14 @@ _HOMES = {
     "Scoring": "vadpipe.scoring.run",
     "VadpipeError": "vadpipe.errors",
     "ablate": "vadpipe.ablation.ablate",
+    "check_sheet": "vadpipe.annotations.check",
     "evaluate": "vadpipe.evaluation.evaluate",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.training.fit",
     "import_features": "vadpipe.published.import_features",
     "score": "vadpipe.scoring.scorer",
     "score_videos": "vadpipe.scoring.run",
+    "split_sheet": "vadpipe.annotations.split",
 }
 
 __all__ = [
@@ -87,12 +91,14 @@ __all__ = [
     "Scoring",
     "VadpipeError",
     "ablate",
+    "check_sheet",
     "evaluate",
     "extract_features",
     "fit",
     "import_features",
     "score",
     "score_videos",
+    "split_sheet",
 ]
 
 

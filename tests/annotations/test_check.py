@@ -48,8 +48,8 @@ def test_each_video_is_shown_as_it_is_understood(folder):
         r"cam1\b.mp4  normal                                               group x  -> videos/cam1/b.mp4",
         r"cam2\c      normal                                                        -> videos/cam2/c.mp4",
         "",
-        "3 videos: 1 abnormal, 2 normal; 3 found; 1 feature files are not in the sheet (videos/cam2/a.mp4); "
-        "no problems",
+        "videos: 1 abnormal, 2 normal; 3 found; feature files that are not in the sheet: 1 (videos/cam2/a.mp4); "
+        "problems: none",
     ]
 
 
@@ -124,7 +124,7 @@ def test_labels_alone_have_no_frames(folder):
 
 def test_abnormal_videos_without_a_time_are_noted_and_kept(folder):
     result = check_sheet(write(folder, "video,label,anomalies\ncam1/a,1,\nb,1,1.0-2.0\n"))
-    assert "1 abnormal videos have no time, so evaluate leaves them out: cam1/a" in result.lines()
+    assert "abnormal videos without a time, which evaluate leaves out: 1 (cam1/a)" in result.lines()
     assert (len(result.usable), result.exit_code) == (2, 0)
 
 
@@ -172,7 +172,7 @@ def test_the_command_prints_it_and_ends_with_its_exit_code(folder, command_line)
     assert run.exit_code == 3
     assert re.search(r"cam1/a +abnormal +-> videos/cam1/a\.mp4", run.stdout)
     assert run.stdout.splitlines()[-1] == str(folder / "fixed.csv")
-    assert run.stderr.splitlines()[-1] == "1 videos written, 1 left out"
+    assert run.stderr.splitlines()[-1] == "written: 1; left out: 1"
     assert "line 3: 'lost' matches no feature file. Correct the name" in run.stdout
     write(folder, "Name;Datum\na;1\n")
     result = command_line("labels", "check", path)

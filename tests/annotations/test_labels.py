@@ -175,7 +175,7 @@ def test_without_groups_each_video_is_one(tmp_path):
         ),
         ("video,label\n", "has no videos below its first line"),
         ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
-        ("video,label\nb,maybe\na,perhaps\n", "line 2: unknown label 'maybe' (and 1 more problems)"),
+        ("video,label\nb,maybe\na,perhaps\n", "line 2: unknown label 'maybe' (and 1 more problem)"),
     ],
 )
 def test_csv_mistakes_name_the_line(tmp_path, text, message):

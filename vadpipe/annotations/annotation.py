@@ -21,7 +21,7 @@ class Annotation:
 
     Attributes:
         video: its name, as the sheet spells it.
-        abnormal: its label, or None if the sheet has none and says nothing about times.
+        abnormal: its label, or whether it has ranges; None if neither is known.
         n_frames: how many frames the sheet says that it has, or None.
         ranges: half-open ranges [start, end) in which something abnormal happens, sorted and disjoint.
         unit: of the ranges.

@@ -43,7 +43,7 @@ class CheckedVideo:
     def columns(self) -> tuple[str, ...]:
         """Return name, label, times, frames, group and match, as text."""
         item = self.annotation
-        label = {None: "-", True: "abnormal", False: "normal"}[item.abnormal]
+        label = "abnormal" if item.abnormal else "normal"
         frames = item.ranges if item.unit == "frames" else ()
         if self.truth is not None:
             frames = self.truth.anomalies
@@ -109,19 +109,16 @@ class SheetCheck:
         ]
 
     def _summary(self) -> str:
-        labels = [video.annotation.abnormal for video in self.videos]
-        kinds = f"{labels.count(True)} abnormal, {labels.count(False)} normal"
-        text = f"{len(labels)} videos: {kinds}"
-        if None in labels:
-            text += f", {labels.count(None)} without a label"
+        labels = [bool(video.annotation.abnormal) for video in self.videos]
+        text = f"videos: {labels.count(True)} abnormal, {labels.count(False)} normal"
         if self.looked_in is not None:
             found = sum(video.found is not None for video in self.videos)
             text += f"; {found} found"
             if self.unlisted:
                 more = ", ..." if len(self.unlisted) > _NAMED else ""
                 names = ", ".join(map(printable, self.unlisted[:_NAMED]))
-                text += f"; {len(self.unlisted)} {self.looked_in}s are not in the sheet ({names}{more})"
-        return f"{text}; {len(self.problems)} problems" if self.problems else f"{text}; no problems"
+                text += f"; {self.looked_in}s that are not in the sheet: {len(self.unlisted)} ({names}{more})"
+        return f"{text}; problems: {len(self.problems) or 'none'}"
 
     def fix(self, path: str | os.PathLike[str]) -> None:
         """Write what can be used in our own form: names of the videos found, and frames where known.
@@ -234,7 +231,7 @@ def _doubts(sheet: Sheet, checked: list[CheckedVideo]) -> list[str]:
     doubts = []
     if untimed:
         names = ", ".join(untimed[:_NAMED]) + (", ..." if len(untimed) > _NAMED else "")
-        doubts.append(f"{len(untimed)} abnormal videos have no time, so evaluate leaves them out: {names}")
+        doubts.append(f"abnormal videos without a time, which evaluate leaves out: {len(untimed)} ({names})")
     if sheet.unit == "seconds" or sheet.columns.unit is not None:
         return doubts
     ends = [(video.annotation.ranges[-1][1], video.length_s) for video in checked if video.annotation.ranges]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vadpipe.annotations.label_words import LABEL_WORDS, verdict
+from vadpipe.annotations.label_words import verdict
 from vadpipe.annotations.matching import match_videos, problem_of, tell_moved
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.errors import UsageError
@@ -116,12 +116,8 @@ def read_labels(path: Path, contents: Mapping[str, str]) -> dict[str, Label]:
         problem = problem_of(item.video, found)
         if problem is not None:
             raise UsageError(f"line {item.line}: {problem.reason}", file=path, next_step=problem.next_step)
-        if item.abnormal is None:
-            raise UsageError(
-                f"line {item.line}: {item.video!r} has no label", file=path, next_step=LABEL_WORDS
-            )
         video = found.found[item.video]
-        labels[video] = Label(item.abnormal, item.group or video, reason=path.name)
+        labels[video] = Label(bool(item.abnormal), item.group or video, reason=path.name)
     return labels
 
 

@@ -49,7 +49,8 @@ class Sheet:
         """Raise UsageError if a row has a problem, or there are no rows."""
         if self.problems:
             first = self.problems[0]
-            more = f" (and {len(self.problems) - 1} more problems)" if len(self.problems) > 1 else ""
+            n_more = len(self.problems) - 1
+            more = f" (and {n_more} more problem{'s' * (n_more > 1)})" if n_more else ""
             raise UsageError(first.reason + more, file=self.table.path, next_step=first.next_step)
         if not self.annotations:
             raise UsageError(
@@ -138,9 +139,15 @@ def sheet_of(table: Table, columns: Columns) -> Sheet:
     annotations: list[Annotation] = []
     for items in by_video.values():
         try:
-            annotations.append(merged(items) if columns.lists_events else items[0])
+            item = merged(items) if columns.lists_events else items[0]
         except UsageError as error:
             problems.append(error)
+            continue
+        if item.abnormal is not None:
+            annotations.append(item)
+            continue
+        unlabelled = UsageError(f"{item.video!r} has no label", next_step=LABEL_WORDS)
+        problems.append(_on_line(item.line, unlabelled))
     problems.sort(key=_line_of)
     return Sheet(table, columns, annotations, problems, unit)
 

@@ -81,9 +81,6 @@ def split_sheet(
     sheet = read_sheet(Path(path))
     sheet.check()
     items = sheet.annotations
-    for item in items:
-        if item.abnormal is None:
-            raise UsageError(f"line {item.line}: {item.video!r} has no label", file=path)
     there = available(features)
     found = {} if there is None else match_videos((item.video for item in items), there.contents).found
     groups = _groups(items, found, there)

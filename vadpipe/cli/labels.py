@@ -67,7 +67,7 @@ def check(
     if fix is not None:
         result.fix(fix)
         n_left_out = len(result.videos) - len(result.usable)
-        options.say(f"{len(result.usable)} videos written, {n_left_out} left out")
+        options.say(f"written: {len(result.usable)}; left out: {n_left_out}")
         options.say_path(fix)
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -1,7 +1,7 @@
 """Training: from labelled features to a calibrated head.
 
 In: a folder of feature files and labels of whole videos. Out: a head file and what the training measured. May
-import: ``head``, ``curves``, ``extract``, ``features``, ``files``.
+import: ``annotations``, ``head``, ``curves``, ``extract``, ``features``, ``files``.
 
 :mod:`~vadpipe.training.fit` is called; :mod:`~vadpipe.annotations.labels` says which video is abnormal,
 :mod:`~vadpipe.training.cross_validation` trains on :mod:`~vadpipe.training.folds` by the
