@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -53,6 +54,50 @@ def test_figures_are_those_of_scikit_learn(folder):
     assert [video.truth.video for video in result.judged] == [truth.video for _, truth in VIDEOS.values()]
     assert [(item.video, item.n_shown - item.n_truth) for item in result.mismatches] == [("Arson011_x264", 1)]
     assert (result.failed, result.missing, result.unused, result.foreign) == ([], [], [], [])
+
+
+def test_a_sheet_in_seconds_and_a_joined_array_give_the_figures_of_frames(folder):
+    expected = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0).figures
+    truths = [truth for _, truth in VIDEOS.values()]
+    rows = [
+        f"{truth.video}\t{start / 25:.2f}\t{stop / 25:.2f}\t{truth.category or ''}"
+        for truth in truths
+        for start, stop in truth.anomalies or ((-25, -25),)
+    ]
+    (folder / "events.tsv").write_text("\n".join(["File\tstart_s\tend_s\tclass", *rows]) + "\n")
+    np.save("gt.npy", np.concatenate([truth.frames() for truth in truths]))
+    (folder / "gt.txt").write_text("".join(f"{truth.video}@{truth.n_frames}\n" for truth in truths))
+    for sheet in ("events.tsv", "gt.npy"):
+        found = vadpipe.evaluate(truth=sheet, head="head", output=None, bootstrap=0).figures
+        assert found.keys() == expected.keys()
+        if sheet == "gt.npy":
+            assert found == expected
+        else:  # the sheet does not say that one video has a frame less
+            assert found["recall"] == expected["recall"]
+            assert found["auc"].value == pytest.approx(expected["auc"].value, abs=0.01)
+
+
+def test_copies_that_count_twice_are_named(folder, caplog):
+    path = folder / "features" / "test/Abuse/Abuse028_x264.mp4.safetensors"
+    features = vadpipe.Features.load(path)
+    source = features.source.model_copy(update={"video": "test/again.mp4"})
+    replace(features, source=source).save(folder / "features" / "again.safetensors")
+    truths = [truth for _, truth in VIDEOS.values()]
+    write_truth(folder / "truth.csv", [*truths, replace(truths[0], video="again")])
+    vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert "copies of another and count twice" in caplog.text
+    assert "1 (Abuse028_x264 = again)" in caplog.text
+
+
+def test_a_time_after_the_end_of_a_video_fails_that_video_alone(folder):
+    (folder / "late.csv").write_text(
+        "video,anomalies\nAbuse028_x264,0.5-70.5\nNormal003,\nArson011_x264,0-0.8\n"
+    )
+    result = vadpipe.evaluate(truth="late.csv", head="head", output=None, bootstrap=0)
+    assert [str(failure.error).partition("\n")[0] for failure in result.failed] == [
+        "the range 0.5 s to 70.5 s of 'Abuse028_x264' ends after its 2.56 s"
+    ]
+    assert [video.truth.video for video in result.judged] == ["Normal003", "Arson011_x264"]
 
 
 def test_metrics_are_written_as_json(folder):
