@@ -82,6 +82,14 @@ def test_a_choice_that_nothing_has_names_what_is_there(tmp_path):
     )
 
 
+def test_of_one_recipe_it_is_said_what_it_has(tmp_path):
+    save(tmp_path, 1)
+    with pytest.raises(
+        FeatureError, match="contains no features with stride=8; all have stride=16\nLeave out"
+    ):
+        FeatureFolder(tmp_path).load(recipe=["stride=8"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, read_header
-from vadpipe.features.recipe_choice import fits, parse_choice, summary
+from vadpipe.features.recipe_choice import fits, parse_choice, summary, values
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,6 @@ class FeatureFolder:
                 have one name. Of two files of one video the first is loaded, with a warning.
             UsageError: if ``recipe`` names something that a recipe does not have.
         """
-        choice = parse_choice(recipe := [*recipe])
         loaded = [(path, Features.load(path, mapped=True)) for path in self.files()]
         for path, features in loaded:
             if features.source.partial:
@@ -72,25 +71,39 @@ class FeatureFolder:
             kind = "feature file" if backbone is None else f"feature file of {backbone}"
             step = "Run 'vadpipe extract VIDEOS' first."
             raise FeatureError(f"contains no {kind}", file=self.path, next_step=step)
-        chosen = [(path, features) for path, features in loaded if fits(features.recipe, choice)]
-        several = summary([features.recipe for _, features in chosen or loaded])
-        if not chosen:
-            there = f"; there are {several[0]}" if several else ""
-            raise FeatureError(
-                f"contains no features with {', '.join(recipe)}{there}",
-                file=self.path,
-                next_step=f"Select some with {several[1]}." if several else "Leave out --recipe.",
-            )
-        if several is not None:
-            raise FeatureError(
-                f"contains features of several recipes: {several[0]}",
-                file=self.path,
-                next_step=f"Select one, for example with {several[1]}, or keep them in separate folders.",
-            )
+        chosen = self._of_one_recipe(loaded, [*recipe])
         files = file_of_each_video(
             (features.source.video, path, features.source.sha256) for path, features in chosen
         )
         return [features for path, features in chosen if files[features.source.video] == path]
+
+    def _of_one_recipe(
+        self, loaded: list[tuple[Path, Features]], recipe: list[str]
+    ) -> list[tuple[Path, Features]]:
+        """Return what was asked for. Raises FeatureError if that is nothing, or of several recipes."""
+        choice = parse_choice(recipe)
+        chosen = [item for item in loaded if fits(item[1].recipe, choice)]
+        several = summary([features.recipe for _, features in chosen or loaded])
+        if chosen and several is None:
+            return chosen
+        if several is None:
+            raise FeatureError(
+                f"contains no features with {', '.join(recipe)}; all have {values(loaded[0][1].recipe, choice)}",
+                file=self.path,
+                next_step="Leave out --recipe.",
+            )
+        kinds, options = several
+        if not chosen:
+            raise FeatureError(
+                f"contains no features with {', '.join(recipe)}; there are {kinds}",
+                file=self.path,
+                next_step=f"Select some with {options}.",
+            )
+        raise FeatureError(
+            f"contains features of several recipes: {kinds}",
+            file=self.path,
+            next_step=f"Select one, for example with {options}, or keep them in separate folders.",
+        )
 
 
 def file_of_each_video(found: Iterable[tuple[str, Path, str]]) -> dict[str, Path]:

@@ -34,11 +34,16 @@ def parse_choice(assignments: Iterable[str]) -> dict[str, str]:
 
 
 def fits(recipe: Recipe, choice: dict[str, str]) -> bool:
-    """Return whether a recipe has all wanted values."""
+    """Return whether a recipe has all wanted values; of a digest, the first digits suffice."""
     return all(
-        _text(recipe, field) == value[:_SHOWN] or _text(recipe, field) == value
+        _text(recipe, field) == (value[:_SHOWN] if field == "weights_sha256" else value)
         for field, value in choice.items()
     )
+
+
+def values(recipe: Recipe, choice: dict[str, str]) -> str:
+    """Return which values a recipe has of the fields that were asked for, as they are asked for."""
+    return ", ".join(f"{_short_name(field)}={_text(recipe, field)}" for field in choice)
 
 
 def summary(recipes: Sequence[Recipe]) -> tuple[str, str] | None:
@@ -98,10 +103,6 @@ def _text(recipe: Recipe, field: str) -> str:
         return f"{value:g}"
     if isinstance(value, tuple):
         return "/".join(f"{part:g}" for part in value)
-    return (
-        str(value)[:_SHOWN]
-        if field == "weights_sha256"
-        else str(value).lower()
-        if value is None
-        else str(value)
-    )
+    if value is None:
+        return "none"
+    return str(value)[:_SHOWN] if field == "weights_sha256" else str(value)
