@@ -87,8 +87,9 @@ class FeatureFolder:
         if chosen and several is None:
             return chosen
         if several is None:
+            there = values(loaded[0][1].recipe, choice)
             raise FeatureError(
-                f"contains no features with {', '.join(recipe)}; all have {values(loaded[0][1].recipe, choice)}",
+                f"contains no features with {', '.join(recipe)}; all have {there}",
                 file=self.path,
                 next_step="Leave out --recipe.",
             )
