@@ -41,11 +41,11 @@ from protocols import PROTOCOLS, Protocol, Split, Videos, splits
 from scipy.stats import rankdata
 from steps import FEATURES
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.curves.events import DEFAULT_RULE, EventRule
 from vadpipe.evaluation.alarms import IOUS, AlarmCounts, tally
 from vadpipe.evaluation.bootstrap import drawn, interval_of
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.evaluation.truth import Truth
 from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.calibration import calibrate

@@ -19,7 +19,7 @@ import av
 import numpy as np
 
 from vadpipe import datasets
-from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.files.atomic import atomic_path
 
 FPS = 25

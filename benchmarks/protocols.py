@@ -13,7 +13,8 @@ import numpy as np
 from vadpipe import datasets
 from vadpipe.ablation.data import Sample, load_data
 from vadpipe.ablation.folds import make_test_folds
-from vadpipe.evaluation.truth import Truth, read_truth
+from vadpipe.annotations.truth import Truth
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.head.bags import Bag
 
 N_FOLDS = 4

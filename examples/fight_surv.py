@@ -30,7 +30,8 @@ from pathlib import Path
 import av
 
 import vadpipe
-from vadpipe.evaluation.truth import Truth, read_truth, write_truth
+from vadpipe.annotations.truth import Truth, write_truth
+from vadpipe.annotations.truth_sheet import read_truth
 
 Row = dict[str, str]
 

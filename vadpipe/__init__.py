@@ -19,6 +19,8 @@ from vadpipe._version import __version__ as __version__
 if TYPE_CHECKING:
     from vadpipe.ablation.ablate import ablate
     from vadpipe.ablation.results import Ablation
+    from vadpipe.annotations.check import check_sheet
+    from vadpipe.annotations.split import split_sheet
     from vadpipe.comparison.compare import compare
     from vadpipe.comparison.results import Comparison
     from vadpipe.curves.curve import Curve
@@ -63,6 +65,7 @@ _HOMES = {
     "Scoring": "vadpipe.scoring.run",
     "VadpipeError": "vadpipe.errors",
     "ablate": "vadpipe.ablation.ablate",
+    "check_sheet": "vadpipe.annotations.check",
     "compare": "vadpipe.comparison.compare",
     "evaluate": "vadpipe.evaluation.evaluate",
     "extract_features": "vadpipe.extract.extraction",
@@ -70,6 +73,7 @@ _HOMES = {
     "import_features": "vadpipe.published.import_features",
     "score": "vadpipe.scoring.scorer",
     "score_videos": "vadpipe.scoring.run",
+    "split_sheet": "vadpipe.annotations.split",
 }
 
 __all__ = [
@@ -93,6 +97,7 @@ __all__ = [
     "Scoring",
     "VadpipeError",
     "ablate",
+    "check_sheet",
     "compare",
     "evaluate",
     "extract_features",
@@ -100,6 +105,7 @@ __all__ = [
     "import_features",
     "score",
     "score_videos",
+    "split_sheet",
 ]
 
 

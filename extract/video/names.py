@@ -5,7 +5,7 @@ a video's suffix, :data:`TAILS` and the number of a crop. ``Abuse/Abuse028_x264.
 ``feats/Abuse028_x264_i3d`` are both ``Abuse028``. UCF-Crime spells its normal videos in three ways, which all
 are ``Normal003``. Two names mean the same video where their bare names are equal, unless both end in the
 number of a crop and these differ. Where names are equal as written, or but for a video's suffix, only these
-count.
+count. A backslash parts folders as ``/`` does.
 
 Folders distinguish videos with the same bare name: they are compared from the innermost outwards as far as
 both names have them, and of several candidates those that agree in the most folders match.
@@ -45,6 +45,9 @@ class Names:
     def find(self, name: str) -> list[str]:
         """Return the names that mean the same video: none, one, or several if ambiguous."""
         folders, last = _parted(name)
+        same = [known for _, known in self._known.get(bare(last), []) if known == name]
+        if same:
+            return same
         agreed = [
             (_likeness(last, _parted(known)[1]), min(len(others), len(folders)), known)
             for others, known in self._known.get(bare(last), [])
@@ -148,5 +151,5 @@ def _without_suffix(name: str) -> str:
 
 
 def _parted(name: str) -> tuple[tuple[str, ...], str]:
-    *folders, last = PurePosixPath(name).parts or ("",)
-    return tuple(folders), last
+    *folders, last = PurePosixPath(name.replace("\\", "/")).parts or ("",)
+    return tuple(folder for folder in folders if folder != ".."), last

@@ -14,8 +14,9 @@ from support.labelled_features import (
     write_video_features,
 )
 from vadpipe.ablation.data import load_data
+from vadpipe.annotations.truth import Truth, write_truth
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import FeatureError, InputError, UsageError
-from vadpipe.evaluation.truth import Truth, read_truth, write_truth
 from vadpipe.features.file import Features
 
 

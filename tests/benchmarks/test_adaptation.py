@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from support.bags import bag_of_values
-from vadpipe.evaluation.truth import Truth
+from vadpipe.annotations.truth import Truth
 
 
 def test_features_are_standardised_in_the_ways_that_it_says():

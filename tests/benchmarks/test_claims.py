@@ -9,8 +9,8 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from vadpipe.ablation.data import Sample
+from vadpipe.annotations.truth import Truth
 from vadpipe.evaluation.bootstrap import drawn
-from vadpipe.evaluation.truth import Truth
 from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
 

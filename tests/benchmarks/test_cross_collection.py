@@ -11,7 +11,7 @@ from support.decoding import player
 from support.samples import sample
 from support.videos import read_counter, write_video
 from vadpipe.ablation.runs import Run, RunRecord
-from vadpipe.evaluation.truth import Truth
+from vadpipe.annotations.truth import Truth
 from vadpipe.head.settings import HeadSettings
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from vadpipe.ablation.data import Sample
-from vadpipe.evaluation.truth import Truth
+from vadpipe.annotations.truth import Truth
 from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
 

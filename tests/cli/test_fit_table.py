@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from support.calibrations import make_calibration, make_held_out
+from vadpipe.annotations.labels import Label
 from vadpipe.cli.fit_table import print_fit
 from vadpipe.training.history import StepMetrics
-from vadpipe.training.labels import Label
 from vadpipe.training.result import Fit, SeedRun
 
 

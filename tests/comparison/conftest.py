@@ -8,7 +8,7 @@ import pytest
 import vadpipe
 from support.comparisons import SCORES, TRUTHS
 from support.logistic_head import make_head, write_scored_features
-from vadpipe.evaluation.truth import write_truth
+from vadpipe.annotations.truth import write_truth
 
 
 def upside_down(head):

@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import vadpipe
 from support.comparisons import SCORES, TRUTHS, curve_of
 from support.logistic_head import make_head
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, InputError, UsageError
-from vadpipe.evaluation.truth import Truth, write_truth
 
 
 def frames(turned=False):

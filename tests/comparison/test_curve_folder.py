@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.comparison.curve_folder import CurveFolder
 from vadpipe.curves.curve import Curve
 from vadpipe.errors import FeatureError
-from vadpipe.evaluation.truth import Truth
 
 SCORES = np.array([0.1, np.nan, 0.9, 0.9], np.float32)
 TIMES = np.array([0, 0.04, 0.08, 0.2])

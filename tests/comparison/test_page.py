@@ -9,8 +9,8 @@ import pytest
 import vadpipe
 from support.browser import open_page, until
 from support.comparisons import SCORES
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.comparison.page import MAX_STEPS, steps
-from vadpipe.evaluation.truth import Truth, write_truth
 
 
 @pytest.fixture

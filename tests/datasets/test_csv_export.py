@@ -4,12 +4,12 @@ import pytest
 
 from support.annotation_sets import UCF_CRIME as LISTS
 from support.annotation_sets import XD_VIOLENCE, import_random_features, write_lists, write_ped2_table
+from vadpipe.annotations.labels import read_labels
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.datasets import get, write_labels
 from vadpipe.errors import InputError, UsageError
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.fit import fit
-from vadpipe.training.labels import csv_labels
 
 QUICK = HeadSettings(hidden=8, cluster_dim=4, steps=4, batch_bags=2, checks=2, folds=2)
 
@@ -32,7 +32,7 @@ def test_official_names_without_features(tmp_path):
     assert result.totals_off[0] == "train normal: 2, published 800"
     # Names of the official folders below any other are found by their endings.
     videos = [f"videos/{video.video}" for video in result.contents.training]
-    assert list(csv_labels(result.train, videos)) == videos
+    assert list(read_labels(result.train, {video: video for video in videos})) == videos
 
 
 def test_a_head_is_fitted_on_features_by_official_names(tmp_path):
@@ -68,9 +68,9 @@ def test_clips_of_one_film_are_a_group(tmp_path):
     ]
     assert [truth.n_frames for truth in read_truth(result.truth)] == [32, 16, 32]
     videos = [video.video for video in result.contents.training]
-    assert [label.group for label in csv_labels(result.train, videos).values()] == ["A.Film.2001"] * 2 + [
-        "v=c"
-    ]
+    assert [
+        label.group for label in read_labels(result.train, {video: video for video in videos}).values()
+    ] == ["A.Film.2001"] * 2 + ["v=c"]
 
 
 def test_a_split_without_features_is_not_written(tmp_path):

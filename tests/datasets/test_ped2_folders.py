@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from support.annotation_sets import write_extracted_features, write_ped2_folders, write_ped2_table
+from vadpipe.annotations.labels import read_labels
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import Totals, check, write_labels
 from vadpipe.datasets.ped2 import PED2
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.discovery import find_videos
-from vadpipe.training.labels import csv_labels
 
 CLIPS = {
     "Train/Train001": (4, None),
@@ -131,7 +131,7 @@ def test_labels_name_the_features_and_are_found_without_them(real, tmp_path):
     assert result.contents.form.startswith("the published folders")
     plain = write_labels(PED2, published, tmp_path / "plain")
     for below in ("", "UCSDped2/"):
-        found = csv_labels(plain.train, [f"{below}{name}" for name in names])
+        found = read_labels(plain.train, {f"{below}{name}": name for name in names})
         assert sum(label.abnormal for label in found.values()) == 6
         assert len(found) == 10
 

@@ -7,9 +7,10 @@ import pytest
 
 import vadpipe
 from support.annotation_sets import write_extracted_features, write_shanghaitech
+from vadpipe.annotations.truth import Truth
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.datasets import check, write_labels
 from vadpipe.datasets.shanghaitech import SHANGHAITECH
-from vadpipe.evaluation.truth import Truth, read_truth
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.head.settings import HeadSettings
 

@@ -4,11 +4,11 @@ import pytest
 
 from support.annotation_sets import FILM, write_lists
 from support.annotation_sets import XD_VIOLENCE as LISTS
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import Totals
 from vadpipe.datasets.dataset import cut_truth
 from vadpipe.datasets.xd_violence import XD_VIOLENCE
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 
 
 def read(folder, cut=False, **changes):

@@ -10,8 +10,8 @@ import pytest
 import vadpipe
 from support.logistic_head import make_head, write_scored_features
 from support.videos import write_video
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.features.file import Features
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.bags import TrainingSet

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -12,11 +13,11 @@ from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_s
 import vadpipe
 from support.judged_videos import make_judged
 from support.logistic_head import make_head, write_scored_features
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
 from vadpipe.evaluation.breakdown import VideoMetrics, by_video
 from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.plots import chosen_videos
-from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.evaluation.video_table import COLUMNS
 
 VIDEOS = {
@@ -57,6 +58,50 @@ def test_figures_are_those_of_scikit_learn(folder):
     assert [video.truth.video for video in result.judged] == [truth.video for _, truth in VIDEOS.values()]
     assert [(item.video, item.n_shown - item.n_truth) for item in result.mismatches] == [("Arson011_x264", 1)]
     assert (result.failed, result.missing, result.unused, result.foreign) == ([], [], [], [])
+
+
+def test_a_sheet_in_seconds_and_a_joined_array_give_the_figures_of_frames(folder):
+    expected = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0).figures
+    truths = [truth for _, truth in VIDEOS.values()]
+    rows = [
+        f"{truth.video}\t{start / 25:.2f}\t{stop / 25:.2f}\t{truth.category or ''}"
+        for truth in truths
+        for start, stop in truth.anomalies or ((-25, -25),)
+    ]
+    (folder / "events.tsv").write_text("\n".join(["File\tstart_s\tend_s\tclass", *rows]) + "\n")
+    np.save("gt.npy", np.concatenate([truth.frames() for truth in truths]))
+    (folder / "gt.txt").write_text("".join(f"{truth.video}@{truth.n_frames}\n" for truth in truths))
+    for sheet in ("events.tsv", "gt.npy"):
+        found = vadpipe.evaluate(truth=sheet, head="head", output=None, bootstrap=0).figures
+        assert found.keys() == expected.keys()
+        if sheet == "gt.npy":
+            assert found == expected
+        else:  # the sheet does not say that one video has a frame less
+            assert found["recall"] == expected["recall"]
+            assert found["auc"].value == pytest.approx(expected["auc"].value, abs=0.01)
+
+
+def test_copies_that_count_twice_are_named(folder, caplog):
+    path = folder / "features" / "test/Abuse/Abuse028_x264.mp4.safetensors"
+    features = vadpipe.Features.load(path)
+    source = features.source.model_copy(update={"video": "test/again.mp4"})
+    replace(features, source=source).save(folder / "features" / "again.safetensors")
+    truths = [truth for _, truth in VIDEOS.values()]
+    write_truth(folder / "truth.csv", [*truths, replace(truths[0], video="again")])
+    vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
+    assert "copies of another and count twice" in caplog.text
+    assert "1 (Abuse028_x264 = again)" in caplog.text
+
+
+def test_a_time_after_the_end_of_a_video_fails_that_video_alone(folder):
+    (folder / "late.csv").write_text(
+        "video,anomalies\nAbuse028_x264,0.5-70.5\nNormal003,\nArson011_x264,0-0.8\n"
+    )
+    result = vadpipe.evaluate(truth="late.csv", head="head", output=None, bootstrap=0)
+    assert [str(failure.error).partition("\n")[0] for failure in result.failed] == [
+        "the range 0.5 s to 70.5 s of 'Abuse028_x264' ends after its 2.56 s"
+    ]
+    assert [video.truth.video for video in result.judged] == ["Normal003", "Arson011_x264"]
 
 
 def test_metrics_are_written_as_json(folder):
@@ -222,11 +267,12 @@ def test_where_no_features_fit_the_head_it_is_said_why(folder):
         vadpipe.evaluate("empty", truth="truth.csv", head="head")
 
 
-def test_a_video_with_two_feature_files_is_refused(folder):
+def test_of_two_feature_files_of_a_video_one_is_used(folder, caplog):
     path = folder / "features" / "test/normal/other$1$.mp4.safetensors"
     (folder / "features" / "copy.safetensors").write_bytes(path.read_bytes())
-    with pytest.raises(FeatureError, match="is about the same video as"):
-        vadpipe.evaluate(truth="truth.csv", head="head")
+    result = vadpipe.evaluate(truth="truth.csv", head="head", output=None)
+    assert len(result.judged) == len(VIDEOS)
+    assert "other$1$.mp4.safetensors: not used, because features/copy.safetensors holds" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,26 @@ import numpy as np
 import pytest
 
 from support.logistic_head import make_head, write_scored_features
+from vadpipe.annotations.annotation import Annotation
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import FeatureError
 from vadpipe.evaluation.frame_scores import Mismatch, judge
-from vadpipe.evaluation.truth import Truth
 
 SCORES = [0.2, 0.8, 0.4, 0.6]  # 64 frames
 
 
 def judged(tmp_path, truth, lengths="near", **options):
-    return judge(write_scored_features(tmp_path, "a.mp4", SCORES, **options), make_head(), truth, lengths)
+    annotation = Annotation.of_truth(truth)
+    return judge(
+        write_scored_features(tmp_path, "a.mp4", SCORES, **options), make_head(), annotation, lengths
+    )
 
 
 def test_each_frame_has_the_score_of_its_snippet(tmp_path):
     truth = Truth("a", 60, ((16, 32),))
     found, mismatch = judged(tmp_path, truth, n_frames=60)
     assert mismatch is None
-    assert found.truth is truth
+    assert found.truth == truth
     expected = [*np.repeat(SCORES[:3], 16)[:44], *[0.5] * 4, *[0.6] * 12]  # the last begins at frame 44
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
     np.testing.assert_array_equal(found.times_s, np.arange(60) / 25)

@@ -11,8 +11,8 @@ import pytest
 
 import vadpipe
 from support.labelled_features import QUICK, write_labelled_features
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.features.folder import FeatureFolder
 
 

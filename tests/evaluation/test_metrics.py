@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from support.judged_videos import judged_videos, make_judged, scored_frames, slow_ap, slow_auc
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.metrics import JudgedVideo, frame_metrics
-from vadpipe.evaluation.truth import Truth
 
 
 @given(judged_videos())

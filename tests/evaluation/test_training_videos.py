@@ -9,8 +9,8 @@ import vadpipe
 from support.head_settings import QUICK
 from support.labelled_features import write_labelled_features
 from support.logistic_head import make_head, write_scored_features
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import InputError
-from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.features.file import Features
 from vadpipe.head.checkpoint import TrainedHead
 

@@ -5,12 +5,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas
 import pytest
+from vadpipe.training.labels import csv_labels
 
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.files.csv_rows import read_rows
 from vadpipe.files.given_tables import given_labels, given_table
-from vadpipe.training.labels import csv_labels
 
 VIDEOS = ["cam1/a.mp4", "cam1/b.mp4", "cam2/a.mp4"]
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from support.published_arrays import import_arrays, only_error, random_array, save_array
+from vadpipe.annotations.labels import folder_labels
 from vadpipe.errors import FeatureError
 from vadpipe.features.file import Features
 from vadpipe.published import containers
 from vadpipe.published.axes import in_order
 from vadpipe.published.videos import Published
-from vadpipe.training.labels import folder_labels
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ import pytest
 import vadpipe
 from support.videos import write_video
 from vadpipe import EventRule, Outputs
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import OutputError, UsageError, WeightsError
-from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.extract import stills
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.limits import Limits

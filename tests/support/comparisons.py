@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.curves.curve import Curve
-from vadpipe.evaluation.truth import Truth
 
 SCORES = {
     "Abuse028_x264.mp4": [0.1, 0.9, 0.7, 0.3],

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.evaluation.truth import Truth
 
 FPS = 4
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from support.feature_files import make_features
-from vadpipe.evaluation.truth import Truth, write_truth
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.head.settings import HeadSettings
 
 QUICK = HeadSettings(hidden=4, cluster_dim=2, steps=6, checks=3, batch_bags=2, learning_rate=1e-2, folds=2)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vadpipe.ablation.data import Sample
-from vadpipe.evaluation.truth import Truth
+from vadpipe.annotations.truth import Truth
 
 
 def sample(name, marks, group):

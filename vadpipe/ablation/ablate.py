@@ -65,6 +65,7 @@ def ablate(
     own_rows: Iterable[Row] = (),
     settings: HeadSettings | None = None,
     backbone: str | None = None,
+    recipe: Sequence[str] = (),
     lengths: Lengths = "near",
     bootstrap: int = 1000,
     workers: int | None = None,
@@ -92,6 +93,7 @@ def ablate(
         own_rows: further rows.
         settings: of the full method, from which each row differs.
         backbone: use only the features of this backbone.
+        recipe: use only features whose recipe has these values, such as ``stride=8``.
         lengths: ``"near"`` refuses videos whose length differs from the truth's by more than a snippet,
             ``"any"`` compares the frames that both have.
         bootstrap: resamples of the intervals over scenes; 0 for none.
@@ -117,7 +119,7 @@ def ablate(
     for name, other in chosen.same.items():
         log.info("row %r has the same settings as %r and is skipped", name, other)
     place = str(choose_device(device))
-    data = load_data(Path(features), Path(truth), backbone=backbone, lengths=lengths)
+    data = load_data(Path(features), Path(truth), backbone=backbone, choice=recipe, lengths=lengths)
     divisions = [make_test_folds(data.truths, folds, number) for number in range(partitions)]
     plan = Plan(Path(truth), base, chosen.rows, chosen.same, divisions, seeds, bootstrap, place)
     check_writable(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,17 +12,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.annotations.annotation import Annotation
+from vadpipe.annotations.labels import joined_groups
+from vadpipe.annotations.matching import match_videos
+from vadpipe.annotations.truth import Truth
+from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.evaluation.frame_scores import Lengths, aligned
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.evaluation.truth import Truth, read_truth
-from vadpipe.extract.video.names import match
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.bags import Bag
 from vadpipe.training.fit import bag_of
-from vadpipe.training.labels import joined_groups
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class Data:
     Attributes:
         features: the folder.
         backbone: whose features were taken, or None if there was only one.
+        choice: what was asked of their recipe, such as ``stride=8``.
         recipe: how the features were made.
         samples: by the truth's name, in its order.
         missing: videos of the truth that have no features.
@@ -74,6 +78,7 @@ class Data:
 
     features: Path
     backbone: str | None
+    choice: tuple[str, ...]
     recipe: Recipe
     samples: dict[str, Sample] = field(repr=False)
     missing: list[str] = field(repr=False)
@@ -97,7 +102,9 @@ class Data:
         Raises:
             FeatureError: if they have changed since.
         """
-        there = {item.source.video: item for item in FeatureFolder(self.features).load(self.backbone)}
+        there = {
+            item.source.video: item for item in FeatureFolder(self.features).load(self.backbone, self.choice)
+        }
         bags: dict[str, Bag] = {}
         for name, sample in self.samples.items():
             features = there.get(sample.source)
@@ -109,13 +116,21 @@ class Data:
         return bags
 
 
-def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengths: Lengths = "near") -> Data:
+def load_data(
+    features: Path,
+    truth: Path,
+    *,
+    backbone: str | None = None,
+    choice: Sequence[str] = (),
+    lengths: Lengths = "near",
+) -> Data:
     """Find the features of each video of a truth; copies of a video bring their groups together.
 
     Args:
         features: folder that ``extract`` wrote.
-        truth: CSV ``video,frames,anomalies[,class][,group]``.
+        truth: see :func:`vadpipe.annotations.truth_sheet.read_annotations`.
         backbone: use only the features of this backbone.
+        choice: use only features whose recipe has these values, such as ``stride=8``.
         lengths: ``"near"`` refuses videos whose number of frames differs from the truth's by more than a
             snippet, ``"any"`` compares the frames that both have.
 
@@ -125,9 +140,9 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
             differ by too much.
         InputError: if no video of the truth has features.
     """
-    truths = {item.video: item for item in read_truth(truth)}
-    by_video = {item.source.video: item for item in FeatureFolder(features).load(backbone)}
-    matched = match(truths, by_video)
+    truths = {item.video: item for item in read_annotations(truth, features)}
+    by_video = {item.source.video: item for item in FeatureFolder(features).load(backbone, choice)}
+    matched = match_videos(truths, {video: item.source.sha256 for video, item in by_video.items()})
     matched.tell(log)
     if not matched.found:
         raise InputError(
@@ -143,12 +158,20 @@ def load_data(features: Path, truth: Path, *, backbone: str | None = None, lengt
     }
     recipe = next(iter(found.values())).recipe
     return Data(
-        features, backbone, recipe, samples, matched.missing, list(matched.ambiguous), matched.superfluous
+        features,
+        backbone,
+        tuple(choice),
+        recipe,
+        samples,
+        matched.missing,
+        list(matched.ambiguous),
+        matched.superfluous,
     )
 
 
-def _sample(features: Features, truth: Truth, lengths: Lengths) -> Sample:
-    cut, _ = aligned(truth, features.n_frames, lengths, features.source.video)
+def _sample(features: Features, annotation: Annotation, lengths: Lengths) -> Sample:
+    stated = annotation.truth(features.frame_times_s, features.end_s)
+    cut, _ = aligned(stated, features.n_frames, lengths, features.source.video)
     n_frames = cut.n_frames
     if features.lost.all():
         raise FeatureError("has no decoded snippet", file=features.source.video)
@@ -171,7 +194,7 @@ def _digest(features: Features, truth: Truth) -> str:
     return digest.hexdigest()
 
 
-def _joined_groups(truths: dict[str, Truth], found: dict[str, Features]) -> dict[str, str]:
+def _joined_groups(truths: dict[str, Annotation], found: dict[str, Features]) -> dict[str, str]:
     """Return the group of each video; groups that hold copies of one video are one."""
     groups = {name: truth.group or name for name, truth in truths.items()}
     joined, copies = joined_groups(groups, {name: item.source.sha256 for name, item in found.items()})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 
 Kind = tuple[bool, bool]
 

@@ -22,6 +22,7 @@ from vadpipe.cli.evaluate import evaluate
 from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
+from vadpipe.cli.labels import labels, split
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, UsageError, VadpipeError, printable
@@ -65,6 +66,8 @@ app.command()(score)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(ablate)
+app.command()(split)
+app.add_typer(labels)
 app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)

@@ -42,6 +42,7 @@ def ablate(
     settings: options.SettingsFile = None,
     assign: options.Assign = None,
     backbone: options.Backbone = None,
+    recipe: options.Recipe = None,
     lengths: options.Lengths = "near",
     bootstrap: options.Bootstrap = 1000,
     workers: Annotated[
@@ -71,6 +72,7 @@ def ablate(
             own_rows=[parse_row(text) for text in row or []],
             settings=head_settings(preset, settings, assign, ablating=True),
             backbone=backbone,
+            recipe=recipe or (),
             lengths=lengths,
             bootstrap=bootstrap,
             workers=workers,

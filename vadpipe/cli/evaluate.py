@@ -14,7 +14,11 @@ from vadpipe.errors import UsageError
 
 def evaluate(
     truth: Annotated[
-        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
+        Path,
+        typer.Option(
+            metavar="SHEET",
+            help="CSV, .xlsx or gt.npy: video,anomalies[,class][,group], or one row per event.",
+        ),
     ],
     features: Annotated[
         Path,

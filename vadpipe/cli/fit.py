@@ -20,7 +20,9 @@ def fit(
     ] = Path("features"),
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="CSV video,label[,group] (default: labels from folder names)."),
+        typer.Option(
+            metavar="SHEET", help="CSV or .xlsx: video,label[,group] (default: labels from folder names)."
+        ),
     ] = None,
     normal: Annotated[
         list[str] | None,
@@ -30,6 +32,7 @@ def fit(
         "head"
     ),
     backbone: options.Backbone = None,
+    recipe: options.Recipe = None,
     method: options.Method = None,
     preset: options.Preset = "default",
     settings: options.SettingsFile = None,
@@ -85,6 +88,7 @@ def fit(
             normal=normal or [],
             output=output,
             backbone=backbone,
+            recipe=recipe or (),
             settings=chosen,
             seed=seed,
             device=device,

@@ -32,6 +32,15 @@ Videos = Annotated[
 Backbone = Annotated[
     str | None, typer.Option(help="Name of the backbone (default: i3d); 'vadpipe weights list' shows all.")
 ]
+Recipe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME=VALUE",
+        help="Use only features made like this, if the folder holds several kinds: stride=8, window=64, "
+        "view=whole, crops=10, ...; repeatable.",
+    ),
+]
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Local file with the backbone's published weights.")
 ]

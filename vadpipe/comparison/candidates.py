@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.comparison.curve_folder import CurveFolder
 from vadpipe.comparison.results import Candidate, Kind, LeftOut, Settings
 from vadpipe.errors import FeatureError, UsageError
@@ -19,7 +20,6 @@ from vadpipe.evaluation import score_file
 from vadpipe.evaluation.frame_scores import Mismatch, aligned
 from vadpipe.evaluation.score_file import FrameScores
 from vadpipe.evaluation.scored_videos import OnFailure, collect
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import match, tell
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead

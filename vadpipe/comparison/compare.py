@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from vadpipe.annotations.truth_sheet import read_truth_with_features
 from vadpipe.comparison.apart import apart
 from vadpipe.comparison.candidates import recognised, scored
 from vadpipe.comparison.differences import compared, compared_classes
@@ -26,9 +27,9 @@ from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, frame_metrics, pooled
 from vadpipe.evaluation.reasons import remarks
 from vadpipe.evaluation.scored_videos import OnFailure
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.atomic import check_writable
+from vadpipe.files.given_tables import Table, given_table
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ _WRITERS = {"comparison.json": write_record, "comparison.html": write_page}
 
 def compare(
     *candidates: str | os.PathLike[str],
-    truth: str | os.PathLike[str],
+    truth: Table,
     features: str | os.PathLike[str] = "features",
     output: str | os.PathLike[str] | None = "comparison",
     threshold: float | Sequence[float | None] | None = None,
@@ -86,11 +87,17 @@ def compare(
             next_step="'vadpipe evaluate' is for one head alone.",
         )
     settings = Settings(
-        Path(truth), Path(features), include_training_videos, lengths, assume_fps, bootstrap, seed
+        given_table(truth, "truth"),
+        Path(features),
+        include_training_videos,
+        lengths,
+        assume_fps,
+        bootstrap,
+        seed,
     )
     _check(settings)
     known = recognised(candidates, _thresholds(threshold, len(candidates)))
-    truths = {item.video: item for item in read_truth(settings.truth)}
+    truths = {item.video: item for item in read_truth_with_features(settings.truth, settings.features)}
     if output is not None:
         check_writable(Path(output))
     chosen_device = choose_device(device)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import FeatureError, printable
 from vadpipe.evaluation.score_file import FrameScores
-from vadpipe.evaluation.truth import Truth
 from vadpipe.features.folder import PART
 from vadpipe.features.sampling import mean_interval_s
 from vadpipe.output.json_document import read_document

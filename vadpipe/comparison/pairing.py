@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.comparison.candidates import Scored
 from vadpipe.comparison.results import Settings
 from vadpipe.errors import InputError
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.score_file import FrameScores
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import tell
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from vadpipe._version import __version__
 from vadpipe.comparison.results import Comparison, Figures, LeftOut
 from vadpipe.evaluation.bootstrap import LEVEL
+from vadpipe.evaluation.report import truth_digest
 from vadpipe.files.atomic import write_text
 
 SCHEMA = 1
@@ -28,7 +28,7 @@ def record(result: Comparison) -> dict[str, object]:
         "vadpipe": __version__,
         "truth": {
             "file": str(settings.truth),
-            "sha256": hashlib.sha256(settings.truth.read_bytes()).hexdigest(),
+            "sha256": truth_digest(settings.truth),
         },
         "features": str(settings.features),
         "settings": {

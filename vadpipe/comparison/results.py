@@ -10,6 +10,7 @@ from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.evaluation.results import Figure
 from vadpipe.extract.video.discovery import Failure
+from vadpipe.files.given_tables import GivenTable
 
 Kind = Literal["head", "evaluation", "curves"]
 
@@ -26,7 +27,7 @@ class Settings:
     """The settings of a comparison.
 
     Attributes:
-        truth: the CSV.
+        truth: the sheet, or the table in memory.
         features: folder of the feature files that heads score.
         include_training_videos: whether videos that a head was trained on were compared.
         lengths: see :func:`vadpipe.evaluation.frame_scores.judge`.
@@ -35,7 +36,7 @@ class Settings:
         seed: of the resamples.
     """
 
-    truth: Path
+    truth: Path | GivenTable
     features: Path
     include_training_videos: bool
     lengths: Lengths

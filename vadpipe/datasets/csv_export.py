@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.datasets.dataset import Contents, Dataset, TrainingVideo
 from vadpipe.datasets.folder_inventory import features_in
 from vadpipe.errors import InputError, UsageError
-from vadpipe.evaluation.truth import Truth, write_truth
 from vadpipe.extract.video.names import Match, match
 from vadpipe.files.atomic import write_text
 

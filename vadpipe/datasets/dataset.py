@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError, printable
-from vadpipe.evaluation.truth import Truth
 from vadpipe.features.sampling import SNIPPET_FRAMES
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
 from vadpipe.datasets.ped2_folders import read_folders
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 from vadpipe.published.frame_counts import MAX_FRAMES
 
 N_SPLITS = 10

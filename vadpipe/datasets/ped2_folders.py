@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import shortlist
 from vadpipe.errors import InputError, UsageError
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.image_folder import list_images
 
 _BEGIN = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import (
     AnnotationFile,
@@ -36,7 +37,6 @@ from vadpipe.datasets.dataset import (
 )
 from vadpipe.datasets.parsing import Marks
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import bare, match
 from vadpipe.features.sampling import SNIPPET_FRAMES
 

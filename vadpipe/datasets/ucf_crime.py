@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import bare
 
 NORMAL = "Normal"

@@ -12,9 +12,9 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.datasets import parsing
 from vadpipe.datasets.dataset import AnnotationFile, Contents, Dataset, Files, Totals, TrainingVideo
-from vadpipe.evaluation.truth import Truth
 from vadpipe.extract.video.names import bare
 from vadpipe.published.frame_counts import read_frame_counts
 

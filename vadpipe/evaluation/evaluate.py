@@ -76,8 +76,9 @@ def evaluate(
         features: folder that ``extract`` wrote; files of another recipe than the head's are passed over. Or a
             dictionary of the features of each video by its name: arrays, (S, D) or (C, S, D), see
             :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
-        truth: CSV ``video,frames,anomalies[,class][,group]``, see
-            :func:`vadpipe.evaluation.truth.read_truth`, or a data frame of pandas with these columns.
+        truth: sheet ``video,anomalies[,frames][,class][,group]``, or one row per event, see
+            :func:`vadpipe.annotations.truth_sheet.read_annotations`; or a data frame of pandas with these
+            columns.
         head: a head file or the folder that ``fit`` wrote; the shipped head by default.
         view: only these of the views that the features hold, see :data:`vadpipe.features.views.VIEWS`; all of
             them where it is None. Features that lack one of them are passed over.

@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from vadpipe.annotations.annotation import Annotation
+from vadpipe.annotations.truth import Truth
 from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.evaluation.truth import Truth
 from vadpipe.features.file import Features
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.head.checkpoint import TrainedHead
@@ -43,7 +44,7 @@ class Mismatch:
 def judge(
     source: Path | Features,
     head: TrainedHead,
-    truth: Truth,
+    annotation: Annotation,
     lengths: Lengths,
     views: Sequence[str] | None = None,
 ) -> tuple[JudgedVideo, Mismatch | None]:
@@ -54,7 +55,7 @@ def judge(
     Args:
         source: the feature file, or the features.
         head: what scores it.
-        truth: about the same video.
+        annotation: the truth about the same video.
         lengths: ``"near"`` refuses a difference of more than :data:`TOLERATED_FRAMES`, since the truth may
             then be about another cut of the video; ``"any"`` takes it.
         views: of those that the file holds, in any order; all of them where it is None.
@@ -67,7 +68,8 @@ def judge(
     path = features.source.video if isinstance(source, Features) else source
     if views is not None and tuple(views) != features.recipe.views:
         features = features.of_views(views)
-    truth, mismatch = aligned(truth, features.n_frames, lengths, path)
+    stated = annotation.truth(features.frame_times_s, features.end_s)
+    truth, mismatch = aligned(stated, features.n_frames, lengths, path)
     n_frames = truth.n_frames
     scores = snippets_to_frames(head.snippet_scores(features), features.spans, features.n_frames)[:n_frames]
     if np.isnan(scores).all():

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError
-from vadpipe.evaluation.truth import Truth
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ def record(result: Evaluation) -> dict[str, object]:
     return {
         "schema_version": SCHEMA,
         "vadpipe": __version__,
-        "head": {"file": str(settings.head), "sha256": _digest(settings.head)},
-        "truth": {"file": str(settings.truth), "sha256": _digest(settings.truth)},
+        "head": {"file": str(settings.head), "sha256": truth_digest(settings.head)},
+        "truth": {"file": str(settings.truth), "sha256": truth_digest(settings.truth)},
         "features": str(settings.features),
         "adapted_to": None if settings.adapt_to is None else str(settings.adapt_to),
         "settings": {
@@ -72,7 +72,7 @@ def record(result: Evaluation) -> dict[str, object]:
     }
 
 
-def _digest(path: Path | GivenTable) -> str | None:
+def truth_digest(path: Path | GivenTable) -> str | None:
     """Return the sha256 of a file; None of a table in memory."""
     if isinstance(path, GivenTable):
         return None

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vadpipe.annotations.matching import match_videos, tell_copies
+from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.evaluation.frame_scores import Mismatch, judge
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.results import Settings
-from vadpipe.evaluation.truth import read_truth
 from vadpipe.extract.video.discovery import Failure
-from vadpipe.extract.video.names import match, tell
+from vadpipe.extract.video.names import tell
 from vadpipe.features.commands import how_to_make
 from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
@@ -61,11 +62,12 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
         if on_failure is not None:
             on_failure(failed[-1])
 
-    truths = {item.video: item for item in read_truth(settings.truth)}
+    truths = {item.video: item for item in read_annotations(settings.truth, _on_disk(settings.features))}
     folder = folder_of(settings.features, head.record.recipe)
     found = _by_video(folder, head.record, settings.views, fail)
     files = found.files
-    matched = match(truths, files)
+    matched = match_videos(truths, found.contents)
+    tell_copies(matched.found, found.contents)
     matched.tell(log)
     trained_on = [name for name, video in matched.found.items() if found.seen[video]]
     left_out = set() if settings.include_training_videos else set(trained_on)
@@ -119,10 +121,12 @@ class _Found:
 
     Attributes:
         seen: for each of these videos, whether the head was trained on its content.
+        contents: digest of the content of each video.
     """
 
     files: dict[str, Path]
     seen: dict[str, bool]
+    contents: dict[str, str]
     views: tuple[str, ...]
     foreign: list[Path]
 
@@ -141,6 +145,7 @@ def _by_video(
     recipe = record.recipe
     fitting: dict[tuple[str, ...], list[tuple[str, Path]]] = {}
     seen: dict[Path, bool] = {}
+    contents: dict[Path, str] = {}
     foreign: list[Path] = []
     differences: list[str] = []
     differing = recipe
@@ -150,6 +155,7 @@ def _by_video(
             foreign.append(path)
             differing, differences = (differing, differences) if differences else (header.recipe, others)
             continue
+        contents[path] = header.source.sha256
         fitting.setdefault(header.recipe.views, []).append((header.source.video, path))
         seen[path] = record.was_trained_on(header.source.sha256)
     views = asked or max(fitting, key=lambda held: (len(held), len(fitting[held])), default=recipe.views)
@@ -160,7 +166,7 @@ def _by_video(
         chosen += [item for item in found if item not in passed]
         foreign += [path for _, path in passed]
         differences = differences or ([_differing_views(views, held)] if passed else [])
-    files = file_of_each_video(chosen)
+    files = file_of_each_video((video, path, contents[path]) for video, path in chosen)
     if not files:
         wanted = recipe if asked is None else recipe.of_views(asked)
         step = how_to_make(wanted, differing) if differences else "Run 'vadpipe extract VIDEOS' first."
@@ -171,7 +177,17 @@ def _by_video(
         what = "%s: contains only some of the views that the head was trained on: %s, of %s"
         log.warning(what, printable(folder), ", ".join(views), ", ".join(recipe.views))
     tell(log, f"feature files of another recipe ({'; '.join(differences[:_NAMED])})", list(map(str, foreign)))
-    return _Found(files, {video: seen[path] for video, path in files.items()}, views, foreign)
+    return _Found(
+        files,
+        {video: seen[path] for video, path in files.items()},
+        {video: contents[path] for video, path in files.items()},
+        views,
+        foreign,
+    )
+
+
+def _on_disk(features: Path | GivenFeatures) -> Path | None:
+    return features if isinstance(features, Path) else None
 
 
 def _differences(recipe: Recipe, other: Recipe, asked: tuple[str, ...] | None) -> list[str]:

@@ -391,6 +391,20 @@ def read_header(path: Path) -> FeatureHeader:
         raise _broken(path, "its record does not follow the schema") from error
 
 
+def read_frame_times(path: Path) -> tuple[NDArray[np.float64], float]:
+    """Read only when each frame is shown, (N,) float64 in seconds, and when the last of them ends.
+
+    Raises:
+        FeatureError: if the file is missing or is not a feature file of this schema.
+    """
+    header = read_header(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.get_tensor("frame_times_s"), header.end_s
+    except SafetensorError as error:
+        raise _broken(path, str(error)) from error
+
+
 def _broken(path: Path, why: str) -> FeatureError:
     return FeatureError(f"is not a readable feature file: {why}", file=path, next_step=_REDO)
 

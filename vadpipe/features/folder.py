@@ -12,6 +12,7 @@ from pathlib import Path
 from vadpipe.errors import FeatureError
 from vadpipe.features.commands import GIVEN
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, read_header
+from vadpipe.features.recipe_choice import fits, parse_choice, summary, values
 
 log = logging.getLogger(__name__)
 
@@ -58,20 +59,23 @@ class FeatureFolder:
             except FeatureError as error:
                 on_broken(path, error)
 
-    def load(self, backbone: str | None = None) -> list[Features]:
+    def load(self, backbone: str | None = None, recipe: Iterable[str] = ()) -> list[Features]:
         """Load every file, all of one recipe, with values that stay on disk until they are used.
 
         Args:
             backbone: only the features of this one.
+            recipe: only those whose recipe has these values, such as ``stride=8``.
 
         Raises:
-            FeatureError: if there are no files, one is broken, two recipes differ, or a video has two files.
+            FeatureError: if there are no files, one is broken, two recipes differ, or two different videos
+                have one name. Of two files of one video the first is loaded, with a warning.
+            UsageError: if ``recipe`` names something that a recipe does not have.
         """
         loaded = [(path, Features.load(path, mapped=True)) for path in self.files()]
         for path, features in loaded:
             if features.source.partial:
                 log.warning("%s: the video is damaged, %s", path, features.source.partial)
-        return of_one_recipe(loaded, backbone, self.path)
+        return of_one_recipe(loaded, backbone, self.path, recipe)
 
     def at(self, path: Path) -> Path:
         """Return where the features of a file are: the file."""
@@ -79,7 +83,10 @@ class FeatureFolder:
 
 
 def of_one_recipe(
-    loaded: Sequence[tuple[Path, Features]], backbone: str | None, folder: str | os.PathLike[str]
+    loaded: Sequence[tuple[Path, Features]],
+    backbone: str | None,
+    folder: str | os.PathLike[str],
+    recipe: Iterable[str] = (),
 ) -> list[Features]:
     """Return features, of one backbone where one is asked for, that were all made by one recipe.
 
@@ -87,9 +94,11 @@ def of_one_recipe(
         loaded: with the file of each.
         backbone: only the features of this one.
         folder: what messages call all of them.
+        recipe: only those whose recipe has these values, such as ``stride=8``.
 
     Raises:
-        FeatureError: if there are none, two recipes differ, or a video has two files.
+        FeatureError: if there are none, two recipes differ, or two different videos have one name.
+        UsageError: if ``recipe`` names something that a recipe does not have.
     """
     if backbone is not None:
         loaded = [(path, features) for path, features in loaded if features.recipe.backbone == backbone]
@@ -97,29 +106,60 @@ def of_one_recipe(
         kind = "feature file" if backbone is None else f"feature file of {backbone}"
         step = "Run 'vadpipe extract VIDEOS' first."
         raise FeatureError(f"contains no {kind}", file=folder, next_step=step)
-    first_path, first = loaded[0]
-    for path, features in loaded[1:]:
-        differences = first.recipe.differences(features.recipe)
-        if differences:
-            step = "Keep features of different backbones in separate folders, or select one with --backbone."
-            if first.recipe.backbone == features.recipe.backbone == GIVEN:
-                step = "Pass arrays of one kind: (S, D) or (C, S, D), with the same C and D for all videos."
+    chosen = _chosen(loaded, folder, [*recipe])
+    files = file_of_each_video(
+        (features.source.video, path, features.source.sha256) for path, features in chosen
+    )
+    return [features for path, features in chosen if files[features.source.video] == path]
+
+
+def _chosen(
+    loaded: Sequence[tuple[Path, Features]], folder: str | os.PathLike[str], recipe: list[str]
+) -> Sequence[tuple[Path, Features]]:
+    """Return what was asked for. Raises FeatureError if that is nothing, or of several recipes."""
+    choice = parse_choice(recipe)
+    chosen = [item for item in loaded if fits(item[1].recipe, choice)]
+    several = summary([features.recipe for _, features in chosen or loaded])
+    if chosen and several is None:
+        return chosen
+    if several is None:
+        there = values(loaded[0][1].recipe, choice)
+        raise FeatureError(
+            f"contains no features with {', '.join(recipe)}; all have {there}",
+            file=folder,
+            next_step="Leave out --recipe.",
+        )
+    kinds, options = several
+    if not chosen:
+        raise FeatureError(
+            f"contains no features with {', '.join(recipe)}; there are {kinds}",
+            file=folder,
+            next_step=f"Select some with {options}.",
+        )
+    step = f"Select one, for example with {options}, or keep them in separate folders."
+    if all(features.recipe.backbone == GIVEN for _, features in chosen):
+        step = "Pass arrays of one kind: (S, D) or (C, S, D), with the same C and D for all videos."
+    raise FeatureError(f"contains features of several recipes: {kinds}", file=folder, next_step=step)
+
+
+def file_of_each_video(found: Iterable[tuple[str, Path, str]]) -> dict[str, Path]:
+    """Return the feature file of each video; of two files of one content the first, with a warning.
+
+    Args:
+        found: the name of each video, its feature file, and the digest of the video's content.
+
+    Raises:
+        FeatureError: if a name has two files of different contents.
+    """
+    files: dict[str, tuple[Path, str]] = {}
+    for video, path, content in found:
+        first, its_content = files.setdefault(video, (path, content))
+        if content != its_content:
             raise FeatureError(
-                f"was made by another recipe than {first_path} ({'; '.join(differences[:3])})",
+                f"is about another video than {first}, and both are called {video}",
                 file=path,
-                next_step=step,
+                next_step="Extract them from a folder above both, so that their names differ, or delete one.",
             )
-    file_of_each_video((features.source.video, path) for path, features in loaded)
-    return [features for _, features in loaded]
-
-
-def file_of_each_video(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the feature file of each video. Raises FeatureError if a video has two."""
-    files: dict[str, Path] = {}
-    for video, path in found:
-        first = files.setdefault(video, path)
         if first != path:
-            raise FeatureError(
-                f"is about the same video as {first}: {video}", file=path, next_step="Delete one of them."
-            )
-    return files
+            log.warning("%s: not used, because %s holds features of the same video", path, first)
+    return {video: path for video, (path, _) in files.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -87,13 +87,13 @@ class GivenFeatures:
         """Return the features of that name."""
         return self._features[name]
 
-    def load(self, backbone: str | None = None) -> list[Features]:
+    def load(self, backbone: str | None = None, recipe: Iterable[str] = ()) -> list[Features]:
         """Return all features, of one recipe.
 
         Raises:
             FeatureError: if there are none of the backbone, or two recipes differ.
         """
-        return of_one_recipe(list(self._features.items()), backbone, self)
+        return of_one_recipe(list(self._features.items()), backbone, self, recipe)
 
 
 def given_features(features: Given) -> Path | GivenFeatures:

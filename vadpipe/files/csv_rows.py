@@ -6,11 +6,12 @@ import csv
 from pathlib import Path
 
 from vadpipe.errors import UsageError
-from vadpipe.files.given_tables import GivenTable, Row
+
+Row = dict[str, str]
 
 
-def read_rows(path: Path | GivenTable) -> tuple[list[str], list[tuple[int, Row]]]:
-    """Return the columns, and each row with the number of its line, of a file or a table in memory.
+def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
+    """Return the columns, and each row with the number of its line.
 
     UTF-8 with or without a mark at its beginning, and blanks after commas, are fine. Fields that a short
     row lacks are empty; what a long one has too much is below the key None.
@@ -18,8 +19,6 @@ def read_rows(path: Path | GivenTable) -> tuple[list[str], list[tuple[int, Row]]
     Raises:
         UsageError: if the file cannot be read or is not a CSV.
     """
-    if isinstance(path, GivenTable):
-        return path.columns, path.rows
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True, restval="", strict=True)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vadpipe.annotations.annotation import Annotation
+from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.curves.curve import Curve
-from vadpipe.errors import printable
-from vadpipe.evaluation.truth import Truth, read_truth
+from vadpipe.errors import FeatureError, printable
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.stills import Stills
@@ -91,8 +92,8 @@ def score_videos(
         scorer: the head.
         output: folder for the results; beside each video by default.
         outputs: what to write.
-        truth: a CSV of what is known, see :func:`vadpipe.evaluation.truth.read_truth`, to be shown beside the
-            scores.
+        truth: a sheet of what is known, see :func:`vadpipe.annotations.truth_sheet.read_annotations`, to be
+            shown beside the scores.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
@@ -175,9 +176,9 @@ def score_videos(
     return result
 
 
-def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Truth]:
+def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Annotation]:
     """Return the truth of each video that is in the list."""
-    truths = {truth.video: truth for truth in read_truth(path)}
+    truths = {truth.video: truth for truth in read_annotations(path)}
     found = match(truths, [video.name for video in videos])
     if not found.found:
         log.warning("%s: contains none of these videos", printable(path))
@@ -185,9 +186,14 @@ def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Truth]:
     return {video: by_name[video.name] for video in videos if video.name in by_name}
 
 
-def _stretches(truth: Truth | None, curve: Curve) -> list[tuple[float, float]]:
+def _stretches(annotation: Annotation | None, curve: Curve) -> list[tuple[float, float]]:
     """Return the anomalies of a truth in seconds, as far as the video reaches."""
-    if truth is None:
+    if annotation is None:
+        return []
+    try:
+        truth = annotation.truth(curve.times_s, curve.end_s)
+    except FeatureError as error:
+        log.warning("%s", error)
         return []
     if truth.n_frames != len(curve):
         shown = printable(curve.video)

@@ -1,9 +1,9 @@
 """Training: from labelled features to a calibrated head.
 
 In: a folder of feature files and labels of whole videos. Out: a head file and what the training measured. May
-import: ``head``, ``curves``, ``extract``, ``features``, ``weights``, ``files``.
+import: ``annotations``, ``head``, ``curves``, ``extract``, ``features``, ``weights``, ``files``.
 
-:mod:`~vadpipe.training.fit` is called; :mod:`~vadpipe.training.labels` says which video is abnormal, and a
+:mod:`~vadpipe.training.fit` is called; :mod:`~vadpipe.annotations.labels` says which video is abnormal, and a
 :mod:`~vadpipe.training.job` trains a head for each seed, which an :mod:`~vadpipe.training.ensembling` may
 average. :mod:`~vadpipe.training.cross_validation` goes through the two :mod:`~vadpipe.training.stages`: on
 :mod:`~vadpipe.training.folds`, by the :mod:`~vadpipe.training.loop`, it picks a step

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.labels import Label, folder_labels, joined_groups, read_labels
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
@@ -23,7 +24,6 @@ from vadpipe.head.settings import HeadSettings
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
 from vadpipe.training.job import FitJob
-from vadpipe.training.labels import Label, csv_labels, folder_labels, joined_groups
 from vadpipe.training.result import Fit
 from vadpipe.training.tensorboard import TensorBoardLog
 
@@ -37,6 +37,7 @@ def fit(
     normal: str | Iterable[str] = (),
     output: str | os.PathLike[str] = "head",
     backbone: str | None = None,
+    recipe: Iterable[str] = (),
     settings: HeadSettings | Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -57,11 +58,12 @@ def fit(
     Args:
         features: folder that ``extract`` wrote; or a dictionary of the features of each video by its name:
             arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
-        labels: CSV ``video,label[,group]``, a data frame of pandas with these columns, or a dictionary of
-            each video's label; without them, labels come from the videos' folders.
-        normal: names of folders that are normal, see :mod:`vadpipe.training.labels`.
+        labels: CSV or Excel sheet ``video,label[,group]``, a data frame of pandas with these columns, or a
+            dictionary of each video's label; without them, labels come from the videos' folders.
+        normal: names of folders that are normal, see :mod:`vadpipe.annotations.labels`.
         output: folder for the head.
         backbone: use only the features of this backbone.
+        recipe: use only features whose recipe has these values, such as ``stride=8``.
         settings: the method, its switches and numbers; or some of them by name, such as
             ``{"method": "rtfm", "steps": 400}``, the others being those that the method was published with.
             Without them those of ``from_head``, or CBCG's defaults.
@@ -96,18 +98,20 @@ def fit(
     if settings is None and base is not None:
         settings = base.record.settings
     settings, target, table = given_settings(settings), Path(output), given_labels(labels)
-    by_video = {item.source.video: item for item in folder_of(given_features(features)).load(backbone)}
-    videos = list(by_video)
-    known = folder_labels(videos, normal_folders) if table is None else csv_labels(table, videos)
+    by_video = {
+        item.source.video: item for item in folder_of(given_features(features)).load(backbone, recipe)
+    }
+    digests = {video: item.source.sha256 for video, item in by_video.items()}
+    known = folder_labels([*by_video], normal_folders) if table is None else read_labels(table, digests)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
 
-    recipe = by_video[videos[0]].recipe
-    contents = {video: by_video[video].source.sha256 for video in known}
+    made_by = next(iter(by_video.values())).recipe
+    contents = {video: digests[video] for video in known}
     if base is not None:
-        base.check(settings, recipe)
+        base.check(settings, made_by)
         base.warn_of_known(contents)
     job = FitJob(
         data=TrainingSet(bags, settings.segments, chosen_device),
@@ -115,7 +119,7 @@ def fit(
         seeds=range(seed, seed + seeds),
         ensemble=ensemble,
         base=base,
-        recipe=recipe,
+        recipe=made_by,
         contents=contents,
     )
     log_to = None if tensorboard is None else TensorBoardLog(Path(tensorboard))
@@ -159,7 +163,11 @@ def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dic
     joined, copies = joined_groups(groups, {video: features[video].source.sha256 for video in labels})
     for original, video in copies:
         kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
-        log.warning("%s (%s) and %s (%s) are the same video", original, kinds[0], video, kinds[1])
+        advice = (
+            "they stay in one fold" if kinds[0] == kinds[1] else "correct one label, or remove one of them"
+        )
+        text = "%s (%s) and %s (%s) are the same video: %s"
+        log.warning(text, original, kinds[0], video, kinds[1], advice)
     return {video: replace(label, group=joined[video]) for video, label in labels.items()}
 
 

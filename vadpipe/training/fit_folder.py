@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vadpipe.annotations.labels import Label
 from vadpipe.errors import UsageError
 from vadpipe.files.atomic import write_text
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.history import StepMetrics, write_history
-from vadpipe.training.labels import Label
 from vadpipe.training.result import Fit, SeedRun
 from vadpipe.training.resume import has_state
 

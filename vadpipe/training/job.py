@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vadpipe.annotations.labels import Label
 from vadpipe.features.file import Recipe
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
@@ -17,7 +18,6 @@ from vadpipe.training.ensembling import ensemble_of
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.fit_folder import FitFolder, inputs_of
 from vadpipe.training.history import FitProgress, TrainingProgress
-from vadpipe.training.labels import Label
 from vadpipe.training.loop import Start
 from vadpipe.training.report import auc_warnings, training_warnings
 from vadpipe.training.result import Fit, SeedRun

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vadpipe.annotations.labels import Label
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.training.history import StepMetrics
-from vadpipe.training.labels import Label
 
 
 @dataclass(frozen=True)

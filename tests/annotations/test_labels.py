@@ -2,8 +2,8 @@
 
 import pytest
 
+from vadpipe.annotations.labels import folder_labels, joined_groups, read_labels
 from vadpipe.errors import UsageError
-from vadpipe.training.labels import csv_labels, folder_labels, joined_groups
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,10 @@ def test_a_misspelt_normal_folder_is_an_error():
         folder_labels(["v/street/a.mp4"], normal=["strete"])
 
 
+def labels_of(path, videos):
+    return read_labels(path, {video: f"content of {video}" for video in videos})
+
+
 def write_csv(tmp_path, text):
     path = tmp_path / "labels.csv"
     path.write_text(text)
@@ -88,7 +92,7 @@ VIDEOS = ["videos/fight/a.mp4", "videos/calm/a.mp4", "videos/calm/b.mp4"]
 
 def test_csv_matches_videos_from_the_end_of_their_path(tmp_path):
     path = write_csv(tmp_path, "video,label,group\nfight/a.mp4,1,s1\nb,normal,s2\n")
-    labels = csv_labels(path, VIDEOS)
+    labels = labels_of(path, VIDEOS)
     assert {video: (label.abnormal, label.group) for video, label in labels.items()} == {
         "videos/fight/a.mp4": (True, "s1"),
         "videos/calm/b.mp4": (False, "s2"),
@@ -98,15 +102,58 @@ def test_csv_matches_videos_from_the_end_of_their_path(tmp_path):
 def test_csv_takes_absolute_paths_and_names_that_are_endings_of_others(tmp_path):
     videos = ["videos/a.mp4", "old/videos/a.mp4", "videos/b.mp4"]
     path = write_csv(tmp_path, "video,label\nvideos/a.mp4,1\nold/videos/a.mp4,0\n/home/me/videos/b.mp4,1\n")
-    assert {video: label.abnormal for video, label in csv_labels(path, videos).items()} == {
+    assert {video: label.abnormal for video, label in labels_of(path, videos).items()} == {
         "videos/a.mp4": True,
         "old/videos/a.mp4": False,
         "videos/b.mp4": True,
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.mp4", "a", "calm/a", "videos\\calm\\a.mp4", "C:\\data\\videos\\calm\\a.mp4", "./calm/a.mp4"),
+        *(
+            "../calm/a.mp4",
+            "/mnt/videos/calm/a.avi",
+            "data/videos/calm/a.mp4",
+            "calm/A_x264.mp4".replace("A", "a"),
+        ),
+    ],
+)
+def test_names_of_every_kind_mean_their_video(tmp_path, name):
+    labels = labels_of(
+        write_csv(tmp_path, f"video,label\n{name},fight\n"), ["videos/calm/a.mp4", "videos/b.mp4"]
+    )
+    assert {video: label.abnormal for video, label in labels.items()} == {"videos/calm/a.mp4": True}
+
+
+def test_a_video_in_another_folder_is_found_with_a_warning(tmp_path, caplog):
+    labels = labels_of(write_csv(tmp_path, "video,label\n/data/normal/b.mp4,0\n"), VIDEOS)
+    assert list(labels) == ["videos/calm/b.mp4"]
+    assert (
+        "found in another folder than the sheet says: 1 (/data/normal/b.mp4 -> videos/calm/b.mp4)"
+        in caplog.text
+    )
+
+
+def test_of_copies_that_a_name_fits_the_first_is_labelled(tmp_path, caplog):
+    path = write_csv(tmp_path, "video,label\na.mp4,1\n")
+    labels = read_labels(path, {"videos/b/a.mp4": "same", "videos/a/a.mp4": "same", "videos/c.mp4": "other"})
+    assert list(labels) == ["videos/a/a.mp4"]
+    assert "of which the first is used: 1 (a.mp4: videos/a/a.mp4, videos/b/a.mp4)" in caplog.text
+
+
+def test_times_are_labels_as_well(tmp_path):
+    path = write_csv(tmp_path, "video,start_s,end_s,group\nb,3,5,g\nb,7,8,g\ncalm/a,,,\n")
+    assert {video: (label.abnormal, label.group) for video, label in labels_of(path, VIDEOS).items()} == {
+        "videos/calm/b.mp4": (True, "g"),
+        "videos/calm/a.mp4": (False, "videos/calm/a.mp4"),
+    }
+
+
 def test_without_groups_each_video_is_one(tmp_path):
-    labels = csv_labels(write_csv(tmp_path, "video,label\nb.mp4,0\n"), VIDEOS)
+    labels = labels_of(write_csv(tmp_path, "video,label\nb.mp4,0\n"), VIDEOS)
     assert labels["videos/calm/b.mp4"].group == "videos/calm/b.mp4"
 
 
@@ -115,26 +162,31 @@ def test_without_groups_each_video_is_one(tmp_path):
     [
         ("video,label\na.mp4,1\n", "line 2: 'a.mp4' matches 2 feature files"),
         ("video,label\nc.mp4,1\n", "line 2: 'c.mp4' matches no feature file"),
-        ("video,label\nb,1\nb.mp4,1\n", "line 3: 'b.mp4' is labelled twice"),
+        ("video,label\nb,1\nb.mp4,1\n", "line 2: 'b' and another line both mean videos/calm/b.mp4"),
+        ("video,label\nb,1\nb,1\n", "line 3: 'b' occurs twice, first in line 2"),
         ("video,label\nb,maybe\n", "line 2: unknown label 'maybe'"),
-        ("name,class\nb,1\n", "needs a first line video,label"),
-        ("", "needs a first line video,label"),
-        ("video,label,grup\nb,1,x\n", "needs a first line video,label, with group and class where known"),
-        ("video,label,label\nb,1,0\n", "needs a first line video,label"),
-        ("video,label\n", "has no labels below its first line"),
-        ("video,label\n/data/normal/b.mp4,0\n", "'/data/normal/b.mp4' matches no feature file"),
+        ("video,label\nb,\n", "line 2: 'b' has no label"),
+        ("video,score\nb,1\n", "its first line has no column for a label (label): 'video', 'score'"),
+        ("b.mp4,1\n", "its first line has no column for a video (video) and a label (label): 'b.mp4', '1'"),
+        ("", "its first line has no column for a video (video) and a label (label): (empty)"),
+        (
+            "video,label,label\nb,1,0\n",
+            "its first line has two columns named 'label': 'video', 'label', 'label'",
+        ),
+        ("video,label\n", "has no videos below its first line"),
         ("video,label\n\n\nc.mp4,1\n", "line 4: 'c.mp4' matches no feature file"),
+        ("video,label\nb,maybe\na,perhaps\n", "line 2: unknown label 'maybe' (and 1 more problem)"),
     ],
 )
 def test_csv_mistakes_name_the_line(tmp_path, text, message):
     with pytest.raises(UsageError, match=r"labels\.csv: ") as caught:
-        csv_labels(write_csv(tmp_path, text), VIDEOS)
+        labels_of(write_csv(tmp_path, text), VIDEOS)
     assert message in str(caught.value)
 
 
 def test_a_missing_csv_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"none\.csv: cannot be read: No such file"):
-        csv_labels(tmp_path / "none.csv", VIDEOS)
+        labels_of(tmp_path / "none.csv", VIDEOS)
 
 
 def test_groups_that_hold_copies_of_one_video_become_one():

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vadpipe.annotations.truth import Truth, write_truth
+from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import OutputError, UsageError
-from vadpipe.evaluation.truth import Truth, read_truth, write_truth
 
 
 def written(tmp_path, text):
@@ -74,25 +75,27 @@ def test_columns_come_in_any_order_and_blanks_do_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("video,frames\na,3\n", "needs a first line video,frames,anomalies"),
-        ("video,frames,anomalies,label\na,3,,1\n", "needs a first line video,frames,anomalies"),
-        ("video,frames,anomalies,frames\na,3,,1\n", "needs a first line video,frames,anomalies"),
-        ("", "needs a first line video,frames,anomalies"),
+        ("video,frames\na,3\n", "its first line has no column for when something happens (anomalies, or start_s and end_s): 'video', 'frames'"),
+        ("video,label\na,1\n", "its first line has no column for when something happens (anomalies, or start_s and end_s)"),
+        ("video,frames,anomalies,frames\na,3,,1\n", "its first line has two columns named 'frames'"),
         ("video,frames,anomalies\n", "has no videos below its first line"),
-        ("video,frames,anomalies\na,3,,Abuse\n", "line 2: has more fields than the first line"),
-        ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' occurs twice"),
+        ("video,frames,anomalies\na,3,,Abuse\n", "line 2: has 4 fields, more than the 3 of the first line"),
+        ("video,frames,anomalies\na,3,\na,3,\n", "line 3: 'a' occurs twice, first in line 2"),
         ("video,frames,anomalies\n ,3,\n", "line 2: a video has no name"),
         ('video,frames,anomalies\n"a\nb",3,\n', "line 3: 'a\\nb' contains a line break"),
         ("video,frames,anomalies\na,0,\n", "line 2: 'a' has 0 frames"),
         ("video,frames,anomalies\na,-3,\n", "line 2: 'a' has '-3' frames"),
         ("video,frames,anomalies\na,²,\n", "line 2: 'a' has '²' frames"),
-        ("video,frames,anomalies\na,3,1-2\n", "line 2: '1-2' is not a range of frames"),
-        ("video,frames,anomalies\na,3,1:x\n", "line 2: '1:x' is not a range of frames"),
-        ("video,frames,anomalies\nb,3,\na,3,2:2\n", "line 3: the range 2:2 of 'a' is empty"),
-        ("video,frames,anomalies\na,3,2:1\n", "line 2: the range 2:1 of 'a' is empty"),
+        ("video,frames,anomalies\na,,1:2\n", "line 2: 'a' needs the features or the video, to know its frames"),
+        ("video,frames,anomalies\na,99,1.0-2.0\n", "line 2: 'a' needs the features or the video, to know its frames"),
+        ("video,frames,anomalies\na,3,1\n", "line 2: '1' in '1' is not a range"),
+        ("video,frames,anomalies\na,3,1:x\n", "line 2: '1:x' in '1:x' is not a range"),
+        ("video,frames,anomalies\nb,3,\na,3,2:2\n", "line 3: the range 2:2 is empty"),
+        ("video,frames,anomalies\na,3,2:1\n", "line 2: the range 2:1 is empty"),
         ("video,frames,anomalies\na,3,1:4\n", "line 2: the range 1:4 of 'a' ends after its 3 frames"),
         ("video,frames,anomalies\na,9,1:4 3:5\n", "line 2: the range 3:5 of 'a' begins before the previous one"),
         ("video,frames,anomalies\na,9,4:5 1:2\n", "line 2: the range 1:2 of 'a' begins before the previous one"),
+        ("video,frames,label,anomalies\na,9,normal,1:2\n", "line 2: 'a' is labelled 'normal', and has times of anomalies"),
         ('video,frames,anomalies\n"a,9,4:5\n', "is not a CSV file"),
     ],
 )  # fmt: skip
@@ -101,17 +104,23 @@ def test_errors_name_file_and_line(tmp_path, text, message):
         read_truth(written(tmp_path, text))
 
 
+def test_an_abnormal_video_without_a_time_is_left_out_with_a_warning(tmp_path, caplog):
+    text = "video,frames,label,anomalies\na,9,fight,\nb,9,fight,2:3\nc,9,normal,\n"
+    found = read_truth(written(tmp_path, text))
+    assert [truth.video for truth in found] == ["b", "c"]
+    assert "abnormal videos whose time is not given, left out: 1 (a)" in caplog.text
+
+
 def test_ranges_that_are_off_are_explained(tmp_path):
-    with pytest.raises(UsageError, match="from 0 and without STOP"):
-        read_truth(written(tmp_path, "video,frames,anomalies\na,3,1-2\n"))
+    with pytest.raises(
+        UsageError, match="0:03.4-0:05.9 or 3.4s:5.9s for seconds, 60:180 for frames 60 to 179"
+    ):
+        read_truth(written(tmp_path, "video,frames,anomalies\na,3,12\n"))
 
 
-def test_what_is_no_text_is_refused(tmp_path):
+def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(UsageError, match="gone: cannot be read: No such file"):
         read_truth(tmp_path / "gone")
-    (tmp_path / "bytes").write_bytes(b"video,frames,anomalies\n\xff\xfe,3,\n")
-    with pytest.raises(UsageError, match="bytes: is not a CSV file in UTF-8"):
-        read_truth(tmp_path / "bytes")
 
 
 def test_where_nothing_can_be_written_nothing_is_left(tmp_path):

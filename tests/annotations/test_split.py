@@ -1,0 +1,107 @@
+"""A split keeps groups and copies together, and balances counts and durations."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.feature_files import make_features
+from vadpipe.annotations.sheet import read_sheet
+from vadpipe.annotations.split import split_sheet
+from vadpipe.errors import UsageError
+
+
+def write(folder, rows, header="video,label,group"):
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "sheet.csv").write_text("\n".join([header, *rows]) + "\n")
+    return folder / "sheet.csv"
+
+
+def names(path):
+    return [item.video for item in read_sheet(path).annotations]
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), min_size=40, max_size=60), st.integers(0, 9))
+def test_no_group_is_in_both_sets(tmp_path_factory, rows, seed):
+    rows += [(kind, 100 + 2 * number + kind) for number in range(20) for kind in (False, True)]
+    folder = tmp_path_factory.getbasetemp() / "split"
+    path = write(folder, [f"v{number},{int(kind)},g{group}" for number, (kind, group) in enumerate(rows)])
+    result = split_sheet(path, test=0.3, seed=seed)
+    parts = [read_sheet(part).annotations for part in (result.train, result.test)]
+    groups = [{item.group for item in part} for part in parts]
+    assert not groups[0] & groups[1]
+    dealt = sorted((item.video, item.abnormal, item.group) for part in parts for item in part)
+    assert dealt == sorted((f"v{n}", kind, f"g{group}") for n, (kind, group) in enumerate(rows))
+    for kind in (False, True):
+        share = sum(item.abnormal is kind for item in parts[1]) / sum(known is kind for known, _ in rows)
+        assert result.share(abnormal=kind) == share
+        assert share == pytest.approx(0.3, abs=0.1)
+
+
+def test_durations_are_balanced_beside_numbers(tmp_path):
+    lengths = [10 * 2 ** (number % 6) for number in range(48)]
+    rows = [f"v{number},{number % 2},{length}" for number, length in enumerate(lengths)]
+    result = split_sheet(write(tmp_path, rows, "video,label,frames"), test=0.25)
+    held = [item.video for item in result.test_videos]
+    for kind in (0, 1):
+        there = [number for number in range(48) if number % 2 == kind]
+        inside = [number for number in there if f"v{number}" in held]
+        assert len(inside) / len(there) == pytest.approx(0.25, abs=0.05)
+        share = sum(lengths[number] for number in inside) / sum(lengths[number] for number in there)
+        assert share == pytest.approx(0.25, abs=0.05)
+        assert result.share(abnormal=bool(kind), of_duration=True) == pytest.approx(share)
+
+
+def test_the_seed_decides_and_is_all_that_decides(tmp_path):
+    path = write(tmp_path, [f"v{number},{number % 2},{number // 2}" for number in range(60)])
+    first, again, other = (split_sheet(path, test=0.3, seed=seed).test_videos for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_features_tell_durations_and_copies(tmp_path):
+    names_of = [f"v{number}.mp4" for number in range(12)]
+    for number, name in enumerate(names_of):
+        features = make_features(
+            16 * (number + 1), f"videos/{name}", seed=number // 2 if number < 4 else number
+        )
+        if number < 4:  # 0 and 1 are one video, and so are 2 and 3
+            features = replace(
+                features, source=features.source.model_copy(update={"sha256": f"{number // 2}" * 64})
+            )
+        features.save(tmp_path / "features" / f"{name}.safetensors")
+    path = write(tmp_path, [f"{name},{number % 2}" for number, name in enumerate(names_of)], "video,label")
+    result = split_sheet(path, test=0.5, features=tmp_path / "features")
+    test = {item.video for item in result.test_videos}
+    assert len(test & {"v0.mp4", "v1.mp4"}) in (0, 2)
+    assert len(test & {"v2.mp4", "v3.mp4"}) in (0, 2)
+    assert result.lengths["v3.mp4"] == 64 / 25
+    assert (result.n_groups, result.grouped) == (10, False)
+
+
+def test_times_keep_their_unit_in_both_sheets(tmp_path):
+    rows = [f"v{number},{'2-3' if number else '2.5-3'},{number}" for number in range(8)]
+    rows += [f"n{number},,n{number}" for number in range(8)]
+    result = split_sheet(write(tmp_path, rows, "video,anomalies,group"), test=0.5)
+    for part in (result.train, result.test):
+        for item in read_sheet(part).annotations:
+            assert item.unit == "seconds"
+            assert item.ranges in ((), ((2.5, 3),), ((2, 3),))
+
+
+@pytest.mark.parametrize(
+    ("rows", "test", "message"),
+    [
+        (["a,1,1", "b,0,1"], 0.5, "its 1 scene groups cannot be dealt so that the t"),
+        (["a,1,1", "b,0,2"], 0.5, "set has normal and abnormal videos\nChoose another share, or give videos"),
+        (["a,1,1", "b,,2"], 0.5, "line 3: 'b' has no label"),
+        (["a,1,1", "b,0,2"], 1.0, "a test share of 1 is not between 0 and 1\nFor example 0.3."),
+    ],
+)
+def test_what_cannot_be_dealt_is_refused(tmp_path, rows, test, message):
+    with pytest.raises(UsageError) as caught:
+        split_sheet(write(tmp_path, rows), test=test)
+    assert message in str(caught.value)
+    assert not (tmp_path / "sheet.train.csv").exists()

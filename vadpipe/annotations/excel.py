@@ -1,0 +1,83 @@
+"""Worksheets of Excel files (.xlsx), as text."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import closing
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from vadpipe.errors import UsageError
+
+EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+
+
+def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
+    """Return the rows of each worksheet that is not empty, with their numbers, by the worksheet's name.
+
+    Every cell is the text that it would be in a CSV. A time of day, which Excel makes of ``1:30``, is
+    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does.
+
+    Raises:
+        UsageError: if the file cannot be read, is no Excel file, a cell holds a date, or openpyxl is not
+            installed.
+    """
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise UsageError(
+            "Excel files need openpyxl, which is not installed",
+            file=path,
+            next_step="pip install 'vadpipe[excel]', or save the sheet as CSV.",
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about parts of the file that hold no cells
+            with closing(load_workbook(path, data_only=True, read_only=True)) as book:
+                cells = {sheet.title: [*sheet.iter_rows()] for sheet in book.worksheets}
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
+    except (BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+        raise UsageError(
+            f"is not a readable Excel file: {error}", file=path, next_step="Save it again, or save it as CSV."
+        ) from error
+    sheets = {
+        name: [(line, [_text(cell, path, line) for cell in row]) for line, row in enumerate(rows, 1)]
+        for name, rows in cells.items()
+    }
+    return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
+
+
+def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl has several kinds of cells
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(round(value, 9))  # Excel computes in binary: 0.1 + 0.2
+    if isinstance(value, (time, timedelta)):
+        return _clock(value, seconds="s" in str(cell.number_format).lower())
+    if isinstance(value, (datetime, date)):
+        raise UsageError(
+            f"line {line}: Excel has made a date of a cell ({value:%Y-%m-%d})",
+            file=path,
+            next_step="Format the column as text, and type the cell again.",
+        )
+    return str(value)
+
+
+def _clock(value: time | timedelta, *, seconds: bool) -> str:
+    """Return a time as Excel shows it, with or without seconds."""
+    if isinstance(value, time):
+        value = timedelta(
+            hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+        )
+    total = round(value / timedelta(microseconds=1))
+    minutes, micro = divmod(total, 60_000_000)
+    text = f"{minutes // 60}:{minutes % 60:02}"
+    if not seconds:
+        return text
+    return f"{text}:{micro // 1_000_000:02}" + f".{micro % 1_000_000:06}".rstrip("0").rstrip(".")

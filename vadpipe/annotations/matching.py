@@ -1,0 +1,92 @@
+"""The videos that the names in a sheet mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from vadpipe.errors import UsageError
+from vadpipe.extract.video.names import Match, match, tell
+
+log = logging.getLogger(__name__)
+
+_NAMED = 3
+
+
+def match_videos(names: Iterable[str], contents: Mapping[str, str]) -> Match:
+    """Match names against videos by the rule of :mod:`vadpipe.extract.video.names`.
+
+    Where a name fits several videos that are copies of one, it means the first of them; a warning names
+    them.
+
+    Args:
+        names: as a sheet spells them.
+        contents: digest of the content of each available video.
+    """
+    result = match(names, contents)
+    copies: dict[str, str] = {}
+    claimed = {*result.found.values()}
+    for name, fits in result.ambiguous.items():
+        free = len(fits) > 1 and not claimed & {*fits}
+        if free and len({contents[fit] for fit in fits}) == 1:
+            copies[name] = min(fits)
+            claimed.update(fits)
+    said = [f"{name}: {', '.join(sorted(result.ambiguous[name])[:_NAMED])}" for name in copies]
+    tell(log, "names that fit several copies of one video, of which the first is used", said)
+    return replace(
+        result,
+        found=result.found | copies,
+        ambiguous={name: fits for name, fits in result.ambiguous.items() if name not in copies},
+    )
+
+
+def tell_moved(found: Match) -> None:
+    """Warn about videos that lie in other folders than the sheet says."""
+    moved = [f"{name} -> {found.found[name]}" for name in found.elsewhere if name in found.found]
+    tell(log, "videos found in another folder than the sheet says", moved)
+
+
+def tell_copies(found: Mapping[str, str], contents: Mapping[str, str]) -> None:
+    """Warn about names that mean copies of one video.
+
+    Args:
+        found: the video of each name.
+        contents: digest of the content of each video.
+    """
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(contents[video], name), name) for name, video in found.items()]
+    said = [f"{original} = {name}" for original, name in pairs if original != name]
+    tell(
+        log,
+        "videos that are copies of another and count twice; remove them from the sheet if they should not",
+        said,
+    )
+
+
+def problem_of(name: str, found: Match, what: str = "feature file") -> UsageError | None:
+    """Return why a name means no video, and what to do, or None if it means one.
+
+    Args:
+        name: in the sheet.
+        found: result of :func:`match_videos`.
+        what: the names were matched against, in the singular.
+    """
+    if name in found.found:
+        return None
+    fits = sorted(found.ambiguous.get(name, ()))
+    if not fits:
+        return UsageError(
+            f"{name!r} matches no {what}",
+            next_step="Correct the name, extract that video, or leave out its line, as 'vadpipe labels check "
+            "SHEET --fix FILE' does.",
+        )
+    shown = ", ".join(fits[:_NAMED])
+    if len(fits) > 1:
+        return UsageError(
+            f"{name!r} matches {len(fits)} {what}s", next_step=f"Give more of the path: {shown}."
+        )
+    return UsageError(
+        f"{name!r} and another line both mean {shown}",
+        next_step="Keep one of the lines, or give more of the paths.",
+    )

@@ -1,0 +1,255 @@
+"""A sheet about videos: what each row says, in one form whatever the sheet looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vadpipe.annotations.annotation import Annotation, merged
+from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, repeated
+from vadpipe.annotations.label_words import LABEL_WORDS, label_of
+from vadpipe.annotations.table import Table, read_tables
+from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
+from vadpipe.errors import UsageError
+from vadpipe.files.given_tables import GivenTable
+
+Needs = Literal["labels", "truth"]
+
+_EXAMPLES: dict[Needs, tuple[str, str]] = {
+    "labels": ("video,label,group", "cam1/a.mp4,abnormal,1"),
+    "truth": ("video,anomalies", "cam1/a.mp4,0:03.4-0:05.9"),
+}
+_WANTED: dict[Needs, str] = {
+    "labels": "a label (label)",
+    "truth": "when something happens (anomalies, or start_s and end_s)",
+}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a file says about videos.
+
+    Attributes:
+        table: the file as text.
+        columns: what its columns mean.
+        annotations: one per video, in the order in which they first occur.
+        problems: what is wrong, each with its line; a row with a problem is not among the annotations.
+        unit: of times, frames or seconds.
+    """
+
+    table: Table
+    columns: Columns
+    annotations: list[Annotation] = field(repr=False)
+    problems: list[UsageError] = field(repr=False)
+    unit: Unit
+
+    def check(self) -> None:
+        """Raise UsageError if a row has a problem, or there are no rows."""
+        if self.problems:
+            first = self.problems[0]
+            n_more = len(self.problems) - 1
+            more = f" (and {n_more} more problem{'s' * (n_more > 1)})" if n_more else ""
+            raise UsageError(first.reason + more, file=self.table.path, next_step=first.next_step)
+        if not self.annotations:
+            raise UsageError(
+                "has no videos below its first line", file=self.table.path, next_step="Write one per line."
+            )
+
+    def notes(self) -> list[str]:
+        """Return how the file was understood, in sentences."""
+        header, columns = self.table.header, self.columns
+        meanings = {
+            "video": columns.video,
+            "label": columns.label,
+            "anomalies": columns.anomalies,
+            "start": columns.start,
+            "end": columns.end,
+            "frames": columns.frames,
+            "class": columns.category if columns.category != columns.label else None,
+            "group": columns.group,
+        }
+        told = [f"{role} from {header[index]!r}" for role, index in meanings.items() if index is not None]
+        notes = [self.table.form, "columns: " + ", ".join(told)]
+        if columns.ignored:
+            named = [
+                repr(name) + (f" (meant as {near}?)" if (near := meant(name)) else "")
+                for name in columns.ignored
+            ]
+            notes.append("ignored columns: " + ", ".join(named))
+        if columns.says_when:
+            notes.append(self._unit_note())
+        return notes
+
+    def _unit_note(self) -> str:
+        named = "by the name of the column" if self.columns.unit else None
+        if self.unit == "seconds":
+            return f"times are seconds, {named or 'because some have a decimal point, a time code or an s'}"
+        ends = "start:end without the last frame, start-end with it"
+        if self.columns.end is not None:
+            counted = "included" if self.columns.counts_last else "not included"
+            ends = f"the frame in {self.table.header[self.columns.end]!r} is {counted}"
+        why = (
+            named
+            or "because all are whole numbers; if they are seconds, name the column start_s or anomalies_s"
+        )
+        return f"times are frames counted from 0, {why}; {ends}"
+
+
+def read_sheet(path: Path | GivenTable, needs: Needs = "labels") -> Sheet:
+    """Read a CSV or Excel file, or a table in memory, of labels, times or both.
+
+    Of an Excel file's worksheets the first that has what is needed counts. Times are labels, too.
+
+    Raises:
+        UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
+            is wrong with single rows is in the sheet's problems.
+    """
+    tables = read_tables(path)
+    known = [(table, columns_of(table.header)) for table in tables]
+    table, columns = next((pair for pair in known if not _lacking(pair[1], needs)), known[0])
+    _check_columns(table, columns, needs)
+    return sheet_of(table, columns)
+
+
+def sheet_of(table: Table, columns: Columns) -> Sheet:
+    """Return what a table with these columns says; see :func:`read_sheet`."""
+    problems: list[UsageError] = []
+    rows: list[tuple[_Row, list[WrittenRange]]] = []
+    for line, fields in table.rows:
+        row = _Row(line, fields, columns)
+        try:
+            rows.append((row, row.ranges()))
+        except UsageError as error:
+            problems.append(_on_line(line, error))
+    unit = unit_of((item for _, ranges in rows for item in ranges), columns.unit)
+    by_video: dict[str, list[Annotation]] = {}
+    for row, ranges in rows:
+        try:
+            item = row.annotation(ranges, unit)
+        except UsageError as error:
+            problems.append(_on_line(row.line, error))
+            continue
+        if item.video in by_video and not columns.lists_events:
+            text = f"{item.video!r} occurs twice, first in line {by_video[item.video][0].line}"
+            problems.append(_on_line(row.line, UsageError(text, next_step="Remove one of the lines.")))
+            continue
+        by_video.setdefault(item.video, []).append(item)
+    annotations: list[Annotation] = []
+    for items in by_video.values():
+        try:
+            item = merged(items) if columns.lists_events else items[0]
+        except UsageError as error:
+            problems.append(error)
+            continue
+        if item.abnormal is not None:
+            annotations.append(item)
+            continue
+        unlabelled = UsageError(f"{item.video!r} has no label", next_step=LABEL_WORDS)
+        problems.append(_on_line(item.line, unlabelled))
+    problems.sort(key=_line_of)
+    return Sheet(table, columns, annotations, problems, unit)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a sheet."""
+
+    line: int
+    fields: Sequence[str]
+    columns: Columns
+
+    def get(self, index: int | None) -> str:
+        return "" if index is None else self.fields[index]
+
+    def ranges(self) -> list[WrittenRange]:
+        """Return the ranges as they are written. Raises UsageError if one is invalid."""
+        columns = self.columns
+        if columns.anomalies is not None:
+            return parse_ranges(self.get(columns.anomalies))
+        start, end = (parse_moment(self.get(index)) for index in (columns.start, columns.end))
+        if start is None and end is None:
+            return []
+        if start is None or end is None:
+            lacking = "start" if start is None else "end"
+            raise UsageError(
+                f"{self.get(columns.video)!r} has an event without {lacking}",
+                next_step="Fill in both, or leave both empty.",
+            )
+        return [WrittenRange(start, end, columns.counts_last)]
+
+    def annotation(self, written: list[WrittenRange], unit: Unit) -> Annotation:
+        """Return what the row says. Raises UsageError if a field is invalid or they contradict each other."""
+        video, columns = self.get(self.columns.video), self.columns
+        ranges = tuple(item.in_unit(unit) for item in written)
+        abnormal = self._label()
+        if abnormal is False and columns.lists_events:
+            ranges = ()  # when nothing happens
+        if abnormal is False and ranges:
+            raise UsageError(
+                f"{video!r} is labelled {self.get(columns.label)!r}, and has times of anomalies",
+                next_step="Correct the label, or remove the times.",
+            )
+        if abnormal is None and (ranges or (columns.label is None and columns.says_when)):
+            abnormal = bool(ranges)
+        return Annotation(
+            video=video,
+            abnormal=abnormal,
+            n_frames=self._n_frames(video),
+            ranges=ranges,
+            unit=unit,
+            category=self.get(columns.category) or None,
+            group=self.get(columns.group) or None,
+            line=self.line,
+        )
+
+    def _label(self) -> bool | None:
+        text = self.get(self.columns.label)
+        if not text:
+            return None
+        label = label_of(text)
+        if label is None:
+            raise UsageError(f"unknown label {text!r}", next_step=LABEL_WORDS)
+        return label
+
+    def _n_frames(self, video: str) -> int | None:
+        text = self.get(self.columns.frames)
+        if text.lower() in ("", "-", "nan", "none"):
+            return None
+        match = re.fullmatch(r"([0-9]{1,15})(\.0+)?", text)
+        if match is None:
+            raise UsageError(f"{video!r} has {text!r} frames", next_step="Give a whole number, or none.")
+        return int(match[1])
+
+
+def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
+    twice, lacking = repeated(table.header), _lacking(columns, needs)
+    if twice is None and not lacking:
+        return
+    what = f"two columns named {twice!r}" if twice is not None else f"no column for {' and '.join(lacking)}"
+    shown = ", ".join(map(repr, table.header)) or "(empty)"
+    raise UsageError(
+        f"its first line has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
+    )
+
+
+def _lacking(columns: Columns, needs: Needs) -> list[str]:
+    """Return what a sheet should say and does not."""
+    said = columns.says_which if needs == "labels" else columns.says_when
+    return ["a video (video)"] * (columns.video is None) + [_WANTED[needs]] * (not said)
+
+
+def _right_line(needs: Needs) -> str:
+    header, line = _EXAMPLES[needs]
+    return f"A first line that is right: {header} and below it, for example: {line}"
+
+
+def _on_line(line: int, error: UsageError) -> UsageError:
+    return UsageError(f"line {line}: {error.reason}", next_step=error.next_step)
+
+
+def _line_of(problem: UsageError) -> int:
+    match = re.match(r"line ([0-9]+)", problem.reason)
+    return int(match[1]) if match else 0
