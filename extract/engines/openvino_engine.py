@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +47,7 @@ class OpenVINOEngine:
         key: str,
         quantised: Path | None = None,
     ) -> None:
-        import openvino
-
+        openvino = import_openvino()
         version = metadata.version("openvino")
         precision = "float32" if quantised is None else "int8"
         self.name = f"openvino {version} {precision} on cpu"
@@ -86,6 +87,18 @@ class OpenVINOEngine:
         return features
 
 
+def import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry, which reports imports and conversions to Google Analytics.
+
+    Where this process has imported OpenVINO before, its telemetry stays as it is.
+    """
+    # OpenVINO does without this package where it is not installed, and None says so.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino  # type: ignore[no-any-return]
+
+
 def _converted(
     core: openvino.Core, load: Callable[[], ClipNetwork], shape: tuple[int, ...], name: str
 ) -> openvino.Model:
@@ -101,9 +114,9 @@ def _converted(
 
 
 def _convert(network: ClipNetwork, shape: tuple[int, ...]) -> openvino.Model:
-    import openvino
     import torch
 
+    openvino = import_openvino()
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of sizes that it takes as constants, which they are
         return openvino.convert_model(
@@ -113,8 +126,7 @@ def _convert(network: ClipNetwork, shape: tuple[int, ...]) -> openvino.Model:
 
 def _keep(model: openvino.Model, folder: Path) -> None:
     """Write a converted model to the cache; its digest comes last, and without it nothing is read."""
-    import openvino
-
+    openvino = import_openvino()
     try:
         with tempfile.TemporaryDirectory() as temporary:
             made = Path(temporary, "model.xml")

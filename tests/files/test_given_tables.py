@@ -5,24 +5,24 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas
 import pytest
-from vadpipe.training.labels import csv_labels
 
+from vadpipe.annotations.labels import read_labels
+from vadpipe.annotations.table import read_tables
 from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import UsageError
-from vadpipe.files.csv_rows import read_rows
 from vadpipe.files.given_tables import given_labels, given_table
 
-VIDEOS = ["cam1/a.mp4", "cam1/b.mp4", "cam2/a.mp4"]
+CONTENTS = {"cam1/a.mp4": "1" * 64, "cam1/b.mp4": "2" * 64, "cam2/a.mp4": "3" * 64}
 
 
 def test_labels_are_those_of_a_file(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("video,label,group\ncam1/a,0,x\nb,1,\ncam2/a.mp4,abnormal,x\n")
-    expected = csv_labels(path, VIDEOS)
+    expected = read_labels(path, CONTENTS)
     frame = pandas.read_csv(path)
     indexed = frame.set_index("video")
     for given in (path, str(path), frame, indexed):
-        found = csv_labels(given_labels(given), VIDEOS)
+        found = read_labels(given_labels(given), CONTENTS)
         assert {name: (item.abnormal, item.group) for name, item in found.items()} == {
             name: (item.abnormal, item.group) for name, item in expected.items()
         }
@@ -30,7 +30,7 @@ def test_labels_are_those_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("yes", [1, 1.0, True, np.bool_(True), np.int64(1), np.float32(1), "1", "abnormal"])
 def test_a_dictionary_of_labels(yes):
-    found = csv_labels(given_labels({"cam1/a.mp4": yes, PurePosixPath("b.mp4"): 0}), VIDEOS)
+    found = read_labels(given_labels({"cam1/a.mp4": yes, PurePosixPath("b.mp4"): 0}), CONTENTS)
     assert {name: item.abnormal for name, item in found.items()} == {"cam1/a.mp4": True, "cam1/b.mp4": False}
 
 
@@ -54,10 +54,9 @@ def test_truth_is_that_of_a_file(tmp_path):
 
 def test_rows_count_from_1():
     table = given_table(pandas.DataFrame({"video": ["a", None], "n": [2.5, 3]}, index=[7, 7]), "truth")
-    assert read_rows(table) == (
-        ["video", "n"],
-        [(1, {"video": "a", "n": "2.5"}), (2, {"video": "", "n": "3"})],
-    )
+    (read,) = read_tables(table)
+    assert read.header == ("video", "n")
+    assert read.rows == [(1, ("a", "2.5")), (2, ("", "3"))]
 
 
 def test_mistakes_name_the_table_and_the_row():
@@ -65,9 +64,9 @@ def test_mistakes_name_the_table_and_the_row():
     with pytest.raises(UsageError, match=r"truth \(data frame\): line 2: the range 20:10 of 'b' is empty"):
         read_truth(given_table(frame, "truth"))
     with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: 'z' matches no feature file"):
-        csv_labels(given_labels({"z": 1}), VIDEOS)
+        read_labels(given_labels({"z": 1}), CONTENTS)
     with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: unknown label '2'"):
-        csv_labels(given_labels({"b": 2}), VIDEOS)
+        read_labels(given_labels({"b": 2}), CONTENTS)
 
 
 @pytest.mark.parametrize("value", [5, ["a.csv"], {"a": 1}, b"a.csv", None])

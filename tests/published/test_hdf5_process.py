@@ -82,6 +82,33 @@ def test_the_next_file_is_read_by_another_process(write_hdf5, monkeypatch, tmp_p
     reader.close()
 
 
+def test_the_process_reads_and_does_nothing_else(tmp_path, monkeypatch):
+    """What it was to do is replaced, after it has been confined, by what it should not be able to do."""
+    (tmp_path / "file").write_text("kept")
+    program = tmp_path / "child.py"
+    program.write_text(
+        f"""
+import errno, os, socket
+from vadpipe.published import hdf5_child
+
+def answer(self, asked):
+    refused, path = [], {str(tmp_path / "file")!r}
+    for what in (lambda: open(path, "r+"), lambda: os.unlink(path), socket.socket, os.fork):
+        try: what()
+        except OSError as error: refused.append(error.errno)
+    os._exit(9 if refused == [errno.EACCES] * 2 + [errno.EPERM] * 2 and open(path).read() == "kept" else 8)
+
+hdf5_child._Server.answer = answer
+hdf5_child.main()
+"""
+    )
+    monkeypatch.setattr(hdf5_process, "PROGRAM", (hdf5_process.PROGRAM[0], str(program)))
+    reader = Hdf5Process()
+    with pytest.raises(FeatureError, match=r"ended early \(status 9\)"):
+        reader.listing(Path("/set.h5"), 0)
+    reader.close()
+
+
 def test_without_h5py_the_next_step_says_what_to_install(write_hdf5, monkeypatch, tmp_path):
     path = write_hdf5(lambda file: file.create_dataset("a", data=np.ones((2, 3))))
     (tmp_path / "lib/h5py").mkdir(parents=True)

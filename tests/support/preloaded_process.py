@@ -12,8 +12,11 @@ import traceback
 from pathlib import Path
 
 import matplotlib.figure  # noqa: F401
-import openvino  # noqa: F401
 import torch._dynamo  # noqa: F401  the optimizers import it at their first step
+
+from vadpipe.extract.engines.openvino_engine import import_openvino
+
+import_openvino()
 
 
 def serve(requests) -> None:

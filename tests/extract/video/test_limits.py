@@ -1,8 +1,10 @@
 """Limits: what a video may ask for, and a file beyond it is refused before it costs anything."""
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -21,6 +23,16 @@ def test_limits_are_changed_by_name():
     assert Limits.parse(["stall_s=2.5", "side_px=100"]) == Limits(stall_s=2.5, side_px=100)
     assert Limits.parse(["stall_s=1", "stall_s=2"]).stall_s == 2.0
     assert isinstance(Limits.parse(["duration_s=60"]).duration_s, float)
+
+
+def test_the_limits_are_those_of_the_documentation():
+    rows = re.findall(
+        r"^\| `(\w+)`(?:: [^|]+| [^|]+)? \| ([\d,]+)( GiB)? \|$",
+        (ROOT / "docs/extraction.md").read_text(),
+        re.MULTILINE,
+    )
+    told = {name: int(number.replace(",", "")) * (2**30 if unit else 1) for name, number, unit in rows}
+    assert told == asdict(Limits())
 
 
 @pytest.mark.parametrize("text", ["side", "", "=5", "Stall_s=1", "side px=3"])

@@ -213,6 +213,20 @@ def test_the_process_can_write_no_more_than_it_may_and_gain_nothing(tmp_path, ma
         make(limits=Limits(file_bytes=10**7))
 
 
+def test_the_process_opens_nothing_but_the_video_and_its_outputs(tmp_path, make, monkeypatch):
+    (tmp_path / "secret").write_text("secret")
+    body = f"""
+            import errno, socket
+            refused = []
+            for what in (lambda: open({str(tmp_path / "secret")!r}), socket.socket, os.fork):
+                try: what()
+                except OSError as error: refused.append(error.errno)
+            os._exit(9 if refused == [errno.EACCES, errno.EPERM, errno.EPERM] else 8)"""
+    faulty(monkeypatch, tmp_path, body)
+    with pytest.raises(DecodeError, match="status 9"):
+        make()
+
+
 def peak_mb(work, folder):
     """Return the most memory that the processes that this one starts take meanwhile, in MB."""
     import threading
