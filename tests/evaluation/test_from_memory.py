@@ -32,13 +32,20 @@ def labelled(tmp_path_factory):
 @pytest.fixture(scope="module")
 def evaluation(labelled):
     folder, truth, *_, head, _ = labelled
-    return vadpipe.evaluate(folder, truth=truth, head=head, output=None, bootstrap=20)
+    return vadpipe.evaluate(
+        folder, truth=truth, head=head, output=None, bootstrap=20, include_training_videos=True
+    )
 
 
 def test_features_and_a_data_frame_give_the_same_figures(labelled, evaluation, tmp_path):
     _, truth, features, _, head, _ = labelled
     passed = vadpipe.evaluate(
-        features, truth=pandas.read_csv(truth), head=head, output=tmp_path, bootstrap=20
+        features,
+        truth=pandas.read_csv(truth),
+        head=head,
+        output=tmp_path,
+        bootstrap=20,
+        include_training_videos=True,
     )
     assert passed.figures == evaluation.figures
     assert passed.videos == evaluation.videos
@@ -50,7 +57,9 @@ def test_features_and_a_data_frame_give_the_same_figures(labelled, evaluation, t
 def test_arrays_give_the_same_figures(labelled, evaluation):
     """At 25 and at 30 frames per second the same frames have the same scores."""
     _, truth, _, arrays, _, head = labelled
-    passed = vadpipe.evaluate(arrays, truth=truth, head=head, output=None, bootstrap=0)
+    passed = vadpipe.evaluate(
+        arrays, truth=truth, head=head, output=None, bootstrap=0, include_training_videos=True
+    )
     for name in ("auc", "ap", "recall"):
         assert passed.figures[name].value == pytest.approx(evaluation.figures[name].value, abs=1e-6)
 

@@ -32,7 +32,12 @@ def measured(tmp_path_factory, x3d_weights):
 
 def evaluated(folder: Path, features: str, **options):
     return vadpipe.evaluate(
-        folder / features, truth=folder / "truth.csv", head=folder / "head", bootstrap=0, **options
+        folder / features,
+        truth=folder / "truth.csv",
+        head=folder / "head",
+        bootstrap=0,
+        include_training_videos=True,
+        **options,
     )
 
 
@@ -63,7 +68,15 @@ def test_all_views_asked_for_by_name_are_all_views(measured):
 
 def test_the_command_says_which_views_were_scored(measured, command_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    options = ["--features", measured / "left,right", "--truth", measured / "truth.csv", "--bootstrap", 0]
+    options = [
+        "--features",
+        measured / "left,right",
+        "--truth",
+        measured / "truth.csv",
+        "--bootstrap",
+        0,
+        "--include-training-videos",
+    ]
     result = command_line("evaluate", "--view", "left", "--head", measured / "head", *options)
     assert result.exit_code == 0, result.output
     assert "views      left\n" in "".join(f"{line.rstrip()}\n" for line in result.stdout.splitlines())

@@ -96,7 +96,7 @@ def test_arrays_of_two_kinds_are_refused():
     arrays = {"a": np.zeros((2, 3)), "b": np.zeros((2, 4))}
     with pytest.raises(
         FeatureError,
-        match=r"b: was made by another recipe than a \(feature_dim: 3 / 4\)\nPass arrays of one kind",
+        match=r"given features: contains features of several recipes: 1 with feature_dim=3; .*\nPass arrays of one kind",
     ):
         GivenFeatures(arrays).load()
 

@@ -61,7 +61,7 @@ def test_rows_count_from_1():
 
 def test_mistakes_name_the_table_and_the_row():
     frame = pandas.DataFrame({"video": ["a", "b"], "frames": [300, 200], "anomalies": ["10:20", "20:10"]})
-    with pytest.raises(UsageError, match=r"truth \(data frame\): line 2: the range 20:10 of 'b' is empty"):
+    with pytest.raises(UsageError, match=r"truth \(data frame\): line 2: the range 20:10 is empty"):
         read_truth(given_table(frame, "truth"))
     with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: 'z' matches no feature file"):
         read_labels(given_labels({"z": 1}), CONTENTS)
