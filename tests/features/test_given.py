@@ -36,7 +36,9 @@ def test_an_array_becomes_features(shape, dtype):
 
 def test_features_and_lists_are_taken_as_they_are():
     features = make_features()
-    assert given_to_features("a", features) is features
+    assert given_to_features("videos/fight/a.mp4", features) is features
+    renamed = given_to_features("a", features)  # the name of the dictionary is what labels refer to
+    assert (renamed.source.video, renamed.values) == ("a", features.values)
     assert given_to_features("a", [[1, 2], [3, 4]]).values[:, 0].tolist() == [[1, 2], [3, 4]]
 
 

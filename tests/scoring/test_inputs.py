@@ -74,6 +74,20 @@ def test_folders_of_features_and_videos_are_found(footage, tmp_path):
     assert "Looked for feature files (.safetensors), folders of numbered" in str(failure.error)
 
 
+def test_several_features_give_a_curve_each(x3d_head, footage):
+    _, kept = footage
+    features = Features.load(kept)
+    curves = vadpipe.score({"a": features, "b": features}, head=x3d_head)
+    assert {name: curve.video for name, curve in curves.items()} == {"a": "a", "b": "b"}
+    alone = vadpipe.score(kept, head=x3d_head)
+    for curve in curves.values():
+        np.testing.assert_array_equal(curve.scores, alone.scores)
+    with pytest.raises(UsageError, match="no features are given"):
+        vadpipe.score({}, head=x3d_head)
+    with pytest.raises(UsageError, match="video is 5\nPass a path as video"):
+        vadpipe.Scorer(x3d_head).explain(5)
+
+
 def test_what_is_no_feature_file_costs_only_itself(scorer, footage, x3d_head, tmp_path):
     _, kept = footage
     (tmp_path / "broken.safetensors").write_bytes(b"12345678")

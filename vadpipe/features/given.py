@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,14 +129,16 @@ def given_to_features(name: str, given: GivenArray, expected: Recipe | None = No
 
     Args:
         name: of the video, with ``/``.
-        given: (S, D) or (C, S, D); or features, which are returned as they are.
+        given: (S, D) or (C, S, D); or features, which get the name.
         expected: recipe of the head that is to score them.
 
     Raises:
         FeatureError: if the array does not have the shape, holds no numbers or some that are not finite.
     """
     if isinstance(given, Features):
-        return given
+        if given.source.video == name:
+            return given
+        return replace(given, source=given.source.model_copy(update={"video": name}))
     values = _values(name, given)
     backbone, stride, even = GIVEN, SNIPPET_FRAMES, False
     if expected is not None and expected.imported:

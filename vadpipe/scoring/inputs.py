@@ -14,6 +14,7 @@ from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.container import SUFFIXES
 from vadpipe.extract.video.discovery import Failure, Video, find_videos, named_video
 from vadpipe.features.file import SUFFIX, FeatureHeader, read_header
+from vadpipe.files.arguments import PATH, check_arguments
 
 _WITHOUT = "Curves, tables, JSON and plots need no video."
 
@@ -120,8 +121,10 @@ def named_input(path: str | os.PathLike[str]) -> Video:
     """Return the video or the feature file that is named explicitly.
 
     Raises:
+        UsageError: if it is no path.
         FeatureError: if it has a feature file's name and is none.
     """
+    check_arguments(video=(path, PATH))
     return _as_features(named_video(path))
 
 

@@ -135,7 +135,8 @@ class Scorer:
             WeightsError: if the backbone's weights are not available.
         """
         if not isinstance(video, (str, os.PathLike)):
-            features = given_to_features("array", video, self.head.record.recipe)
+            name = video.source.video if isinstance(video, Features) else "array"
+            features = given_to_features(name, video, self.head.record.recipe)
             return self.curve(self._asked_of(features, features.source.video))
         begun = self.begin(named_input(video))
         try:
@@ -343,4 +344,4 @@ def score(
     if not isinstance(video, Mapping):
         return scorer.score(video)
     given = GivenFeatures(video, scorer.head.record.recipe)
-    return {name: scorer.curve(features) for name, features in zip(video, given.load(), strict=True)}
+    return {name: scorer.score(given.at(Path(name))) for name in video}
