@@ -111,7 +111,9 @@ def test_features_of_another_backbone(tmp_path, workplace):
     assert_clean_error(done, 2, "the head was trained on features of i3d, not of x3d_xs")
     write_features(tmp_path / "features", "normal", 1)
     write_features(tmp_path / "features", "fight", 1, backbone="x3d_xs")
-    assert_clean_error(run("fit", cwd=tmp_path), 2, "contains features of several recipes", "backbone=x3d_xs", "backbone=i3d")
+    assert_clean_error(
+        run("fit", cwd=tmp_path), 2, "contains features of several recipes", "backbone=x3d_xs", "backbone=i3d"
+    )
     assert not (tmp_path / "head").exists()
 
 
