@@ -213,9 +213,9 @@ def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_wei
     assert "0.mp4: already done, see" in done.stderr
 
 
-# The command line in a process that gets Ctrl-C in the middle of its second video.
+# The command line in a process that gets a signal in the middle of its second video.
 INTERRUPTED = """
-import os, signal
+import os
 from vadpipe.cli import main
 from vadpipe.extract import clips
 
@@ -226,7 +226,7 @@ def interrupted(self):
     n_videos += 1
     for number, clip in enumerate(real(self)):
         if (n_videos, number) == (2, 5):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), SIGNAL)
         yield clip
 
 clips.Clips.__iter__ = interrupted
@@ -234,14 +234,18 @@ main()
 """
 
 
-def test_ctrl_c_keeps_what_was_finished_and_leaves_nothing_half_done(tmp_path, x3d_weights):
+@pytest.mark.parametrize(("number", "word", "code"), [(2, "interrupted", 130), (15, "terminated", 143)])
+def test_a_signal_keeps_what_was_finished_and_leaves_nothing_half_done(
+    tmp_path, x3d_weights, number, word, code
+):
     write_video(tmp_path / "videos/a.mp4", 16)
     write_video(tmp_path / "videos/b.mp4", 96)
     first = tmp_path / "features/videos/a.mp4.safetensors"
     options = ["extract", "videos", "--backbone", "x3d_xs"]
-    done = start(INTERRUPTED, *options, "--weights", x3d_weights, cwd=tmp_path).wait()
-    assert done.returncode == 130
-    assert done.stderr.splitlines()[1:] == ["interrupted; finished results are kept"]  # after the note
+    program = INTERRUPTED.replace("SIGNAL", str(number))
+    done = start(program, *options, "--weights", x3d_weights, cwd=tmp_path).wait()
+    assert done.returncode == code
+    assert done.stderr.splitlines()[1:] == [f"{word}; finished results are kept"]  # after the note
     left = {path for path in (tmp_path / "features").rglob("*") if path.is_file()}
     assert left == {first, tmp_path / "features/run.json"}
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -25,7 +26,7 @@ from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
-from vadpipe.errors import EXIT_INTERRUPTED, UsageError, VadpipeError, printable
+from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
 
 # Waiting threads that spin take the processor from those that work; torch reads this once, at import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -76,6 +77,7 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line; errors become at most three lines and a fixed exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     # Python looks for garbage several times as it ends, among all that torch has made: a third of a second.
     atexit.register(gc.freeze)
     try:
@@ -84,9 +86,10 @@ def main() -> None:
         options.print_error(error)
         sys.exit(error.exit_code)
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED:  # typer makes this of Ctrl-C
-            text = "interrupted; finished results are kept"
-            options.say(text, kind="interrupted", message=text, exit_code=end.code)
+        kind = _ENDINGS.get(end.code)
+        if kind is not None:
+            text = f"{kind}; finished results are kept"
+            options.say(text, kind=kind, message=text, exit_code=end.code)
         raise
     except Exception as error:
         reason = f"internal error in vadpipe: {type(error).__name__}: {printable(str(error)[:200])}"
@@ -97,3 +100,13 @@ def main() -> None:
         if options.shows_tracebacks():
             raise
         sys.exit(1)
+
+
+# typer makes the first of Ctrl-C.
+_ENDINGS: dict[object, str] = {EXIT_INTERRUPTED: "interrupted", EXIT_TERMINATED: "terminated"}
+
+
+def _terminate(*_: object) -> NoReturn:
+    """End in order, as Ctrl-C does: contexts are left, so that no process and no unfinished file remains."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise SystemExit(EXIT_TERMINATED)
