@@ -2,6 +2,7 @@
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
 # make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
+# make fuzz             10,000 files changed at random, of every kind that is read; MUTATIONS=N for another number
 # make check            the checks alone: style, types, layers, spelling
 # make check-web        eslint and stylelint on the script and the style of the report
 # make fix              put right what the checks can put right by themselves
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check check-web fix coverage docs wheel clean
+.PHONY: demo test test-slow fuzz check check-web fix coverage docs wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
@@ -32,6 +33,11 @@ test: $(VENV)/test check
 
 test-slow: $(VENV)/test
 	$(PYTEST) -m slow
+
+MUTATIONS ?= 10000
+
+fuzz: $(VENV)/test
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(BIN)/python -m support.fuzzing --mutations $(MUTATIONS)
 
 check: $(VENV)/test
 	$(BIN)/ruff check .
