@@ -69,7 +69,9 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
 @pytest.mark.slow
 def test_two_builds_of_a_commit_are_the_same(tmp_path):
     wheels = [
-        build_wheel(tmp_path / f"source {number}", tmp_path / f"target {number}", SOURCE_DATE_EPOCH="1700000000")
+        build_wheel(
+            tmp_path / f"source {number}", tmp_path / f"target {number}", SOURCE_DATE_EPOCH="1700000000"
+        )
         for number in range(2)  # the copies of the files are of different times
     ]
     first, second = (hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels)
