@@ -1,4 +1,4 @@
-"""Licences: of the included weights and scripts, of the FFmpeg inside the decoders' wheels, of every dependency."""
+"""Licences: of weights and scripts, of the FFmpeg inside the decoders' wheels, of every dependency."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXTRAS = ("cpu", "hdf5", "torchcodec")
 
 _DECODERS = ("av", "decord2", "torchcodec")
 _GPL_PARTS = ("x264", "x265")
-"""Encoders that are licensed GPL-2.0-or-later, or commercially, whatever the FFmpeg that is built with them says."""
+"""Encoders under GPL-2.0-or-later, or a commercial licence, whatever the FFmpeg built with them states."""
 
 _CONFIGURED = re.compile(rb"(?:--[\w=,.'/+-]+ ){3,}--[\w=,.'/+-]+")
 _FFMPEG_LICENCE = re.compile(rb"libavutil license: ([\w .,+-]{3,80})")
@@ -129,7 +129,7 @@ def _dependencies() -> list[Licence]:
 
 
 def _required(requirement: str, extra: str) -> list[tuple[str, str]]:
-    """Return the package that a requirement names, without and with each extra, if it belongs to ``extra``."""
+    """Return the package that a requirement of ``extra`` names, without and with each of its own extras."""
     named, _, marker = requirement.partition(";")
     belongs = _EXTRA.findall(marker)
     if (extra and extra not in belongs) or (not extra and belongs):
