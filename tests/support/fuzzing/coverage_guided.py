@@ -15,16 +15,19 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["vadpipe"]):
-    from support.fuzzing.parsers import PARSERS, feed
+    from support.fuzzing.parsers import PARSERS, feed, seed
 
 
 def main() -> None:
     """Run until something fails, or as long as the options say."""
     if len(sys.argv) < 2 or sys.argv[1] not in PARSERS:
         sys.exit(f"name one of: {', '.join(PARSERS)}")
-    parser = PARSERS[sys.argv.pop(1)]
+    name = sys.argv.pop(1)
     with tempfile.TemporaryDirectory() as folder:
-        atheris.Setup(sys.argv, partial(feed, parser, Path(folder, "input")))
+        seeds = Path(folder, "seeds")
+        seeds.mkdir()
+        (seeds / name).write_bytes(seed(name, Path(folder, "whole")))
+        atheris.Setup([*sys.argv, str(seeds)], partial(feed, PARSERS[name], Path(folder, "input")))
         atheris.Fuzz()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # All readers that are fed, so that one that moves is changed here alone.
+from support.fuzzing.targets import TARGETS, write_whole
 from vadpipe.cli.head_settings import head_settings
 from vadpipe.errors import VadpipeError
 from vadpipe.evaluation.truth import read_truth, write_truth
@@ -60,10 +61,24 @@ PARSERS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def seed(name: str, folder: Path) -> bytes:
+    """Return what a parser reads whole; it is written into a folder that does not exist yet."""
+    if name == "names":
+        return "\n".join(
+            (*_VIDEOS, "fight/a_x264.mp4", "normal/Normal_Videos_003", "v/nofight/c__1.mp4")
+        ).encode()
+    target = TARGETS[name]
+    write_whole(target, folder)
+    return (folder / target.files[0]).read_bytes()
+
+
 def feed(parser: Callable[[Path], None], path: Path, content: bytes) -> None:
     """Let a parser read a file with this content; an error of ours is an answer as well."""
     path.write_bytes(content)
+    told = ""
     try:
         parser(path)
     except VadpipeError as error:
-        assert str(error).count("\n") <= 2
+        told = str(error)
+    assert told.count("\n") <= 2
+    assert told.replace("\n", "").isprintable()
