@@ -2,12 +2,16 @@
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
 # make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
-# make check            the checks alone: style, types, layers, spelling
+# make fuzz             10,000 files changed at random, of every kind that is read; MUTATIONS=N for another number
+# make fuzz-parsers     the readers of text, with inputs chosen by what they execute (atheris); SECONDS_EACH=N
+# make check            the checks alone: style, types, layers, spelling, calls that may be unsafe
+# make audit            known weaknesses of the pinned packages (pip-audit; needs the network)
 # make check-web        eslint and stylelint on the script and the style of the report
 # make fix              put right what the checks can put right by themselves
 # make coverage         the tests again, with what they reach; fails where that is less than it was
 # make docs             the documentation as a site that needs no network: site/index.html
-# make wheel            the wheel and the source archive: dist/
+# make wheel            the wheel and the source archive, the same bytes each time, and the list of parts (SBOM): dist/
+# make sbom             that list alone: dist/vadpipe.cdx.json
 # make clean            remove what these made
 
 PYTHON ?= python3
@@ -16,7 +20,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check check-web fix coverage docs wheel clean
+.PHONY: demo test test-slow fuzz fuzz-parsers check audit check-web fix coverage docs wheel sbom clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
@@ -33,12 +37,26 @@ test: $(VENV)/test check
 test-slow: $(VENV)/test
 	$(PYTEST) -m slow
 
+MUTATIONS ?= 10000
+
+fuzz: $(VENV)/test
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(BIN)/python -m support.fuzzing --mutations $(MUTATIONS)
+
+SECONDS_EACH ?= 60
+
+fuzz-parsers: $(VENV)/test
+	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[fuzz]'
+	for parser in labels truth settings scores names; do \
+		PYTHONPATH=.:tests $(BIN)/python -m support.fuzzing.coverage_guided $$parser -max_total_time=$(SECONDS_EACH) || exit 1; \
+	done
+
 check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
+	$(BIN)/bandit -q -c pyproject.toml -r vadpipe extract weights
 
 # Apart from 'check', which needs no package of Node.
 check-web: $(WEB)
@@ -59,8 +77,21 @@ coverage: $(VENV)/test
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-wheel: $(VENV)/test
+# Not part of 'check': it asks a server, and what it finds changes without a change here.
+audit: $(VENV)/test
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r .ci/constraints.txt
+
+# Files in an archive carry a time: that of the last commit, so that two builds of it are the same.
+wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
+wheel: $(VENV)/test sbom
 	$(BIN)/python -m build --outdir dist
+
+# Of an environment that holds what a user installs, and nothing for development.
+sbom: $(VENV)/test
+	$(PYTHON) -m venv --without-pip $(VENV)/sbom
+	$(BIN)/python -m pip --python $(VENV)/sbom install -qq -c .ci/constraints.txt '.[cpu,hdf5]'
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible -o dist/vadpipe.cdx.json $(VENV)/sbom/bin/python
 
 clean:
 	rm -rf $(VENV) build dist demo site .ci/web/node_modules .coverage .coverage.* *.egg-info

@@ -108,7 +108,7 @@ def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
         record = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         same = all(record["settings"][name] == getattr(settings, name) for name in _DECIDE_SPEED)
         speed = float(record["snippets_per_s"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return speed if same and speed > 0 else None
 

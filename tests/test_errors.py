@@ -41,3 +41,12 @@ def test_errors_come_back_from_another_process_unchanged():
 def test_exit_codes_are_fixed(kind, code):
     assert issubclass(kind, errors.VadpipeError)
     assert kind.exit_code == code
+
+
+def test_what_an_error_quotes_is_printable_and_of_bounded_length():
+    error = errors.InputError("named 'a\x1b[2Jü\udcff'", next_step="Omit \x7f.")
+    assert str(error) == "named 'a\\x1b[2Jü\\udcff'\nOmit \\x7f."
+    long = errors.InputError("it " + "x" * 5000 + " ends")
+    assert len(long.reason) < 1000
+    assert long.reason.startswith("it xxx")
+    assert long.reason.endswith("xxx ends")

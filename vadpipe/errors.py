@@ -27,12 +27,16 @@ EXIT_ALL_FAILED = 4
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
+_LONGEST = 1000
+"""Characters of a reason or a next step."""
+
 
 class VadpipeError(Exception):
     """Base of the tree: what went wrong, with which file, and what to do next.
 
     Attributes:
-        reason: one line, without the name of the file.
+        reason: one line, without the name of the file. Since it may quote anything from a file, unprintable
+            characters are escaped, and a very long text is shortened in its middle.
         file: the file or folder in question, or None.
         next_step: one line that tells the user what to do, or None.
         exit_code: what the command line returns for it.
@@ -47,9 +51,9 @@ class VadpipeError(Exception):
         file: str | os.PathLike[str] | None = None,
         next_step: str | None = None,
     ) -> None:
-        self.reason = " ".join(reason.split())
+        self.reason = _one_line(reason)
         self.file = None if file is None else os.fspath(file)
-        self.next_step = None if next_step is None else " ".join(next_step.split())
+        self.next_step = None if next_step is None else _one_line(next_step)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -66,6 +70,17 @@ def printable(path: str | os.PathLike[str]) -> str:
     """Return a path for a message; one that holds a line break, say, is escaped and so stays one line."""
     name = os.fspath(path)
     return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+        )
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 4 :]}"
+    return line
 
 
 def message_of(mistake: ErrorDetails) -> str:

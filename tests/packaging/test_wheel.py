@@ -1,5 +1,6 @@
 """The wheel holds what the checkout holds, and works from another folder."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -27,8 +28,11 @@ def tracked_files() -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(source: Path, target: Path, **environment: str) -> Path:
     """Build it from a copy of the tracked files, as a clean checkout would."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in tracked_files():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name, follow_symlinks=False)
@@ -43,7 +47,9 @@ def wheel(tmp_path_factory) -> Path:
         "-w",
         str(target),
     ]
-    done = subprocess.run([*command, str(source)], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, str(source)], capture_output=True, text=True, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stderr
     return next(target.glob("vadpipe-*.whl"))
 
@@ -58,6 +64,20 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == expected
+
+
+@pytest.mark.slow
+def test_two_builds_of_a_commit_are_the_same(tmp_path):
+    wheels = [
+        build_wheel(
+            tmp_path / f"source {number}", tmp_path / f"target {number}", SOURCE_DATE_EPOCH="1700000000"
+        )
+        for number in range(2)  # the copies of the files are of different times
+    ]
+    first, second = (hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels)
+    assert first == second
+    later = build_wheel(tmp_path / "later", tmp_path / "target", SOURCE_DATE_EPOCH="1700000002")
+    assert hashlib.sha256(later.read_bytes()).hexdigest() != first
 
 
 def test_the_wheel_stays_small(wheel):

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import pickle
 
 import pytest
 import torch
@@ -78,7 +77,7 @@ def test_no_damage_passes(written, data):
     assert torch.equal(Resume(path, "key").get("part"), torch.arange(20.0))
 
 
-def test_nothing_in_it_is_run(tmp_path, monkeypatch):
+def test_nothing_in_it_is_run(tmp_path, caplog):
     """Even where the digest fits."""
 
     class Runs:
@@ -88,6 +87,6 @@ def test_nothing_in_it_is_run(tmp_path, monkeypatch):
     body = io.BytesIO()
     torch.save({"key": "k", "parts": {"part": Runs()}}, body)
     (tmp_path / "state").write_bytes(hashlib.sha256(body.getvalue()).digest() + body.getvalue())
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
-        Resume(tmp_path / "state", "key")
+    assert Resume(tmp_path / "state", "k").get("part") is None
+    assert "state: is damaged; restarting the training" in caplog.text
     assert not (tmp_path / "ran").exists()

@@ -24,6 +24,7 @@ from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
+from vadpipe.cli.licenses import licenses
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
@@ -73,6 +74,7 @@ app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)
 app.command()(doctor)
+app.command()(licenses)
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
-"""What ``vadpipe doctor`` finds out about a machine.
+"""What ``vadpipe doctor`` and ``vadpipe licenses`` find out about an installation.
 
-In: nothing. Out: facts about the environment, and checks that pass, warn or fail. May import: ``extract``,
-``scoring``, ``weights``.
+In: nothing. Out: facts about the environment, checks that pass, warn or fail, and licences. May import:
+``extract``, ``scoring``, ``weights``.
 """

@@ -32,6 +32,10 @@ IMPORTED = "imported:"
 """Prefix of the backbone's name in imported features; no backbone here has it."""
 
 
+_MANY, _MANY_AT_ONCE, _LONGEST_S = 10**9, 2**20, 1e15
+"""What nobody needs more of, so that no number that is made of two of these is beyond what can be counted."""
+
+
 class Recipe(BaseModel):
     """How features were made. Features are comparable only where their recipes agree.
 
@@ -70,20 +74,20 @@ class Recipe(BaseModel):
 
     backbone: str
     weights_sha256: str
-    feature_dim: int
+    feature_dim: int = Field(ge=1)
     snippet_frames: int
-    stride_frames: int
-    clip_frames: int = SNIPPET_FRAMES
-    window_frames: int = SNIPPET_FRAMES
-    fps: float | None = None
-    target_fps: float | None = None
+    stride_frames: int = Field(ge=1, le=_MANY)
+    clip_frames: int = Field(SNIPPET_FRAMES, ge=1, le=_MANY_AT_ONCE)
+    window_frames: int = Field(SNIPPET_FRAMES, ge=1, le=_MANY_AT_ONCE)
+    fps: float | None = Field(None, gt=0, le=_MANY)
+    target_fps: float | None = Field(None, gt=0, le=_MANY)
     assumed_fps: float | None = None
     even_rows: int | None = Field(None, ge=1)
     fixed_rows: int | None = Field(None, ge=1)
     view: str
     resize_px: int
     input_px: int
-    crops: int
+    crops: int = Field(ge=1)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     decoder: str
@@ -164,8 +168,8 @@ class Source(BaseModel):
     sha256: str
     n_bytes: int
     modified_ns: int
-    n_announced: int
-    n_decoded: int
+    n_announced: int = Field(ge=1)
+    n_decoded: int = Field(ge=0)
     gaps: tuple[tuple[int, int], ...] = ()
     width_px: int | None = Field(None, ge=1)
     height_px: int | None = Field(None, ge=1)
@@ -205,7 +209,7 @@ class FeatureHeader(BaseModel):
     recipe: Recipe
     source: Source
     n_frames: int
-    end_s: float
+    end_s: float = Field(ge=0, le=_LONGEST_S)
 
 
 @dataclass(frozen=True)
@@ -387,7 +391,7 @@ def read_header(path: Path) -> FeatureHeader:
             reason = f"has schema {schema}, this vadpipe reads {SCHEMA}"
             raise FeatureError(reason, file=path, next_step=_REDO)
         return FeatureHeader.model_validate(known, strict=False)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(path, "its record does not follow the schema") from error
 
 

@@ -25,6 +25,9 @@ SNIPPET_FRAMES = 16
 _RATE_INTERVALS = 64
 """The rate of a video is that of its first frames, so that it stays what it is where a video is cut short."""
 
+_SLOWEST = 1e-9
+"""The least share of frames that is taken: the times of a damaged file can be next to nothing."""
+
 _ROUNDING_S = 1e-6  # times are ticks of a container's clock, and rarely round numbers
 
 
@@ -90,7 +93,9 @@ class Sampling:
         if self.target_fps is None or self.fps is not None:
             return 1
         interval_s = mean_interval_s(np.diff(times_s[: _RATE_INTERVALS + 1]))
-        return 1 if interval_s is None else max(1, round(1 / (interval_s * self.target_fps)))
+        if interval_s is None:
+            return 1
+        return max(1, round(1 / max(interval_s * self.target_fps, _SLOWEST)))
 
     def clips(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frames that the backbone sees of each snippet, (S, clip_frames) int64."""
@@ -143,7 +148,7 @@ class Sampling:
         """Return S, the rows of a feature file."""
         if self.even_rows is not None:
             return self.even_rows
-        return len(self._starts(self.n_samples(times_s, end_s)))
+        return self._n_starts(self.n_samples(times_s, end_s))
 
     def n_samples(self, times_s: NDArray[np.float64], end_s: float) -> int:
         """Return M."""
@@ -151,9 +156,14 @@ class Sampling:
             return -(-len(times_s) // self.step(times_s))
         return max(1, int(np.ceil((end_s - _ROUNDING_S) * self.fps)))
 
-    def _starts(self, n_samples: int) -> NDArray[np.int64]:
+    def _n_starts(self, n_samples: int) -> int:
         if self.fixed_rows is not None:
-            return np.arange(self.fixed_rows) * self.stride
+            return self.fixed_rows
         beyond_first = max(n_samples - max(self.stride, SNIPPET_FRAMES), 0)
-        starts = np.arange(1 - (-beyond_first // self.stride)) * self.stride
+        return 1 - (-beyond_first // self.stride)
+
+    def _starts(self, n_samples: int) -> NDArray[np.int64]:
+        starts = np.arange(self._n_starts(n_samples)) * self.stride
+        if self.fixed_rows is not None:
+            return starts
         return np.minimum(starts, max(n_samples - SNIPPET_FRAMES, 0))

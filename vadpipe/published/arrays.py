@@ -42,7 +42,7 @@ def read_array(path: Path, name: str | None = None) -> NDArray[np.float32]:
             return as_float32(_read(file, start, path, name), path)
     except OSError as error:
         raise FeatureError(f"cannot be read: {error.strerror or error}", file=path) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise FeatureError(f"is damaged: {error}", file=path, next_step=AGAIN) from error
     except MemoryError as error:
         raise FeatureError("needs more memory than is available", file=path) from error

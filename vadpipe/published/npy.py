@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from vadpipe.errors import FeatureError
+from vadpipe.errors import FeatureError, printable
 from vadpipe.published.array_checks import AGAIN, AS_NUMBERS, check_bytes, cut_short, needed_bytes
 
 NPY = npy.MAGIC_PREFIX
@@ -62,8 +62,9 @@ def read_npy(file: IO[bytes], n_bytes: int, path: Path) -> NDArray[np.generic]:
             raise ValueError(f"unsupported version {version[0]}.{version[1]} of the format")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read_header(file)
-    except (ValueError, TypeError) as error:
-        raise FeatureError(f"has no valid NumPy array: {error}", file=path, next_step=AGAIN) from error
+    except Exception as error:  # numpy evaluates a header as Python, and a damaged one fails in many ways
+        reason = printable(str(error).partition("\n")[0][:200])
+        raise FeatureError(f"has no valid NumPy array: {reason}", file=path, next_step=AGAIN) from error
     if dtype.hasobject:
         raise pickled(path)
     if dtype.kind not in "fiu":

@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,24 @@ def code_digest() -> str:
 def has_state(path: Path, key: str) -> bool:
     """Return whether a file keeps an interrupted training of that key."""
     try:
-        return _content(path.read_bytes()).get("key") == _digest_of(key)
+        content = _content(path.read_bytes())
     except OSError:
         return False
+    return content is not None and content[0] == _digest_of(key)
 
 
-def _content(written: bytes) -> dict[str, Any]:
-    """Return the key and the parts of a file; nothing of a damaged one."""
+def _content(written: bytes) -> tuple[str, dict[str, Any]] | None:
+    """Return the key and the parts of a file; None of a damaged one."""
     digest, body = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:  # torch.load lets a flipped bit of a tensor pass
-        return {}
-    return dict(torch.load(io.BytesIO(body), weights_only=True, map_location="cpu"))
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+        return content["key"], dict(content["parts"])
+    except Exception:  # the digest fits what we did not write; torch raises many kinds
+        return None
 
 
 def _digest_of(key: str) -> str:
@@ -77,14 +85,15 @@ class Resume:
             log.warning("%s: cannot be read; restarting the training (%s)", path, error.strerror)
             return {}
         content = _content(written)
-        if not content:
+        if content is None:
             log.warning("%s: is damaged; restarting the training", path)
             return {}
-        if content["key"] != self._key:
+        key, parts = content
+        if key != self._key:
             log.info("%s: belongs to another training; restarting", path)
             return {}
         log.info("%s: resuming the interrupted training", path)
-        return dict(content["parts"])
+        return parts
 
     def get(self, name: str) -> Any:  # noqa: ANN401
         """Return that part, or None."""

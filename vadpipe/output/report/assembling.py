@@ -43,8 +43,8 @@ def render(
     )
     return environment.from_string(asset(template)).render(
         policy=content_policy(style, script, media),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
+        style=Markup(style),  # noqa: S704  # nosec B704 - our own file
+        script=Markup(script),  # noqa: S704  # nosec B704 - our own file
         version=__version__,
         **values,
     )
