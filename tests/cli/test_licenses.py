@@ -2,6 +2,7 @@
 
 import json
 import re
+from email.message import Message
 from importlib import metadata
 
 import av
@@ -70,12 +71,15 @@ class Package:
     """A package with nothing but metadata."""
 
     def __init__(self, requires=(), **metadata):
-        self.requires, self.metadata, self.name, self.version = requires, Headers(metadata), "p", "1"
+        self.requires, self.metadata, self.name, self.version = requires, headers(metadata), "p", "1"
 
 
-class Headers(dict):
-    def get_all(self, name):
-        return self.get(name)
+def headers(fields):
+    message = Message()  # as importlib.metadata has it
+    for name, values in fields.items():
+        for value in [values] if isinstance(values, str) else values:
+            message[name] = value
+    return message
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_without_settings_those_of_the_head_are_taken(base, features, tmp_path):
     assert TrainedHead.load(tmp_path / "head").record.settings == QUICK
 
 
+def test_of_some_settings_in_a_dictionary_the_others_are_the_head_s(base, features, tmp_path):
+    result = fit(features, output=tmp_path / "new", from_head=base, settings={"steps": 12})
+    known = TrainedHead.load(base / "head.safetensors").record.settings
+    assert TrainedHead.load(result.head).record.settings == known.model_copy(update={"steps": 12})
+    assert known.steps != 12
+
+
 def test_the_record_says_where_it_began_and_what_both_learned_from(base, features, tmp_path):
     alone = TrainedHead.load(fit(features, output=tmp_path / "alone", settings=QUICK).head).record
     tuned = TrainedHead.load(fit(features, output=tmp_path / "tuned", from_head=base).head).record

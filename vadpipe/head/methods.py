@@ -178,23 +178,28 @@ def settings_of(name: str) -> HeadSettings:
     return HeadSettings.model_validate(dict(find_method(name).changes))
 
 
-def given_settings(settings: HeadSettings | Mapping[str, object] | None) -> HeadSettings:
+def given_settings(
+    settings: HeadSettings | Mapping[str, object] | None, base: HeadSettings | None = None
+) -> HeadSettings:
     """Return the settings that a caller passed, complete.
 
     Args:
         settings: complete ones; or some by their names, where ``method`` stands for the settings that it was
-            published with and the others override these; None for CBCG's defaults.
+            published with and the others override these; None for the defaults.
+        base: the defaults; CBCG's where it is None.
 
     Raises:
         UsageError: if one is unknown, out of range, or not used by the method.
     """
     if settings is None or isinstance(settings, HeadSettings):
-        return settings or HeadSettings()
+        return settings or base or HeadSettings()
     if not isinstance(settings, Mapping):
         raise UsageError(
             f"settings is {described(settings)}",
             next_step="Pass vadpipe.HeadSettings, or a dictionary such as {'steps': 400}.",
         )
-    method = str(settings.get("method", CBCG))
+    method = str(settings.get("method", CBCG if base is None else base.method))
     check_read(method, map(str, settings))
+    if base is not None and base.method == method:
+        return HeadSettings(**{**base.model_dump(), **{str(name): settings[name] for name in settings}})
     return HeadSettings(**{**find_method(method).changes, **{str(name): settings[name] for name in settings}})

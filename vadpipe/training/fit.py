@@ -95,9 +95,8 @@ def fit(
     _check_seeds(seed, seeds, ensemble)
     chosen_device = choose_device(device)
     base = None if from_head is None else BaseHead.load(from_head)
-    if settings is None and base is not None:
-        settings = base.record.settings
-    settings, target, table = given_settings(settings), Path(output), given_labels(labels)
+    settings = given_settings(settings, None if base is None else base.record.settings)
+    target, table = Path(output), given_labels(labels)
     by_video = {
         item.source.video: item for item in folder_of(given_features(features)).load(backbone, recipe)
     }
