@@ -147,6 +147,8 @@ def evaluate(
         figures=figures,
         classes=by_class(judged),
         videos=videos,
+        calibration=trained.record.calibration,
+        held_out=trained.record.held_out,
         remarks=remarks(figures, videos, threshold),
         files=[] if output is None else [Path(output) / name for name in _WRITERS],
         **vars(collected),

@@ -15,6 +15,7 @@ from vadpipe.evaluation.frame_scores import TOLERATED_FRAMES
 from vadpipe.evaluation.results import Evaluation
 from vadpipe.files.atomic import write_text
 from vadpipe.files.given_tables import GivenTable
+from vadpipe.training.report import training_warnings
 
 SCHEMA = 1
 
@@ -53,6 +54,11 @@ def record(result: Evaluation) -> dict[str, object]:
         "confusion": {
             "frames": asdict(result.frame_confusion),
             "videos": asdict(result.video_confusion),
+        },
+        "training": {
+            "calibration": result.calibration.model_dump(),
+            "held_out": None if result.held_out is None else result.held_out.model_dump(),
+            "warnings": training_warnings(result.calibration, result.held_out),
         },
         "remarks": result.remarks,
         "classes": [asdict(item) for item in result.classes],

@@ -16,6 +16,7 @@ from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.features.given import GivenFeatures
 from vadpipe.files.given_tables import GivenTable
+from vadpipe.head.record import Calibration, HeldOut
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -88,6 +89,8 @@ class Evaluation:
         foreign: feature files that were made by another recipe than the head's.
         trained_on: videos of the truth that the head was trained on, by content; left out unless the settings
             include them. Heads of before their training videos were kept do not know any.
+        calibration: how the head's own threshold was found in its training.
+        held_out: what cross-validation measured in its training; None of heads of before this was kept.
         remarks: what has to be known before the figures are trusted, such as that no score reaches the
             threshold; each a sentence.
         files: what was written: ``metrics.json``, ``videos.csv``, ``scores.npz``, ``curves.png`` and
@@ -109,6 +112,8 @@ class Evaluation:
     unused: list[str] = field(repr=False)
     foreign: list[Path] = field(repr=False)
     trained_on: list[str]
+    calibration: Calibration
+    held_out: HeldOut | None
     remarks: list[str]
     files: list[Path]
 

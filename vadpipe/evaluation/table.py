@@ -13,6 +13,7 @@ from vadpipe.evaluation.results import Evaluation, Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.features.views import are_named
 from vadpipe.output.number_text import figure_text
+from vadpipe.training.report import training_rows, training_warnings
 
 _TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
 
@@ -23,7 +24,8 @@ def print_evaluation(result: Evaluation) -> None:
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(_compared(result), end="\n\n")
     console.print(_figures(result), end="\n\n")
-    console.print(_confusion(result))
+    console.print(_confusion(result), end="\n\n")
+    console.print(_training(result))
     if result.classes:
         console.print()
         console.print(_classes(result))
@@ -77,6 +79,16 @@ def _confusion(result: Evaluation) -> Table:
         kind = "anomalous" if what == "frames" else "abnormal"
         table.add_row(f"{kind} {what}", str(counts.tp), str(counts.fn))
         table.add_row(f"normal {what}", str(counts.fp), str(counts.tn))
+    return table
+
+
+def _training(result: Evaluation) -> Table:
+    """Return what the training said of the head, as ``fit`` printed it."""
+    table = _plain()
+    for name, text in training_rows(result.calibration, result.held_out).items():
+        table.add_row(f"training: {name}", text)
+    for warning in training_warnings(result.calibration, result.held_out):
+        table.add_row("training: warning", warning)
     return table
 
 
