@@ -186,7 +186,7 @@ def plain_loop(video: Path, backbone: str, weights: Path) -> float:
     from safetensors.torch import load_file
     from torch.nn import functional as F
 
-    from vadpipe.extract.backbones.records import find_backbone
+    from vadpipe.extract.backbones.registry import find_backbone
     from vadpipe.extract.video.decord_decoder import import_decord
 
     record = find_backbone(backbone)

@@ -15,7 +15,7 @@ def random_weights(backbone: str, folder: Path) -> Path | None:
     import torch
     from safetensors.torch import save_file
 
-    from vadpipe.extract.backbones.records import find_backbone
+    from vadpipe.extract.backbones.registry import find_backbone
 
     record = find_backbone(backbone)
     if cache.known_digest(record.weights) is not None:

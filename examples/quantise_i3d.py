@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from openvino import opset1
 
 from vadpipe.extract.backbones.loading import load_network
-from vadpipe.extract.backbones.records import find_backbone
+from vadpipe.extract.backbones.registry import find_backbone
 from vadpipe.extract.pooling import positions
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.frame import Size

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vadpipe.errors import UsageError
-from vadpipe.extract.backbones.records import DEFAULT, Backbone, find_backbone
+from vadpipe.extract.backbones.registry import DEFAULT, Backbone, find_backbone
 from vadpipe.extract.engines.engine import PRECISIONS, check_engine, choose_precision
 from vadpipe.extract.video.decoders import choose_decoders
 from vadpipe.extract.video.frame import Size
@@ -29,7 +29,7 @@ class ExtractSettings:
     """How videos are turned into features.
 
     Attributes:
-        backbone: a name in :data:`vadpipe.extract.backbones.records.BACKBONES`.
+        backbone: a name in :data:`vadpipe.extract.backbones.registry.BACKBONES`.
         view: what the backbone sees of a frame: names of :data:`vadpipe.features.views.VIEWS`, with commas or
             one by one; the backbone's own where it is None. Kept with commas and in their order; those of
             five or ten crops are kept as ``crops``.

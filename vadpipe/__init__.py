@@ -112,7 +112,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         if name != "VadpipeError":  # what is raised here can be caught
-            import_module("vadpipe.requirements").check_requirements()
+            import_module("vadpipe.diagnostics.requirements").check_requirements()
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vadpipe.errors import WeightsError
-from vadpipe.extract.backbones.records import Backbone
+from vadpipe.extract.backbones.registry import Backbone
 from vadpipe.weights import cache
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.videos import write_video
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.head.expected import expected_recipe
+from vadpipe.head.expected_features import expected_recipe
 from vadpipe.weights import SHIPPED_HEAD
 
 ITS_OWN = "--backbone i3d --view left,right --stride 8 --window 16 --target-fps 12.5"

@@ -18,7 +18,7 @@ from support.video_edits import flip_bytes
 from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import OutputError, UsageError, WeightsError
 from vadpipe.extract.backbones.loading import load_network
-from vadpipe.extract.backbones.records import find_backbone
+from vadpipe.extract.backbones.registry import find_backbone
 from vadpipe.extract.exports import npy_beside
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.extractor import Extractor

@@ -195,7 +195,7 @@ def test_a_feature_is_the_mean_of_the_maps(network):
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_engines_give_maps(network, engine, tmp_path, monkeypatch):
     from vadpipe.extract.backbones.loading import ClipNetwork
-    from vadpipe.extract.backbones.records import find_backbone
+    from vadpipe.extract.backbones.registry import find_backbone
     from vadpipe.extract.engines.engine import build_engine
     from vadpipe.extract.engines.overlap import run_engine
 

@@ -16,7 +16,7 @@ from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
-from vadpipe.head.pieces import join_views
+from vadpipe.head.piecewise_scoring import join_views
 from vadpipe.head.record import SCHEMA, HeadRecord
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
@@ -60,7 +60,7 @@ def test_some_views_are_scored_by_their_mean_alone():
 @pytest.mark.parametrize("join", ["max", "mean"])
 def test_each_view_is_scored_as_if_it_were_alone(join, monkeypatch):
     """In pieces, and with a snippet that was lost; the highest is the score where the head joins by it."""
-    monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", 4)
+    monkeypatch.setattr("vadpipe.head.piecewise_scoring.AT_ONCE", 4)
     head = of_views(make_head(view_join=join), "whole,left,centre", 3, resize_px=256)
     features = make_features(n_frames=300, view="whole,left,centre", crops=3, resize_px=256)
     source = features.source.model_copy(update={"gaps": ((40, 45),), "n_decoded": 295})
@@ -298,7 +298,7 @@ def test_a_long_video_is_scored_piece_by_piece_like_a_whole(monkeypatch, smoothi
     whole = head.snippet_scores(features)
     assert np.isnan(whole).sum() == 4
     for at_once in (1, 7, 96):
-        monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", at_once)
+        monkeypatch.setattr("vadpipe.head.piecewise_scoring.AT_ONCE", at_once)
         np.testing.assert_allclose(head.snippet_scores(features), whole, atol=1e-6)
 
 

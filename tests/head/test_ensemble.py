@@ -96,7 +96,7 @@ def test_a_saved_ensemble_scores_the_same_in_pieces_too(tmp_path, monkeypatch, s
     assert loaded.record == head.record
     scores = head.snippet_scores(features)
     np.testing.assert_array_equal(loaded.snippet_scores(features), scores)
-    monkeypatch.setattr("vadpipe.head.pieces.AT_ONCE", 7)
+    monkeypatch.setattr("vadpipe.head.piecewise_scoring.AT_ONCE", 7)
     np.testing.assert_allclose(loaded.snippet_scores(features), scores, atol=1e-6)
     other = features.values[5] + 1
     changed = make_features(1600)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vadpipe.annotations.annotation import LATE_S, Annotation
-from vadpipe.annotations.available import DEFAULT_FEATURES, Available, Times, available
+from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Times, available
 from vadpipe.annotations.joined_array import read_joined
 from vadpipe.annotations.matching import match_videos, problem_of
 from vadpipe.annotations.sheet import Sheet, read_sheet

@@ -21,7 +21,7 @@ from vadpipe.annotations.label_words import verdict
 from vadpipe.annotations.matching import match_videos, problem_of, tell_moved
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.errors import UsageError
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 
 
 @dataclass(frozen=True)

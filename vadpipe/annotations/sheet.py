@@ -14,7 +14,7 @@ from vadpipe.annotations.label_words import LABEL_WORDS, label_of
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
 from vadpipe.errors import UsageError
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 
 Needs = Literal["labels", "truth"]
 

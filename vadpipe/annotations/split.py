@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadpipe.annotations.annotation import Annotation
-from vadpipe.annotations.available import Available, available
+from vadpipe.annotations.candidate_videos import Available, available
 from vadpipe.annotations.labels import joined_groups
 from vadpipe.annotations.matching import match_videos
 from vadpipe.annotations.sheet import read_sheet

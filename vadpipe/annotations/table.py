@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vadpipe.annotations.excel import EXCEL_SUFFIXES, read_worksheets
 from vadpipe.errors import UsageError
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _MARKS = {

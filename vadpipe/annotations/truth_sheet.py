@@ -13,7 +13,7 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.video.names import match, tell
 from vadpipe.features.file import read_frame_times
 from vadpipe.features.folder import FeatureFolder
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 
 log = logging.getLogger(__name__)
 

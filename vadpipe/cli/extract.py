@@ -88,7 +88,7 @@ def extract(
     if output and features and output != features:
         raise UsageError("--output and --features name different folders", next_step="Use only one of them.")
     folder = output or features or Path("features")
-    from vadpipe.extract.backbones.records import DEFAULT
+    from vadpipe.extract.backbones.registry import DEFAULT
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.plan import plan_extraction
     from vadpipe.extract.settings import ExtractSettings
@@ -162,7 +162,7 @@ def _print_status(found: Iterable[VideoStatus], folder: Path, quiet: bool) -> No
 def _tell_of_head(settings: ExtractSettings, folder: Path, quiet: bool) -> None:
     """Say before the work begins where the included head will not take these features, and what does."""
     from vadpipe.features.commands import options_of, options_that_differ
-    from vadpipe.head.expected import expected_recipe
+    from vadpipe.head.expected_features import expected_recipe
     from vadpipe.weights import SHIPPED_HEAD
 
     expected = expected_recipe(SHIPPED_HEAD)

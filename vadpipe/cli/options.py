@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vadpipe.diagnostics.requirements import check_requirements
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, UsageError, VadpipeError
-from vadpipe.requirements import check_requirements
 
 if TYPE_CHECKING:
     from vadpipe.cli.terminal import StepLines, StepProgress, VideoLines, VideoProgress

@@ -12,8 +12,8 @@ from typing import get_args
 import numpy as np
 
 from vadpipe.annotations.truth_sheet import read_truth_with_features
-from vadpipe.comparison.apart import apart
 from vadpipe.comparison.candidates import recognised, scored
+from vadpipe.comparison.curve_distance import apart
 from vadpipe.comparison.differences import compared, compared_classes
 from vadpipe.comparison.page import write_page
 from vadpipe.comparison.pairing import on_common_frames
@@ -29,7 +29,7 @@ from vadpipe.evaluation.reasons import remarks
 from vadpipe.evaluation.scored_videos import OnFailure
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.atomic import check_writable
-from vadpipe.files.given_tables import Table, given_table
+from vadpipe.files.tables_from_memory import Table, given_table
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def compare(
     Each figure of a candidate is set against that of the first one, with the interval of the difference over
     resamples of the test videos that are the same for both. Only frames that have a score in every
     candidate count. Writes ``comparison.json`` and ``comparison.html``, a page with the curves of all over
-    each video; where they lie furthest apart comes first (:mod:`vadpipe.comparison.apart`).
+    each video; where they lie furthest apart comes first (:mod:`vadpipe.comparison.curve_distance`).
 
     Args:
         candidates: two or more, each a head file, the folder that ``fit`` wrote, the folder that ``evaluate``

@@ -10,7 +10,7 @@ from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.evaluation.results import Figure
 from vadpipe.extract.video.discovery import Failure
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 
 Kind = Literal["head", "evaluation", "curves"]
 
@@ -113,7 +113,7 @@ class ComparedVideo:
     Attributes:
         video, category, group: of the truth.
         n_frames, n_anomalous: frames that were compared, and those that are anomalous.
-        apart: how far apart its curves lie, in [0, 1], see :mod:`vadpipe.comparison.apart`.
+        apart: how far apart its curves lie, in [0, 1], see :mod:`vadpipe.comparison.curve_distance`.
         auc: of its scored frames, by candidate; None if a kind of frame is missing.
     """
 

@@ -2,5 +2,5 @@
 
 In: scores of snippets and presentation times. Out: a :class:`~vadpipe.curves.curve.Curve`. May import:
 ``features``. Nothing here writes a file or draws: :mod:`vadpipe.output` does, see
-:mod:`~vadpipe.curves.writers`.
+:mod:`~vadpipe.curves.writer_registry`.
 """

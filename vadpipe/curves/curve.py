@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.curves.events import DEFAULT_RULE, Event, EventRule, find_events
-from vadpipe.curves.writers import writer
+from vadpipe.curves.writer_registry import writer
 from vadpipe.errors import FeatureError
 from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import mean_interval_s

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from vadpipe._version import __version__
-from vadpipe.requirements import too_old
+from vadpipe.diagnostics.requirements import too_old
 
 # Packages that affect results, speed and bugs, in the order in which a video passes through them.
 _PACKAGES = (

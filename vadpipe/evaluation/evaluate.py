@@ -24,11 +24,11 @@ from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.video.names import tell
-from vadpipe.features.given import Given, given_features
+from vadpipe.features.from_memory import Given, given_features
 from vadpipe.features.views import parse_views
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, WHOLE, check_arguments
 from vadpipe.files.atomic import check_writable
-from vadpipe.files.given_tables import Table, given_table
+from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
@@ -75,7 +75,7 @@ def evaluate(
     Args:
         features: folder that ``extract`` wrote; files of another recipe than the head's are passed over. Or a
             dictionary of the features of each video by its name: arrays, (S, D) or (C, S, D), see
-            :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
+            :mod:`vadpipe.features.from_memory`, or :class:`vadpipe.Features`.
         truth: sheet ``video,anomalies[,frames][,class][,group]``, or one row per event, see
             :func:`vadpipe.annotations.truth_sheet.read_annotations`; or a data frame of pandas with these
             columns.

@@ -14,7 +14,7 @@ from vadpipe.evaluation.bootstrap import LEVEL
 from vadpipe.evaluation.frame_scores import TOLERATED_FRAMES
 from vadpipe.evaluation.results import Evaluation
 from vadpipe.files.atomic import write_text
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.files.tables_from_memory import GivenTable
 from vadpipe.training.report import training_warnings
 
 SCHEMA = 1

@@ -14,8 +14,8 @@ from vadpipe.evaluation.confusion import Confusion
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.extract.video.discovery import Failure
-from vadpipe.features.given import GivenFeatures
-from vadpipe.files.given_tables import GivenTable
+from vadpipe.features.from_memory import GivenFeatures
+from vadpipe.files.tables_from_memory import GivenTable
 from vadpipe.head.record import Calibration, HeldOut
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim per file:
 
 1. a batch clustering loss forms distinct normal and abnormal clusters:
    :mod:`~vadpipe.head.batch_clusters`;
-2. clusters of earlier mini-batches reduce the imbalance within one: :mod:`~vadpipe.head.memory`;
+2. clusters of earlier mini-batches reduce the imbalance within one: :mod:`~vadpipe.head.cluster_memory`;
 3. the clusters make segment scores more accurate: :mod:`~vadpipe.head.guidance`.
 
 Around them: :mod:`~vadpipe.head.bags` and :mod:`~vadpipe.head.bag_score` (multiple instance learning),

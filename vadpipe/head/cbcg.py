@@ -9,13 +9,13 @@ from vadpipe.head.bags import Batch
 from vadpipe.head.batch_clusters import abnormal_probability
 from vadpipe.head.branches import Branches
 from vadpipe.head.classifier import Classifier
+from vadpipe.head.cluster_memory import ClusterMemory
 from vadpipe.head.clustering import ClusteringBranch, share_gradient
 from vadpipe.head.context import Context
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score
 from vadpipe.head.head import Head
 from vadpipe.head.loss import Loss
-from vadpipe.head.memory import ClusterMemory
 from vadpipe.head.objective import batch_loss
 from vadpipe.head.settings import HeadSettings
 

@@ -20,7 +20,7 @@ from vadpipe.files.atomic import write_bytes
 from vadpipe.head.building import build_head
 from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
-from vadpipe.head.pieces import PiecewiseScoring
+from vadpipe.head.piecewise_scoring import PiecewiseScoring
 from vadpipe.head.record import HeadRecord, read_record
 
 FILE_NAME, LAST_NAME = HEAD_NAMES
@@ -56,8 +56,8 @@ class TrainedHead:
     def view_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet in each view separately, (S, C) float32 in [0, 1].
 
-        Of a head that joins views by their maximum, :func:`vadpipe.head.pieces.join_views` gives its scores
-        from these, without running it again. A snippet that could not be decoded has NaN in all of them.
+        Of a head that joins views by their maximum, :func:`vadpipe.head.piecewise_scoring.join_views` gives
+        its scores from these, without running it again. A snippet that could not be decoded has NaN in all.
 
         Raises:
             FeatureError: if the features were made by another recipe.

@@ -18,9 +18,9 @@ from vadpipe.head.batch_clusters import (
     segment_weights,
 )
 from vadpipe.head.branches import Branches
+from vadpipe.head.cluster_memory import ClusterMemory, mix_memory
 from vadpipe.head.guidance import guided_score, teacher
 from vadpipe.head.loss import Loss
-from vadpipe.head.memory import ClusterMemory, mix_memory
 from vadpipe.head.settings import HeadSettings
 
 

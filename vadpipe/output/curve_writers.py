@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
-from vadpipe.curves.writers import Writer
+from vadpipe.curves.writer_registry import Writer
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.output.cvat import write_cvat
 from vadpipe.output.data_frames import curve_frame

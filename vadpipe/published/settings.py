@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.file import IMPORTED, Recipe
-from vadpipe.features.given import FPS, imported_recipe
+from vadpipe.features.from_memory import FPS, imported_recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.features.views import CROPS
 from vadpipe.published.axes import LAYOUTS

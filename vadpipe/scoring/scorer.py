@@ -27,12 +27,12 @@ from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.commands import options_of
 from vadpipe.features.file import Features, Recipe
-from vadpipe.features.given import GivenArray, GivenFeatures, given_to_features
+from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.head.pieces import join_views
+from vadpipe.head.piecewise_scoring import join_views
 from vadpipe.scoring.explain import explain
 from vadpipe.scoring.inputs import FeatureFile, named_input
 from vadpipe.scoring.view_places import view_places
@@ -126,7 +126,7 @@ class Scorer:
 
         Args:
             video: a video or a feature file; or features: :class:`vadpipe.Features`, or an array, (S, D) or
-                (C, S, D), see :mod:`vadpipe.features.given`.
+                (C, S, D), see :mod:`vadpipe.features.from_memory`.
 
         Raises:
             InputError: if the file is not a video or cannot be decoded.

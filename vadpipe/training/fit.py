@@ -14,10 +14,10 @@ from vadpipe.annotations.labels import Label, folder_labels, joined_groups, read
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
-from vadpipe.features.given import Given, folder_of, given_features
+from vadpipe.features.from_memory import Given, folder_of, given_features
 from vadpipe.files.arguments import PATH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable
-from vadpipe.files.given_tables import Table, given_labels
+from vadpipe.files.tables_from_memory import Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
@@ -57,7 +57,8 @@ def fit(
 
     Args:
         features: folder that ``extract`` wrote; or a dictionary of the features of each video by its name:
-            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.given`, or :class:`vadpipe.Features`.
+            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.from_memory`, or
+            :class:`vadpipe.Features`.
         labels: CSV or Excel sheet ``video,label[,group]``, a data frame of pandas with these columns, or a
             dictionary of each video's label; without them, labels come from the videos' folders.
         normal: names of folders that are normal, see :mod:`vadpipe.annotations.labels`.

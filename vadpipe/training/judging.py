@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.head import Head
-from vadpipe.head.pieces import PiecewiseScoring
+from vadpipe.head.piecewise_scoring import PiecewiseScoring
 from vadpipe.head.platt_scaling import fit_platt_scaling, log_odds
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.training.calibration import calibrate

@@ -12,7 +12,7 @@ from torchvision.models.video import R3D_18_Weights
 from vadpipe.errors import UsageError, WeightsError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D, _MaxPool, _Unit, same_padding
 from vadpipe.extract.backbones.loading import ClipNetwork, load_network
-from vadpipe.extract.backbones.records import BACKBONES, find_backbone
+from vadpipe.extract.backbones.registry import BACKBONES, find_backbone
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding

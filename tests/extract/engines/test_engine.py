@@ -9,7 +9,7 @@ import torch
 from support.waiting import LONG_S
 from vadpipe.errors import UsageError
 from vadpipe.extract.backbones.loading import ClipNetwork
-from vadpipe.extract.backbones.records import BACKBONES
+from vadpipe.extract.backbones.registry import BACKBONES
 from vadpipe.extract.engines import engine as engines
 from vadpipe.extract.engines.engine import build_engine, choose_engine
 from vadpipe.extract.engines.overlap import run_engine

@@ -12,7 +12,7 @@ import vadpipe
 from support.int8_engine import int8_engine
 from support.videos import write_video
 from vadpipe.errors import UsageError, WeightsError
-from vadpipe.extract.backbones.records import BACKBONES
+from vadpipe.extract.backbones.registry import BACKBONES
 from vadpipe.extract.engines.engine import build_engine, choose_precision
 from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor

@@ -10,8 +10,7 @@ import pytest
 
 import vadpipe
 from support.environment import ROOT
-from vadpipe import requirements
-from vadpipe.cli import version
+from vadpipe.diagnostics import requirements
 from vadpipe.errors import UsageError
 
 
@@ -65,7 +64,7 @@ def test_an_older_one_is_refused_with_the_command(installed, command_line, versi
     result = command_line("fit")
     assert isinstance(result.exception, UsageError)
     old = next(iter(requirements.too_old()))
-    assert version._version(old).endswith(
+    assert environment._version(old).endswith(
         f", too old: vadpipe needs {requirements.lower_bounds()[old]} or newer"
     )
 
@@ -80,7 +79,7 @@ def test_a_source_tree_that_is_not_installed_is_not_checked(monkeypatch):
 
 def test_the_check_loads_neither():
     code = (
-        "import sys; from vadpipe.requirements import check_requirements; check_requirements(); "
+        "import sys; from vadpipe.diagnostics.requirements import check_requirements; check_requirements(); "
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

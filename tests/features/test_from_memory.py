@@ -7,7 +7,7 @@ import pytest
 
 from support.feature_files import make_features
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features.given import GivenFeatures, folder_of, given_features, given_to_features
+from vadpipe.features.from_memory import GivenFeatures, folder_of, given_features, given_to_features
 from vadpipe.published.settings import ImportSettings
 
 rng = np.random.default_rng(0)

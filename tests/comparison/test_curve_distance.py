@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support.judged_videos import judged_videos, make_judged
-from vadpipe.comparison.apart import apart
+from vadpipe.comparison.curve_distance import apart
 
 
 def slow_ranks(videos):

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from vadpipe.head.batch_clusters import Clusters
-from vadpipe.head.memory import ClusterMemory, mix_memory
+from vadpipe.head.cluster_memory import ClusterMemory, mix_memory
 
 
 def entry(seed, masses=(3.0, 1.0)):

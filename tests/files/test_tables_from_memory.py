@@ -10,7 +10,7 @@ from vadpipe.annotations.labels import read_labels
 from vadpipe.annotations.table import read_tables
 from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.errors import UsageError
-from vadpipe.files.given_tables import given_labels, given_table
+from vadpipe.files.tables_from_memory import given_labels, given_table
 
 CONTENTS = {"cam1/a.mp4": "1" * 64, "cam1/b.mp4": "2" * 64, "cam2/a.mp4": "3" * 64}
 
