@@ -75,7 +75,8 @@ class Package:
 
 class Headers(dict):
     def get_all(self, name):
-        return self.get(name)
+        value = self.get(name)
+        return [value] if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize(
