@@ -90,6 +90,7 @@ wheel: $(VENV)/test sbom
 sbom: $(VENV)/test
 	$(PYTHON) -m venv --without-pip $(VENV)/sbom
 	$(BIN)/python -m pip --python $(VENV)/sbom install -qq -c .ci/constraints.txt '.[cpu,hdf5]'
+	rm -f $(VENV)/sbom/lib/python*/site-packages/vadpipe-*.dist-info/direct_url.json  # names a folder of this machine
 	mkdir -p dist
 	$(BIN)/cyclonedx-py environment --output-reproducible -o dist/vadpipe.cdx.json $(VENV)/sbom/bin/python
 

@@ -10,7 +10,7 @@ import pytest
 
 import vadpipe
 from support.environment import ROOT
-from vadpipe.diagnostics import requirements
+from vadpipe.diagnostics import environment, requirements
 from vadpipe.errors import UsageError
 
 

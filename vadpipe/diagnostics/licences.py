@@ -144,15 +144,20 @@ def _required(requirement: str, extra: str) -> list[tuple[str, str]]:
 
 def _licence_of(installed: Distribution) -> str:
     """Return what the metadata of a package says of its licence, in at most :data:`_LONGEST` characters."""
-    for expression in installed.metadata.get_all("License-Expression") or ():
-        return str(expression)
+    expression = _field(installed, "License-Expression")
+    if expression:
+        return expression
     classified = [
         line.rpartition(" :: ")[2]
         for line in installed.metadata.get_all("Classifier") or ()
         if line.startswith("License :: ") and not line.endswith("OSI Approved")
     ]
-    text = "".join(installed.metadata.get_all("License") or ()).strip()
+    text = _field(installed, "License").strip()
     stated = text.partition("\n")[0].rpartition(" :: ")[2].strip()
     if stated and "\n" not in text and len(stated) <= _LONGEST and stated.upper() != "UNKNOWN":
         return stated
     return " and ".join(classified) or stated[:_LONGEST] or UNKNOWN
+
+
+def _field(installed: Distribution, name: str) -> str:
+    return (installed.metadata.get_all(name) or [""])[0]

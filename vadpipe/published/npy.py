@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -62,7 +63,8 @@ def read_npy(file: IO[bytes], n_bytes: int, path: Path) -> NDArray[np.generic]:
             raise ValueError(f"unsupported version {version[0]}.{version[1]} of the format")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read_header(file)
-    except Exception as error:  # numpy evaluates a header as Python, and a damaged one fails in many ways
+    # numpy tokenizes and parses a header as Python.
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError) as error:
         reason = printable(str(error).partition("\n")[0][:200])
         raise FeatureError(f"has no valid NumPy array: {reason}", file=path, next_step=AGAIN) from error
     if dtype.hasobject:

@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from support.fuzzing.running import KINDS, run
@@ -32,7 +33,7 @@ def main() -> int:
     if options.one:
         return _run_one(options)
     names = options.target or [*TARGETS]
-    shares = dict(zip(names, _shares(options.mutations, len(names)), strict=True))
+    shares = _shares(options.mutations, names)
     began_s = time.monotonic()
     counts: Counter[str] = Counter()
     failures: list[str] = []
@@ -60,9 +61,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _shares(n: int, n_targets: int) -> Iterator[int]:
-    """Yield how many mutations each target gets: as many as the others, or one more."""
-    return (n * (index + 1) // n_targets - n * index // n_targets for index in range(n_targets))
+def _shares(n: int, names: Sequence[str]) -> dict[str, int]:
+    """Return how many mutations each target gets: those that take a process for each file a third of the others'."""
+    ends = [0, *accumulate(1 if TARGETS[name].is_slow else 3 for name in names)]
+    return {
+        name: n * end // ends[-1] - n * start // ends[-1]
+        for name, (start, end) in zip(names, pairwise(ends), strict=True)
+    }
 
 
 def _line(name: str, n: int, counts: dict[str, int], n_failures: int) -> str:
