@@ -160,4 +160,4 @@ def _licence_of(installed: Distribution) -> str:
 
 
 def _field(installed: Distribution, name: str) -> str:
-    return (installed.metadata.get_all(name) or [""])[0]
+    return str((installed.metadata.get_all(name) or [""])[0])
