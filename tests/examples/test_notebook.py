@@ -84,7 +84,8 @@ def test_own_footage_goes_from_folders_to_curves(tmp_path, monkeypatch, request,
         assert len(list((tmp_path / "work/scores").rglob(f"*{suffix}"))) == n_clips // 3
     assert len(shown(cells, "image/png")) == 1
     html = shown(cells, "text/html")
-    assert sum("data:image/png;base64," in page for page in html) == 2  # the evaluation and the curve
+    assert sum("data:image/png;base64," in page for page in html) == 3  # evaluation, comparison, curve
+    assert (tmp_path / "work/comparison/comparison.html").is_file()
     assert sum("<table" in page for page in html) >= 3
     if clips == "real":  # eighteen clips say little, but not nothing
         assert metrics["figures"]["auc"]["value"] > 0.5

@@ -15,9 +15,9 @@ from vadpipe.comparison.table import (
     sections,
     shown_interval,
     threshold_text,
-    verdict,
     without_threshold,
 )
+from vadpipe.comparison.verdict import verdict
 from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.files.atomic import write_text
 from vadpipe.output.number_text import figure_text, signed_text

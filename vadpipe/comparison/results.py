@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vadpipe.evaluation.frame_scores import Lengths, Mismatch
 from vadpipe.evaluation.metrics import FrameMetrics, JudgedVideo
 from vadpipe.evaluation.results import Figure
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.files.tables_from_memory import GivenTable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Kind = Literal["head", "evaluation", "curves"]
 
@@ -166,3 +169,27 @@ class Comparison:
     def reference(self) -> str:
         """The name of the first candidate."""
         return self.candidates[0].name
+
+    def __repr__(self) -> str:
+        return (
+            f"Comparison(candidates={[candidate.name for candidate in self.candidates]}, "
+            f"videos={len(self.videos)}, frames={self.frames.n_frames}, groups={self.n_groups}, "
+            f"figures={len(self.figures[self.reference])}, classes={len(self.classes)})"
+        )
+
+    def to_dataframe(self, rows: str = "figures") -> DataFrame:
+        """Return figures with their differences, or videos, as a data frame of pandas.
+
+        See :func:`vadpipe.comparison.notebook.comparison_frame`.
+
+        Raises:
+            UsageError: if pandas is not installed, or ``rows`` are something else.
+        """
+        from vadpipe.comparison.notebook import comparison_frame
+
+        return comparison_frame(self, rows)
+
+    def _repr_html_(self) -> str:
+        from vadpipe.comparison.notebook import comparison_html
+
+        return comparison_html(self)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vadpipe.comparison.differences import NO_THRESHOLD
 from vadpipe.comparison.results import Candidate, Comparison
+from vadpipe.comparison.verdict import verdict
 from vadpipe.evaluation.results import Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.output.number_text import figure_text, signed_text
@@ -47,25 +48,6 @@ def print_comparison(result: Comparison) -> None:
             console.print(f"[dim]{FOOTNOTE}[/dim]")
     console.print()
     console.print(_videos(result))
-
-
-def verdict(result: Comparison, name: str) -> str:
-    """Return in a sentence whether the frame ROC-AUC tells a candidate from the first one."""
-    difference, reference = result.differences[name]["auc"], result.reference
-    span = difference.interval
-    if difference.value is None:
-        return f"frame ROC-AUC is not defined: {difference.reason}"
-    size = f"{abs(difference.value):.3f}"
-    if span is None or span.low is None or span.high is None:
-        return f"frame ROC-AUC differs by {size}; without resamples there is no telling what that is worth"
-    if span.low <= 0 <= span.high:
-        return (
-            f"{name} and {reference} cannot be told apart by frame ROC-AUC: the interval of their difference "
-            "contains 0"
-        )
-    how = "better" if difference.value > 0 else "worse"
-    low, high = sorted(map(abs, (span.low, span.high)))
-    return f"{name} is {how} than {reference} by {size} of frame ROC-AUC ({low:.3f} to {high:.3f})"
 
 
 def without_threshold(result: Comparison, name: str) -> str:
