@@ -43,6 +43,7 @@ def test_each_video_is_shown_as_it_is_understood(folder):
         "columns: video from 'Clip', label from 'Label', anomalies from 'Events', group from 'Scene'",
         "ignored columns: 'Remark'",
         "times are seconds, because some have a decimal point, a time code or an s",
+        "1 of 3 rows have no group",
         "",
         r"cam1\a      abnormal  0.40-1.20 2.00-3.12 s  frames 10:30 50:78  group x  -> videos/cam1/a.mp4",
         r"cam1\b.mp4  normal                                               group x  -> videos/cam1/b.mp4",
@@ -111,6 +112,11 @@ def test_frames_after_the_end_are_a_problem(folder):
         "line 2: 'cam1/a' has 100 frames, and a range ends at 101"
     ]
     assert result.exit_code == 3
+
+
+def test_rows_without_a_group_are_counted(folder):
+    path = write(folder, "video,label,group\ncam1/a,fight,1\ncam1/b,normal,\n")
+    assert "1 of 2 rows have no group" in check_sheet(path).lines()
 
 
 def test_labels_alone_have_no_frames(folder):

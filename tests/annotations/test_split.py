@@ -91,6 +91,11 @@ def test_times_keep_their_unit_in_both_sheets(tmp_path):
             assert item.ranges in ((), ((2.5, 3),), ((2, 3),))
 
 
+def test_rows_without_a_group_are_counted(tmp_path, caplog):
+    split_sheet(write(tmp_path, ["a,1,g", "b,1,", "c,0,", "d,0,h"]), test=0.5)
+    assert "2 of 4 rows have no group: clips of one recording may be in both sets" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("rows", "test", "message"),
     [

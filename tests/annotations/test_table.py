@@ -137,6 +137,19 @@ def test_cells_of_excel_are_what_excel_shows(tmp_path):
     ]
 
 
+def test_merged_cells_hold_what_they_show(tmp_path):
+    book = Workbook()
+    for row in (["camera", "video", "label"], ["c1", "a", 1], [None, "b", 0], [None] * 3, [None, "d", 0]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A4")
+    book.save(tmp_path / "book.xlsx")
+    assert read_tables(tmp_path / "book.xlsx")[0].rows == [
+        (2, ("c1", "a", "1")),
+        (3, ("c1", "b", "0")),
+        (5, ("", "d", "0")),
+    ]
+
+
 def test_a_date_that_excel_made_of_a_range_is_refused(tmp_path):
     path = workbook(tmp_path / "book.xlsx", [["video", "anomalies"], ["a", date(2024, 5, 3)]])
     with pytest.raises(UsageError) as caught:

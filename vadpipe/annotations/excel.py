@@ -18,7 +18,8 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     """Return the rows of each worksheet that is not empty, with their numbers, by the worksheet's name.
 
     Every cell is the text that it would be in a CSV. A time of day, which Excel makes of ``1:30``, is
-    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does.
+    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does. Merged cells all hold what
+    they show, except in rows without a cell of their own.
 
     Raises:
         UsageError: if the file cannot be read, is no Excel file, a cell holds a date, or openpyxl is not
@@ -35,8 +36,9 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about parts of the file that hold no cells
-            with closing(load_workbook(path, data_only=True, read_only=True)) as book:
-                cells = {sheet.title: [*sheet.iter_rows()] for sheet in book.worksheets}
+            # Read-only books do not say which cells are merged.
+            with closing(load_workbook(path, data_only=True)) as book:
+                cells = {sheet.title: _filled(sheet) for sheet in book.worksheets}
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except (BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
@@ -48,6 +50,18 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
         for name, rows in cells.items()
     }
     return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
+
+
+def _filled(sheet: Any) -> list[list[Any]]:  # noqa: ANN401  openpyxl is imported late
+    """Return the cells of each row, with the top left one in place of each that is merged with it."""
+    rows = [[*row] for row in sheet.iter_rows()]
+    filled = {line for line, row in enumerate(rows) if any(cell.value is not None for cell in row)}
+    for merged in sheet.merged_cells.ranges:
+        shown = rows[merged.min_row - 1][merged.min_col - 1]
+        for line in filled & {*range(merged.min_row - 1, merged.max_row)}:
+            span = rows[line][merged.min_col - 1 : merged.max_col]
+            rows[line][merged.min_col - 1 : merged.max_col] = [shown] * len(span)
+    return rows
 
 
 def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl has several kinds of cells

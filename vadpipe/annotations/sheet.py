@@ -81,7 +81,16 @@ class Sheet:
             notes.append("ignored columns: " + ", ".join(named))
         if columns.says_when:
             notes.append(self._unit_note())
+        if (lacking := self.group_note()) is not None:
+            notes.append(lacking)
         return notes
+
+    def group_note(self) -> str | None:
+        """Return how many rows have no group though there is a column for it, or None if all have one."""
+        if self.columns.group is None:
+            return None
+        n_without = sum(not fields[self.columns.group] for _, fields in self.table.rows)
+        return f"{n_without} of {len(self.table.rows)} rows have no group" if n_without else None
 
     def _unit_note(self) -> str:
         named = "by the name of the column" if self.columns.unit else None

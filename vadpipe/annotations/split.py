@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from vadpipe.annotations.matching import match_videos
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 _MOVES = 20_000
 _Weights = tuple[float, float, float, float]
@@ -80,6 +83,8 @@ def split_sheet(
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
     sheet = read_sheet(Path(path))
     sheet.check()
+    if (lacking := sheet.group_note()) is not None:
+        log.warning("%s: clips of one recording may be in both sets", lacking)
     items = sheet.annotations
     there = available(features)
     found = {} if there is None else match_videos((item.video for item in items), there.contents).found
