@@ -119,6 +119,24 @@ def test_rows_without_a_group_are_counted(folder):
     assert "1 of 2 rows have no group" in check_sheet(path).lines()
 
 
+def test_problems_of_one_word_are_told_once(folder):
+    rows = "".join(f"v{number},street\n" for number in range(5))
+    result = check_sheet(write(folder, f"video,label\n{rows}cam1/a,road\ncam1/b,no\n"))
+    told = [line.partition(". ")[0] for line in result.lines() if "unknown label" in line]
+    assert told == [
+        "lines 2, 3, 4 and 2 more (5 rows): unknown label 'street'",
+        "line 7: unknown label 'road'",
+    ]
+    assert len(result.problems) == 6
+
+
+def test_the_commands_take_further_words_for_normal(tmp_path, command_line):
+    path = write(tmp_path, "video,label\na,street\nb,Street\nc,fight\nd,fight\n")
+    assert command_line("labels", "check", path).exit_code == 3
+    assert command_line("labels", "check", path, "--normal", "road", "--normal", "street").exit_code == 0
+    assert command_line("split", path, "--test", "0.5", "--normal", "street").exit_code == 0
+
+
 def test_labels_alone_have_no_frames(folder):
     result = check_sheet(write(folder, "video,class\ncam1/a,fight\nb,normal\n"))
     assert not any("times" in line for line in result.lines())

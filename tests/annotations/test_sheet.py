@@ -17,6 +17,9 @@ def sheet_of(tmp_path, text, needs="labels"):
     [
         *((word, True) for word in ("1", "1.0", "yes", "Yes", "TRUE", "y", "abnormal", "Anomaly", "fight", "FIGHT")),
         *((word, True) for word in ("Shoplifting", "RoadAccidents", "violence", "riot", "positive", "x")),
+        *((word, True) for word in ("alarm", "Incident", "event", "Auffällig", "Auffa\u0308llig", "Schlägerei")),
+        *((word, False) for word in ("nothing", "None", "n/a", "na", "-", "OK", "okay", "clear", "no event")),
+        *((word, False) for word in ("no incident", "nichts", "keine", "unauffällig", "kein Vorfall")),
         *((word, False) for word in ("0", "0.0", "no", "NO", "false", "n", "normal", "noFight", "non-violence")),
     ],
 )  # fmt: skip
@@ -25,12 +28,28 @@ def test_words_of_labels(tmp_path, word, abnormal):
     assert sheet.annotations == [Annotation("a", abnormal, line=2)]
 
 
-@pytest.mark.parametrize("word", ["2", "-1", "maybe", "10", "1.5", "not_normal", "street"])
+@pytest.mark.parametrize("word", ["2", "-1", "maybe", "10", "1.5", "not_normal", "street", "nicht normal"])
 def test_words_that_say_nothing_are_not_guessed(tmp_path, word):
     sheet = sheet_of(tmp_path, f"video,label\na,{word}\n")
     assert sheet.annotations == []
     assert sheet.problems[0].reason == f"line 2: unknown label {word!r}"
     assert sheet.problems[0].next_step.startswith("Use 1, yes, true or abnormal, 0, no, false or normal")
+
+
+def test_a_word_in_doubt_is_refused_as_unclear(tmp_path):
+    sheet = sheet_of(tmp_path, "video,label\na,fight?\nb,normal?\n")
+    reasons = ["line 2: unclear label 'fight?'", "line 3: unclear label 'normal?'"]
+    assert [problem.reason for problem in sheet.problems] == reasons
+    assert sheet.problems[0].next_step.startswith("Decide. Use 1,")
+
+
+def test_further_words_for_normal_are_given(tmp_path):
+    text = "video,label\na,Street Scene\nb,fight\nc,2.0\nd,road\n"
+    (tmp_path / "sheet.csv").write_text(text)
+    sheet = read_sheet(tmp_path / "sheet.csv", normal=["street scene", "2"])
+    assert [item.abnormal for item in sheet.annotations] == [False, True, False]
+    assert [problem.reason for problem in sheet.problems] == ["line 5: unknown label 'road'"]
+    assert "--normal WORD" in sheet.problems[0].next_step
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,7 +106,7 @@ class SheetCheck:
             "",
             *map(printable, table),
             "",
-            *(str(problem).replace("\n", ". ") for problem in self.problems),
+            *_told_once(self.problems),
             self._summary(),
         ]
 
@@ -143,6 +145,7 @@ def check_sheet(
     features: str | os.PathLike[str] | None = None,
     videos: str | os.PathLike[str] | None = None,
     names: str | os.PathLike[str] | None = None,
+    normal: Iterable[str] = (),
 ) -> SheetCheck:
     """Say what a sheet of labels or times means, and what is wrong with it.
 
@@ -151,6 +154,7 @@ def check_sheet(
         features: folder of features to find its videos in; by default ``features`` if that exists.
         videos: folder of videos to find them in instead; only their frame times are read.
         names: list of the videos of a joined array; by default the ``.txt`` or ``.list`` beside it.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the file cannot be read, or lacks the columns to say anything.
@@ -162,7 +166,7 @@ def check_sheet(
         annotations = read_joined(path, folder, None if names is None else Path(names))
         notes = [f"joined array of {sum(item.n_frames or 0 for item in annotations)} frames"]
     else:
-        sheet = read_sheet(path)
+        sheet = read_sheet(path, normal=normal)
         annotations, notes = sheet.annotations, sheet.notes()
     problems: list[VadpipeError] = list(sheet.problems) if sheet else []
     unlisted: list[str] = []
@@ -176,6 +180,22 @@ def check_sheet(
         notes += _doubts(sheet, checked)
     problems += [video.problem for video in checked if video.problem is not None]
     return SheetCheck(path, notes, checked, problems, None if there is None else there.what, unlisted)
+
+
+def _told_once(problems: Sequence[VadpipeError]) -> list[str]:
+    """Return the problems as text; those that differ in their line alone are one."""
+    lines: dict[str, list[str]] = {}
+    for problem in problems:
+        shown = str(problem).replace("\n", ". ")
+        line = re.match(r"line ([0-9]+): ", shown)
+        text = shown[line.end() :] if line else shown
+        lines.setdefault(text, []).append(line[1] if line else "")
+    told = []
+    for text, found in lines.items():
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        where = f"lines {', '.join(found[:_NAMED])}{more} ({len(found)} rows)"
+        told.append(f"{where if len(found) > 1 else f'line {found[0]}'}: {text}" if found[0] else text)
+    return told
 
 
 def _alone(item: Annotation) -> CheckedVideo:

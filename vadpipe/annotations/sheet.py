@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from vadpipe.annotations.annotation import Annotation, merged
 from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, repeated
-from vadpipe.annotations.label_words import LABEL_WORDS, label_of
+from vadpipe.annotations.label_words import LABEL_WORDS, label_of, plain_label
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
 from vadpipe.errors import UsageError
@@ -107,10 +107,15 @@ class Sheet:
         return f"times are frames counted from 0, {why}; {ends}"
 
 
-def read_sheet(path: Path | GivenTable, needs: Needs = "labels") -> Sheet:
+def read_sheet(path: Path | GivenTable, needs: Needs = "labels", *, normal: Iterable[str] = ()) -> Sheet:
     """Read a CSV or Excel file, or a table in memory, of labels, times or both.
 
     Of an Excel file's worksheets the first that has what is needed counts. Times are labels, too.
+
+    Args:
+        path: the file or table.
+        needs: what it has to say.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
@@ -120,15 +125,15 @@ def read_sheet(path: Path | GivenTable, needs: Needs = "labels") -> Sheet:
     known = [(table, columns_of(table.header)) for table in tables]
     table, columns = next((pair for pair in known if not _lacking(pair[1], needs)), known[0])
     _check_columns(table, columns, needs)
-    return sheet_of(table, columns)
+    return sheet_of(table, columns, {plain_label(word) for word in normal})
 
 
-def sheet_of(table: Table, columns: Columns) -> Sheet:
+def sheet_of(table: Table, columns: Columns, normal: Collection[str] = ()) -> Sheet:
     """Return what a table with these columns says; see :func:`read_sheet`."""
     problems: list[UsageError] = []
     rows: list[tuple[_Row, list[WrittenRange]]] = []
     for line, fields in table.rows:
-        row = _Row(line, fields, columns)
+        row = _Row(line, fields, columns, normal)
         try:
             rows.append((row, row.ranges()))
         except UsageError as error:
@@ -169,6 +174,7 @@ class _Row:
     line: int
     fields: Sequence[str]
     columns: Columns
+    normal: Collection[str]
 
     def get(self, index: int | None) -> str:
         return "" if index is None else self.fields[index]
@@ -218,9 +224,12 @@ class _Row:
         text = self.get(self.columns.label)
         if not text:
             return None
-        label = label_of(text)
+        label = label_of(text, self.normal)
+        if label is None and "?" in text:
+            raise UsageError(f"unclear label {text!r}", next_step=f"Decide. {LABEL_WORDS}")
         if label is None:
-            raise UsageError(f"unknown label {text!r}", next_step=LABEL_WORDS)
+            step = f"{LABEL_WORDS} 'vadpipe labels check' and 'split' take --normal WORD for others."
+            raise UsageError(f"unknown label {text!r}", next_step=step)
         return label
 
     def _n_frames(self, video: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def split_sheet(
     seed: int = 0,
     features: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
+    normal: Iterable[str] = (),
 ) -> Split:
     """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
@@ -73,6 +74,7 @@ def split_sheet(
         seed: of the random deal.
         features: folder of features that knows durations and copies; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the sheet cannot be read, a video has no label, or the groups do not allow both kinds
@@ -81,7 +83,7 @@ def split_sheet(
     """
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
-    sheet = read_sheet(Path(path))
+    sheet = read_sheet(Path(path), normal=normal)
     sheet.check()
     if (lacking := sheet.group_note()) is not None:
         log.warning("%s: clips of one recording may be in both sets", lacking)

@@ -30,6 +30,11 @@ Features = Annotated[
     ),
 ]
 
+Normal = Annotated[
+    list[str] | None,
+    typer.Option("--normal", metavar="WORD", help="Further label that means normal; repeatable."),
+]
+
 
 @labels.callback()
 def _group() -> None:
@@ -53,6 +58,7 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="Write what can be used to this CSV, in vadpipe's form."),
     ] = None,
+    normal: Normal = None,
     verbose: options.Verbose = 0,
 ) -> None:
     """Say what a sheet of labels or times means, video by video; nothing is computed.
@@ -62,7 +68,7 @@ def check(
     options.set_up(verbose, quiet=False)
     from vadpipe.annotations.check import check_sheet
 
-    result = check_sheet(sheet, features=features, videos=videos, names=names)
+    result = check_sheet(sheet, features=features, videos=videos, names=names, normal=normal or ())
     typer.echo("\n".join(result.lines()).encode("utf-8", "backslashreplace"))
     if fix is not None:
         result.fix(fix)
@@ -81,6 +87,7 @@ def split(
         Path | None, typer.Option("-o", "--output", help="Folder for the two sheets (default: beside SHEET).")
     ] = None,
     seed: options.Seed = 0,
+    normal: Normal = None,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -92,7 +99,7 @@ def split(
     options.set_up(verbose, quiet)
     from vadpipe.annotations.split import split_sheet
 
-    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output)
+    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output, normal=normal or ())
     for name, part in (("training", result.train_videos), ("test", result.test_videos)):
         n_abnormal = sum(bool(item.abnormal) for item in part)
         options.say(f"{name}: {len(part) - n_abnormal} normal and {n_abnormal} abnormal videos", quiet)
