@@ -1,6 +1,7 @@
 """Sheets of labels, of times and of events, whatever their columns are called."""
 
 import pytest
+from openpyxl import Workbook
 
 from vadpipe.annotations.annotation import Annotation
 from vadpipe.annotations.sheet import read_sheet
@@ -167,3 +168,31 @@ def test_a_header_that_does_not_do_is_shown_beside_one_that_does(tmp_path, text,
     with pytest.raises(UsageError) as caught:
         sheet_of(tmp_path, text, needs)
     assert f"sheet.csv: {message}" in str(caught.value)
+
+
+def test_rows_above_the_header_are_skipped_with_a_note(tmp_path):
+    text = "Review, November, site North, K. M.\n\nNo.;Clip;Label\n1;a;yes\n"
+    sheet = sheet_of(tmp_path, text)
+    assert sheet.annotations == [Annotation("a", True, line=4)]
+    assert sheet.notes()[:2] == [
+        "UTF-8, separated by semicolons",
+        "line 1 above the header is skipped: 'Review, November, site North, K. M.'",
+    ]
+
+
+def test_the_most_likely_header_is_shown_with_its_worksheet_and_line(tmp_path):
+    book = Workbook()
+    book.active.append(["Read me"])
+    clips = book.create_sheet("Clips")
+    for row in (["Review"], [], ["No.", "Clip", "Datum"], [1, "a", "x", "beside the header"]):
+        clips.append(row)
+    book.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(UsageError) as caught:
+        read_sheet(tmp_path / "sheet.xlsx")
+    assert "sheet.xlsx: worksheet 'Clips', line 3 has no column for a label (label): 'No.'" in str(
+        caught.value
+    )
+    assert "Quote" not in str(caught.value)
+    clips["C3"] = "Label"
+    book.save(tmp_path / "sheet.xlsx")
+    assert read_sheet(tmp_path / "sheet.xlsx").annotations == [Annotation("a", True, line=4)]

@@ -150,6 +150,12 @@ def repeated(header: Sequence[str]) -> str | None:
     return None
 
 
+def n_known(header: Sequence[str]) -> int:
+    """Return how many columns of a header have a meaning."""
+    columns = columns_of(header)
+    return sum(1 for name in header if name) - len(columns.ignored)
+
+
 def meant(name: str) -> str | None:
     """Return the name that an ignored column's may be misspelt for, or None."""
     plain = re.sub(r"[\W_]+", "", name.casefold())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vadpipe.annotations.annotation import Annotation, merged
-from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, repeated
+from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, n_known, repeated
 from vadpipe.annotations.label_words import LABEL_WORDS, label_of, plain_label
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
@@ -26,6 +26,8 @@ _WANTED: dict[Needs, str] = {
     "labels": "a label (label)",
     "truth": "when something happens (anomalies, or start_s and end_s)",
 }
+
+_COMPLETE = 1_000_000  # more than the columns of any sheet
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Sheet:
             "group": columns.group,
         }
         told = [f"{role} from {header[index]!r}" for role, index in meanings.items() if index is not None]
-        notes = [self.table.form, "columns: " + ", ".join(told)]
+        notes = [*self.table.notes(), "columns: " + ", ".join(told)]
         if columns.ignored:
             named = [
                 repr(name) + (f" (meant as {near}?)" if (near := meant(name)) else "")
@@ -121,9 +123,14 @@ def read_sheet(path: Path | GivenTable, needs: Needs = "labels", *, normal: Iter
         UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
             is wrong with single rows is in the sheet's problems.
     """
-    tables = read_tables(path)
+
+    def rating(row: Sequence[str]) -> int:
+        return _COMPLETE if not _lacking(columns_of(row), needs) else n_known(row)
+
+    tables = read_tables(path, rating)
     known = [(table, columns_of(table.header)) for table in tables]
-    table, columns = next((pair for pair in known if not _lacking(pair[1], needs)), known[0])
+    complete = (pair for pair in known if not _lacking(pair[1], needs))
+    table, columns = next(complete, max(known, key=lambda pair: n_known(pair[0].header)))
     _check_columns(table, columns, needs)
     return sheet_of(table, columns, {plain_label(word) for word in normal})
 
@@ -249,7 +256,7 @@ def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     what = f"two columns named {twice!r}" if twice is not None else f"no column for {' and '.join(lacking)}"
     shown = ", ".join(map(repr, table.header)) or "(empty)"
     raise UsageError(
-        f"its first line has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
+        f"{table.place} has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
     )
 
 
