@@ -79,6 +79,15 @@ def test_further_words_for_normal_are_given(tmp_path):
             "a,1,0.12,0.2,3,5",
             Annotation("a", True, ranges=((3, 5),), line=2),
         ),
+        ("Dateiname;Kamera;Befund", "a;3;auffällig", Annotation("a", True, group="3", line=2)),
+        ("Datei;Gruppe;Bewertung", "a;3;nichts", Annotation("a", False, group="3", line=2)),
+        ("Datei;Beginn (s);Ende (s)", "a;3;5", Annotation("a", True, None, ((3, 5),), "seconds", line=2)),
+        ("Datei;Anfang (Sek);Ende [Sek]", "a;3;5", Annotation("a", True, None, ((3, 5),), "seconds", line=2)),
+        (
+            "Datei;Start;Ende;Ereignis",
+            "a;3;5;Sturz",
+            Annotation("a", True, None, ((3, 6),), "frames", "Sturz", line=2),
+        ),
         ("clip,begin,end,frames", "a,-1,-1,9", Annotation("a", False, 9, line=2)),
     ],
 )
@@ -147,13 +156,16 @@ def test_problems_of_rows(tmp_path, text, message):
             "Name;Datum\na;1\n",
             "labels",
             "its first line has no column for a label (label): 'Name', 'Datum'\n"
+            "A label's column may be named label, labels, abnormal, anomalous, anomaly, isabnormal, isanomalous, "
+            "isanomaly, truth, groundtruth, target, bewertung, befund; start and end do in its place. "
             "A first line that is right: video,label,group and below it, for example: cam1/a.mp4,abnormal,1",
         ),
         (
             "video,label\na,1\n",
             "truth",
             "its first line has no column for when something happens (anomalies, or start_s and end_s): 'video', "
-            "'label'\nA first line that is right: video,anomalies and below it, for example: "
+            "'label'\nA column of times may be named anomalies, ranges, intervals, segments, events, range, interval, "
+            "segment, times. A first line that is right: video,anomalies and below it, for example: "
             "cam1/a.mp4,0:03.4-0:05.9",
         ),
         (
@@ -196,3 +208,23 @@ def test_the_most_likely_header_is_shown_with_its_worksheet_and_line(tmp_path):
     clips["C3"] = "Label"
     book.save(tmp_path / "sheet.xlsx")
     assert read_sheet(tmp_path / "sheet.xlsx").annotations == [Annotation("a", True, line=4)]
+
+
+@pytest.mark.parametrize("name", ["What happened", "class"])
+def test_cells_show_which_column_is_the_label(tmp_path, name):
+    sheet = sheet_of(
+        tmp_path, f"video,{name},start,end,seen\na,Fight,4.5,9.5,yes\nb,Fight,,,no\nc,nothing,,,yes\n"
+    )
+    assert [item.abnormal for item in sheet.annotations] == [True, True, False]
+    assert f"no column is named as the label; the cells of {name!r} are words of labels" in sheet.notes()
+    assert "ignored columns: 'seen'" in sheet.notes()
+    sheet = sheet_of(
+        tmp_path, f"video,{name}\na,Fight\nb,riot\nc,nothing\nd,street\n".replace("class", "seen")
+    )
+    assert [problem.reason for problem in sheet.problems] == ["line 5: unknown label 'street'"]
+
+
+def test_without_a_label_rows_without_times_are_normal_with_a_note(tmp_path):
+    note = "no column is a label: rows without times are taken as normal"
+    assert note in sheet_of(tmp_path, "video,remark,start_s,end_s\na,crowd,1,2\nb,nothing,,\n").notes()
+    assert note not in sheet_of(tmp_path, "video,start_s,end_s\na,1,2\n").notes()

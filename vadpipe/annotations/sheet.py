@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from vadpipe.annotations.annotation import Annotation, merged
-from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, n_known, repeated
-from vadpipe.annotations.label_words import LABEL_WORDS, label_of, plain_label
+from vadpipe.annotations.columns import (
+    Columns,
+    Unit,
+    accepted,
+    columns_of,
+    meant,
+    n_known,
+    repeated,
+    with_label,
+)
+from vadpipe.annotations.label_words import LABEL_WORDS, is_telling, label_of, plain_label
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
 from vadpipe.errors import UsageError
@@ -81,6 +90,11 @@ class Sheet:
                 for name in columns.ignored
             ]
             notes.append("ignored columns: " + ", ".join(named))
+        if columns.label is not None and columns_of(header).label is None:
+            name = header[columns.label]
+            notes.append(f"no column is named as the label; the cells of {name!r} are words of labels")
+        if columns.label is None and any(not item.ranges for item in self.annotations):
+            notes.append("no column is a label: rows without times are taken as normal")
         if columns.says_when:
             notes.append(self._unit_note())
         if (lacking := self.group_note()) is not None:
@@ -128,11 +142,12 @@ def read_sheet(path: Path | GivenTable, needs: Needs = "labels", *, normal: Iter
         return _COMPLETE if not _lacking(columns_of(row), needs) else n_known(row)
 
     tables = read_tables(path, rating)
-    known = [(table, columns_of(table.header)) for table in tables]
+    words = {plain_label(word) for word in normal}
+    known = [(table, _columns_by_cells(table, words)) for table in tables]
     complete = (pair for pair in known if not _lacking(pair[1], needs))
     table, columns = next(complete, max(known, key=lambda pair: n_known(pair[0].header)))
     _check_columns(table, columns, needs)
-    return sheet_of(table, columns, {plain_label(word) for word in normal})
+    return sheet_of(table, columns, words)
 
 
 def sheet_of(table: Table, columns: Columns, normal: Collection[str] = ()) -> Sheet:
@@ -249,6 +264,26 @@ class _Row:
         return int(match[1])
 
 
+def _columns_by_cells(table: Table, normal: Collection[str]) -> Columns:
+    """Return what the columns of a table mean; where none is named as the label, its cells may show it.
+
+    Most of them are then words of labels, some normal and some abnormal. Those of a class all are.
+    """
+    columns = columns_of(table.header)
+    if columns.label is not None:
+        return columns
+    for index, name in enumerate(table.header):
+        cells = [fields[index] for _, fields in table.rows if fields[index]]
+        labels = [label_of(cell, normal) for cell in cells]
+        told = {label for cell, label in zip(cells, labels, strict=True) if is_telling(cell)}
+        if {True, False} <= told and (
+            (name in columns.ignored and labels.count(None) < len(labels) / 2)
+            or (index == columns.category and None not in labels)
+        ):
+            return with_label(table.header, columns, index)
+    return columns
+
+
 def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     twice, lacking = repeated(table.header), _lacking(columns, needs)
     if twice is None and not lacking:
@@ -256,7 +291,9 @@ def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     what = f"two columns named {twice!r}" if twice is not None else f"no column for {' and '.join(lacking)}"
     shown = ", ".join(map(repr, table.header)) or "(empty)"
     raise UsageError(
-        f"{table.place} has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
+        f"{table.place} has {what}: {shown[:200]}",
+        file=table.path,
+        next_step=_accepted(columns, needs) * (twice is None) + _right_line(needs),
     )
 
 
@@ -264,6 +301,16 @@ def _lacking(columns: Columns, needs: Needs) -> list[str]:
     """Return what a sheet should say and does not."""
     said = columns.says_which if needs == "labels" else columns.says_when
     return ["a video (video)"] * (columns.video is None) + [_WANTED[needs]] * (not said)
+
+
+def _accepted(columns: Columns, needs: Needs) -> str:
+    """Return the names that would do for what is missing."""
+    names = f"A video's column may be named {accepted('video')}. " if columns.video is None else ""
+    if needs == "labels" and not columns.says_which:
+        names += f"A label's column may be named {accepted('label')}; start and end do in its place. "
+    elif not columns.says_when:
+        names += f"A column of times may be named {accepted('anomalies')}. "
+    return names
 
 
 def _right_line(needs: Needs) -> str:
