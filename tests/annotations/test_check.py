@@ -95,15 +95,36 @@ def test_problems_are_listed_with_their_lines_and_the_rest_is_used(folder):
         result.fix("fixed.csv")
 
 
-def test_frames_that_could_be_seconds_are_doubted(folder):
-    doubt = "all of these frames would be valid as seconds, too"
-    result = check_sheet(write(folder, "video,anomalies\ncam1/a,1-2\ncam1/b,\n"))
-    assert doubt in "\n".join(result.lines())
+def test_frames_that_are_rather_seconds_are_a_problem(folder):
+    result = check_sheet(write(folder, "video,start,end\ncam1/a,1,2\nlost,2,3\n"))
+    assert [str(problem) for problem in result.problems] == [
+        "line 2: 1 to 2 may be seconds, or frames, which last 0.08 s; no event of the sheet would last 1 s\n"
+        "Name the columns start_s and end_s if they are seconds, start_frame and end_frame if they are frames."
+    ]
+    assert result.exit_code == 3
     assert result.videos[0].truth == Truth("cam1/a", 100, ((1, 3),))
-    assert doubt not in "\n".join(check_sheet(write(folder, "video,anomalies\ncam1/a,1-20\n")).lines())
-    assert doubt not in "\n".join(
-        check_sheet(write(folder, "video,start_frame,end_frame\ncam1/a,1,2\n")).lines()
-    )
+    step = "Name the columns anomalies_s if they are seconds, anomalies_frames if they are frames."
+    assert check_sheet(write(folder, "video,anomalies\ncam1/a,1-2\n")).problems[0].next_step == step
+    for text in (
+        "start,end\ncam1/a,1,20\n",
+        "start_frame,end_frame\ncam1/a,1,2\n",
+        "start_s,end_s\ncam1/a,1,2\n",
+    ):
+        assert check_sheet(write(folder, f"video,{text}")).exit_code == 0
+
+
+def test_times_of_day_are_named_as_such(folder):
+    result = check_sheet(write(folder, "video,start,end\ncam1/a,14:35:02,14:35:04\ncam1/b,,\n"))
+    assert [problem.reason for problem in result.problems] == [
+        "line 2: the range 14:35:02 to 14:35:04 of 'cam1/a' begins after its 4.00 s: "
+        "these look like times of day; times count from the start of the video"
+    ]
+
+
+def test_a_sheet_of_a_header_alone_is_a_problem(folder):
+    result = check_sheet(write(folder, "video,label\n"))
+    assert [problem.reason for problem in result.problems] == ["the sheet has no videos below its header"]
+    assert (result.exit_code, result.lines()[-1][-11:]) == (4, "problems: 1")
 
 
 def test_frames_after_the_end_are_a_problem(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import closing
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -18,12 +18,11 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     """Return the rows of each worksheet that is not empty, with their numbers, by the worksheet's name.
 
     Every cell is the text that it would be in a CSV. A time of day, which Excel makes of ``1:30``, is
-    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does. Merged cells all hold what
-    they show, except in rows without a cell of their own.
+    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does; a date is
+    ``2026-11-03``. Merged cells all hold what they show, except in rows without a cell of their own.
 
     Raises:
-        UsageError: if the file cannot be read, is no Excel file, a cell holds a date, or openpyxl is not
-            installed.
+        UsageError: if the file cannot be read, or is no Excel file, or if openpyxl is not installed.
     """
     try:
         from openpyxl import load_workbook
@@ -46,7 +45,7 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
             f"is not a readable Excel file: {error}", file=path, next_step="Save it again, or save it as CSV."
         ) from error
     sheets = {
-        name: [(line, [_text(cell, path, line) for cell in row]) for line, row in enumerate(rows, 1)]
+        name: [(line, [_text(cell) for cell in row]) for line, row in enumerate(rows, 1)]
         for name, rows in cells.items()
     }
     return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
@@ -64,7 +63,7 @@ def _filled(sheet: Any) -> list[list[Any]]:  # noqa: ANN401  openpyxl is importe
     return rows
 
 
-def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl has several kinds of cells
+def _text(cell: Any) -> str:  # noqa: ANN401  openpyxl has several kinds of cells
     value = cell.value
     if value is None:
         return ""
@@ -74,12 +73,8 @@ def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl ha
         return repr(round(value, 9))  # Excel computes in binary: 0.1 + 0.2
     if isinstance(value, (time, timedelta)):
         return _clock(value, seconds="s" in str(cell.number_format).lower())
-    if isinstance(value, (datetime, date)):
-        raise UsageError(
-            f"line {line}: Excel has made a date of a cell ({value:%Y-%m-%d})",
-            file=path,
-            next_step="Format the column as text, and type the cell again.",
-        )
+    if isinstance(value, datetime) and not any((value.hour, value.minute, value.second)):
+        value = value.date()
     return str(value)
 
 
