@@ -99,7 +99,9 @@ def test_frames_that_are_rather_seconds_are_a_problem(folder):
     result = check_sheet(write(folder, "video,start,end\ncam1/a,1,2\nlost,2,3\n"))
     assert [str(problem) for problem in result.problems] == [
         "line 2: 1 to 2 may be seconds, or frames, which last 0.08 s; no event of the sheet would last 1 s\n"
-        "Name the columns start_s and end_s if they are seconds, start_frame and end_frame if they are frames."
+        "Name the columns start_s and end_s if they are seconds, start_frame and end_frame if they are frames.",
+        "line 3: 'lost' matches no feature file\nCorrect the name, extract that video, or leave out its line, as "
+        "'vadpipe labels check SHEET --fix FILE' does.",
     ]
     assert result.exit_code == 3
     assert result.videos[0].truth == Truth("cam1/a", 100, ((1, 3),))
@@ -125,6 +127,12 @@ def test_a_sheet_of_a_header_alone_is_a_problem(folder):
     result = check_sheet(write(folder, "video,label\n"))
     assert [problem.reason for problem in result.problems] == ["the sheet has no videos below its header"]
     assert (result.exit_code, result.lines()[-1][-11:]) == (4, "problems: 1")
+
+
+def test_lines_that_contradict_each_other_are_both_named(folder):
+    result = check_sheet(write(folder, "video,label\ncam1/a.mp4,yes\ncam1/a.MP4,no\ncam1/b,no\n"))
+    text = "the labels of 'cam1/a.MP4' contradict: line 2 abnormal, line 3 normal"
+    assert [problem.reason for problem in result.problems] == [f"line 2: {text}", f"line 3: {text}"]
 
 
 def test_frames_after_the_end_are_a_problem(folder):

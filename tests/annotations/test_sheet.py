@@ -135,6 +135,16 @@ def test_what_was_understood_and_what_was_ignored_is_noted(tmp_path):
     [
         ("video,start_s,end_s\na,3,\n", "line 2: 'a' has an event without end"),
         ("video,start_s,end_s\na,,3\n", "line 2: 'a' has an event without start"),
+        (
+            "video,start_s,end_s\na,-1,3\n",
+            "line 2: 'a' has an event without start, since -1 means that there is none",
+        ),
+        ("video,label\na,1\na,0\n", "line 3: the labels of 'a' contradict: line 2 abnormal, line 3 normal"),
+        ("video,label\na,1\na,1\n", "line 3: 'a' occurs twice, first in line 2"),
+        (
+            "video,label,start_s,end_s\na,no,,\na,yes,,\n",
+            "line 3: the labels of 'a' contradict: line 2 normal, line 3 abnormal",
+        ),
         ("video,start_s,end_s\na,5,3\n", "line 2: the range 5-3 is empty"),
         ("video,start_s,end_s\na,soon,3\n", "line 2: 'soon' is no time and no frame"),
         ("video,start,end,group\na,1,2,x\na,3,4,y\n", "line 3: 'a' has several groups: x, y"),

@@ -13,7 +13,7 @@ import numpy as np
 from vadpipe.annotations.annotation import LATE_S, Annotation
 from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Times, available
 from vadpipe.annotations.joined_array import read_joined
-from vadpipe.annotations.matching import match_videos, problem_of
+from vadpipe.annotations.matching import match_videos, problems_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.annotations.truth import Truth
@@ -220,11 +220,11 @@ def _looked_up(
     With ``timed`` a video without times is one in which nothing happens, and its frames count.
     """
     found = match_videos((item.video for item in annotations), there.contents)
+    problems = problems_of(annotations, found, there.what)
     checked: list[CheckedVideo] = []
     for item in annotations:
-        problem = problem_of(item.video, found, there.what)
-        if problem is not None:
-            checked.append(replace(_alone(item), problem=_on_line(item, problem)))
+        if item.video in problems:
+            checked.append(replace(_alone(item), problem=problems[item.video]))
             continue
         video = found.found[item.video]
         try:

@@ -20,6 +20,7 @@ from vadpipe.annotations.columns import (
     with_label,
 )
 from vadpipe.annotations.label_words import LABEL_WORDS, is_telling, label_of, plain_label
+from vadpipe.annotations.matching import contradiction
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
 from vadpipe.errors import UsageError
@@ -169,14 +170,18 @@ def sheet_of(table: Table, columns: Columns, normal: Collection[str] = ()) -> Sh
             problems.append(_on_line(row.line, error))
             continue
         if item.video in by_video and not columns.lists_events:
-            text = f"{item.video!r} occurs twice, first in line {by_video[item.video][0].line}"
+            first = by_video[item.video][0]
+            if first.abnormal is not item.abnormal and None not in (first.abnormal, item.abnormal):
+                problems.append(_on_line(row.line, contradiction(first, item)))
+                continue
+            text = f"{item.video!r} occurs twice, first in line {first.line}"
             problems.append(_on_line(row.line, UsageError(text, next_step="Remove one of the lines.")))
             continue
         by_video.setdefault(item.video, []).append(item)
     annotations: list[Annotation] = []
     for items in by_video.values():
         try:
-            item = merged(items) if columns.lists_events else items[0]
+            item = _joined(items) if columns.lists_events else items[0]
         except UsageError as error:
             problems.append(error)
             continue
@@ -211,6 +216,9 @@ class _Row:
             return []
         if start is None or end is None:
             lacking = "start" if start is None else "end"
+            written = self.get(columns.start if start is None else columns.end)
+            if written:
+                lacking += f", since {written} means that there is none"
             raise UsageError(
                 f"{self.get(columns.video)!r} has an event without {lacking}",
                 next_step="Fill in both, or leave both empty.",
@@ -262,6 +270,15 @@ class _Row:
         if match is None:
             raise UsageError(f"{video!r} has {text!r} frames", next_step="Give a whole number, or none.")
         return int(match[1])
+
+
+def _joined(items: list[Annotation]) -> Annotation:
+    """Return one annotation of the rows of a video. Raises UsageError if they contradict each other."""
+    if not any(item.ranges for item in items):
+        other = next((item for item in items if {item.abnormal, items[0].abnormal} == {False, True}), None)
+        if other is not None:
+            raise _on_line(other.line, contradiction(items[0], other))
+    return merged(items)
 
 
 def _columns_by_cells(table: Table, normal: Collection[str]) -> Columns:

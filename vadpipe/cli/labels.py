@@ -106,6 +106,8 @@ def split(
     if result.lengths:
         shares = [f"{result.share(abnormal=kind, of_duration=True):.0%}" for kind in (False, True)]
         options.say(f"share of the duration in the test set: {shares[0]} normal, {shares[1]} abnormal", quiet)
+    if result.n_left_out:
+        options.say(f"left out: {result.n_left_out}", quiet)
     if not result.grouped:
         options.say(
             "the sheet has no column group: clips of one recording may be in both sets, an easy test",
