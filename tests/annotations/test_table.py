@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from datetime import date, datetime, time, timedelta
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -149,6 +150,20 @@ def test_merged_cells_hold_what_they_show(tmp_path):
         (3, ("c1", "b", "0")),
         (5, ("", "d", "0")),
     ]
+
+
+def test_a_merge_of_a_whole_worksheet_is_refused_before_it_is_made(tmp_path):
+    path = workbook(tmp_path / "book.xlsx", [["video", "label"], ["a", 1]])
+    with ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    with ZipFile(path, "w") as book:
+        for name, part in parts.items():
+            merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+            book.writestr(
+                name, part.replace(b"</sheetData>", merged) if name.endswith("sheet2.xml") else part
+            )
+    with pytest.raises(UsageError, match=r"is not a readable Excel file: 17179869184 cells are merged"):
+        read_tables(path)
 
 
 def test_a_date_is_refused_only_where_a_time_is_wanted(tmp_path):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import closing
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from vadpipe.errors import UsageError
 
 EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+_MOST_MERGED = 1_000_000
 
 
 def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
@@ -35,6 +37,7 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about parts of the file that hold no cells
+            _check_merged(path)
             # Read-only books do not say which cells are merged.
             with closing(load_workbook(path, data_only=True)) as book:
                 cells = {sheet.title: _filled(sheet) for sheet in book.worksheets}
@@ -49,6 +52,20 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
         for name, rows in cells.items()
     }
     return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
+
+
+def _check_merged(path: Path) -> None:
+    """Raise ValueError if more cells are merged than people do; openpyxl makes an object of each."""
+    from openpyxl.utils import range_boundaries
+
+    with ZipFile(path) as book:
+        sheets = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/")]
+    n_cells = 0
+    for text in re.findall(rb'mergeCell\s[^>]*?ref="([A-Z0-9:]+)"', b" ".join(sheets)):
+        first_column, first_row, last_column, last_row = range_boundaries(text.decode())
+        n_cells += ((last_column or 0) - (first_column or 0) + 1) * ((last_row or 0) - (first_row or 0) + 1)
+    if n_cells > _MOST_MERGED:
+        raise ValueError(f"{n_cells} cells are merged")
 
 
 def _filled(sheet: Any) -> list[list[Any]]:  # noqa: ANN401  openpyxl is imported late
