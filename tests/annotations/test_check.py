@@ -232,6 +232,13 @@ def test_the_command_prints_it_and_ends_with_its_exit_code(folder, command_line)
     assert "its first line has no column for a label" in str(result.exception)
 
 
+def test_the_command_split_counts_what_it_leaves_out(folder, command_line):
+    path = write(folder, "video,label\ncam1/a,1\ncam1/b,0\ncam2/a,1\ncam2/c,0\nlost,0\n")
+    run = command_line("split", path, "--test", "0.5")
+    assert run.exit_code == 0
+    assert "left out: 1" in run.stderr.splitlines()
+
+
 def test_the_command_split_prints_both_sheets(tmp_path, command_line):
     path = tmp_path / "all.csv"
     path.write_text("file,label,frames\n" + "".join(f"v{number},{number % 2},9\n" for number in range(20)))

@@ -75,8 +75,8 @@ def read_tables(path: Path | GivenTable, rating: Rating = lambda _: 0) -> list[T
 
     Text is UTF-8, UTF-16 with or without a mark, or else Windows-1252. Its separator is the one that parts
     the header into the most columns; a line ``sep=;`` before it decides. Blank rows are left out; a row
-    that is shorter than the header is filled with empty fields. Cells of Excel
-    beside the header are left out.
+    that is shorter than the header is filled with empty fields. Cells of Excel beside the header
+    are left out.
 
     Args:
         path: the file.
