@@ -43,6 +43,7 @@ def test_each_video_is_shown_as_it_is_understood(folder):
         "columns: video from 'Clip', label from 'Label', anomalies from 'Events', group from 'Scene'",
         "ignored columns: 'Remark'",
         "times are seconds, because some have a decimal point, a time code or an s",
+        "1 of 3 rows have no group",
         "",
         r"cam1\a      abnormal  0.40-1.20 2.00-3.12 s  frames 10:30 50:78  group x  -> videos/cam1/a.mp4",
         r"cam1\b.mp4  normal                                               group x  -> videos/cam1/b.mp4",
@@ -94,15 +95,44 @@ def test_problems_are_listed_with_their_lines_and_the_rest_is_used(folder):
         result.fix("fixed.csv")
 
 
-def test_frames_that_could_be_seconds_are_doubted(folder):
-    doubt = "all of these frames would be valid as seconds, too"
-    result = check_sheet(write(folder, "video,anomalies\ncam1/a,1-2\ncam1/b,\n"))
-    assert doubt in "\n".join(result.lines())
+def test_frames_that_are_rather_seconds_are_a_problem(folder):
+    result = check_sheet(write(folder, "video,start,end\ncam1/a,1,2\nlost,2,3\n"))
+    assert [str(problem) for problem in result.problems] == [
+        "line 2: 1 to 2 may be seconds, or frames, which last 0.08 s; no event of the sheet would last 1 s\n"
+        "Name the columns start_s and end_s if they are seconds, start_frame and end_frame if they are frames.",
+        "line 3: 'lost' matches no feature file\nCorrect the name, extract that video, or leave out its line, as "
+        "'vadpipe labels check SHEET --fix FILE' does.",
+    ]
+    assert result.exit_code == 3
     assert result.videos[0].truth == Truth("cam1/a", 100, ((1, 3),))
-    assert doubt not in "\n".join(check_sheet(write(folder, "video,anomalies\ncam1/a,1-20\n")).lines())
-    assert doubt not in "\n".join(
-        check_sheet(write(folder, "video,start_frame,end_frame\ncam1/a,1,2\n")).lines()
-    )
+    step = "Name the columns anomalies_s if they are seconds, anomalies_frames if they are frames."
+    assert check_sheet(write(folder, "video,anomalies\ncam1/a,1-2\n")).problems[0].next_step == step
+    for text in (
+        "start,end\ncam1/a,1,20\n",
+        "start_frame,end_frame\ncam1/a,1,2\n",
+        "start_s,end_s\ncam1/a,1,2\n",
+    ):
+        assert check_sheet(write(folder, f"video,{text}")).exit_code == 0
+
+
+def test_times_of_day_are_named_as_such(folder):
+    result = check_sheet(write(folder, "video,start,end\ncam1/a,14:35:02,14:35:04\ncam1/b,,\n"))
+    assert [problem.reason for problem in result.problems] == [
+        "line 2: the range 14:35:02 to 14:35:04 of 'cam1/a' begins after its 4.00 s: "
+        "these look like times of day; times count from the start of the video"
+    ]
+
+
+def test_a_sheet_of_a_header_alone_is_a_problem(folder):
+    result = check_sheet(write(folder, "video,label\n"))
+    assert [problem.reason for problem in result.problems] == ["the sheet has no videos below its header"]
+    assert (result.exit_code, result.lines()[-1][-11:]) == (4, "problems: 1")
+
+
+def test_lines_that_contradict_each_other_are_both_named(folder):
+    result = check_sheet(write(folder, "video,label\ncam1/a.mp4,yes\ncam1/a.MP4,no\ncam1/b,no\n"))
+    text = "the labels of 'cam1/a.MP4' contradict: line 2 abnormal, line 3 normal"
+    assert [problem.reason for problem in result.problems] == [f"line 2: {text}", f"line 3: {text}"]
 
 
 def test_frames_after_the_end_are_a_problem(folder):
@@ -111,6 +141,29 @@ def test_frames_after_the_end_are_a_problem(folder):
         "line 2: 'cam1/a' has 100 frames, and a range ends at 101"
     ]
     assert result.exit_code == 3
+
+
+def test_rows_without_a_group_are_counted(folder):
+    path = write(folder, "video,label,group\ncam1/a,fight,1\ncam1/b,normal,\n")
+    assert "1 of 2 rows have no group" in check_sheet(path).lines()
+
+
+def test_problems_of_one_word_are_told_once(folder):
+    rows = "".join(f"v{number},street\n" for number in range(5))
+    result = check_sheet(write(folder, f"video,label\n{rows}cam1/a,road\ncam1/b,no\n"))
+    told = [line.partition(". ")[0] for line in result.lines() if "unknown label" in line]
+    assert told == [
+        "lines 2, 3, 4 and 2 more (5 rows): unknown label 'street'",
+        "line 7: unknown label 'road'",
+    ]
+    assert len(result.problems) == 6
+
+
+def test_the_commands_take_further_words_for_normal(tmp_path, command_line):
+    path = write(tmp_path, "video,label\na,street\nb,Street\nc,fight\nd,fight\n")
+    assert command_line("labels", "check", path).exit_code == 3
+    assert command_line("labels", "check", path, "--normal", "road", "--normal", "street").exit_code == 0
+    assert command_line("split", path, "--test", "0.5", "--normal", "street").exit_code == 0
 
 
 def test_labels_alone_have_no_frames(folder):
@@ -146,7 +199,7 @@ def test_without_features_or_videos_only_the_sheet_is_read(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     result = check_sheet(write(tmp_path, "video,anomalies\nx\\a,3.5-4\nb,\n"))
     assert "names were not looked up: give --features DIR or --videos DIR" in result.lines()
-    assert "3.50-4.00 s" in result.lines()[5]
+    assert "3.50-4.00 s" in "\n".join(result.lines())
     result.fix("fixed.csv")
     assert (tmp_path / "fixed.csv").read_text() == "video,label,anomalies\nx/a,abnormal,3.5s:4s\nb,normal,\n"
     with pytest.raises(UsageError, match="gone: is not a folder"):
@@ -177,6 +230,13 @@ def test_the_command_prints_it_and_ends_with_its_exit_code(folder, command_line)
     write(folder, "Name;Datum\na;1\n")
     result = command_line("labels", "check", path)
     assert "its first line has no column for a label" in str(result.exception)
+
+
+def test_the_command_split_counts_what_it_leaves_out(folder, command_line):
+    path = write(folder, "video,label\ncam1/a,1\ncam1/b,0\ncam2/a,1\ncam2/c,0\nlost,0\n")
+    run = command_line("split", path, "--test", "0.5")
+    assert run.exit_code == 0
+    assert "left out: 1" in run.stderr.splitlines()
 
 
 def test_the_command_split_prints_both_sheets(tmp_path, command_line):

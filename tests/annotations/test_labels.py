@@ -195,3 +195,16 @@ def test_groups_that_hold_copies_of_one_video_become_one():
     joined, copies = joined_groups(groups, contents)
     assert joined == {"a": "A", "b": "A", "c": "A", "d": "C", "e": "C"}  # b comes along with c
     assert copies == [("a", "c"), ("d", "e")]
+
+
+def test_a_misspelt_name_gets_a_suggestion_unless_it_is_a_number(tmp_path):
+    path = tmp_path / "labels.csv"
+    there = {"v/entrance_1.mp4": "a", "v/023.mp4": "b"}
+    path.write_text("video,label\nentrence_1,1\n")
+    with pytest.raises(
+        UsageError, match=r"line 2: .* matches no feature file\nDid you mean v/entrance_1\.mp4\? "
+    ):
+        read_labels(path, there)
+    path.write_text("video,label\n024,1\n")
+    with pytest.raises(UsageError, match=r"line 2: '024' matches no feature file\nCorrect the name"):
+        read_labels(path, there)

@@ -75,10 +75,25 @@ def test_features_tell_durations_and_copies(tmp_path):
     path = write(tmp_path, [f"{name},{number % 2}" for number, name in enumerate(names_of)], "video,label")
     result = split_sheet(path, test=0.5, features=tmp_path / "features")
     test = {item.video for item in result.test_videos}
-    assert len(test & {"v0.mp4", "v1.mp4"}) in (0, 2)
-    assert len(test & {"v2.mp4", "v3.mp4"}) in (0, 2)
-    assert result.lengths["v3.mp4"] == 64 / 25
+    assert len(test & {"videos/v0.mp4", "videos/v1.mp4"}) in (0, 2)
+    assert len(test & {"videos/v2.mp4", "videos/v3.mp4"}) in (0, 2)
+    assert result.lengths["videos/v3.mp4"] == 64 / 25
     assert (result.n_groups, result.grouped) == (10, False)
+
+
+def test_rows_without_features_are_left_out_and_the_others_get_the_names_of_these(tmp_path, caplog):
+    for number in range(5):
+        path = tmp_path / "features" / f"02{number}.mp4.safetensors"
+        make_features(16, f"videos/02{number}.mp4", seed=number).save(path)
+    rows = ["020,1", "021,1", "022.MP4,0", "024,0", r"D:\x\O23.MP4,0"]
+    result = split_sheet(write(tmp_path, rows, "video,label"), test=0.5, features=tmp_path / "features")
+    kept = sorted(names(result.train) + names(result.test))
+    assert kept == [f"videos/02{number}.mp4" for number in (0, 1, 2, 4)]
+    assert result.n_left_out == 1
+    assert "rows that are left out of both sheets: 1 (line 6: " in caplog.text
+    assert "matches no feature file. Did you mean videos/023.mp4? Correct the name" in caplog.text
+    with pytest.raises(UsageError, match=r"line 2: 'x' matches no feature file\nCorrect the name"):
+        split_sheet(write(tmp_path, ["x,1"], "video,label"), test=0.5, features=tmp_path / "features")
 
 
 def test_times_keep_their_unit_in_both_sheets(tmp_path):
@@ -91,11 +106,31 @@ def test_times_keep_their_unit_in_both_sheets(tmp_path):
             assert item.ranges in ((), ((2.5, 3),), ((2, 3),))
 
 
+def test_rows_without_a_group_are_counted(tmp_path, caplog):
+    split_sheet(write(tmp_path, ["a,1,g", "b,1,", "c,0,", "d,0,h"]), test=0.5)
+    assert "2 of 4 rows have no group: clips of one recording may be in both sets" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("rows", "test", "message"),
     [
-        (["a,1,1", "b,0,1"], 0.5, "its 1 scene groups cannot be dealt so that the t"),
-        (["a,1,1", "b,0,2"], 0.5, "set has normal and abnormal videos\nChoose another share, or give videos"),
+        (["a,1,1", "b,0,1"], 0.5, "its 1 normal and 1 abnormal videos cannot be split so that the t"),
+        (
+            ["a,1,1", "b,0,1", "c,1,1", "d,0,1"],
+            0.5,
+            "set has normal and abnormal videos\nChoose another share, or give videos of different places",
+        ),
+        (
+            ["a,1,", "b,0,", "c,1,", "d,0,"],
+            0.01,
+            "its 2 normal and 2 abnormal videos cannot be split so that the test set has normal and abnormal "
+            "videos and the test set is 0.01 of them\nChoose a share nearer to 0.5, or label more videos.",
+        ),
+        (
+            ["a,1,1", "b,0,2"],
+            0.5,
+            "set has normal and abnormal videos\nLabel two videos of each kind or more.",
+        ),
         (["a,1,1", "b,,2"], 0.5, "line 3: 'b' has no label"),
         (["a,1,1", "b,0,2"], 1.0, "a test share of 1 is not between 0 and 1\nFor example 0.3."),
     ],

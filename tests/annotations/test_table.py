@@ -3,13 +3,15 @@
 import csv
 import io
 import sys
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.table import read_tables
 from vadpipe.errors import UsageError
 
@@ -137,14 +139,44 @@ def test_cells_of_excel_are_what_excel_shows(tmp_path):
     ]
 
 
-def test_a_date_that_excel_made_of_a_range_is_refused(tmp_path):
-    path = workbook(tmp_path / "book.xlsx", [["video", "anomalies"], ["a", date(2024, 5, 3)]])
-    with pytest.raises(UsageError) as caught:
+def test_merged_cells_hold_what_they_show(tmp_path):
+    book = Workbook()
+    for row in (["camera", "video", "label"], ["c1", "a", 1], [None, "b", 0], [None] * 3, [None, "d", 0]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A4")
+    book.save(tmp_path / "book.xlsx")
+    assert read_tables(tmp_path / "book.xlsx")[0].rows == [
+        (2, ("c1", "a", "1")),
+        (3, ("c1", "b", "0")),
+        (5, ("", "d", "0")),
+    ]
+
+
+def test_a_merge_of_a_whole_worksheet_is_refused_before_it_is_made(tmp_path):
+    path = workbook(tmp_path / "book.xlsx", [["video", "label"], ["a", 1]])
+    with ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    with ZipFile(path, "w") as book:
+        for name, part in parts.items():
+            merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+            book.writestr(
+                name, part.replace(b"</sheetData>", merged) if name.endswith("sheet2.xml") else part
+            )
+    with pytest.raises(UsageError, match=r"is not a readable Excel file: 17179869184 cells are merged"):
         read_tables(path)
-    assert str(caught.value) == (
-        f"{path}: line 2: Excel has made a date of a cell (2024-05-03)\n"
-        "Format the column as text, and type the cell again."
-    )
+
+
+def test_a_date_is_refused_only_where_a_time_is_wanted(tmp_path):
+    rows = [["video", "anomalies", "day"], ["a", date(2024, 5, 3), date(2024, 5, 1)]]
+    rows += [["b", datetime(2024, 5, 3, 14, 35, 2), None], ["c", "1.5-2", date(2024, 5, 1)]]
+    sheet = read_sheet(workbook(tmp_path / "book.xlsx", rows))
+    assert [item.video for item in sheet.annotations] == ["c"]
+    assert [str(problem) for problem in sheet.problems] == [
+        "line 2: '2024-05-03' is a date; Excel makes dates of ranges such as 3-5\n"
+        "Format the column as text, and type the cell again.",
+        "line 3: '2024-05-03 14:35:02': these look like times of day; times count from the start of the video\n"
+        "Write for example 0:03.4-0:05.9 or 3.4s:5.9s for seconds, 60:180 for frames 60 to 179.",
+    ]
 
 
 def test_what_is_no_excel_file_is_refused(tmp_path):

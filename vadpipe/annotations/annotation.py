@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.annotations.columns import Unit
+from vadpipe.annotations.time_ranges import DAY_TIMES
 from vadpipe.annotations.truth import Truth, check_ranges
 from vadpipe.errors import FeatureError, UsageError
 
 LATE_S = 1.0
 """By how much a range in seconds may exceed the end of its video: people note whole seconds."""
+
+_HOUR_S = 3600
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,12 @@ class Annotation:
         n_frames, end_s = len(edges_s) - 1, float(edges_s[-1])
         found: list[tuple[int, int]] = []
         for start_s, stop_s in self.ranges:
+            if start_s >= max(end_s, _HOUR_S):
+                raise FeatureError(
+                    f"the range {_clock(start_s)} to {_clock(stop_s)} of {self.video!r} begins after its "
+                    f"{end_s:.2f} s: {DAY_TIMES}",
+                    next_step="Subtract the time of day at which the video starts.",
+                )
             if start_s >= end_s or stop_s > end_s + LATE_S:
                 raise FeatureError(
                     f"the range {start_s:g} s to {stop_s:g} s of {self.video!r} ends after its {end_s:.2f} s",
@@ -130,6 +139,12 @@ class Annotation:
             if start < stop:
                 found.append((start, stop))
         return tuple(found)
+
+
+def _clock(time_s: float) -> str:
+    """Return a time as ``hours:minutes:seconds``, in whole seconds."""
+    minutes, seconds = divmod(int(time_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def nearest_edge(edges_s: NDArray[np.float64], time_s: float) -> int:

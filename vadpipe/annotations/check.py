@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,13 +13,15 @@ import numpy as np
 from vadpipe.annotations.annotation import LATE_S, Annotation
 from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Times, available
 from vadpipe.annotations.joined_array import read_joined
-from vadpipe.annotations.matching import match_videos, problem_of
+from vadpipe.annotations.matching import match_videos, problems_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.annotations.truth import Truth
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError, printable
 
 _NAMED = 3
+_SHORT_S = 1.0
+"""Events of which none lasts that long are hardly frames."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class SheetCheck:
             "",
             *map(printable, table),
             "",
-            *(str(problem).replace("\n", ". ") for problem in self.problems),
+            *_told_once(self.problems),
             self._summary(),
         ]
 
@@ -143,6 +147,7 @@ def check_sheet(
     features: str | os.PathLike[str] | None = None,
     videos: str | os.PathLike[str] | None = None,
     names: str | os.PathLike[str] | None = None,
+    normal: Iterable[str] = (),
 ) -> SheetCheck:
     """Say what a sheet of labels or times means, and what is wrong with it.
 
@@ -151,6 +156,7 @@ def check_sheet(
         features: folder of features to find its videos in; by default ``features`` if that exists.
         videos: folder of videos to find them in instead; only their frame times are read.
         names: list of the videos of a joined array; by default the ``.txt`` or ``.list`` beside it.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the file cannot be read, or lacks the columns to say anything.
@@ -162,9 +168,12 @@ def check_sheet(
         annotations = read_joined(path, folder, None if names is None else Path(names))
         notes = [f"joined array of {sum(item.n_frames or 0 for item in annotations)} frames"]
     else:
-        sheet = read_sheet(path)
+        sheet = read_sheet(path, normal=normal)
         annotations, notes = sheet.annotations, sheet.notes()
     problems: list[VadpipeError] = list(sheet.problems) if sheet else []
+    if sheet is not None and not sheet.table.rows:
+        step = "Write one video per line."
+        problems.append(UsageError("the sheet has no videos below its header", next_step=step))
     unlisted: list[str] = []
     if there is None:
         checked = [_alone(item) for item in annotations]
@@ -173,9 +182,30 @@ def check_sheet(
         checked, unlisted = _looked_up(annotations, there, timed=sheet is None or sheet.columns.says_when)
         problems += there.unusable
     if sheet is not None and sheet.columns.says_when:
-        notes += _doubts(sheet, checked)
+        doubt = _unit_doubt(sheet, checked)
+        if doubt is not None:
+            problems.append(doubt)
+        else:
+            notes += _unit_notes(sheet, checked)
+        notes += _doubts(checked)
     problems += [video.problem for video in checked if video.problem is not None]
     return SheetCheck(path, notes, checked, problems, None if there is None else there.what, unlisted)
+
+
+def _told_once(problems: Sequence[VadpipeError]) -> list[str]:
+    """Return the problems as text; those that differ in their line alone are one."""
+    lines: dict[str, list[str]] = {}
+    for problem in problems:
+        shown = str(problem).replace("\n", ". ")
+        line = re.match(r"line ([0-9]+): ", shown)
+        text = shown[line.end() :] if line else shown
+        lines.setdefault(text, []).append(line[1] if line else "")
+    told = []
+    for text, found in lines.items():
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        where = f"lines {', '.join(found[:_NAMED])}{more} ({len(found)} rows)"
+        told.append(f"{where if len(found) > 1 else f'line {found[0]}'}: {text}" if found[0] else text)
+    return told
 
 
 def _alone(item: Annotation) -> CheckedVideo:
@@ -190,11 +220,11 @@ def _looked_up(
     With ``timed`` a video without times is one in which nothing happens, and its frames count.
     """
     found = match_videos((item.video for item in annotations), there.contents)
+    problems = problems_of(annotations, found, there.what)
     checked: list[CheckedVideo] = []
     for item in annotations:
-        problem = problem_of(item.video, found, there.what)
-        if problem is not None:
-            checked.append(replace(_alone(item), problem=_on_line(item, problem)))
+        if item.video in problems:
+            checked.append(replace(_alone(item), problem=problems[item.video]))
             continue
         video = found.found[item.video]
         try:
@@ -225,22 +255,50 @@ def _in_frames(item: Annotation, video: str, there: Available, *, timed: bool) -
     return CheckedVideo(item, video, truth, times[1], ranges_s)
 
 
-def _doubts(sheet: Sheet, checked: list[CheckedVideo]) -> list[str]:
-    """Return what could be meant otherwise, or is not enough for a truth."""
+def _doubts(checked: list[CheckedVideo]) -> list[str]:
+    """Return what is not enough for a truth."""
     untimed = [video.annotation.video for video in checked if video.annotation.untimed]
-    doubts = []
-    if untimed:
-        names = ", ".join(untimed[:_NAMED]) + (", ..." if len(untimed) > _NAMED else "")
-        doubts.append(f"abnormal videos without a time, which evaluate leaves out: {len(untimed)} ({names})")
-    if sheet.unit == "seconds" or sheet.columns.unit is not None:
-        return doubts
-    ends = [(video.annotation.ranges[-1][1], video.length_s) for video in checked if video.annotation.ranges]
-    if ends and all(length_s is not None and end <= length_s + LATE_S for end, length_s in ends):
-        doubts.append(
-            "all of these frames would be valid as seconds, too: if they are, name the column anomalies_s, "
-            "or start_s and end_s"
-        )
-    return doubts
+    if not untimed:
+        return []
+    names = ", ".join(untimed[:_NAMED]) + (", ..." if len(untimed) > _NAMED else "")
+    return [f"abnormal videos without a time, which evaluate leaves out: {len(untimed)} ({names})"]
+
+
+def _unit_notes(sheet: Sheet, checked: list[CheckedVideo]) -> list[str]:
+    """Return what could be meant otherwise."""
+    if sheet.unit == "seconds" or sheet.columns.unit is not None or not _fit_as_seconds(checked):
+        return []
+    return [
+        "all of these frames would be valid as seconds, too: if they are, name the column anomalies_s, "
+        "or start_s and end_s"
+    ]
+
+
+def _fit_as_seconds(checked: list[CheckedVideo]) -> bool:
+    """Return whether all ranges, in frames, would lie in their videos if they were seconds."""
+    usable = [video for video in checked if video.annotation.ranges and video.problem is None]
+    ends = [(video.annotation.ranges[-1][1], video.length_s) for video in usable]
+    return bool(ends) and all(length_s is not None and end <= length_s + LATE_S for end, length_s in ends)
+
+
+def _unit_doubt(sheet: Sheet, checked: list[CheckedVideo]) -> UsageError | None:
+    """Return what is wrong with numbers that are more likely seconds than frames, or None."""
+    if sheet.unit == "seconds" or sheet.columns.unit is not None or not _fit_as_seconds(checked):
+        return None
+    spans = [stop - start for video in checked for start, stop in video.ranges_s]
+    if not spans or max(spans) >= _SHORT_S:
+        return None
+    first = next(video for video in checked if video.ranges_s)
+    start, stop = first.annotation.ranges[0]
+    last = stop - 1 if sheet.columns.end is None or sheet.columns.counts_last else stop
+    seconds, frames = ("start_s and end_s", "start_frame and end_frame")
+    if sheet.columns.end is None:
+        seconds, frames = "anomalies_s", "anomalies_frames"
+    return UsageError(
+        f"line {first.annotation.line}: {start:g} to {last:g} may be seconds, or frames, which last "
+        f"{spans[0]:.2f} s; no event of the sheet would last {_SHORT_S:g} s",
+        next_step=f"Name the columns {seconds} if they are seconds, {frames} if they are frames.",
+    )
 
 
 def _fixed(video: CheckedVideo) -> Annotation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -15,16 +15,17 @@ _NAMES = {
     "video": (
         *("video", "videopath", "videofile", "videoname", "path", "filepath", "file", "filename"),
         *("clip", "clippath", "clipname", "videos", "files", "clips", "name"),
+        *("dateiname", "datei", "videodatei", "dateipfad"),
     ),
     "label": (
         *("label", "labels", "abnormal", "anomalous", "anomaly", "isabnormal", "isanomalous", "isanomaly"),
-        *("truth", "groundtruth", "target"),
+        *("truth", "groundtruth", "target", "bewertung", "befund"),
     ),
     "anomalies": (
         *("anomalies", "ranges", "intervals", "segments", "events", "range", "interval", "segment", "times"),
     ),
     "frames": ("frames", "nframes", "numframes", "framecount", "numberofframes", "totalframes"),
-    "class": ("class", "category", "type", "classes", "eventclass", "eventtype", "anomalytype"),
+    "class": ("class", "category", "type", "classes", "eventclass", "eventtype", "anomalytype", "ereignis"),
     "group": (
         *(
             "group",
@@ -37,17 +38,17 @@ _NAMES = {
             "camera",
             "cameraid",
         ),
-        *("cam", "recording"),
+        *("cam", "recording", "gruppe", "kamera"),
     ),
 }
-_STARTS = ("start", "begin", "from", "first", "onset")
-_ENDS = ("end", "stop", "to", "last", "finish", "offset", "until")
+_STARTS = ("start", "begin", "from", "first", "onset", "beginn", "anfang", "von")
+_ENDS = ("end", "stop", "to", "last", "finish", "offset", "until", "ende", "bis")
 _EXCLUDED_ENDS = ("stop",)
 """Ends in frames that are the first frame after the event; all others are its last one."""
 
 _WHEN = (*_NAMES["anomalies"], "anomaly", "anomalous", "abnormal", "event")
 _UNITS: dict[str, Unit] = {
-    **dict.fromkeys(("seconds", "second", "secs", "sec", "times", "time", "s"), "seconds"),
+    **dict.fromkeys(("seconds", "second", "secs", "sec", "sekunden", "sek", "times", "time", "s"), "seconds"),
     **dict.fromkeys(("frames", "frame"), "frames"),
 }
 
@@ -148,6 +149,23 @@ def repeated(header: Sequence[str]) -> str | None:
         if plain:
             seen.add(plain)
     return None
+
+
+def accepted(role: str) -> str:
+    """Return the names that the column of a role may have, as a list in words."""
+    return ", ".join(_NAMES[role])
+
+
+def with_label(header: Sequence[str], columns: Columns, label: int) -> Columns:
+    """Return the columns where this one is the label, whatever its name."""
+    ignored = tuple(name for name in columns.ignored if name != header[label])
+    return replace(columns, label=label, ignored=ignored)
+
+
+def n_known(header: Sequence[str]) -> int:
+    """Return how many columns of a header have a meaning."""
+    columns = columns_of(header)
+    return sum(1 for name in header if name) - len(columns.ignored)
 
 
 def meant(name: str) -> str | None:

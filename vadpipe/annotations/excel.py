@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import closing
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from vadpipe.errors import UsageError
 
 EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+_MOST_MERGED = 1_000_000
 
 
 def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     """Return the rows of each worksheet that is not empty, with their numbers, by the worksheet's name.
 
     Every cell is the text that it would be in a CSV. A time of day, which Excel makes of ``1:30``, is
-    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does.
+    ``1:30`` where its format shows no seconds, and ``1:30:05.5`` where it does; a date is
+    ``2026-11-03``. Merged cells all hold what they show, except in rows without a cell of their own.
 
     Raises:
-        UsageError: if the file cannot be read, is no Excel file, a cell holds a date, or openpyxl is not
-            installed.
+        UsageError: if the file cannot be read, or is no Excel file, or if openpyxl is not installed.
     """
     try:
         from openpyxl import load_workbook
@@ -35,8 +37,10 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about parts of the file that hold no cells
-            with closing(load_workbook(path, data_only=True, read_only=True)) as book:
-                cells = {sheet.title: [*sheet.iter_rows()] for sheet in book.worksheets}
+            _check_merged(path)
+            # Read-only books do not say which cells are merged.
+            with closing(load_workbook(path, data_only=True)) as book:
+                cells = {sheet.title: _filled(sheet) for sheet in book.worksheets}
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except (BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
@@ -44,13 +48,39 @@ def read_worksheets(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
             f"is not a readable Excel file: {error}", file=path, next_step="Save it again, or save it as CSV."
         ) from error
     sheets = {
-        name: [(line, [_text(cell, path, line) for cell in row]) for line, row in enumerate(rows, 1)]
+        name: [(line, [_text(cell) for cell in row]) for line, row in enumerate(rows, 1)]
         for name, rows in cells.items()
     }
     return {name: rows for name, rows in sheets.items() if any(any(fields) for _, fields in rows)}
 
 
-def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl has several kinds of cells
+def _check_merged(path: Path) -> None:
+    """Raise ValueError if more cells are merged than people do; openpyxl makes an object of each."""
+    from openpyxl.utils import range_boundaries
+
+    with ZipFile(path) as book:
+        sheets = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/")]
+    n_cells = 0
+    for text in re.findall(rb'mergeCell\s[^>]*?ref="([A-Z0-9:]+)"', b" ".join(sheets)):
+        first_column, first_row, last_column, last_row = range_boundaries(text.decode())
+        n_cells += ((last_column or 0) - (first_column or 0) + 1) * ((last_row or 0) - (first_row or 0) + 1)
+    if n_cells > _MOST_MERGED:
+        raise ValueError(f"{n_cells} cells are merged")
+
+
+def _filled(sheet: Any) -> list[list[Any]]:  # noqa: ANN401  openpyxl is imported late
+    """Return the cells of each row, with the top left one in place of each that is merged with it."""
+    rows = [[*row] for row in sheet.iter_rows()]
+    filled = {line for line, row in enumerate(rows) if any(cell.value is not None for cell in row)}
+    for merged in sheet.merged_cells.ranges:
+        shown = rows[merged.min_row - 1][merged.min_col - 1]
+        for line in filled & {*range(merged.min_row - 1, merged.max_row)}:
+            span = rows[line][merged.min_col - 1 : merged.max_col]
+            rows[line][merged.min_col - 1 : merged.max_col] = [shown] * len(span)
+    return rows
+
+
+def _text(cell: Any) -> str:  # noqa: ANN401  openpyxl has several kinds of cells
     value = cell.value
     if value is None:
         return ""
@@ -60,12 +90,8 @@ def _text(cell: Any, path: Path, line: int) -> str:  # noqa: ANN401  openpyxl ha
         return repr(round(value, 9))  # Excel computes in binary: 0.1 + 0.2
     if isinstance(value, (time, timedelta)):
         return _clock(value, seconds="s" in str(cell.number_format).lower())
-    if isinstance(value, (datetime, date)):
-        raise UsageError(
-            f"line {line}: Excel has made a date of a cell ({value:%Y-%m-%d})",
-            file=path,
-            next_step="Format the column as text, and type the cell again.",
-        )
+    if isinstance(value, datetime) and not any((value.hour, value.minute, value.second)):
+        value = value.date()
     return str(value)
 
 

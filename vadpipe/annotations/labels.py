@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vadpipe.annotations.label_words import verdict
-from vadpipe.annotations.matching import match_videos, problem_of, tell_moved
+from vadpipe.annotations.matching import match_videos, problems_of, tell_moved
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.errors import UsageError
 from vadpipe.files.tables_from_memory import GivenTable
@@ -113,10 +113,9 @@ def read_labels(path: Path | GivenTable, contents: Mapping[str, str]) -> dict[st
     found = match_videos((item.video for item in sheet.annotations), contents)
     tell_moved(found)
     labels: dict[str, Label] = {}
+    for problem in problems_of(sheet.annotations, found).values():
+        raise UsageError(problem.reason, file=path, next_step=problem.next_step)
     for item in sheet.annotations:
-        problem = problem_of(item.video, found)
-        if problem is not None:
-            raise UsageError(f"line {item.line}: {problem.reason}", file=path, next_step=problem.next_step)
         video = found.found[item.video]
         labels[video] = Label(bool(item.abnormal), item.group or video, reason=sheet.table.path.name)
     return labels

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
+from vadpipe.annotations.annotation import Annotation
 from vadpipe.errors import UsageError
-from vadpipe.extract.video.names import Match, match, tell
+from vadpipe.extract.video.names import Match, bare, match, tell
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,52 @@ def tell_copies(found: Mapping[str, str], contents: Mapping[str, str]) -> None:
     )
 
 
+def problems_of(
+    annotations: Sequence[Annotation], found: Match, what: str = "feature file"
+) -> dict[str, UsageError]:
+    """Return why names mean no video, as :func:`problem_of` does, by name and each with its line.
+
+    Lines that both mean one video and have different labels are named both.
+    """
+    problems: dict[str, UsageError] = {}
+    first: dict[str, Annotation] = {}
+    for item in annotations:
+        problem = problem_of(item.video, found, what)
+        if problem is None:
+            continue
+        fits = found.ambiguous.get(item.video, [])
+        other = first.setdefault(fits[0], item) if len(fits) == 1 else item
+        if other.abnormal is not item.abnormal:
+            problem = contradiction(other, item)
+            problems[other.video] = _on_line(other, problem)
+        problems[item.video] = _on_line(item, problem)
+    return problems
+
+
+def contradiction(one: Annotation, other: Annotation) -> UsageError:
+    """Return what is wrong with two rows about one video whose labels differ."""
+    kinds = [f"line {item.line} {'abnormal' if item.abnormal else 'normal'}" for item in (one, other)]
+    return UsageError(
+        f"the labels of {other.video!r} contradict: {kinds[0]}, {kinds[1]}",
+        next_step="Correct one of the lines, or remove it.",
+    )
+
+
+def _on_line(item: Annotation, error: UsageError) -> UsageError:
+    return UsageError(f"line {item.line}: {error.reason}", next_step=error.next_step)
+
+
+def _nearest(name: str, there: Iterable[str]) -> str | None:
+    """Return the available name that this one may be misspelt for, or None.
+
+    Another number is another video.
+    """
+    stems = {bare(known.rpartition("/")[2]).casefold(): known for known in there}
+    stem = bare(name.replace("\\", "/").rpartition("/")[2]).casefold()
+    near = [] if stem.isdigit() else get_close_matches(stem, stems, n=1, cutoff=0.6)
+    return stems[near[0]] if near else None
+
+
 def problem_of(name: str, found: Match, what: str = "feature file") -> UsageError | None:
     """Return why a name means no video, and what to do, or None if it means one.
 
@@ -76,9 +124,12 @@ def problem_of(name: str, found: Match, what: str = "feature file") -> UsageErro
         return None
     fits = sorted(found.ambiguous.get(name, ()))
     if not fits:
+        near = _nearest(name, found.superfluous)
         return UsageError(
             f"{name!r} matches no {what}",
-            next_step="Correct the name, extract that video, or leave out its line, as 'vadpipe labels check "
+            next_step=f"Did you mean {near}? "
+            * (near is not None)
+            + "Correct the name, extract that video, or leave out its line, as 'vadpipe labels check "
             "SHEET --fix FILE' does.",
         )
     shown = ", ".join(fits[:_NAMED])

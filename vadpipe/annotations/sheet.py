@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from vadpipe.annotations.annotation import Annotation, merged
-from vadpipe.annotations.columns import Columns, Unit, columns_of, meant, repeated
-from vadpipe.annotations.label_words import LABEL_WORDS, label_of
+from vadpipe.annotations.columns import (
+    Columns,
+    Unit,
+    accepted,
+    columns_of,
+    meant,
+    n_known,
+    repeated,
+    with_label,
+)
+from vadpipe.annotations.label_words import LABEL_WORDS, is_telling, label_of, plain_label
+from vadpipe.annotations.matching import contradiction
 from vadpipe.annotations.table import Table, read_tables
 from vadpipe.annotations.time_ranges import WrittenRange, parse_moment, parse_ranges, unit_of
 from vadpipe.errors import UsageError
@@ -26,6 +36,8 @@ _WANTED: dict[Needs, str] = {
     "labels": "a label (label)",
     "truth": "when something happens (anomalies, or start_s and end_s)",
 }
+
+_COMPLETE = 1_000_000  # more than the columns of any sheet
 
 
 @dataclass(frozen=True)
@@ -72,16 +84,30 @@ class Sheet:
             "group": columns.group,
         }
         told = [f"{role} from {header[index]!r}" for role, index in meanings.items() if index is not None]
-        notes = [self.table.form, "columns: " + ", ".join(told)]
+        notes = [*self.table.notes(), "columns: " + ", ".join(told)]
         if columns.ignored:
             named = [
                 repr(name) + (f" (meant as {near}?)" if (near := meant(name)) else "")
                 for name in columns.ignored
             ]
             notes.append("ignored columns: " + ", ".join(named))
+        if columns.label is not None and columns_of(header).label is None:
+            name = header[columns.label]
+            notes.append(f"no column is named as the label; the cells of {name!r} are words of labels")
+        if columns.label is None and any(not item.ranges for item in self.annotations):
+            notes.append("no column is a label: rows without times are taken as normal")
         if columns.says_when:
             notes.append(self._unit_note())
+        if (lacking := self.group_note()) is not None:
+            notes.append(lacking)
         return notes
+
+    def group_note(self) -> str | None:
+        """Return how many rows have no group though there is a column for it, or None if all have one."""
+        if self.columns.group is None:
+            return None
+        n_without = sum(not fields[self.columns.group] for _, fields in self.table.rows)
+        return f"{n_without} of {len(self.table.rows)} rows have no group" if n_without else None
 
     def _unit_note(self) -> str:
         named = "by the name of the column" if self.columns.unit else None
@@ -98,28 +124,39 @@ class Sheet:
         return f"times are frames counted from 0, {why}; {ends}"
 
 
-def read_sheet(path: Path | GivenTable, needs: Needs = "labels") -> Sheet:
+def read_sheet(path: Path | GivenTable, needs: Needs = "labels", *, normal: Iterable[str] = ()) -> Sheet:
     """Read a CSV or Excel file, or a table in memory, of labels, times or both.
 
     Of an Excel file's worksheets the first that has what is needed counts. Times are labels, too.
+
+    Args:
+        path: the file or table.
+        needs: what it has to say.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
             is wrong with single rows is in the sheet's problems.
     """
-    tables = read_tables(path)
-    known = [(table, columns_of(table.header)) for table in tables]
-    table, columns = next((pair for pair in known if not _lacking(pair[1], needs)), known[0])
+
+    def rating(row: Sequence[str]) -> int:
+        return _COMPLETE if not _lacking(columns_of(row), needs) else n_known(row)
+
+    tables = read_tables(path, rating)
+    words = {plain_label(word) for word in normal}
+    known = [(table, _columns_by_cells(table, words)) for table in tables]
+    complete = (pair for pair in known if not _lacking(pair[1], needs))
+    table, columns = next(complete, max(known, key=lambda pair: n_known(pair[0].header)))
     _check_columns(table, columns, needs)
-    return sheet_of(table, columns)
+    return sheet_of(table, columns, words)
 
 
-def sheet_of(table: Table, columns: Columns) -> Sheet:
+def sheet_of(table: Table, columns: Columns, normal: Collection[str] = ()) -> Sheet:
     """Return what a table with these columns says; see :func:`read_sheet`."""
     problems: list[UsageError] = []
     rows: list[tuple[_Row, list[WrittenRange]]] = []
     for line, fields in table.rows:
-        row = _Row(line, fields, columns)
+        row = _Row(line, fields, columns, normal)
         try:
             rows.append((row, row.ranges()))
         except UsageError as error:
@@ -133,14 +170,18 @@ def sheet_of(table: Table, columns: Columns) -> Sheet:
             problems.append(_on_line(row.line, error))
             continue
         if item.video in by_video and not columns.lists_events:
-            text = f"{item.video!r} occurs twice, first in line {by_video[item.video][0].line}"
+            first = by_video[item.video][0]
+            if first.abnormal is not item.abnormal and None not in (first.abnormal, item.abnormal):
+                problems.append(_on_line(row.line, contradiction(first, item)))
+                continue
+            text = f"{item.video!r} occurs twice, first in line {first.line}"
             problems.append(_on_line(row.line, UsageError(text, next_step="Remove one of the lines.")))
             continue
         by_video.setdefault(item.video, []).append(item)
     annotations: list[Annotation] = []
     for items in by_video.values():
         try:
-            item = merged(items) if columns.lists_events else items[0]
+            item = _joined(items) if columns.lists_events else items[0]
         except UsageError as error:
             problems.append(error)
             continue
@@ -160,6 +201,7 @@ class _Row:
     line: int
     fields: Sequence[str]
     columns: Columns
+    normal: Collection[str]
 
     def get(self, index: int | None) -> str:
         return "" if index is None else self.fields[index]
@@ -174,6 +216,9 @@ class _Row:
             return []
         if start is None or end is None:
             lacking = "start" if start is None else "end"
+            written = self.get(columns.start if start is None else columns.end)
+            if written:
+                lacking += f", since {written} means that there is none"
             raise UsageError(
                 f"{self.get(columns.video)!r} has an event without {lacking}",
                 next_step="Fill in both, or leave both empty.",
@@ -209,9 +254,12 @@ class _Row:
         text = self.get(self.columns.label)
         if not text:
             return None
-        label = label_of(text)
+        label = label_of(text, self.normal)
+        if label is None and "?" in text:
+            raise UsageError(f"unclear label {text!r}", next_step=f"Decide. {LABEL_WORDS}")
         if label is None:
-            raise UsageError(f"unknown label {text!r}", next_step=LABEL_WORDS)
+            step = f"{LABEL_WORDS} 'vadpipe labels check' and 'split' take --normal WORD for others."
+            raise UsageError(f"unknown label {text!r}", next_step=step)
         return label
 
     def _n_frames(self, video: str) -> int | None:
@@ -224,6 +272,35 @@ class _Row:
         return int(match[1])
 
 
+def _joined(items: list[Annotation]) -> Annotation:
+    """Return one annotation of the rows of a video. Raises UsageError if they contradict each other."""
+    if not any(item.ranges for item in items):
+        other = next((item for item in items if {item.abnormal, items[0].abnormal} == {False, True}), None)
+        if other is not None:
+            raise _on_line(other.line, contradiction(items[0], other))
+    return merged(items)
+
+
+def _columns_by_cells(table: Table, normal: Collection[str]) -> Columns:
+    """Return what the columns of a table mean; where none is named as the label, its cells may show it.
+
+    Most of them are then words of labels, some normal and some abnormal. Those of a class all are.
+    """
+    columns = columns_of(table.header)
+    if columns.label is not None:
+        return columns
+    for index, name in enumerate(table.header):
+        cells = [fields[index] for _, fields in table.rows if fields[index]]
+        labels = [label_of(cell, normal) for cell in cells]
+        told = {label for cell, label in zip(cells, labels, strict=True) if is_telling(cell)}
+        if {True, False} <= told and (
+            (name in columns.ignored and labels.count(None) < len(labels) / 2)
+            or (index == columns.category and None not in labels)
+        ):
+            return with_label(table.header, columns, index)
+    return columns
+
+
 def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     twice, lacking = repeated(table.header), _lacking(columns, needs)
     if twice is None and not lacking:
@@ -231,7 +308,9 @@ def _check_columns(table: Table, columns: Columns, needs: Needs) -> None:
     what = f"two columns named {twice!r}" if twice is not None else f"no column for {' and '.join(lacking)}"
     shown = ", ".join(map(repr, table.header)) or "(empty)"
     raise UsageError(
-        f"its first line has {what}: {shown[:200]}", file=table.path, next_step=_right_line(needs)
+        f"{table.place} has {what}: {shown[:200]}",
+        file=table.path,
+        next_step=_accepted(columns, needs) * (twice is None) + _right_line(needs),
     )
 
 
@@ -239,6 +318,16 @@ def _lacking(columns: Columns, needs: Needs) -> list[str]:
     """Return what a sheet should say and does not."""
     said = columns.says_which if needs == "labels" else columns.says_when
     return ["a video (video)"] * (columns.video is None) + [_WANTED[needs]] * (not said)
+
+
+def _accepted(columns: Columns, needs: Needs) -> str:
+    """Return the names that would do for what is missing."""
+    names = f"A video's column may be named {accepted('video')}. " if columns.video is None else ""
+    if needs == "labels" and not columns.says_which:
+        names += f"A label's column may be named {accepted('label')}; start and end do in its place. "
+    elif not columns.says_when:
+        names += f"A column of times may be named {accepted('anomalies')}. "
+    return names
 
 
 def _right_line(needs: Needs) -> str:

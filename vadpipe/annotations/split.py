@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vadpipe.annotations.annotation import Annotation
 from vadpipe.annotations.candidate_videos import Available, available
 from vadpipe.annotations.labels import joined_groups
-from vadpipe.annotations.matching import match_videos
+from vadpipe.annotations.matching import match_videos, problems_of
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.errors import UsageError
+from vadpipe.extract.video.names import tell
+
+log = logging.getLogger(__name__)
 
 _MOVES = 20_000
 _Weights = tuple[float, float, float, float]
@@ -31,6 +35,7 @@ class Split:
         lengths: duration of each video in seconds or else in frames; empty unless all are known.
         n_groups: how many scene groups were dealt.
         grouped: whether the sheet has groups; else each video is one, but for copies.
+        n_left_out: rows in neither sheet, since they match no feature file or several.
     """
 
     train: Path
@@ -40,6 +45,7 @@ class Split:
     lengths: dict[str, float] = field(repr=False)
     n_groups: int
     grouped: bool
+    n_left_out: int = 0
 
     def share(self, *, abnormal: bool, of_duration: bool = False) -> float:
         """Return the share of the normal or abnormal videos, or of their duration, in the test set."""
@@ -57,6 +63,7 @@ def split_sheet(
     seed: int = 0,
     features: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
+    normal: Iterable[str] = (),
 ) -> Split:
     """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
@@ -68,8 +75,10 @@ def split_sheet(
         path: CSV or Excel file of labels or times.
         test: wanted share of the test set, between 0 and 1.
         seed: of the random deal.
-        features: folder of features that knows durations and copies; by default ``features`` if that exists.
+        features: folder of features that knows names, durations and copies. Rows that match none of them are
+            left out, with a warning; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
+        normal: further labels that mean normal, in any case.
 
     Raises:
         UsageError: if the sheet cannot be read, a video has no label, or the groups do not allow both kinds
@@ -78,23 +87,24 @@ def split_sheet(
     """
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
-    sheet = read_sheet(Path(path))
+    sheet = read_sheet(Path(path), normal=normal)
     sheet.check()
+    if (lacking := sheet.group_note()) is not None:
+        log.warning("%s: clips of one recording may be in both sets", lacking)
     items = sheet.annotations
     there = available(features)
-    found = {} if there is None else match_videos((item.video for item in items), there.contents).found
+    left_out: list[UsageError] = []
+    if there is not None:
+        items, left_out = _with_features(items, there)
+        if not items and left_out:
+            raise UsageError(left_out[0].reason, file=path, next_step=left_out[0].next_step)
+    found = {} if there is None else {item.video: item.video for item in items}
     groups = _groups(items, found, there)
     lengths = _lengths(items, found, there)
     chosen = _deal(items, groups, lengths, test, seed)
     parts = [[item for item in items if (groups[item.video] in chosen) is held] for held in (False, True)]
     for part, name in zip(parts, ("training", "test"), strict=True):
-        if {item.abnormal for item in part} != {False, True}:
-            raise UsageError(
-                f"its {len({*groups.values()})} scene groups cannot be dealt so that the {name} set has "
-                "normal and abnormal videos",
-                file=path,
-                next_step="Choose another share, or give videos of different places different groups.",
-            )
+        _refuse_part(part, name, items, len({*groups.values()}), path, test)
     folder = Path(path).parent if output is None else Path(output)
     train_path, test_path = (folder / f"{Path(path).stem}.{kind}.csv" for kind in ("train", "test"))
     write_annotations(train_path, parts[0])
@@ -107,7 +117,46 @@ def split_sheet(
         lengths,
         len({*groups.values()}),
         any(item.group for item in items),
+        len(left_out),
     )
+
+
+def _with_features(
+    items: Sequence[Annotation], there: Available
+) -> tuple[list[Annotation], list[UsageError]]:
+    """Return the videos that there are features of, by their names, and what is wrong with the rest."""
+    found = match_videos((item.video for item in items), there.contents)
+    problems = [*problems_of(items, found).values()]
+    said = [str(problem).replace("\n", ". ") for problem in problems]
+    tell(log, "rows that are left out of both sheets", said)
+    return [
+        replace(item, video=found.found[item.video]) for item in items if item.video in found.found
+    ], problems
+
+
+def _refuse_part(
+    part: Sequence[Annotation],
+    name: str,
+    items: Sequence[Annotation],
+    n_groups: int,
+    path: object,
+    test: float,
+) -> None:
+    """Raise UsageError, with the reason, if a set lacks normal or abnormal videos."""
+    if {item.abnormal for item in part} == {False, True}:
+        return
+    counts = {kind: sum(item.abnormal is kind for item in items) for kind in (False, True)}
+    kinds = f"{counts[False]} normal and {counts[True]} abnormal"
+    what = f"cannot be split so that the {name} set has normal and abnormal videos"
+    if min(counts.values()) < 2:
+        reason, step = f"its {kinds} videos {what}", "Label two videos of each kind or more."
+    elif any(item.group for item in items):
+        reason = f"its {n_groups} scene groups {what}"
+        step = "Choose another share, or give videos of different places different groups."
+    else:
+        reason = f"its {kinds} videos {what} and the test set is {test:g} of them"
+        step = "Choose a share nearer to 0.5, or label more videos."
+    raise UsageError(reason, file=str(path), next_step=step)
 
 
 def _groups(items: Sequence[Annotation], found: Mapping[str, str], there: Available | None) -> dict[str, str]:

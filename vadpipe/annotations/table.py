@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,22 +34,53 @@ class Table:
         header: the names of the columns, as they are written.
         rows: the number of each row's line in the file, and its fields, as many as the header has.
         form: how the file is written, in words.
+        header_line: number of the header's line.
+        above: number and text of each row above it.
+        worksheet: its name, if it is one of several.
     """
 
     path: Path
     header: tuple[str, ...]
     rows: list[tuple[int, tuple[str, ...]]] = field(repr=False)
     form: str
+    header_line: int = 1
+    above: tuple[tuple[int, str], ...] = field(default=(), repr=False)
+    worksheet: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where its header is, in words."""
+        sheet = "" if self.worksheet is None else f"worksheet {self.worksheet!r}, "
+        return f"{sheet}line {self.header_line}" if sheet or self.header_line > 1 else "its first line"
+
+    def notes(self) -> list[str]:
+        """Return how the file is written and what is skipped of it, in sentences."""
+        return [
+            self.form,
+            *(f"line {line} above the header is skipped: {text!r}" for line, text in self.above),
+        ]
 
 
-def read_tables(path: Path | GivenTable) -> list[Table]:
+Rating = Callable[[Sequence[str]], int]
+"""How much a row looks like a header."""
+
+_SEARCHED = 20
+"""Rows in which the header is looked for; people write titles above it."""
+
+
+def read_tables(path: Path | GivenTable, rating: Rating = lambda _: 0) -> list[Table]:
     """Return the table in a text file, or those of all worksheets of an Excel file that are not empty.
 
     A table that was passed from Python is returned as it is.
 
     Text is UTF-8, UTF-16 with or without a mark, or else Windows-1252. Its separator is the one that parts
     the header into the most columns; a line ``sep=;`` before it decides. Blank rows are left out; a row
-    that is shorter than the header is filled with empty fields.
+    that is shorter than the header is filled with empty fields. Cells of Excel beside the header
+    are left out.
+
+    Args:
+        path: the file.
+        rating: of the first rows the best one is the header, the first of equal ones.
 
     Raises:
         UsageError: if the file cannot be read, is no table, or a row has more fields than the header.
@@ -60,14 +92,15 @@ def read_tables(path: Path | GivenTable) -> list[Table]:
         sheets = read_worksheets(path)
         of_how_many = f" of {len(sheets)}" if len(sheets) > 1 else ""
         return [
-            _table(path, rows, f"Excel, worksheet {name!r}{of_how_many}") for name, rows in sheets.items()
+            _table(path, rows, f"Excel, worksheet {name!r}{of_how_many}", rating, name)
+            for name, rows in sheets.items()
         ] or [Table(path, (), [], "Excel, empty")]
     text, encoding = _decoded(path)
     first, _, rest = text.partition("\n")
     given = first.strip().lower().removeprefix("sep=") if first.lower().startswith("sep=") else ""
     if given:
         text = rest  # a hint for Excel, which it writes itself as well
-    separator = given if given in _SEPARATORS else _separator(text)
+    separator = given if given in _SEPARATORS else _separator(text, rating)
     try:
         reader = csv.reader(
             text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True, strict=True
@@ -79,29 +112,36 @@ def read_tables(path: Path | GivenTable) -> list[Table]:
             file=path,
             next_step="Write one video per line, and quote fields that hold the separator.",
         ) from error
-    return [_table(path, rows, f"{encoding}, separated by {_SEPARATORS[separator]}")]
+    return [_table(path, rows, f"{encoding}, separated by {_SEPARATORS[separator]}", rating)]
 
 
-def _table(path: Path, rows: list[tuple[int, list[str]]], form: str) -> Table:
+def _table(
+    path: Path, rows: list[tuple[int, list[str]]], form: str, rating: Rating, worksheet: str | None = None
+) -> Table:
     filled = [
         (line, [entry.strip() for entry in fields]) for line, fields in rows if any(map(str.strip, fields))
     ]
     if not filled:
-        return Table(path, (), [], form)
-    header = filled[0][1]
+        return Table(path, (), [], form, worksheet=worksheet)
+    ratings = [rating(fields) for _, fields in filled[:_SEARCHED]]
+    place = ratings.index(max(ratings))
+    header_line, header = filled[place]
     while header and not header[-1]:
         header.pop()
     body: list[tuple[int, tuple[str, ...]]] = []
-    for line, fields in filled[1:]:
-        if any(fields[len(header) :]):
+    for line, fields in filled[place + 1 :]:
+        if any(fields[len(header) :]) and worksheet is None:
+            where = "first line" if place == 0 else f"header in line {header_line}"
             raise UsageError(
-                f"line {line}: has {len(fields)} fields, more than the {len(header)} of the first line "
+                f"line {line}: has {len(fields)} fields, more than the {len(header)} of the {where} "
                 f"({', '.join(header)})",
                 file=path,
                 next_step="Quote fields that hold the separator.",
             )
         body.append((line, tuple((fields + [""] * len(header))[: len(header)])))
-    return Table(path, tuple(header), body, form)
+    above = tuple((line, " ".join(dict.fromkeys(filter(None, fields)))) for line, fields in filled[:place])
+    first = header_line if place else 1  # blank lines and sep= are no lines of the table
+    return Table(path, tuple(header), body, form, first, above, worksheet)
 
 
 def _decoded(path: Path) -> tuple[str, str]:
@@ -132,7 +172,12 @@ def _decoded(path: Path) -> tuple[str, str]:
     )
 
 
-def _separator(text: str) -> str:
-    """Return what parts the first line that is not blank into the most fields."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(_SEPARATORS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+def _separator(text: str, rating: Rating) -> str:
+    """Return what parts the best of the first lines, or else the first one, into the most fields."""
+    lines = [line for line in text.splitlines() if line.strip()][:_SEARCHED] or [""]
+
+    def worth(mark: str) -> tuple[int, int]:
+        rows = [next(csv.reader([line], delimiter=mark), []) for line in lines]
+        return max(map(rating, rows)), len(rows[0])
+
+    return max(_SEPARATORS, key=worth)

@@ -28,6 +28,8 @@ _RANGE = re.compile(
     re.IGNORECASE,
 )
 _LIKE_SECONDS = re.compile(r"[0-5]?[0-9](?:\.[0-9]+)?")  # as they stand in a time code
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?P<time>[ T][0-9:.]+)?")
+DAY_TIMES = "these look like times of day; times count from the start of the video"
 _BETWEEN = re.compile(r"[\s,;|]+")
 _DECIMAL_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
 
@@ -97,6 +99,7 @@ def parse_ranges(text: str) -> list[WrittenRange]:
     Raises:
         UsageError: if a part is not a range.
     """
+    _refuse_date(text)
     plain = _NO_EVENT.sub(" ", text).strip()
     if plain.lower() in _NONE:
         return []
@@ -116,12 +119,25 @@ def parse_moment(text: str) -> Moment | None:
     """
     if text.lower() in _NONE or re.fullmatch(r"-1\.0+", text):
         return None
+    _refuse_date(text)
     plain = _DECIMAL_COMMA.sub(".", text)
     if re.fullmatch(_MOMENT, plain, re.IGNORECASE) is None:
         raise UsageError(
             f"{text!r} is no time and no frame", next_step="Write 3.4, 0:03.4 or a whole number."
         )
     return _moment(plain)
+
+
+def _refuse_date(text: str) -> None:
+    date = _DATE.match(text)
+    if date is None:
+        return
+    if date["time"]:
+        raise UsageError(f"{text!r}: {DAY_TIMES}", next_step=RIGHT)
+    raise UsageError(
+        f"{text!r} is a date; Excel makes dates of ranges such as 3-5",
+        next_step="Format the column as text, and type the cell again.",
+    )
 
 
 def unit_of(ranges: Iterable[WrittenRange], named: Unit | None) -> Unit:

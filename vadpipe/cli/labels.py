@@ -30,6 +30,11 @@ Features = Annotated[
     ),
 ]
 
+Normal = Annotated[
+    list[str] | None,
+    typer.Option("--normal", metavar="WORD", help="Further label that means normal; repeatable."),
+]
+
 
 @labels.callback()
 def _group() -> None:
@@ -53,6 +58,7 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="Write what can be used to this CSV, in vadpipe's form."),
     ] = None,
+    normal: Normal = None,
     verbose: options.Verbose = 0,
 ) -> None:
     """Say what a sheet of labels or times means, video by video; nothing is computed.
@@ -62,7 +68,7 @@ def check(
     options.set_up(verbose, quiet=False)
     from vadpipe.annotations.check import check_sheet
 
-    result = check_sheet(sheet, features=features, videos=videos, names=names)
+    result = check_sheet(sheet, features=features, videos=videos, names=names, normal=normal or ())
     typer.echo("\n".join(result.lines()).encode("utf-8", "backslashreplace"))
     if fix is not None:
         result.fix(fix)
@@ -81,6 +87,7 @@ def split(
         Path | None, typer.Option("-o", "--output", help="Folder for the two sheets (default: beside SHEET).")
     ] = None,
     seed: options.Seed = 0,
+    normal: Normal = None,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -92,13 +99,15 @@ def split(
     options.set_up(verbose, quiet)
     from vadpipe.annotations.split import split_sheet
 
-    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output)
+    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output, normal=normal or ())
     for name, part in (("training", result.train_videos), ("test", result.test_videos)):
         n_abnormal = sum(bool(item.abnormal) for item in part)
         options.say(f"{name}: {len(part) - n_abnormal} normal and {n_abnormal} abnormal videos", quiet)
     if result.lengths:
         shares = [f"{result.share(abnormal=kind, of_duration=True):.0%}" for kind in (False, True)]
         options.say(f"share of the duration in the test set: {shares[0]} normal, {shares[1]} abnormal", quiet)
+    if result.n_left_out:
+        options.say(f"left out: {result.n_left_out}", quiet)
     if not result.grouped:
         options.say(
             "the sheet has no column group: clips of one recording may be in both sets, an easy test",
