@@ -191,3 +191,10 @@ def test_the_command_split_prints_both_sheets(tmp_path, command_line):
         "share of the duration in the test set: 30% normal, 30% abnormal",
         "the sheet has no column group: clips of one recording may be in both sets, an easy test",
     ]
+
+
+@pytest.mark.parametrize("name", ["path", "features", "videos", "names"])
+def test_what_is_no_path_is_refused_by_name(folder, name):
+    given = {"path": write(folder, "video,label\ncam1/a,1\n")} | {name: 3}
+    with pytest.raises(UsageError, match=f"{name} is 3\nPass a path"):
+        check_sheet(**given)

@@ -105,3 +105,18 @@ def test_what_cannot_be_dealt_is_refused(tmp_path, rows, test, message):
         split_sheet(write(tmp_path, rows), test=test)
     assert message in str(caught.value)
     assert not (tmp_path / "sheet.train.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"path": 3}, "path is 3\nPass a path as path"),
+        ({"test": "a"}, "test is 'a'\nPass a number as test"),
+        ({"seed": 1.5}, "seed is 1.5\nPass a whole number as seed"),
+        ({"output": 3}, "output is 3\nPass a path, or None as output"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(tmp_path, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        split_sheet(**{"path": tmp_path / "sheet.csv", "test": 0.3, **wrong})

@@ -301,3 +301,26 @@ def test_the_included_head_has_a_word(folder):
     make_head().save(folder / "included" / "head.safetensors")
     result = vadpipe.compare("head", "included", truth="truth.csv", output=None, bootstrap=0)
     assert result.differences["included"]["auc"].value == 0
+
+
+@pytest.mark.parametrize(
+    ("candidates", "wrong", "message"),
+    [
+        ((1, 2), {}, "candidate 1 is 1\nPass a path as candidate 1"),
+        (("head", None), {}, "candidate 2 is None\nPass a path as candidate 2"),
+        (("head", "worse"), {"threshold": {1}}, "threshold is of type set\nPass a number, or one for each"),
+        (
+            ("head", "worse"),
+            {"threshold": ["a", 0.5]},
+            "threshold is 'a'\nPass a number, or None as threshold",
+        ),
+        (("head", "worse"), {"threshold": "ab"}, "threshold is 'ab'\nPass a number, or one for each"),
+        (("head", "worse"), {"features": 3}, "features is 3\nPass a path as features"),
+        (("head", "worse"), {"bootstrap": True}, "bootstrap is True\nPass a whole number as bootstrap"),
+        (("head", "worse"), {"truth": 3}, "truth is 3\nPass a path or a data frame"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(folder, candidates, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        vadpipe.compare(*candidates, **{"truth": "truth.csv", **wrong})

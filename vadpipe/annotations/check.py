@@ -16,6 +16,7 @@ from vadpipe.annotations.sheet import Sheet, read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.annotations.truth import Truth
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError, printable
+from vadpipe.files.arguments import PATH, check_arguments, path_of
 
 _NAMED = 3
 
@@ -127,7 +128,7 @@ class SheetCheck:
             UsageError: if the path is that of the sheet itself, or nothing can be used.
             OutputError: if it cannot be written.
         """
-        target = Path(path)
+        target = path_of("path", path)
         if target.exists() and self.path.exists() and target.samefile(self.path):
             raise UsageError(
                 "is the sheet itself", file=target, next_step="Give another name; the sheet is kept."
@@ -153,8 +154,14 @@ def check_sheet(
         names: list of the videos of a joined array; by default the ``.txt`` or ``.list`` beside it.
 
     Raises:
-        UsageError: if the file cannot be read, or lacks the columns to say anything.
+        UsageError: if an argument is invalid, the file cannot be read, or lacks the columns to say anything.
     """
+    check_arguments(
+        path=(path, PATH),
+        features=(features, PATH.or_none),
+        videos=(videos, PATH.or_none),
+        names=(names, PATH.or_none),
+    )
     path, there = Path(path), available(features, videos)
     sheet: Sheet | None = None
     if path.suffix.lower() == ".npy":

@@ -15,6 +15,7 @@ from vadpipe.annotations.matching import match_videos
 from vadpipe.annotations.sheet import read_sheet
 from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.errors import UsageError
+from vadpipe.files.arguments import NUMBER, PATH, WHOLE, check_arguments
 
 _MOVES = 20_000
 _Weights = tuple[float, float, float, float]
@@ -72,10 +73,17 @@ def split_sheet(
         output: folder of the two sheets; by default that of the sheet.
 
     Raises:
-        UsageError: if the sheet cannot be read, a video has no label, or the groups do not allow both kinds
-            of videos in both sets.
+        UsageError: if an argument is invalid, the sheet cannot be read, a video has no label, or the groups
+            do not allow both kinds of videos in both sets.
         OutputError: if the sheets cannot be written.
     """
+    check_arguments(
+        path=(path, PATH),
+        test=(test, NUMBER),
+        seed=(seed, WHOLE),
+        features=(features, PATH.or_none),
+        output=(output, PATH.or_none),
+    )
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
     sheet = read_sheet(Path(path))

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import get_args
 
@@ -28,6 +29,7 @@ from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, frame_metrics, p
 from vadpipe.evaluation.reasons import remarks
 from vadpipe.evaluation.scored_videos import OnFailure
 from vadpipe.extract.engines.device import choose_device
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 
@@ -86,6 +88,17 @@ def compare(
             "a comparison needs two candidates or more",
             next_step="'vadpipe evaluate' is for one head alone.",
         )
+    check_arguments(
+        **{f"candidate {number}": (candidate, PATH) for number, candidate in enumerate(candidates, 1)},
+        features=(features, PATH),
+        output=(output, PATH.or_none),
+        threshold=(threshold, Kind("a number, or one for each candidate", (Real, list, tuple)).or_none),
+        include_training_videos=(include_training_videos, SWITCH),
+        assume_fps=(assume_fps, NUMBER),
+        bootstrap=(bootstrap, WHOLE),
+        seed=(seed, WHOLE),
+        device=(device, TEXT),
+    )
     settings = Settings(
         given_table(truth, "truth"),
         Path(features),
@@ -147,6 +160,7 @@ def _thresholds(given: float | Sequence[float | None] | None, count: int) -> lis
             next_step="Give one for all, or one for each in their order.",
         )
     for threshold in each:
+        check_arguments(threshold=(threshold, NUMBER.or_none))
         if threshold is not None:
             check_threshold(threshold)
     return each

@@ -26,7 +26,7 @@ from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.video.names import tell
 from vadpipe.features.from_memory import Given, given_features
 from vadpipe.features.views import parse_views
-from vadpipe.files.arguments import NUMBER, PATH, TEXT, WHOLE, check_arguments
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
@@ -109,6 +109,7 @@ def evaluate(
         output=(output, PATH.or_none),
         threshold=(threshold, NUMBER.or_none),
         adapt_to=(adapt_to, PATH.or_none),
+        include_training_videos=(include_training_videos, SWITCH),
         bootstrap=(bootstrap, WHOLE),
         seed=(seed, WHOLE),
         device=(device, TEXT),
