@@ -1,5 +1,6 @@
 """The whole command: heads, curves and evaluations in, paired differences, a record and a page out."""
 
+import hashlib
 import json
 import shutil
 
@@ -81,6 +82,7 @@ def test_the_record_holds_it_all(folder):
         "kind": "head",
         "threshold": 0.6,
         "threshold_from": "head",
+        "sha256": hashlib.sha256((folder / "worse" / "head.safetensors").read_bytes()).hexdigest(),
     }
     assert written["counts"]["n_videos"] == written["counts"]["n_groups"] == 4
     difference = result.differences["worse"]["auc"]
@@ -324,3 +326,21 @@ def test_the_included_head_has_a_word(folder):
 def test_wrong_arguments_are_refused_by_name(folder, candidates, wrong, message):
     with pytest.raises(UsageError, match=message):
         vadpipe.compare(*candidates, **{"truth": "truth.csv", **wrong})
+
+
+def test_results_of_other_candidates_or_another_truth_are_kept_unless_forced(folder, command_line):
+    given = ["--truth", "truth.csv", "--bootstrap", 0]
+    for _ in range(2):  # of the same inputs
+        assert command_line("compare", "head", "worse", *given).exit_code == 0
+    held = (folder / "comparison" / "comparison.json").read_bytes()
+    with pytest.raises(UsageError) as caught:
+        vadpipe.compare("head", "arrays", truth="truth.csv", bootstrap=0)
+    assert str(caught.value) == (
+        "comparison/comparison.json: is there already, and is of other candidates (head/head.safetensors, "
+        "worse/head.safetensors)\nChoose another folder with -o, or overwrite it with --force."
+    )
+    write_truth(folder / "part.csv", TRUTHS[1:])
+    with pytest.raises(UsageError, match=r"and is of another truth \(truth.csv\)"):
+        vadpipe.compare("head", "worse", truth="part.csv", bootstrap=0)
+    assert (folder / "comparison" / "comparison.json").read_bytes() == held
+    assert command_line("compare", "head", "arrays", *given, "--force").exit_code == 0

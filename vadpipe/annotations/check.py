@@ -13,8 +13,8 @@ from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Ti
 from vadpipe.annotations.joined_array import read_joined
 from vadpipe.annotations.matching import match_videos, problem_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
-from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.annotations.truth import Truth
+from vadpipe.annotations.written_sheets import write_sheets
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError, printable
 from vadpipe.files.arguments import PATH, check_arguments, path_of
 
@@ -121,11 +121,14 @@ class SheetCheck:
                 text += f"; {self.looked_in}s that are not in the sheet: {len(self.unlisted)} ({names}{more})"
         return f"{text}; problems: {len(self.problems) or 'none'}"
 
-    def fix(self, path: str | os.PathLike[str]) -> None:
+    def fix(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write what can be used in our own form: names of the videos found, and frames where known.
 
+        With ``force``, a file with another content is overwritten.
+
         Raises:
-            UsageError: if the path is that of the sheet itself, or nothing can be used.
+            UsageError: if the path is that of the sheet itself or of a file with another content, or nothing
+                can be used.
             OutputError: if it cannot be written.
         """
         target = path_of("path", path)
@@ -135,7 +138,7 @@ class SheetCheck:
             )
         if not self.usable:
             raise UsageError("has no row that can be used", file=self.path)
-        write_annotations(target, map(_fixed, self.usable))
+        write_sheets({target: [*map(_fixed, self.usable)]}, force=force)
 
 
 def check_sheet(

@@ -13,9 +13,9 @@ from vadpipe.annotations.candidate_videos import Available, available
 from vadpipe.annotations.labels import joined_groups
 from vadpipe.annotations.matching import match_videos
 from vadpipe.annotations.sheet import read_sheet
-from vadpipe.annotations.sheet_writing import write_annotations
+from vadpipe.annotations.written_sheets import write_sheets
 from vadpipe.errors import UsageError
-from vadpipe.files.arguments import NUMBER, PATH, WHOLE, check_arguments
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, WHOLE, check_arguments
 
 _MOVES = 20_000
 _Weights = tuple[float, float, float, float]
@@ -58,6 +58,7 @@ def split_sheet(
     seed: int = 0,
     features: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> Split:
     """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
@@ -71,10 +72,11 @@ def split_sheet(
         seed: of the random deal.
         features: folder of features that knows durations and copies; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
+        force: whether files of these names with another content are overwritten.
 
     Raises:
         UsageError: if an argument is invalid, the sheet cannot be read, a video has no label, or the groups
-            do not allow both kinds of videos in both sets.
+            do not allow both kinds of videos in both sets, or one of the files is there with another content.
         OutputError: if the sheets cannot be written.
     """
     check_arguments(
@@ -83,6 +85,7 @@ def split_sheet(
         seed=(seed, WHOLE),
         features=(features, PATH.or_none),
         output=(output, PATH.or_none),
+        force=(force, SWITCH),
     )
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
@@ -105,8 +108,7 @@ def split_sheet(
             )
     folder = Path(path).parent if output is None else Path(output)
     train_path, test_path = (folder / f"{Path(path).stem}.{kind}.csv" for kind in ("train", "test"))
-    write_annotations(train_path, parts[0])
-    write_annotations(test_path, parts[1])
+    write_sheets({train_path: parts[0], test_path: parts[1]}, force=force)
     return Split(
         train_path,
         test_path,

@@ -45,6 +45,9 @@ def compare(
     bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the results of other candidates or another truth.")
+    ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -65,6 +68,7 @@ def compare(
         bootstrap=bootstrap,
         seed=seed,
         device=device,
+        force=force,
         on_failure=options.report,
     )
     if not quiet:

@@ -52,6 +52,9 @@ def evaluate(
     bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the results of another head or truth.")
+    ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -82,6 +85,7 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
         device=device,
+        force=force,
         on_failure=options.report,
     )
     if shown == "csv":  # and nothing else, so that it can be piped

@@ -53,6 +53,7 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="Write what can be used to this CSV, in vadpipe's form."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it has another content.")] = False,
     verbose: options.Verbose = 0,
 ) -> None:
     """Say what a sheet of labels or times means, video by video; nothing is computed.
@@ -65,7 +66,7 @@ def check(
     result = check_sheet(sheet, features=features, videos=videos, names=names)
     typer.echo("\n".join(result.lines()).encode("utf-8", "backslashreplace"))
     if fix is not None:
-        result.fix(fix)
+        result.fix(fix, force=force)
         n_left_out = len(result.videos) - len(result.usable)
         options.say(f"written: {len(result.usable)}; left out: {n_left_out}")
         options.say_path(fix)
@@ -81,6 +82,7 @@ def split(
         Path | None, typer.Option("-o", "--output", help="Folder for the two sheets (default: beside SHEET).")
     ] = None,
     seed: options.Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite sheets with another content.")] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -92,7 +94,7 @@ def split(
     options.set_up(verbose, quiet)
     from vadpipe.annotations.split import split_sheet
 
-    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output)
+    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output, force=force)
     for name, part in (("training", result.train_videos), ("test", result.test_videos)):
         n_abnormal = sum(bool(item.abnormal) for item in part)
         options.say(f"{name}: {len(part) - n_abnormal} normal and {n_abnormal} abnormal videos", quiet)
