@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -344,3 +345,9 @@ def test_results_of_other_candidates_or_another_truth_are_kept_unless_forced(fol
         vadpipe.compare("head", "worse", truth="part.csv", bootstrap=0)
     assert (folder / "comparison" / "comparison.json").read_bytes() == held
     assert command_line("compare", "head", "arrays", *given, "--force").exit_code == 0
+
+
+def test_videos_in_another_folder_are_named_once_for_all_heads(folder, caplog):
+    write_truth(folder / "moved.csv", [replace(truth, video=f"away/{truth.video}") for truth in TRUTHS])
+    vadpipe.compare("head", "worse", truth="moved.csv", output=None, bootstrap=0)
+    assert caplog.text.count("videos of the truth found in another folder: 4 (") == 1

@@ -163,7 +163,7 @@ def test_without_an_output_nothing_is_written(folder):
 def test_one_kind_of_videos_alone_can_be_evaluated(folder):
     for videos in (slice(2), slice(2, 4)):
         write_truth(folder / "part.csv", [truth for _, truth in [*VIDEOS.values()][videos]])
-        vadpipe.evaluate(truth="part.csv", head="head", bootstrap=20)
+        vadpipe.evaluate(truth="part.csv", head="head", bootstrap=20, force=True)
     written = json.loads((folder / "evaluation" / "metrics.json").read_text())
     assert written["figures"]["auc"] == {
         "value": None,

@@ -21,7 +21,8 @@ def compare(
         ),
     ],
     truth: Annotated[
-        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
+        Path,
+        typer.Option(metavar="SHEET", help="Sheet of labels with times of the test videos, as of evaluate."),
     ],
     features: Annotated[
         Path, typer.Option("--features", help="Folder of feature files that heads score.")

@@ -39,10 +39,7 @@ def evaluate(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "evaluation"
     ),
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's)."),
-    ] = None,
+    threshold: options.Threshold = None,
     shown: Annotated[
         Literal["table", "csv"],
         typer.Option("--format", help="What to print: tables, or a CSV line per video (as videos.csv)."),

@@ -125,7 +125,11 @@ def compare(
         }
         check_replaceable(Path(output) / "comparison.json", inputs, what="compare", force=force)
     chosen_device = choose_device(device)
-    found = [scored(candidate, settings, truths, chosen_device, on_failure) for candidate in known]
+    first_head = next((each for each in known if each.kind == "head"), None)
+    found = [
+        scored(each, settings, truths, chosen_device, on_failure, tells_moved=each is first_head)
+        for each in known
+    ]
     judged = on_common_frames(found, truths, settings)
     thresholds = {each.candidate.name: each.candidate.threshold for each in found}
     first = next(iter(judged.values()))
