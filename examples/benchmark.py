@@ -60,7 +60,7 @@ def main() -> None:
             force=True,
         )
         found = vadpipe.evaluate(
-            options.features, truth=written.truth, head=fitted.head, output=work / "evaluation"
+            options.features, truth=written.truth, head=fitted.head, output=work / "evaluation", force=True
         )
         rows.append([found.figures[name].value for name in FIGURES])
         print(f"seed {seed}: " + ", ".join(f"{n} {v:.4f}" for n, v in zip(FIGURES, rows[-1], strict=True)))

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+import vadpipe
 from vadpipe import errors
 
 
@@ -50,3 +51,8 @@ def test_what_an_error_quotes_is_printable_and_of_bounded_length():
     assert len(long.reason) < 1000
     assert long.reason.startswith("it xxx")
     assert long.reason.endswith("xxx ends")
+
+
+def test_the_package_lists_nothing_but_its_own():
+    assert {*vadpipe.__all__} <= {*dir(vadpipe)}
+    assert {"TYPE_CHECKING", "annotations", "import_module"}.isdisjoint(dir(vadpipe))

@@ -75,12 +75,13 @@ class Match:
     superfluous: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
-    def tell(self, log: logging.Logger) -> None:
-        """Warn about videos of the truth without features, or with ambiguous ones."""
+    def tell(self, log: logging.Logger, *, moved: bool = True) -> None:
+        """Warn about videos of the truth without features, with ambiguous ones or, if wanted, moved ones."""
         tell(log, "videos of the truth without features", self.missing)
         tell(log, "videos of the truth with several feature files, or that share one", [*self.ambiguous])
-        moved = [f"{name} -> {self.found[name]}" for name in self.elsewhere]
-        tell(log, "videos of the truth found in another folder", moved)
+        if moved:
+            pairs = [f"{name} -> {self.found[name]}" for name in self.elsewhere]
+            tell(log, "videos of the truth found in another folder", pairs)
 
 
 def match(wanted: Iterable[str], there: Iterable[str]) -> Match:

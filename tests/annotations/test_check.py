@@ -251,3 +251,24 @@ def test_the_command_split_prints_both_sheets(tmp_path, command_line):
         "share of the duration in the test set: 30% normal, 30% abnormal",
         "the sheet has no column group: clips of one recording may be in both sets, an easy test",
     ]
+
+
+@pytest.mark.parametrize("name", ["path", "features", "videos", "names"])
+def test_what_is_no_path_is_refused_by_name(folder, name):
+    given = {"path": write(folder, "video,label\ncam1/a,1\n")} | {name: 3}
+    with pytest.raises(UsageError, match=f"{name} is 3\nPass a path"):
+        check_sheet(**given)
+
+
+def test_a_file_of_another_content_is_kept_unless_forced(folder, command_line):
+    path = write(folder, "video,label\ncam1/a,1\n")
+    (folder / "fixed.csv").write_text("mine\n")
+    result = command_line("labels", "check", path, "--fix", "fixed.csv")
+    assert str(result.exception) == (
+        "fixed.csv: is there already, with another content\n"
+        "Choose another place, or overwrite it with --force."
+    )
+    assert (folder / "fixed.csv").read_text() == "mine\n"
+    for options in (["--force"], []):  # the second time it is the same
+        assert command_line("labels", "check", path, "--fix", "fixed.csv", *options).exit_code == 0
+    assert (folder / "fixed.csv").read_text() == "video,label\nvideos/cam1/a.mp4,abnormal\n"

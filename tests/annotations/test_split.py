@@ -28,7 +28,7 @@ def test_no_group_is_in_both_sets(tmp_path_factory, rows, seed):
     rows += [(kind, 100 + 2 * number + kind) for number in range(20) for kind in (False, True)]
     folder = tmp_path_factory.getbasetemp() / "split"
     path = write(folder, [f"v{number},{int(kind)},g{group}" for number, (kind, group) in enumerate(rows)])
-    result = split_sheet(path, test=0.3, seed=seed)
+    result = split_sheet(path, test=0.3, seed=seed, force=True)
     parts = [read_sheet(part).annotations for part in (result.train, result.test)]
     groups = [{item.group for item in part} for part in parts]
     assert not groups[0] & groups[1]
@@ -56,7 +56,9 @@ def test_durations_are_balanced_beside_numbers(tmp_path):
 
 def test_the_seed_decides_and_is_all_that_decides(tmp_path):
     path = write(tmp_path, [f"v{number},{number % 2},{number // 2}" for number in range(60)])
-    first, again, other = (split_sheet(path, test=0.3, seed=seed).test_videos for seed in (0, 0, 1))
+    first, again, other = (
+        split_sheet(path, test=0.3, seed=seed, force=True).test_videos for seed in (0, 0, 1)
+    )
     assert first == again
     assert first != other
 
@@ -140,3 +142,38 @@ def test_what_cannot_be_dealt_is_refused(tmp_path, rows, test, message):
         split_sheet(write(tmp_path, rows), test=test)
     assert message in str(caught.value)
     assert not (tmp_path / "sheet.train.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"path": 3}, "path is 3\nPass a path as path"),
+        ({"test": "a"}, "test is 'a'\nPass a number as test"),
+        ({"seed": 1.5}, "seed is 1.5\nPass a whole number as seed"),
+        ({"output": 3}, "output is 3\nPass a path, or None as output"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(tmp_path, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        split_sheet(**{"path": tmp_path / "sheet.csv", "test": 0.3, **wrong})
+
+
+def test_sheets_of_another_content_are_kept_unless_forced(tmp_path):
+    path = write(tmp_path, [f"v{number},{number % 2},g{number}" for number in range(20)])
+    first = split_sheet(path, test=0.3)
+    split_sheet(path, test=0.3)  # the same again
+    held = first.train.read_text()
+    first.test.write_text("notes of mine\n")
+    with pytest.raises(UsageError) as caught:
+        split_sheet(path, test=0.5)
+    assert str(caught.value).startswith(
+        f"{first.train}: is there already, with another content\nChoose another"
+    )
+    with pytest.raises(UsageError) as caught:
+        split_sheet(path, test=0.3)
+    assert caught.value.file == str(first.test)
+    assert "overwrite it with --force" in caught.value.next_step
+    assert (first.train.read_text(), first.test.read_text()) == (held, "notes of mine\n")
+    split_sheet(path, test=0.5, force=True)
+    assert first.train.read_text() != held

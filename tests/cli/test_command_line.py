@@ -145,12 +145,19 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
         (["--set", "lambda=1"], "error: unknown setting 'lambda'"),
         (["--set", "temperature=0"], "error: temperature: Input should be greater than 0"),
         (["--set", "learning_rate=inf"], "error: learning_rate: Input should be a finite number"),
-        (["--set", "steps"], "error: --set must be NAME=VALUE, not 'steps'"),
+        (["--set", "steps"], "error: --set must be NAME=VALUE, not 'steps'\nFor example --set steps=400."),
         (
             ["--preset", "fast"],
             "error: unknown preset 'fast'\nChoose one of: default, baseline, literal, ",
         ),
-        (["--settings", "none.json"], "error: none.json: is not a JSON file of settings"),
+        (
+            ["--settings", "none.json"],
+            "error: none.json: no such file\nPass a file of settings, JSON or YAML, as ",
+        ),
+        (
+            ["--settings", "none.yaml"],
+            "error: none.yaml: no such file\nPass a file of settings, JSON or YAML, as ",
+        ),
         (["--labels", "none.csv"], "error: none.csv: cannot be read"),
         (["--normal", "street"], "error: no video is in a folder named street"),
     ],
@@ -262,6 +269,16 @@ def test_a_full_disk(workplace, tmp_path):
     # whichever is written first: the head, or on a slow machine what an interruption would leave
     assert_clean_error(done, 6, "cannot be written: File too large")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"training.state"}
+
+
+@pytest.mark.parametrize(
+    ("text", "next_step"),
+    [("0,5", "Use a point: 0.5"), ("half", "For example 0.5."), ("0,5,1", "For example 0.5.")],
+)
+@pytest.mark.parametrize("command", [["score", "a.mp4"], ["evaluate", "--truth", "truth.csv"]])
+def test_a_threshold_that_is_no_number(command_line, command, text, next_step):
+    result = command_line(*command, "--threshold", text)
+    assert str(result.exception) == f"--threshold must be a number, not {text!r}\n{next_step}"
 
 
 def test_two_names_for_one_output(tmp_path):

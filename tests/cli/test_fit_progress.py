@@ -147,5 +147,7 @@ def test_a_head_is_fine_tuned_with_its_own_settings(folder):
         folder / "head" / "settings.json"
     ).read_bytes()
     assert_clean_error(
-        run("fit", "--from-head", "gone", "-o", "x", cwd=folder), 2, "error: gone: no such head"
+        run("fit", "--from-head", "gone", "-o", "x", cwd=folder),
+        2,
+        "error: gone: no such head\nPass a head file, its folder or the word included as --from-head.",
     )

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from rich.table import Table
+
 from support.calibrations import make_calibration, make_held_out
 from vadpipe.annotations.labels import Label
 from vadpipe.cli.fit_table import print_fit
+from vadpipe.output.terminal import table_console
 from vadpipe.training.history import StepMetrics
 from vadpipe.training.result import Fit, SeedRun
 
@@ -61,3 +64,32 @@ def test_seeds_that_cannot_be_judged_say_so_and_have_no_spread(capsys):
     assert not [name for name in rows if name.startswith("AUC of 2")]
     assert rows["head"] == "head/head.safetensors, averages 2 heads"
     assert "checkpoint" not in rows
+
+
+def test_piped_lines_have_no_blanks_at_their_ends(capsys):
+    with table_console() as console:
+        table = Table(show_header=False, box=None)
+        table.add_row("a", "long " * 100)
+        table.add_row("b", "short")
+        console.print(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2  # not truncated
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert lines[1].split() == ["b", "short"]
+
+
+def test_a_fit_shows_itself_in_one_line():
+    runs = [make_run(3, 0.9)]
+    label = Label(True, "a", "folder fight")
+    fit = Fit(
+        Path("head.safetensors"),
+        None,
+        {"a.mp4": label},
+        ["b"],
+        5,
+        make_calibration(0.5),
+        make_held_out(),
+        [],
+        runs,
+    )
+    assert repr(fit) == "Fit(head='head.safetensors', videos=1, seeds=1, step=5, auc=0.947, threshold=0.500)"

@@ -1,7 +1,9 @@
 """The whole command: heads, curves and evaluations in, paired differences, a record and a page out."""
 
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +83,7 @@ def test_the_record_holds_it_all(folder):
         "kind": "head",
         "threshold": 0.6,
         "threshold_from": "head",
+        "sha256": hashlib.sha256((folder / "worse" / "head.safetensors").read_bytes()).hexdigest(),
     }
     assert written["counts"]["n_videos"] == written["counts"]["n_groups"] == 4
     difference = result.differences["worse"]["auc"]
@@ -301,3 +304,50 @@ def test_the_included_head_has_a_word(folder):
     make_head().save(folder / "included" / "head.safetensors")
     result = vadpipe.compare("head", "included", truth="truth.csv", output=None, bootstrap=0)
     assert result.differences["included"]["auc"].value == 0
+
+
+@pytest.mark.parametrize(
+    ("candidates", "wrong", "message"),
+    [
+        ((1, 2), {}, "candidate 1 is 1\nPass a path as candidate 1"),
+        (("head", None), {}, "candidate 2 is None\nPass a path as candidate 2"),
+        (("head", "worse"), {"threshold": {1}}, "threshold is of type set\nPass a number, or one for each"),
+        (
+            ("head", "worse"),
+            {"threshold": ["a", 0.5]},
+            "threshold is 'a'\nPass a number, or None as threshold",
+        ),
+        (("head", "worse"), {"threshold": "ab"}, "threshold is 'ab'\nPass a number, or one for each"),
+        (("head", "worse"), {"features": 3}, "features is 3\nPass a path as features"),
+        (("head", "worse"), {"bootstrap": True}, "bootstrap is True\nPass a whole number as bootstrap"),
+        (("head", "worse"), {"truth": 3}, "truth is 3\nPass a path or a data frame"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(folder, candidates, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        vadpipe.compare(*candidates, **{"truth": "truth.csv", **wrong})
+
+
+def test_results_of_other_candidates_or_another_truth_are_kept_unless_forced(folder, command_line):
+    given = ["--truth", "truth.csv", "--bootstrap", 0]
+    for _ in range(2):  # of the same inputs
+        assert command_line("compare", "head", "worse", *given).exit_code == 0
+    held = (folder / "comparison" / "comparison.json").read_bytes()
+    with pytest.raises(UsageError) as caught:
+        vadpipe.compare("head", "arrays", truth="truth.csv", bootstrap=0)
+    assert str(caught.value) == (
+        "comparison/comparison.json: is there already, and is of other candidates (head/head.safetensors, "
+        "worse/head.safetensors)\nChoose another folder with -o, or overwrite it with --force."
+    )
+    write_truth(folder / "part.csv", TRUTHS[1:])
+    with pytest.raises(UsageError, match=r"and is of another truth \(truth.csv\)"):
+        vadpipe.compare("head", "worse", truth="part.csv", bootstrap=0)
+    assert (folder / "comparison" / "comparison.json").read_bytes() == held
+    assert command_line("compare", "head", "arrays", *given, "--force").exit_code == 0
+
+
+def test_videos_in_another_folder_are_named_once_for_all_heads(folder, caplog):
+    write_truth(folder / "moved.csv", [replace(truth, video=f"away/{truth.video}") for truth in TRUTHS])
+    vadpipe.compare("head", "worse", truth="moved.csv", output=None, bootstrap=0)
+    assert caplog.text.count("videos of the truth found in another folder: 4 (") == 1

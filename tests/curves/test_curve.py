@@ -13,7 +13,7 @@ from support.curves import slow_spread
 from vadpipe import Curve
 from vadpipe.curves.curve import leading_places, snippets_to_frames
 from vadpipe.curves.events import EventRule
-from vadpipe.errors import FeatureError
+from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.sampling import Sampling
 from vadpipe.features.views import Place
 
@@ -191,3 +191,22 @@ curve.to_csv(sys.argv[1])
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "scores.csv")], check=True)
     assert "0.5" in (tmp_path / "scores.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "name"),
+    [
+        *((method, (3,), "path") for method in ("to_csv", "to_events_csv", "to_npy", "to_json", "to_srt")),
+        *((method, (3,), "path") for method in ("to_vtt", "to_edl", "to_fiftyone", "to_label_studio")),
+        *((method, (3,), "path") for method in ("to_picture", "from_json")),
+        *((method, (3, "a.mp4"), "path") for method in ("to_cvat", "to_report", "to_video")),
+        *((method, ("out", 3), "video") for method in ("to_cvat", "to_report", "to_video", "to_clips")),
+        ("to_picture", ("a.png", 3), "video"),
+        ("to_clips", (3, "a.mp4"), "folder"),
+    ],
+)
+def test_what_is_no_path_is_refused_by_name(tmp_path, monkeypatch, method, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"{name} is 3\nPass a path as {name}"):
+        getattr(make_curve([0.5] * 3), method)(*arguments)
+    assert [*tmp_path.iterdir()] == []

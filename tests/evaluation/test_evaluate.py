@@ -163,7 +163,7 @@ def test_without_an_output_nothing_is_written(folder):
 def test_one_kind_of_videos_alone_can_be_evaluated(folder):
     for videos in (slice(2), slice(2, 4)):
         write_truth(folder / "part.csv", [truth for _, truth in [*VIDEOS.values()][videos]])
-        vadpipe.evaluate(truth="part.csv", head="head", bootstrap=20)
+        vadpipe.evaluate(truth="part.csv", head="head", bootstrap=20, force=True)
     written = json.loads((folder / "evaluation" / "metrics.json").read_text())
     assert written["figures"]["auc"] == {
         "value": None,
@@ -398,3 +398,31 @@ def test_the_command_refuses_a_threshold_as_score_does(folder, command_line):
         for command in (("evaluate", "--truth", "truth.csv"), ("score", "clip.mp4"))
     ]
     assert refused == ["threshold 5.0 is out of range\nScores lie in [0, 1]."] * 2
+
+
+def test_results_of_another_head_or_truth_are_kept_unless_forced(folder):
+    vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0)
+    vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0, threshold=0.3)  # of the same inputs
+    held = (folder / "evaluation" / "metrics.json").read_bytes()
+    make_head(threshold=0.7).save(folder / "other" / "head.safetensors")
+    write_truth(folder / "part.csv", [truth for _, truth in list(VIDEOS.values())[1:]])
+    for wrong, what in (
+        ({"head": "other"}, "head (head/head.safetensors)"),
+        ({"truth": "part.csv"}, "truth (truth.csv)"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            vadpipe.evaluate(**{"truth": "truth.csv", "head": "head", "bootstrap": 0, **wrong})
+        assert str(caught.value) == (
+            f"evaluation/metrics.json: is there already, and is of another {what}\n"
+            "Choose another folder with -o, or overwrite it with --force."
+        )
+    assert (folder / "evaluation" / "metrics.json").read_bytes() == held
+    vadpipe.evaluate(truth="truth.csv", head="other", bootstrap=0, force=True)
+    assert (folder / "evaluation" / "metrics.json").read_bytes() != held
+
+
+def test_what_a_fit_wrote_is_kept(folder):
+    (folder / "head" / "metrics.json").write_text('{"seed": 0}')
+    with pytest.raises(UsageError, match="is there already, and was not written by 'vadpipe evaluate'"):
+        vadpipe.evaluate(truth="truth.csv", head="head", output="head", bootstrap=0)
+    assert (folder / "head" / "metrics.json").read_text() == '{"seed": 0}'

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vadpipe.errors import UsageError
-from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, check_arguments, names_of
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, check_arguments, names_of, path_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,9 @@ def test_one_name_is_not_its_letters():
     for wrong in (3, [3], None):
         with pytest.raises(UsageError, match="normal is .*\nPass a text or several as normal"):
             names_of(wrong, "normal")
+
+
+def test_a_path_is_returned_as_one():
+    assert path_of("output", "a") == Path("a")
+    with pytest.raises(UsageError, match="output is 3\nPass a path as output"):
+        path_of("output", 3)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
+from vadpipe.annotations.label_dictionary import dictionary_labels
 from vadpipe.annotations.labels import read_labels
 from vadpipe.annotations.table import read_tables
 from vadpipe.annotations.truth_sheet import read_truth
@@ -30,7 +31,7 @@ def test_labels_are_those_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("yes", [1, 1.0, True, np.bool_(True), np.int64(1), np.float32(1), "1", "abnormal"])
 def test_a_dictionary_of_labels(yes):
-    found = read_labels(given_labels({"cam1/a.mp4": yes, PurePosixPath("b.mp4"): 0}), CONTENTS)
+    found = dictionary_labels(given_labels({"cam1/a.mp4": yes, PurePosixPath("b.mp4"): 0}), CONTENTS)
     assert {name: item.abnormal for name, item in found.items()} == {"cam1/a.mp4": True, "cam1/b.mp4": False}
 
 
@@ -63,10 +64,24 @@ def test_mistakes_name_the_table_and_the_row():
     frame = pandas.DataFrame({"video": ["a", "b"], "frames": [300, 200], "anomalies": ["10:20", "20:10"]})
     with pytest.raises(UsageError, match=r"truth \(data frame\): line 2: the range 20:10 is empty"):
         read_truth(given_table(frame, "truth"))
-    with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: 'z' matches no feature file"):
-        read_labels(given_labels({"z": 1}), CONTENTS)
-    with pytest.raises(UsageError, match=r"labels \(dictionary\): line 1: unknown label '2'"):
-        read_labels(given_labels({"b": 2}), CONTENTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"b": 0, "z": 1}, "'z' matches no feature file\nCorrect the name, or leave it out; one that is there "
+         "is 'cam1/a.mp4'."),
+        ({"b": 2}, "'b' has the unknown label '2'\nUse 1, yes, true or abnormal, "),
+        ({"a": 1}, "'a' matches 2 feature files\nGive more of the path: cam1/a.mp4, cam2/a.mp4."),
+        ({"cam1/b": 1, "cam1/b.mp4": 1}, "'cam1/b' and another name both mean cam1/b.mp4\nKeep one of the two."),
+        ({"b": [1]}, "the label of 'b' is of type list\nPass 0 or 1, or a word such as normal or abnormal."),
+        ({"b": None}, "the label of 'b' is None\nPass 0 or 1"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_dictionary_name_the_video(given, message):
+    with pytest.raises(UsageError) as caught:
+        dictionary_labels(given_labels(given), CONTENTS)
+    assert str(caught.value).startswith(f"labels (dictionary): {message}")
 
 
 @pytest.mark.parametrize("value", [5, ["a.csv"], {"a": 1}, b"a.csv", None])

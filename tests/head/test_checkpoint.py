@@ -204,7 +204,9 @@ def test_what_is_not_known_is_of_a_newer_vadpipe(tmp_path, place, name, value, h
     ],
 )
 def test_a_record_that_is_damaged_is_not_called_newer(tmp_path, change):
-    with pytest.raises(FeatureError, match="other: is not a vadpipe head, or is damaged"):
+    with pytest.raises(
+        FeatureError, match="other: is not a vadpipe head, or is damaged\nPass a head file, or the "
+    ):
         TrainedHead.load(with_record(tmp_path, change))
 
 

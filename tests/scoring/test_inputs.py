@@ -232,3 +232,12 @@ def test_the_command_takes_features(footage, x3d_head, command_line):
     assert result.exit_code == 0, result.output
     assert result.stdout == "out/clip.scores.json\n"
     assert "features/videos/fight/clip.mp4.safetensors: 40 frames, highest score" in result.stderr
+
+
+@pytest.mark.parametrize("wrong", [3, None, np.float32(0.5), b"a.mp4"])
+def test_what_is_neither_a_path_nor_features_is_refused(x3d_head, wrong):
+    with pytest.raises(UsageError) as caught:
+        vadpipe.score(wrong, head=x3d_head)
+    assert str(caught.value).splitlines()[1] == (
+        "Pass a path, vadpipe.Features, or an array, (S, D) or (C, S, D), as video."
+    )

@@ -74,7 +74,7 @@ def test_a_method_by_name_brings_its_published_settings(arrays, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"settings": {"stepz": 1}}, "stepz: Extra inputs are not permitted\nThe settings are: "),
+        ({"settings": {"stepz": 1}}, "unknown setting 'stepz': did you mean 'steps'?\nThe settings are: "),
         ({"settings": {"steps": "many"}}, "steps: Input should be a valid integer"),
         ({"settings": {"steps": 0}}, "steps: Input should be greater than or equal to 1"),
         ({"settings": {"method": "rtfm", "memory": "none"}}, "RTFM does not use the setting memory"),
@@ -86,6 +86,17 @@ def test_a_method_by_name_brings_its_published_settings(arrays, tmp_path):
         ({"output": 3}, "output is 3\nPass a path as output"),
         ({"device": 0}, "device is 0\nPass a text as device"),
         ({"backbone": 3}, "backbone is 3\nPass a text, or None as backbone"),
+        ({"seeds": "a"}, "seeds is 'a'\nPass a whole number as seeds"),
+        ({"seeds": 2.5}, "seeds is 2.5\nPass a whole number as seeds"),
+        ({"seeds": True}, "seeds is True\nPass a whole number as seeds"),
+        ({"recipe": 3}, "recipe is 3\nPass a text or several as recipe"),
+        ({"from_head": 3}, "from_head is 3\nPass a path, or None as from_head"),
+        ({"ensemble": 1}, "ensemble is 1\nPass True or False as ensemble"),
+        ({"tensorboard": 1}, "tensorboard is 1\nPass a path, or None as tensorboard"),
+        (
+            {"labels": {"000.mp4": [1]}},
+            "labels (dictionary): the label of '000.mp4' is of type list\nPass 0 or 1",
+        ),
         ({"features": 5}, "features is 5\nPass a folder of feature files, or a dictionary"),
     ],
     ids=str,

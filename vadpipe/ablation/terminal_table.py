@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,27 +10,29 @@ from vadpipe.ablation.metrics import FIGURES
 from vadpipe.ablation.results import Ablation
 from vadpipe.ablation.rows import REFERENCES
 from vadpipe.output.number_text import signed_text
+from vadpipe.output.terminal import table_console
 
 
 def print_ablation(result: Ablation) -> None:
     """Print the rows at the selected step, and how much each is above the references, on standard output."""
-    # In a pipe nothing is cut short: names and figures are for scripts then.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    console.print(counts(result), end="\n\n")
-    table = _plain("", FIGURES["auc"], FIGURES["auc_mixed"])
-    for row in result.plan.rows:
-        figures = [shown(result.summary(row.name, figure)) for figure in ("auc", "auc_mixed")]
-        table.add_row(escape(row.name), *figures)
-    console.print(table)
-    for reference in REFERENCES:
-        apart = _plain(f"above {reference}, {FIGURES['auc']}", "", "95 % over seeds", "95 % over scenes")
+    with table_console() as console:
+        console.print(counts(result), end="\n\n")
+        table = _plain("", FIGURES["auc"], FIGURES["auc_mixed"])
         for row in result.plan.rows:
-            item = result.difference(row.name, reference)
-            if item is not None:
-                apart.add_row(escape(row.name), signed_text(item.mean), over_seeds(item), over_scenes(item))
-        if apart.row_count:
-            console.print()
-            console.print(apart)
+            figures = [shown(result.summary(row.name, figure)) for figure in ("auc", "auc_mixed")]
+            table.add_row(escape(row.name), *figures)
+        console.print(table)
+        for reference in REFERENCES:
+            apart = _plain(f"above {reference}, {FIGURES['auc']}", "", "95 % over seeds", "95 % over scenes")
+            for row in result.plan.rows:
+                item = result.difference(row.name, reference)
+                if item is not None:
+                    apart.add_row(
+                        escape(row.name), signed_text(item.mean), over_seeds(item), over_scenes(item)
+                    )
+            if apart.row_count:
+                console.print()
+                console.print(apart)
 
 
 def _plain(*columns: str) -> Table:

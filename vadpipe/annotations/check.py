@@ -15,9 +15,10 @@ from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Ti
 from vadpipe.annotations.joined_array import read_joined
 from vadpipe.annotations.matching import match_videos, problems_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
-from vadpipe.annotations.sheet_writing import write_annotations
 from vadpipe.annotations.truth import Truth
+from vadpipe.annotations.written_sheets import write_sheets
 from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, UsageError, VadpipeError, printable
+from vadpipe.files.arguments import PATH, check_arguments, path_of
 
 _NAMED = 3
 _SHORT_S = 1.0
@@ -124,21 +125,24 @@ class SheetCheck:
                 text += f"; {self.looked_in}s that are not in the sheet: {len(self.unlisted)} ({names}{more})"
         return f"{text}; problems: {len(self.problems) or 'none'}"
 
-    def fix(self, path: str | os.PathLike[str]) -> None:
+    def fix(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write what can be used in our own form: names of the videos found, and frames where known.
 
+        With ``force``, a file with another content is overwritten.
+
         Raises:
-            UsageError: if the path is that of the sheet itself, or nothing can be used.
+            UsageError: if the path is that of the sheet itself or of a file with another content, or nothing
+                can be used.
             OutputError: if it cannot be written.
         """
-        target = Path(path)
+        target = path_of("path", path)
         if target.exists() and self.path.exists() and target.samefile(self.path):
             raise UsageError(
                 "is the sheet itself", file=target, next_step="Give another name; the sheet is kept."
             )
         if not self.usable:
             raise UsageError("has no row that can be used", file=self.path)
-        write_annotations(target, map(_fixed, self.usable))
+        write_sheets({target: [*map(_fixed, self.usable)]}, force=force)
 
 
 def check_sheet(
@@ -159,8 +163,14 @@ def check_sheet(
         normal: further labels that mean normal, in any case.
 
     Raises:
-        UsageError: if the file cannot be read, or lacks the columns to say anything.
+        UsageError: if an argument is invalid, the file cannot be read, or lacks the columns to say anything.
     """
+    check_arguments(
+        path=(path, PATH),
+        features=(features, PATH.or_none),
+        videos=(videos, PATH.or_none),
+        names=(names, PATH.or_none),
+    )
     path, there = Path(path), available(features, videos)
     sheet: Sheet | None = None
     if path.suffix.lower() == ".npy":

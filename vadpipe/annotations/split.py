@@ -14,9 +14,10 @@ from vadpipe.annotations.candidate_videos import Available, available
 from vadpipe.annotations.labels import joined_groups
 from vadpipe.annotations.matching import match_videos, problems_of
 from vadpipe.annotations.sheet import read_sheet
-from vadpipe.annotations.sheet_writing import write_annotations
+from vadpipe.annotations.written_sheets import write_sheets
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.names import tell
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, WHOLE, check_arguments
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def split_sheet(
     features: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     normal: Iterable[str] = (),
+    force: bool = False,
 ) -> Split:
     """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
@@ -79,12 +81,21 @@ def split_sheet(
             left out, with a warning; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
         normal: further labels that mean normal, in any case.
+        force: whether files of these names with another content are overwritten.
 
     Raises:
-        UsageError: if the sheet cannot be read, a video has no label, or the groups do not allow both kinds
-            of videos in both sets.
+        UsageError: if an argument is invalid, the sheet cannot be read, a video has no label, or the groups
+            do not allow both kinds of videos in both sets, or one of the files is there with another content.
         OutputError: if the sheets cannot be written.
     """
+    check_arguments(
+        path=(path, PATH),
+        test=(test, NUMBER),
+        seed=(seed, WHOLE),
+        features=(features, PATH.or_none),
+        output=(output, PATH.or_none),
+        force=(force, SWITCH),
+    )
     if not 0 < test < 1:
         raise UsageError(f"a test share of {test:g} is not between 0 and 1", next_step="For example 0.3.")
     sheet = read_sheet(Path(path), normal=normal)
@@ -107,8 +118,7 @@ def split_sheet(
         _refuse_part(part, name, items, len({*groups.values()}), path, test)
     folder = Path(path).parent if output is None else Path(output)
     train_path, test_path = (folder / f"{Path(path).stem}.{kind}.csv" for kind in ("train", "test"))
-    write_annotations(train_path, parts[0])
-    write_annotations(test_path, parts[1])
+    write_sheets({train_path: parts[0], test_path: parts[1]}, force=force)
     return Split(
         train_path,
         test_path,

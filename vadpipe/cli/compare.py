@@ -21,7 +21,8 @@ def compare(
         ),
     ],
     truth: Annotated[
-        Path, typer.Option(metavar="CSV", help="video,frames,anomalies[,class][,group] of each test video.")
+        Path,
+        typer.Option(metavar="SHEET", help="Sheet of labels with times of the test videos, as of evaluate."),
     ],
     features: Annotated[
         Path, typer.Option("--features", help="Folder of feature files that heads score.")
@@ -45,6 +46,9 @@ def compare(
     bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the results of other candidates or another truth.")
+    ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -65,6 +69,7 @@ def compare(
         bootstrap=bootstrap,
         seed=seed,
         device=device,
+        force=force,
         on_failure=options.report,
     )
     if not quiet:

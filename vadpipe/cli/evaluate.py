@@ -39,10 +39,7 @@ def evaluate(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
         "evaluation"
     ),
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's)."),
-    ] = None,
+    threshold: options.Threshold = None,
     shown: Annotated[
         Literal["table", "csv"],
         typer.Option("--format", help="What to print: tables, or a CSV line per video (as videos.csv)."),
@@ -52,6 +49,9 @@ def evaluate(
     bootstrap: options.Bootstrap = 1000,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the results of another head or truth.")
+    ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -82,6 +82,7 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
         device=device,
+        force=force,
         on_failure=options.report,
     )
     if shown == "csv":  # and nothing else, so that it can be piped

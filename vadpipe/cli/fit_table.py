@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vadpipe.output.terminal import table_console
 from vadpipe.training.report import training_rows
 from vadpipe.training.result import Fit, SeedRun
 
@@ -31,8 +30,8 @@ def print_fit(result: Fit) -> None:
     for name, text in training_rows(result.threshold, result.held_out).items():
         table.add_row(name, text)
     table.add_row("head", f"{escape(str(result.head))}{_which(result)}")
-    # Piped output is never truncated: scripts need whole paths and counts.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    with table_console() as console:
+        console.print(table)
 
 
 def _which(result: Fit) -> str:

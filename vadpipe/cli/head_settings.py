@@ -74,8 +74,13 @@ def _settings_in(file: Path | None) -> dict[str, object]:
         read = _of_yaml(text) if kind == "YAML" else json.loads(text)
         if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
             raise ValueError("it is not an object of NAME: VALUE")
+    except FileNotFoundError as error:
+        raise UsageError(
+            "no such file", file=file, next_step="Pass a file of settings, JSON or YAML, as --settings."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"is not a {kind} file of settings: {error}", file=file) from error
+        step = f"Write NAME: VALUE pairs in {kind}, as in the settings.json that fit writes."
+        raise UsageError(f"is not a {kind} file of settings: {error}", file=file, next_step=step) from error
     return read
 
 
@@ -103,7 +108,9 @@ def _assigned(assignments: list[str] | None) -> dict[str, str]:
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set must be NAME=VALUE, not {assignment!r}")
+            raise UsageError(
+                f"--set must be NAME=VALUE, not {assignment!r}", next_step="For example --set steps=400."
+            )
         values[name.strip()] = value.strip()
     return values
 

@@ -59,6 +59,7 @@ def check(
         typer.Option(metavar="FILE", help="Write what can be used to this CSV, in vadpipe's form."),
     ] = None,
     normal: Normal = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it has another content.")] = False,
     verbose: options.Verbose = 0,
 ) -> None:
     """Say what a sheet of labels or times means, video by video; nothing is computed.
@@ -71,7 +72,7 @@ def check(
     result = check_sheet(sheet, features=features, videos=videos, names=names, normal=normal or ())
     typer.echo("\n".join(result.lines()).encode("utf-8", "backslashreplace"))
     if fix is not None:
-        result.fix(fix)
+        result.fix(fix, force=force)
         n_left_out = len(result.videos) - len(result.usable)
         options.say(f"written: {len(result.usable)}; left out: {n_left_out}")
         options.say_path(fix)
@@ -88,6 +89,7 @@ def split(
     ] = None,
     seed: options.Seed = 0,
     normal: Normal = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite sheets with another content.")] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -99,7 +101,15 @@ def split(
     options.set_up(verbose, quiet)
     from vadpipe.annotations.split import split_sheet
 
-    result = split_sheet(sheet, test=test, seed=seed, features=features, output=output, normal=normal or ())
+    result = split_sheet(
+        sheet,
+        test=test,
+        seed=seed,
+        features=features,
+        output=output,
+        normal=normal or (),
+        force=force,
+    )
     for name, part in (("training", result.train_videos), ("test", result.test_videos)):
         n_abnormal = sum(bool(item.abnormal) for item in part)
         options.say(f"{name}: {len(part) - n_abnormal} normal and {n_abnormal} abnormal videos", quiet)

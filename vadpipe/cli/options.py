@@ -88,6 +88,25 @@ Lengths = Annotated[
     Literal["near", "any"],
     typer.Option(help="near rejects videos whose length differs by more than a snippet; any accepts them."),
 ]
+
+
+def _number(text: str) -> float:
+    """Return the number that an option gives. Raises UsageError if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        step = "Use a point: " + text.replace(",", ".", 1) if text.count(",") == 1 else "For example 0.5."
+        raise UsageError(f"--threshold must be a number, not {text!r}", next_step=step) from None
+
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        parser=_number,
+        metavar="X",
+        help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's).",
+    ),
+]
 IncludeTrainingVideos = Annotated[
     bool,
     typer.Option(

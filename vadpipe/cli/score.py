@@ -72,10 +72,7 @@ def score(
     features: Annotated[
         Path | None, typer.Option("--features", help="Folder in which to keep features for reuse.")
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Score from which a frame counts as abnormal, in [0, 1] (default: the head's)."),
-    ] = None,
+    threshold: options.Threshold = None,
     hysteresis: Annotated[
         float,
         typer.Option(

@@ -73,15 +73,19 @@ def scored(
     truths: Mapping[str, Truth],
     device: torch.device,
     on_failure: OnFailure | None = None,
+    *,
+    tells_moved: bool = True,
 ) -> Scored:
     """Return a candidate's curves of the videos of the truth, and its own threshold where none was given.
+
+    With ``tells_moved``, a warning names videos whose features lie in another folder than the truth says.
 
     Raises:
         FeatureError: if it, or what belongs to it, cannot be read, or no curve is named like a video.
         UsageError, InputError: if a head cannot score any video, see :func:`vadpipe.evaluate`.
     """
     if candidate.kind == "head":
-        return _of_head(candidate, settings, device, on_failure)
+        return _of_head(candidate, settings, device, on_failure, tells_moved=tells_moved)
     if candidate.kind == "evaluation":
         return _of_evaluation(candidate, settings, truths, on_failure)
     folder = CurveFolder(candidate.path)
@@ -136,7 +140,12 @@ def _names(found: Sequence[tuple[Path, Kind]]) -> list[str]:
 
 
 def _of_head(
-    candidate: Candidate, settings: Settings, device: torch.device, on_failure: OnFailure | None
+    candidate: Candidate,
+    settings: Settings,
+    device: torch.device,
+    on_failure: OnFailure | None,
+    *,
+    tells_moved: bool,
 ) -> Scored:
     head = TrainedHead.load(candidate.path, device)
     log.info("%s: scoring %s", candidate.name, settings.features)
@@ -145,7 +154,7 @@ def _of_head(
         candidate.path, settings.features, None, settings.truth, None, settings.lengths, 0, settings.seed,
         include_training_videos=True,
     )  # fmt: skip
-    found = collect(own, head, on_failure)
+    found = collect(own, head, on_failure, tells_moved=tells_moved)
     curves = {
         video.truth.video: FrameScores(video.truth.video, video.scores, video.times_s, video.end_s)
         for video in found.judged

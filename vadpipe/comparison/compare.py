@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import get_args
 
@@ -17,17 +18,20 @@ from vadpipe.comparison.curve_distance import apart
 from vadpipe.comparison.differences import compared, compared_classes
 from vadpipe.comparison.page import write_page
 from vadpipe.comparison.pairing import on_common_frames
-from vadpipe.comparison.report import write_record
+from vadpipe.comparison.report import candidate_digest, write_record
 from vadpipe.comparison.results import ComparedVideo, Comparison, Figures, Settings
 from vadpipe.curves.events import check_threshold
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.bootstrap import drawn
 from vadpipe.evaluation.breakdown import by_video
+from vadpipe.evaluation.earlier_results import check_replaceable, identity_of
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, frame_metrics, pooled
 from vadpipe.evaluation.reasons import remarks
+from vadpipe.evaluation.report import truth_digest
 from vadpipe.evaluation.scored_videos import OnFailure
 from vadpipe.extract.engines.device import choose_device
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 
@@ -48,6 +52,7 @@ def compare(
     bootstrap: int = 1000,
     seed: int = 0,
     device: str = "auto",
+    force: bool = False,
     on_failure: OnFailure | None = None,
 ) -> Comparison:
     """Compare heads, or curves of any origin, over the same test videos.
@@ -73,11 +78,13 @@ def compare(
         bootstrap: how many resamples the intervals are made of; 0 for no intervals.
         seed: of the resamples.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        force: whether results of other candidates or another truth in ``output`` are overwritten.
         on_failure: called at once for each file that cannot be used.
 
     Raises:
         FeatureError: if a candidate cannot be read, or has no curve of a video of the truth.
-        UsageError: if there are fewer than two candidates, or the truth or an argument is invalid.
+        UsageError: if there are fewer than two candidates, the truth or an argument is invalid, or ``output``
+            holds results of other candidates or another truth.
         InputError: if no video has a curve of every candidate.
         OutputError: if results cannot be written.
     """
@@ -86,6 +93,18 @@ def compare(
             "a comparison needs two candidates or more",
             next_step="'vadpipe evaluate' is for one head alone.",
         )
+    check_arguments(
+        **{f"candidate {number}": (candidate, PATH) for number, candidate in enumerate(candidates, 1)},
+        features=(features, PATH),
+        output=(output, PATH.or_none),
+        threshold=(threshold, Kind("a number, or one for each candidate", (Real, list, tuple)).or_none),
+        include_training_videos=(include_training_videos, SWITCH),
+        assume_fps=(assume_fps, NUMBER),
+        bootstrap=(bootstrap, WHOLE),
+        seed=(seed, WHOLE),
+        device=(device, TEXT),
+        force=(force, SWITCH),
+    )
     settings = Settings(
         given_table(truth, "truth"),
         Path(features),
@@ -100,8 +119,17 @@ def compare(
     truths = {item.video: item for item in read_truth_with_features(settings.truth, settings.features)}
     if output is not None:
         check_writable(Path(output))
+        inputs = {
+            "candidates": [identity_of(str(each.path), candidate_digest(each)) for each in known],
+            "truth": identity_of(str(settings.truth), truth_digest(settings.truth)),
+        }
+        check_replaceable(Path(output) / "comparison.json", inputs, what="compare", force=force)
     chosen_device = choose_device(device)
-    found = [scored(candidate, settings, truths, chosen_device, on_failure) for candidate in known]
+    first_head = next((each for each in known if each.kind == "head"), None)
+    found = [
+        scored(each, settings, truths, chosen_device, on_failure, tells_moved=each is first_head)
+        for each in known
+    ]
     judged = on_common_frames(found, truths, settings)
     thresholds = {each.candidate.name: each.candidate.threshold for each in found}
     first = next(iter(judged.values()))
@@ -147,6 +175,7 @@ def _thresholds(given: float | Sequence[float | None] | None, count: int) -> lis
             next_step="Give one for all, or one for each in their order.",
         )
     for threshold in each:
+        check_arguments(threshold=(threshold, NUMBER.or_none))
         if threshold is not None:
             check_threshold(threshold)
     return each

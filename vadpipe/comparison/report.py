@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vadpipe._version import __version__
-from vadpipe.comparison.results import Comparison, Figures, LeftOut
+from vadpipe.comparison.results import Candidate, Comparison, Figures, LeftOut
+from vadpipe.evaluation import score_file
 from vadpipe.evaluation.bootstrap import LEVEL
 from vadpipe.evaluation.report import truth_digest
 from vadpipe.files.atomic import write_text
@@ -39,7 +40,10 @@ def record(result: Comparison) -> dict[str, object]:
             "level": LEVEL,
             "seed": settings.seed,
         },
-        "candidates": [{**vars(each), "path": str(each.path)} for each in result.candidates],
+        "candidates": [
+            {**vars(each), "path": str(each.path), "sha256": candidate_digest(each)}
+            for each in result.candidates
+        ],
         "reference": result.reference,
         "counts": {name: counts[name] for name in counts if name.startswith("n_")}
         | {"n_groups": result.n_groups},
@@ -60,6 +64,13 @@ def record(result: Comparison) -> dict[str, object]:
         "videos": [asdict(item) for item in result.videos],
         "left_out": {name: _left_out(item) for name, item in result.left_out.items()},
     }
+
+
+def candidate_digest(candidate: Candidate) -> str | None:
+    """Return the sha256 of a head file, or of the scores of an evaluation; None of a folder of curves."""
+    if candidate.kind == "curves":
+        return None
+    return truth_digest(candidate.path if candidate.kind == "head" else candidate.path / score_file.NAME)
 
 
 def _figures(figures: Figures) -> dict[str, dict[str, object]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +13,7 @@ from vadpipe.comparison.verdict import verdict
 from vadpipe.evaluation.results import Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.output.number_text import figure_text, signed_text
+from vadpipe.output.terminal import table_console
 
 N_VIDEOS = 5
 """How many of the videos are listed whose curves lie furthest apart."""
@@ -31,23 +30,22 @@ _SOURCES = {
 
 def print_comparison(result: Comparison) -> None:
     """Print what was compared and the differences from the first candidate, on standard output."""
-    # Piped output is never truncated: scripts need whole names and counts.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    console.print(_compared(result))
-    for name in result.differences:
-        console.print()
-        console.print(escape(verdict(result, name)), end="\n\n")
-        console.print(_figures(result, name))
-        without = without_threshold(result, name)
-        if without:
-            console.print(escape(without))
-        if result.classes:
+    with table_console() as console:
+        console.print(_compared(result))
+        for name in result.differences:
             console.print()
-            console.print(_classes(result, name))
-        if result.settings.bootstrap:
-            console.print(f"[dim]{FOOTNOTE}[/dim]")
-    console.print()
-    console.print(_videos(result))
+            console.print(escape(verdict(result, name)), end="\n\n")
+            console.print(_figures(result, name))
+            without = without_threshold(result, name)
+            if without:
+                console.print(escape(without))
+            if result.classes:
+                console.print()
+                console.print(_classes(result, name))
+            if result.settings.bootstrap:
+                console.print(f"[dim]{FOOTNOTE}[/dim]")
+        console.print()
+        console.print(_videos(result))
 
 
 def without_threshold(result: Comparison, name: str) -> str:

@@ -18,7 +18,7 @@ from vadpipe.errors import FeatureError
 from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import mean_interval_s
 from vadpipe.features.views import Place
-from vadpipe.files.arguments import NUMBER, check_arguments
+from vadpipe.files.arguments import NUMBER, check_arguments, path_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,8 @@ class Curve:
     """How anomalous each frame of a video is.
 
     Every ``to_*`` method writes one file, whole or not at all, and raises OutputError where it cannot be
-    written; :mod:`vadpipe.output` says what each holds. All hold the same scores.
+    written and UsageError for what is no path; :mod:`vadpipe.output` says what each holds. All hold the same
+    scores.
 
     Attributes:
         video: its name.
@@ -205,19 +206,19 @@ class Curve:
 
     def to_csv(self, path: StrPath) -> None:
         """Write ``frame,time_s,score``, a line per frame; see :func:`vadpipe.output.tables.write_scores`."""
-        writer("scores")(self, Path(path))
+        writer("scores")(self, path_of("path", path))
 
     def to_events_csv(self, path: StrPath) -> None:
         """Write a line an event; see :func:`vadpipe.output.tables.write_events`."""
-        writer("events")(self, Path(path))
+        writer("events")(self, path_of("path", path))
 
     def to_npy(self, path: StrPath) -> None:
         """Write the scores as an array; see :func:`vadpipe.output.tables.write_score_array`."""
-        writer("score_array")(self, Path(path))
+        writer("score_array")(self, path_of("path", path))
 
     def to_json(self, path: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write all of it, versioned; see :func:`vadpipe.output.json_document.write_document`."""
-        writer("json")(self, Path(path), explanations)
+        writer("json")(self, path_of("path", path), explanations)
 
     @classmethod
     def from_json(cls, path: StrPath) -> Curve:
@@ -226,7 +227,7 @@ class Curve:
         Raises:
             FeatureError: if the file cannot be read, or is not such a document.
         """
-        curve: Curve = writer("from_json")(Path(path))
+        curve: Curve = writer("from_json")(path_of("path", path))
         return curve
 
     def to_dataframe(self, rows: str = "frames") -> DataFrame:
@@ -239,23 +240,23 @@ class Curve:
 
     def to_srt(self, path: StrPath) -> None:
         """Write the events as SubRip subtitles; see :mod:`vadpipe.output.subtitles`."""
-        writer("srt")(self, Path(path))
+        writer("srt")(self, path_of("path", path))
 
     def to_vtt(self, path: StrPath) -> None:
         """Write the events as WebVTT subtitles; see :mod:`vadpipe.output.subtitles`."""
-        writer("vtt")(self, Path(path))
+        writer("vtt")(self, path_of("path", path))
 
     def to_edl(self, path: StrPath) -> None:
         """Write the events as a CMX 3600 edit decision list; see :mod:`vadpipe.output.edl`."""
-        writer("edl")(self, Path(path))
+        writer("edl")(self, path_of("path", path))
 
     def to_fiftyone(self, path: StrPath) -> None:
         """Write the events as labels for FiftyOne; see :mod:`vadpipe.output.fiftyone`."""
-        writer("fiftyone")(self, Path(path))
+        writer("fiftyone")(self, path_of("path", path))
 
     def to_label_studio(self, path: StrPath) -> None:
         """Write the events as a task of Label Studio; see :mod:`vadpipe.output.label_studio`."""
-        writer("label_studio")(self, Path(path))
+        writer("label_studio")(self, path_of("path", path))
 
     def to_cvat(self, path: StrPath, video: StrPath) -> None:
         """Write the events as tracks for CVAT; see :func:`vadpipe.output.cvat.write_cvat`.
@@ -263,7 +264,7 @@ class Curve:
         Raises:
             InputError: if the video, whose size is needed, cannot be read.
         """
-        writer("cvat")(self, Path(path), Path(video))
+        writer("cvat")(self, path_of("path", path), path_of("video", video))
 
     def plot(self, axes: Axes | None = None, *, truth_s: Sequence[tuple[float, float]] = ()) -> Axes:
         """Draw it onto axes of matplotlib and return these; see :func:`vadpipe.output.plot.draw_curve`."""
@@ -272,11 +273,15 @@ class Curve:
 
     def to_picture(self, path: StrPath, video: StrPath | None = None) -> None:
         """Write a PNG, SVG or PDF, with stills of the video; see :func:`vadpipe.output.plot.plot_curve`."""
-        writer("picture")(self, Path(path), video=None if video is None else Path(video))
+        writer("picture")(
+            self, path_of("path", path), video=None if video is None else path_of("video", video)
+        )
 
     def to_report(self, path: StrPath, video: StrPath, explanations: Sequence[Explanation] = ()) -> None:
         """Write an offline page; see :func:`vadpipe.output.report.page.write_report`."""
-        writer("report")(self, Path(path), video=Path(video), explanations=explanations)
+        writer("report")(
+            self, path_of("path", path), video=path_of("video", video), explanations=explanations
+        )
 
     def to_video(self, path: StrPath, video: StrPath) -> None:
         """Write the video with the curve under it.
@@ -286,7 +291,7 @@ class Curve:
         Raises:
             InputError: if the video cannot be read.
         """
-        writer("annotated_video")(self, Path(video), Path(path))
+        writer("annotated_video")(self, path_of("video", video), path_of("path", path))
 
     def to_clips(self, folder: StrPath, video: StrPath, pad_s: float = 2.0) -> list[Path]:
         """Cut each event out and return the files; see :func:`vadpipe.output.video_export.clips.cut_clips`.
@@ -294,5 +299,7 @@ class Curve:
         Raises:
             InputError: if the video cannot be read.
         """
-        written: list[Path] = writer("clips")(self, Path(video), Path(folder), pad_s=pad_s)
+        written: list[Path] = writer("clips")(
+            self, path_of("video", video), path_of("folder", folder), pad_s=pad_s
+        )
         return written

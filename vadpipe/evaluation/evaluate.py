@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -14,11 +15,12 @@ from vadpipe.evaluation import score_file
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import intervals
 from vadpipe.evaluation.breakdown import by_class, by_video
+from vadpipe.evaluation.earlier_results import check_replaceable, identity_of
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import frame_metrics
 from vadpipe.evaluation.plots import plot_curves, plot_videos
 from vadpipe.evaluation.reasons import reason, remarks
-from vadpipe.evaluation.report import write_metrics
+from vadpipe.evaluation.report import truth_digest, write_metrics
 from vadpipe.evaluation.results import Evaluation, Figure, Settings
 from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
@@ -26,7 +28,7 @@ from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.video.names import tell
 from vadpipe.features.from_memory import Given, given_features
 from vadpipe.features.views import parse_views
-from vadpipe.files.arguments import NUMBER, PATH, TEXT, WHOLE, check_arguments
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
@@ -63,6 +65,7 @@ def evaluate(
     bootstrap: int = 1000,
     seed: int = 0,
     device: str = "auto",
+    force: bool = False,
     on_failure: OnFailure | None = None,
 ) -> Evaluation:
     """Score the features of test videos and compare each frame with the truth.
@@ -94,13 +97,14 @@ def evaluate(
             for no intervals.
         seed: of the resamples.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
+        force: whether results of another head or truth in ``output`` are overwritten.
         on_failure: called at once for each feature file that cannot be used.
 
     Raises:
         FeatureError: if the head cannot be read, no features fit it, a video occurs twice, or
             ``adapt_to`` holds no features or some that do not fit.
-        UsageError: if the truth or an argument is invalid, the head was not trained on a view, or one of its
-            method cannot be adapted.
+        UsageError: if the truth or an argument is invalid, the head was not trained on a view, one of its
+            method cannot be adapted, or ``output`` holds results of another head or truth.
         InputError: if no video of the truth could be evaluated.
         OutputError: if results cannot be written.
     """
@@ -109,9 +113,11 @@ def evaluate(
         output=(output, PATH.or_none),
         threshold=(threshold, NUMBER.or_none),
         adapt_to=(adapt_to, PATH.or_none),
+        include_training_videos=(include_training_videos, SWITCH),
         bootstrap=(bootstrap, WHOLE),
         seed=(seed, WHOLE),
         device=(device, TEXT),
+        force=(force, SWITCH),
     )
     path = SHIPPED_HEAD if head is None else Path(head)
     path = path / FILE_NAME if path.is_dir() else path
@@ -129,6 +135,7 @@ def evaluate(
         trained.check_views(views, path)
     if output is not None:
         check_writable(Path(output))
+        _check_replaceable(settings, Path(output), force=force)
     collected = collect(settings, trained, on_failure)
     tell(log, _TRAINED_ON[include_training_videos], collected.trained_on)
     judged = collected.judged
@@ -158,6 +165,15 @@ def evaluate(
     for file in result.files:
         _WRITERS[file.name](result, file)
     return result
+
+
+def _check_replaceable(settings: Settings, output: Path, *, force: bool) -> None:
+    with suppress(FileNotFoundError):  # of the truth, which is refused when it is read
+        inputs = {
+            name: identity_of(str(file), truth_digest(file))
+            for name, file in (("head", settings.head), ("truth", settings.truth))
+        }
+        check_replaceable(output / "metrics.json", inputs, what="evaluate", force=force)
 
 
 def _check(settings: Settings) -> None:

@@ -78,8 +78,8 @@ def record(result: Evaluation) -> dict[str, object]:
     }
 
 
-def truth_digest(path: Path | GivenTable) -> str | None:
-    """Return the sha256 of a file; None of a table in memory."""
+def truth_digest(path: Path | GivenTable) -> str:
+    """Return the sha256 of a file, or of the columns and rows of a table in memory."""
     if isinstance(path, GivenTable):
-        return None
+        return hashlib.sha256(json.dumps([path.columns, path.rows]).encode()).hexdigest()
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -47,8 +47,20 @@ class Collected:
     trained_on: list[str]
 
 
-def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None = None) -> Collected:
+def collect(
+    settings: Settings,
+    head: TrainedHead,
+    on_failure: OnFailure | None = None,
+    *,
+    tells_moved: bool = True,
+) -> Collected:
     """Score every video that the truth names and that has features; one file is in memory at a time.
+
+    Args:
+        settings: of the evaluation.
+        head: which scores them.
+        on_failure: called at once for each feature file that cannot be used.
+        tells_moved: whether a warning names videos that lie in another folder than the truth says.
 
     Raises:
         UsageError: if the truth cannot be read.
@@ -68,7 +80,7 @@ def collect(settings: Settings, head: TrainedHead, on_failure: OnFailure | None 
     files = found.files
     matched = match_videos(truths, found.contents)
     tell_copies(matched.found, found.contents)
-    matched.tell(log)
+    matched.tell(log, moved=tells_moved)
     trained_on = [name for name, video in matched.found.items() if found.seen[video]]
     left_out = set() if settings.include_training_videos else set(trained_on)
     judged: list[JudgedVideo] = []

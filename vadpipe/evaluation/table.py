@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,6 +10,7 @@ from vadpipe.evaluation.results import Evaluation, Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.features.views import are_named
 from vadpipe.output.number_text import figure_text
+from vadpipe.output.terminal import table_console
 from vadpipe.training.report import training_rows, training_warnings
 
 _TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
@@ -20,15 +18,14 @@ _TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all t
 
 def print_evaluation(result: Evaluation) -> None:
     """Print what was compared and the figures, as tables on standard output."""
-    # Piped output is never truncated: scripts need whole names and counts.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    console.print(_compared(result), end="\n\n")
-    console.print(_figures(result), end="\n\n")
-    console.print(_confusion(result), end="\n\n")
-    console.print(_training(result))
-    if result.classes:
-        console.print()
-        console.print(_classes(result))
+    with table_console() as console:
+        console.print(_compared(result), end="\n\n")
+        console.print(_figures(result), end="\n\n")
+        console.print(_confusion(result), end="\n\n")
+        console.print(_training(result))
+        if result.classes:
+            console.print()
+            console.print(_classes(result))
 
 
 def _compared(result: Evaluation) -> Table:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from pathlib import Path
+from typing import cast
 
 from vadpipe.errors import UsageError
 
@@ -53,6 +55,16 @@ def check_arguments(**given: tuple[object, Kind]) -> None:
         if not kind.fits(value):
             wanted = f"{kind.title}, or None" if kind.optional else kind.title
             raise UsageError(f"{name} is {described(value)}", next_step=f"Pass {wanted} as {name}.")
+
+
+def path_of(name: str, value: object) -> Path:
+    """Return the path that a caller passed as an argument of that name.
+
+    Raises:
+        UsageError: if it is something else.
+    """
+    check_arguments(**{name: (value, PATH)})
+    return Path(cast("str | os.PathLike[str]", value))
 
 
 def names_of(names: object, what: str) -> list[str]:

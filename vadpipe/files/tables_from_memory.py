@@ -24,6 +24,9 @@ else:
 
 Row = dict[str, str]
 
+LABELS = "labels (dictionary)"
+"""What messages call a dictionary of labels."""
+
 
 @dataclass(frozen=True)
 class GivenTable:
@@ -64,20 +67,28 @@ def given_table(table: object, what: str) -> Path | GivenTable:
     raise UsageError(f"{what} is {described(table)}", next_step=step)
 
 
-def given_labels(labels: object) -> Path | GivenTable | None:
+def given_labels(labels: object) -> Path | GivenTable | Mapping[str, str] | None:
     """Return labels as :func:`given_table` does; a dictionary ``{video: label}`` and None will do as well.
 
+    Of a dictionary, videos and labels are returned as text.
+
     Raises:
-        UsageError: if they are something else, or a dictionary without a video.
+        UsageError: if they are something else, or a dictionary without a video or with a label that is
+            neither a number nor a text.
     """
     if labels is None:
         return None
     if isinstance(labels, Mapping):
-        name = "labels (dictionary)"
         if not labels:
-            raise UsageError("has no labels", file=name, next_step="Pass {video: label}, with 0 or 1.")
-        pairs = [{"video": _text(video), "label": _text(label)} for video, label in labels.items()]
-        return GivenTable(name, ["video", "label"], list(enumerate(pairs, 1)))
+            raise UsageError("has no labels", file=LABELS, next_step="Pass {video: label}, with 0 or 1.")
+        for video, label in labels.items():
+            if not isinstance(label, (str, Real, np.bool_)):
+                raise UsageError(
+                    f"the label of {_text(video)!r} is {described(label)}",
+                    file=LABELS,
+                    next_step="Pass 0 or 1, or a word such as normal or abnormal.",
+                )
+        return {_text(video): _text(label) for video, label in labels.items()}
     if isinstance(labels, (str, os.PathLike)) or _is_frame(labels):
         return given_table(labels, "labels")
     raise UsageError(

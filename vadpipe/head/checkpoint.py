@@ -147,7 +147,11 @@ class TrainedHead:
                 "no such head", file=path, next_step="Train one with 'vadpipe fit', or omit --head."
             ) from error
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            raise FeatureError("is not a vadpipe head, or is damaged", file=path) from error
+            raise FeatureError(
+                "is not a vadpipe head, or is damaged",
+                file=path,
+                next_step="Pass a head file, or the folder that 'vadpipe fit' wrote.",
+            ) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
 
 

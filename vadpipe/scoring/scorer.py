@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Number
 from pathlib import Path
 from typing import overload
 
@@ -29,7 +30,7 @@ from vadpipe.features.commands import options_of
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.views import are_named
-from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments
+from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.piecewise_scoring import join_views
@@ -131,9 +132,15 @@ class Scorer:
         Raises:
             InputError: if the file is not a video or cannot be decoded.
             FeatureError: if features were made by another recipe than the head's, or cannot be read.
-            UsageError: if the head was trained on imported features, and this is a video.
+            UsageError: if the head was trained on imported features, and this is a video; if it is none of
+                these.
             WeightsError: if the backbone's weights are not available.
         """
+        if video is None or isinstance(video, (Number, bytes)):
+            raise UsageError(
+                f"video is {described(video)}",
+                next_step="Pass a path, vadpipe.Features, or an array, (S, D) or (C, S, D), as video.",
+            )
         if not isinstance(video, (str, os.PathLike)):
             name = video.source.video if isinstance(video, Features) else "array"
             features = given_to_features(name, video, self.head.record.recipe)

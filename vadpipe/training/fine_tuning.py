@@ -54,6 +54,12 @@ class BaseHead:
         """
         file = SHIPPED_HEAD if head == INCLUDED else Path(head)
         file = file / FILE_NAME if file.is_dir() else file
+        if not file.exists():
+            raise FeatureError(
+                "no such head",
+                file=file,
+                next_step=f"Pass a head file, its folder or the word {INCLUDED} as --from-head.",
+            )
         trained = TrainedHead.load(file)
         if trained.record.members:
             raise UsageError(

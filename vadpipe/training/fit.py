@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.annotations.label_dictionary import dictionary_labels
 from vadpipe.annotations.labels import Label, folder_labels, joined_groups, read_labels
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.features.file import Features
 from vadpipe.features.from_memory import Given, folder_of, given_features
-from vadpipe.files.arguments import PATH, TEXT, WHOLE, check_arguments, names_of
+from vadpipe.files.arguments import PATH, SWITCH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
@@ -88,21 +89,34 @@ def fit(
         OutputError: if ``output`` cannot be written.
     """
     check_arguments(
-        output=(output, PATH), backbone=(backbone, TEXT.or_none), seed=(seed, WHOLE), device=(device, TEXT)
+        output=(output, PATH),
+        backbone=(backbone, TEXT.or_none),
+        seed=(seed, WHOLE),
+        device=(device, TEXT),
+        seeds=(seeds, WHOLE),
+        ensemble=(ensemble, SWITCH),
+        from_head=(from_head, PATH.or_none),
+        force=(force, SWITCH),
+        tensorboard=(tensorboard, PATH.or_none),
     )
-    normal_folders = names_of(normal, "normal")
+    normal_folders, wanted = names_of(normal, "normal"), names_of(recipe, "recipe")
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     _check_seeds(seed, seeds, ensemble)
     chosen_device = choose_device(device)
     base = None if from_head is None else BaseHead.load(from_head)
     settings = given_settings(settings, None if base is None else base.record.settings)
-    target, table = Path(output), given_labels(labels)
+    target, given = Path(output), given_labels(labels)
     by_video = {
-        item.source.video: item for item in folder_of(given_features(features)).load(backbone, recipe)
+        item.source.video: item for item in folder_of(given_features(features)).load(backbone, wanted)
     }
     digests = {video: item.source.sha256 for video, item in by_video.items()}
-    known = folder_labels([*by_video], normal_folders) if table is None else read_labels(table, digests)
+    if given is None:
+        known = folder_labels([*by_video], normal_folders)
+    elif isinstance(given, Mapping):
+        known = dictionary_labels(given, digests)
+    else:
+        known = read_labels(given, digests)
     known = _join_copies(_leave_out_lost(known, by_video), by_video)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)

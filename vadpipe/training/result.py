@@ -60,6 +60,13 @@ class Fit:
     ensemble: bool = False
     trained: bool = True
 
+    def __repr__(self) -> str:
+        auc = "None" if self.auc is None else f"{self.auc:.3f}"
+        return (
+            f"Fit(head={str(self.head)!r}, videos={len(self.labels)}, seeds={len(self.runs)}, "
+            f"step={self.step}, auc={auc}, threshold={self.threshold.threshold:.3f})"
+        )
+
     @property
     def auc(self) -> float | None:
         """Video-level ROC-AUC at the picked step, each video scored by heads that had not seen it."""
