@@ -1,5 +1,7 @@
 """A training that begins with another head: its numbers, its settings, and what does not fit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from support.bags import make_bags
 from support.feature_files import write_features
 from support.head_settings import SMALL
 from vadpipe.errors import FeatureError, UsageError
+from vadpipe.extract.store import content_digest
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.methods import settings_of
@@ -92,10 +95,28 @@ def test_other_videos_are_not(base, features, tmp_path, caplog):
     assert "was trained on" not in caplog.text
 
 
-def test_the_included_head_has_a_name_and_does_not_say_what_it_knows(caplog):
+def test_the_included_head_has_a_name_and_knows_what_it_was_trained_on(caplog):
     included = BaseHead.load("included")
     assert included.file == SHIPPED_HEAD
+    known = included.record.training_sha256
+    assert len(known) == 207 + 98  # the clips, and the videos that they were joined to
     included.warn_of_known({"a.mp4": "a" * 64})
+    assert not caplog.text
+    included.warn_of_known({"a.mp4": "a" * 64, "b.mp4": known[0]})
+    assert "was trained on 1 of these videos: b.mp4" in caplog.text
+
+
+def test_every_clip_that_the_included_head_was_trained_on_is_recognised(data):
+    record = BaseHead.load("included").record
+    clips = list((data / "fight_surv").rglob("*.mp4"))
+    assert clips
+    assert all(record.was_trained_on(content_digest(clip)) for clip in clips)
+
+
+def test_a_head_that_does_not_say_what_it_knows_is_warned_of(base, caplog):
+    loaded = BaseHead.load(base)
+    older = replace(loaded, record=loaded.record.model_copy(update={"training_sha256": None}))
+    older.warn_of_known({"a.mp4": "a" * 64})
     assert "does not say which videos it was trained on; if these are among them, figures of" in caplog.text
 
 
