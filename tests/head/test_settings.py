@@ -12,7 +12,7 @@ from vadpipe.head.settings import HeadSettings
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"lambda": 1}, "Extra inputs are not permitted"),
+        ({"lambda": 1}, "unknown setting 'lambda'"),
         ({"temperature": 0}, "greater than 0"),
         ({"cluster_gradient": 1.5}, "less than or equal to 1"),
         ({"memory": "stack"}, "'none', 'queue' or 'ema'"),
