@@ -13,7 +13,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
 import numpy as np
@@ -24,7 +24,7 @@ from vadpipe.extract.video.frame import Frame, Reading
 from vadpipe.extract.video.job import DecodeJob, stills_in_order
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.sandbox.confine import confine_this_process
-from vadpipe.extract.video.sandbox.landlock import READ, READ_FOLDER, Grant
+from vadpipe.extract.video.sandbox.landlock import READ, READ_FOLDER, Grant, opened
 from vadpipe.extract.video.stills import read_stills
 from vadpipe.extract.video.timeline_reader import read_timeline
 from vadpipe.extract.video.wire_format import FRAME, Kind, send, send_json
@@ -93,16 +93,20 @@ def run(job: DecodeJob, output: int) -> None:
         send(output, Kind.DONE, np.packbits(reading.decoded).data)
 
 
-def files_of(descriptor: int) -> list[Grant]:
-    """Return what is needed to read a video: its file; or its folder, and where the links in it lead to."""
+def files_of(descriptor: int) -> Iterator[Grant]:
+    """Yield what is needed to read a video: its file; or its folder, and where the links in it lead to.
+
+    The target of a link is open only until the next is asked for: there may be thousands.
+    """
     if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        return [Grant(descriptor, READ)]
-    grants = [Grant(descriptor, READ_FOLDER)]
+        yield Grant(descriptor, READ)
+        return
+    yield Grant(descriptor, READ_FOLDER)
     with os.scandir(descriptor) as entries:
         for entry in entries:
             if entry.is_symlink() and entry.is_file():
-                grants.append(Grant(os.open(entry.name, os.O_PATH, dir_fd=descriptor), READ))
-    return grants
+                with opened(entry.name, READ, folder=descriptor) as grant:
+                    yield grant
 
 
 def _send_frames(output: int, frames: Iterable[Frame]) -> None:

@@ -8,9 +8,16 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from vadpipe._version import PACKAGE_FOLDER
-from vadpipe.extract.video.sandbox.landlock import READ_FOLDER, Grant, landlock_version, restrict_files
+from vadpipe.extract.video.sandbox.landlock import (
+    READ_FOLDER,
+    Grant,
+    landlock_version,
+    opened,
+    restrict_files,
+)
 from vadpipe.extract.video.sandbox.seccomp import can_refuse_calls, no_new_privileges, refuse_calls
 
 _DESCRIPTORS = 64
@@ -41,7 +48,7 @@ def confine_this_process(
         resource.setrlimit(resource.RLIMIT_AS, (min(memory_bytes, sys.maxsize),) * 2)
     no_new_privileges()
     if files is not None:
-        restrict_files([*files, *_python_files()])
+        restrict_files(chain(files, _python_files()))
     refuse_calls()
 
 
@@ -51,7 +58,8 @@ def _python_files() -> Iterator[Grant]:
     own = [PACKAGE_FOLDER, PACKAGE_FOLDER / "extract", PACKAGE_FOLDER / "weights"]  # these can be links
     for folder in {*installed, *site.getsitepackages(), site.getusersitepackages(), *map(str, own)}:
         if os.path.isdir(folder):  # noqa: PTH112  a name that is too long is no folder
-            yield Grant(os.open(folder, os.O_PATH), READ_FOLDER)
+            with opened(folder, READ_FOLDER) as grant:
+                yield grant
 
 
 def sandbox_layers() -> dict[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
@@ -28,6 +29,9 @@ READ_FOLDER = _READ_FILE | _READ_DIR
 WRITE = _READ_FILE | _WRITE_FILE | _TRUNCATE  # muxers read again what they have written
 
 
+StrPath = str | os.PathLike[str]
+
+
 class Grant(NamedTuple):
     """A file or folder that stays accessible.
 
@@ -38,6 +42,22 @@ class Grant(NamedTuple):
 
     descriptor: int
     rights: int
+
+
+@contextmanager
+def opened(path: StrPath, rights: int, *, folder: int | None = None) -> Iterator[Grant]:
+    """Give the grant of a file or folder, whose descriptor is closed again at the end.
+
+    Args:
+        path: of it.
+        rights: as in :class:`Grant`.
+        folder: descriptor of the folder that a relative path counts from.
+    """
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        yield Grant(descriptor, rights)
+    finally:
+        os.close(descriptor)
 
 
 class _Ruleset(ctypes.Structure):
@@ -61,6 +81,8 @@ def landlock_version() -> int:
 
 def restrict_files(grants: Iterable[Grant]) -> bool:
     """Deny this thread, and all that it starts, every file that is opened from now on except those granted.
+
+    A grant's descriptor is used once, before the next grant is asked for.
 
     TCP connections, and signals to processes outside, are denied as well where the kernel can do so. What is
     open already stays open. It cannot be undone, and needs :func:`no_new_privileges` first.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from itertools import chain
 
 import av
 import av.subtitles.stream  # PyAV would load it later, with less memory
@@ -35,7 +36,7 @@ def main() -> None:
     def work(output: int) -> None:
         outputs = [path for job in jobs for path in (job.output, *(clip.output for clip in job.clips))]
         writing = [Grant(os.open(path, os.O_PATH), WRITE) for path in outputs if path]
-        confine_this_process(limits.memory_bytes, limits.file_bytes, files=[*files_of(video), *writing])
+        confine_this_process(limits.memory_bytes, limits.file_bytes, files=chain(files_of(video), writing))
         for job in jobs:
             run(video, job, output)
 
