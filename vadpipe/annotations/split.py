@@ -1,4 +1,4 @@
-"""Dealing of the videos of a sheet to a training and a test set."""
+"""The split of the videos of a sheet into a training and a test set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Split:
         train, test: the two sheets.
         train_videos, test_videos: what they hold.
         lengths: duration of each video in seconds or else in frames; empty unless all are known.
-        n_groups: how many scene groups were dealt.
+        n_groups: how many scene groups were split.
         grouped: whether the sheet has groups; else each video is one, but for copies.
         n_left_out: rows in neither sheet, since they match no feature file or several.
     """
@@ -67,7 +67,7 @@ def split_sheet(
     normal: Iterable[str] = (),
     force: bool = False,
 ) -> Split:
-    """Deal the videos of a sheet to ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
+    """Split the videos of a sheet into ``NAME.train.csv`` and ``NAME.test.csv``, in our own form.
 
     Videos of one scene group stay together, and so do groups that hold copies of one video. The
     test set gets nearly the wanted share of normal videos, of abnormal videos and, where the features or the
@@ -76,7 +76,7 @@ def split_sheet(
     Args:
         path: CSV or Excel file of labels or times.
         test: wanted share of the test set, between 0 and 1.
-        seed: of the random deal.
+        seed: of the random choice.
         features: folder of features that knows names, durations and copies. Rows that match none of them are
             left out, with a warning; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
@@ -109,10 +109,9 @@ def split_sheet(
         items, left_out = _with_features(items, there)
         if not items and left_out:
             raise UsageError(left_out[0].reason, file=path, next_step=left_out[0].next_step)
-    found = {} if there is None else {item.video: item.video for item in items}
-    groups = _groups(items, found, there)
-    lengths = _lengths(items, found, there)
-    chosen = _deal(items, groups, lengths, test, seed)
+    groups = _groups(items, there)
+    lengths = _lengths(items, there)
+    chosen = _test_groups(items, groups, lengths, test, seed)
     parts = [[item for item in items if (groups[item.video] in chosen) is held] for held in (False, True)]
     for part, name in zip(parts, ("training", "test"), strict=True):
         _refuse_part(part, name, items, len({*groups.values()}), path, test)
@@ -169,27 +168,25 @@ def _refuse_part(
     raise UsageError(reason, file=str(path), next_step=step)
 
 
-def _groups(items: Sequence[Annotation], found: Mapping[str, str], there: Available | None) -> dict[str, str]:
+def _groups(items: Sequence[Annotation], there: Available | None) -> dict[str, str]:
+    """Return the group of each video, or itself; groups that hold copies of one video are one."""
     groups = {item.video: f"group {item.group}" if item.group else f"video {item.video}" for item in items}
     if there is None:
         return groups
-    contents = {item.video: there.contents[found[item.video]] for item in items if item.video in found}
-    return joined_groups(groups, contents)[0]
+    return joined_groups(groups, {item.video: there.contents[item.video] for item in items})[0]
 
 
-def _lengths(
-    items: Sequence[Annotation], found: Mapping[str, str], there: Available | None
-) -> dict[str, float]:
+def _lengths(items: Sequence[Annotation], there: Available | None) -> dict[str, float]:
     """Return the duration of each video; empty unless all are known in one unit."""
     known = {} if there is None else there.lengths_s
-    seconds = {item.video: known[found[item.video]] for item in items if item.video in found}
+    seconds = {item.video: known[item.video] for item in items if item.video in known}
     if len(seconds) == len(items):
         return seconds
     frames = {item.video: float(item.n_frames) for item in items if item.n_frames is not None}
     return frames if len(frames) == len(items) else {}
 
 
-def _deal(
+def _test_groups(
     items: Sequence[Annotation],
     groups: Mapping[str, str],
     lengths: Mapping[str, float],
@@ -198,8 +195,8 @@ def _deal(
 ) -> set[str]:
     """Return the groups of the test set.
 
-    From a random deal, groups change sides, one at a time or two in exchange, as long as that brings the test
-    set nearer to what is wanted.
+    From a random choice on, groups change sides, one at a time or two in exchange, as long as that brings
+    the test set nearer to what is wanted.
     """
     weights = _weights(items, groups, lengths)
     names = [*weights]

@@ -93,7 +93,7 @@ def split(
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Deal the videos of a sheet to a training and a test set; print the paths of both sheets.
+    """Split the videos of a sheet into a training and a test set; print the paths of both sheets.
 
     Scene groups and copies of one video stay together. The number of normal and abnormal videos and their
     durations are balanced.

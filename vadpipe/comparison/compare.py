@@ -28,7 +28,7 @@ from vadpipe.evaluation.earlier_results import check_replaceable, identity_of
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import JudgedVideo, auc_and_ap, frame_metrics, pooled
 from vadpipe.evaluation.reasons import remarks
-from vadpipe.evaluation.report import truth_digest
+from vadpipe.evaluation.report import source_digest
 from vadpipe.evaluation.scored_videos import OnFailure
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
@@ -121,7 +121,7 @@ def compare(
         check_writable(Path(output))
         inputs = {
             "candidates": [identity_of(str(each.path), candidate_digest(each)) for each in known],
-            "truth": identity_of(str(settings.truth), truth_digest(settings.truth)),
+            "truth": identity_of(str(settings.truth), source_digest(settings.truth)),
         }
         check_replaceable(Path(output) / "comparison.json", inputs, what="compare", force=force)
     chosen_device = choose_device(device)

@@ -10,7 +10,7 @@ from vadpipe._version import __version__
 from vadpipe.comparison.results import Candidate, Comparison, Figures, LeftOut
 from vadpipe.evaluation import score_file
 from vadpipe.evaluation.bootstrap import LEVEL
-from vadpipe.evaluation.report import truth_digest
+from vadpipe.evaluation.report import source_digest
 from vadpipe.files.atomic import write_text
 
 SCHEMA = 1
@@ -29,7 +29,7 @@ def record(result: Comparison) -> dict[str, object]:
         "vadpipe": __version__,
         "truth": {
             "file": str(settings.truth),
-            "sha256": truth_digest(settings.truth),
+            "sha256": source_digest(settings.truth),
         },
         "features": str(settings.features),
         "settings": {
@@ -70,7 +70,7 @@ def candidate_digest(candidate: Candidate) -> str | None:
     """Return the sha256 of a head file, or of the scores of an evaluation; None of a folder of curves."""
     if candidate.kind == "curves":
         return None
-    return truth_digest(candidate.path if candidate.kind == "head" else candidate.path / score_file.NAME)
+    return source_digest(candidate.path if candidate.kind == "head" else candidate.path / score_file.NAME)
 
 
 def _figures(figures: Figures) -> dict[str, dict[str, object]]:

@@ -20,7 +20,7 @@ from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.evaluation.metrics import frame_metrics
 from vadpipe.evaluation.plots import plot_curves, plot_videos
 from vadpipe.evaluation.reasons import reason, remarks
-from vadpipe.evaluation.report import truth_digest, write_metrics
+from vadpipe.evaluation.report import source_digest, write_metrics
 from vadpipe.evaluation.results import Evaluation, Figure, Settings
 from vadpipe.evaluation.scored_videos import OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
@@ -170,7 +170,7 @@ def evaluate(
 def _check_replaceable(settings: Settings, output: Path, *, force: bool) -> None:
     with suppress(FileNotFoundError):  # of the truth, which is refused when it is read
         inputs = {
-            name: identity_of(str(file), truth_digest(file))
+            name: identity_of(str(file), source_digest(file))
             for name, file in (("head", settings.head), ("truth", settings.truth))
         }
         check_replaceable(output / "metrics.json", inputs, what="evaluate", force=force)

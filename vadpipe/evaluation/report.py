@@ -31,8 +31,8 @@ def record(result: Evaluation) -> dict[str, object]:
     return {
         "schema_version": SCHEMA,
         "vadpipe": __version__,
-        "head": {"file": str(settings.head), "sha256": truth_digest(settings.head)},
-        "truth": {"file": str(settings.truth), "sha256": truth_digest(settings.truth)},
+        "head": {"file": str(settings.head), "sha256": source_digest(settings.head)},
+        "truth": {"file": str(settings.truth), "sha256": source_digest(settings.truth)},
         "features": str(settings.features),
         "adapted_to": None if settings.adapt_to is None else str(settings.adapt_to),
         "settings": {
@@ -78,7 +78,7 @@ def record(result: Evaluation) -> dict[str, object]:
     }
 
 
-def truth_digest(path: Path | GivenTable) -> str:
+def source_digest(path: Path | GivenTable) -> str:
     """Return the sha256 of a file, or of the columns and rows of a table in memory."""
     if isinstance(path, GivenTable):
         return hashlib.sha256(json.dumps([path.columns, path.rows]).encode()).hexdigest()
