@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,26 @@ from vadpipe.features.ranges import runs_of_true
 from vadpipe.features.sampling import Sampling
 
 
-def _all_of(frame: NDArray[np.uint8]) -> Sequence[NDArray[np.uint8]]:
-    return (frame,)
+@dataclass(frozen=True)
+class FrameViews:
+    """The views of one frame: its number from 0, and of each view the pixels (side, side, 3) uint8 RGB."""
+
+    number: int
+    views: Sequence[NDArray[np.uint8]]
+
+
+def views_of_frames(
+    frames: Iterable[Frame], crop_views: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]]
+) -> Iterator[FrameViews]:
+    """Yield the views of each frame; ``crop_views`` returns as many and as large ones of each."""
+    for frame in frames:
+        yield FrameViews(frame.number, crop_views(frame.pixels))
 
 
 class Clips:
     """The clips (T, H, W, 3) of a video's snippets or windows, in order; holds the frames of three at a time.
 
-    With several views, the clips of one snippet follow each other, one per view. A frame
-    is cut and scaled once, however many snippets or windows hold it.
+    With several views, the clips of one snippet follow each other, one per view.
 
     A snippet with a frame that could not be decoded is left out. In a window, which is context for many
     snippets, the nearest frame stands for it. A video ends with the last frame that could
@@ -32,16 +44,16 @@ class Clips:
     nearest ones that were stand for them.
 
     Args:
-        frames: the wanted frames that could be decoded.
+        frames: the views of the wanted frames that could be decoded, see :func:`views_of_frames`.
         decoded: returns which of all N frames could be, (N,) bool; asked when there are no more frames.
         timeline: of the video.
         sampling: which frames each snippet takes.
         on_time: called with the time in seconds up to which frames have been read.
-        crop_views: returns the views of a frame, as many and as large of each; all of it by default.
 
     Attributes:
         n_frames: frames of the video up to the last that could be decoded; known when all clips have been
             drawn.
+        last: the number of the last frame that has been read; -1 before the first.
         drawn: which snippets, or windows, have been drawn so far; of the last perhaps not yet every view.
         gaps: ranges [start, stop) of frames before the last that could not be; known at the end, too.
         sampling: which frames each snippet takes.
@@ -49,21 +61,19 @@ class Clips:
 
     def __init__(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[FrameViews],
         decoded: Callable[[], NDArray[np.bool_]],
         timeline: Timeline,
         sampling: Sampling,
         on_time: Callable[[float], None] | None = None,
-        crop_views: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]] = _all_of,
     ) -> None:
         self.n_frames = len(timeline.times_s)
         self.drawn: list[int] = []
         self.gaps: list[tuple[int, int]] = []
         self._frames, self._decoded = iter(frames), decoded
         self._timeline, self.sampling, self._on_time = timeline, sampling, on_time
-        self._crop_views = crop_views
         self._held: dict[int, Sequence[NDArray[np.uint8]]] = {}  # the views of each frame
-        self._last = -1
+        self.last = -1
         self._ended = False
 
     @property
@@ -114,17 +124,17 @@ class Clips:
             index += 1
             needed_from = int(plan[index - 1, 0])
             # The last one stays: it may have to stand for frames that were not requested.
-            for number in [held for held in self._held if held < needed_from and held != self._last]:
+            for number in [held for held in self._held if held < needed_from and held != self.last]:
                 del self._held[number]
 
     def _read_to(self, number: int) -> None:
-        while self._last < number and not self._ended:
+        while self.last < number and not self._ended:
             frame = next(self._frames, None)
             if frame is None:
                 self._ended = True
                 return
-            self._held[frame.number] = self._crop_views(frame.pixels)
-            self._last = frame.number
+            self._held[frame.number] = frame.views
+            self.last = frame.number
             if self._on_time is not None:
                 self._on_time(float(self._timeline.times_s[frame.number]))
 
@@ -146,6 +156,22 @@ class Clips:
                 nearest = min(asked_for, key=lambda held: (held < plan[-1, 0], abs(held - number)))
                 self._held[number] = asked_for[nearest]
         return plan
+
+
+def interleaved(sources: Sequence[Clips]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the clips of several windows over one video, each with the place of its source among them.
+
+    The source that has read least goes on, so that frames which all of them share wait only for as long as a
+    window is.
+    """
+    open_ones = [(place, clips, iter(clips)) for place, clips in enumerate(sources)]
+    while open_ones:
+        behind = min(open_ones, key=lambda source: source[1].last)
+        clip = next(behind[2], None)
+        if clip is None:
+            open_ones.remove(behind)
+        else:
+            yield behind[0], clip
 
 
 def nearest(numbers: list[int], there: Collection[int]) -> list[int]:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import DecodeError, InputError, printable
-from vadpipe.extract.clips import Clips
+from vadpipe.extract.clips import Clips, views_of_frames
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.snippet_rows import rows_of_snippets, rows_of_windows
+from vadpipe.extract.snippet_rows import rows_of_windows
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders
@@ -106,16 +107,24 @@ class Extractor:
     @cached_property
     def engine(self) -> Engine:
         """What runs the backbone."""
-        from vadpipe.extract.engines.engine import build_engine, choose_engine
+        from vadpipe.extract.engines.engine import EngineOfWindows, build_engine, choose_engine
 
         settings, record = self.settings, self.settings.record
         name = choose_engine(settings.engine, self.device)
         quantised = settings.quantised_on(name)
-        n_frames = settings.window if settings.sampling.windowed else record.clip_frames
-        shape = (n_frames, record.input_px, record.input_px)
         key = f"{record.name}{'-maps' if record.maps else ''}-{self.weights_sha256[:12]}"
         half = settings.precision == "auto"
-        return build_engine(name, self._network, shape, self.device, key=key, quantised=quantised, half=half)
+
+        def of_length(n_frames: int) -> Engine:
+            shape = (n_frames, record.input_px, record.input_px)
+            return build_engine(
+                name, self._network, shape, self.device, key=key, quantised=quantised, half=half
+            )
+
+        lengths = [s.window if s.windowed else record.clip_frames for s in settings.samplings]
+        if len(lengths) == 1:
+            return of_length(lengths[0])
+        return EngineOfWindows({n_frames: of_length(n_frames) for n_frames in lengths})
 
     def open(self, video: Video) -> Opened:
         """Begin to decode a video, in a process of its own.
@@ -194,20 +203,22 @@ class Extractor:
             log.log(logging.WARNING if told else logging.INFO, "%s: %s", name, change)
 
     def _rows(self, decoding: Decoding, report: Reporter | None) -> tuple[Clips, NDArray[np.float32]]:
-        from vadpipe.extract.engines.overlap import run_engine
-
         settings, timeline = self.settings, decoding.timeline
         tell: Callable[[float], None] | None = None
         if report is not None:
             tell = lambda time_s: report(time_s, timeline.end_s)  # noqa: E731
         crop_views = ViewCropper(settings.views, settings.record.input_px)
-        clips = Clips(decoding.frames(), decoding.decoded, timeline, settings.sampling, tell, crop_views)
-        # Rows are written where they belong as they come: an hour of features is not held twice.
+        # A frame is cut and scaled once, however many snippets and windows hold it.
+        shared = tee(views_of_frames(decoding.frames(), crop_views), len(settings.samplings))
+        sources = [
+            Clips(frames, decoding.decoded, timeline, sampling, tell if place == 0 else None)
+            for place, (frames, sampling) in enumerate(zip(shared, settings.samplings, strict=True))
+        ]
         n_planned = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
-        shape = (n_planned, len(settings.views), settings.record.feature_dim)
+        shape = (n_planned, len(settings.views), settings.feature_dim)
         self._check_size(decoding, shape)
-        gather = rows_of_windows if settings.sampling.windowed else rows_of_snippets
-        rows = gather(clips, run_engine(self.engine, clips), np.zeros(shape, dtype=np.float32))
+        rows = rows_of_windows(sources, self.engine, np.zeros(shape, dtype=np.float32))
+        clips = sources[0]
         if not clips.drawn or clips.lost.all():
             raise DecodeError("has no decodable snippet", file=decoding.path)
         return clips, rows

@@ -97,7 +97,7 @@ def _planned(
     with Decoding(video.path, job) as decoding:
         timeline = decoding.timeline
     n_snippets = settings.sampling.n_snippets(timeline.times_s, timeline.end_s)
-    n_values = n_snippets * len(settings.views) * settings.record.feature_dim
+    n_values = n_snippets * len(settings.views) * settings.feature_dim
     return Planned(
         path=video.path,
         state="extract",

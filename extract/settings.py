@@ -18,10 +18,9 @@ from vadpipe.extract.video.timeline import ASSUMED_FPS
 from vadpipe.features.file import Recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
 from vadpipe.features.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
+from vadpipe.features.windows import parse_windows
+from vadpipe.features.windows import text_of as text_of_windows
 from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
-
-WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
-"""Frames that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class ExtractSettings:
             work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
             runs over time and a snippet is the mean of its part, see :mod:`vadpipe.features.windows`.
+            Several, with commas or one by one, give a snippet a feature by each. The backbone's own where it
+            is None. Kept as a number, or as text with commas in rising order.
         target_fps: one frame in k is taken, for a rate near this, see
             :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
             it is None.
@@ -61,7 +62,7 @@ class ExtractSettings:
     view: str | Iterable[str] | None = None
     crops: int = 1
     stride: int = SNIPPET_FRAMES // 2
-    window: int = SNIPPET_FRAMES
+    window: int | str | Iterable[int] | None = None
     target_fps: float | Literal["all"] | None = None
     fps: float | None = None
     assume_fps: float = ASSUMED_FPS
@@ -78,7 +79,6 @@ class ExtractSettings:
             backbone=(self.backbone, TEXT),
             crops=(self.crops, WHOLE),
             stride=(self.stride, WHOLE),
-            window=(self.window, WHOLE),
             fps=(self.fps, NUMBER.or_none),
             assume_fps=(self.assume_fps, NUMBER),
             decoder=(self.decoder, TEXT),
@@ -134,14 +134,15 @@ class ExtractSettings:
             object.__setattr__(self, "target_fps", "all")
         elif self.target_fps is None:
             object.__setattr__(self, "target_fps", self.record.target_fps)
-        if self.window == SNIPPET_FRAMES:
+        self._settle_windows()
+
+    def _settle_windows(self) -> None:
+        """Bring the windows into the one form that stands for them, and check them."""
+        windows = parse_windows(self.record.window if self.window is None else self.window)
+        object.__setattr__(self, "window", windows[0] if len(windows) == 1 else text_of_windows(windows))
+        if windows == (SNIPPET_FRAMES,):
             return
         hint = f"Use --window {SNIPPET_FRAMES}, which processes each snippet separately."
-        if self.window not in WINDOWS:
-            raise UsageError(
-                f"unsupported window of {self.window} frames",
-                next_step=f"Choose one of: {', '.join(map(str, WINDOWS))}.",
-            )
         if not self.record.maps:
             raise UsageError(f"the backbone {self.backbone} does not support windows", next_step=hint)
         if self.stride > SNIPPET_FRAMES:
@@ -171,7 +172,7 @@ class ExtractSettings:
             backbone=recipe.backbone,
             view=recipe.views if view is None else view,
             stride=recipe.stride_frames,
-            window=recipe.window_frames,
+            window=recipe.windows,
             target_fps=recipe.target_fps or "all",
             fps=recipe.fps,
             **others,  # type: ignore[arg-type]
@@ -207,14 +208,28 @@ class ExtractSettings:
 
     @property
     def sampling(self) -> Sampling:
-        """Which frames each snippet takes."""
-        return Sampling(
-            self.stride,
-            self.fps,
-            self.record.clip_frames,
-            window=self.window,
-            target_fps=self._target_fps,
+        """Which frames each snippet takes; and the runs of the backbone, by the first window."""
+        return self.samplings[0]
+
+    @property
+    def samplings(self) -> tuple[Sampling, ...]:
+        """The same by each of the windows; they differ in nothing but the runs of the backbone."""
+        return tuple(
+            Sampling(
+                self.stride, self.fps, self.record.clip_frames, window=window, target_fps=self._target_fps
+            )
+            for window in self.windows
         )
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The windows, the shortest first."""
+        return parse_windows(self.window or SNIPPET_FRAMES)  # settled when these settings were made
+
+    @property
+    def feature_dim(self) -> int:
+        """D, what the backbone gives by all windows."""
+        return self.record.feature_dim * len(self.windows)
 
     @property
     def _target_fps(self) -> float | None:
@@ -243,11 +258,11 @@ class ExtractSettings:
         return Recipe(
             backbone=record.name,
             weights_sha256=weights_sha256,
-            feature_dim=record.feature_dim,
+            feature_dim=self.feature_dim,
             snippet_frames=SNIPPET_FRAMES,
             stride_frames=self.stride,
             clip_frames=record.clip_frames,
-            window_frames=self.window,
+            window_frames=self.windows if len(self.windows) > 1 else self.windows[0],
             fps=self.fps,
             target_fps=self._target_fps,
             assumed_fps=None if timed else self.assume_fps,

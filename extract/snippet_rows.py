@@ -2,71 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.extract.clips import Clips, nearest
+from vadpipe.extract.clips import Clips, interleaved, nearest
+from vadpipe.extract.engines.engine import Engine
+from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.pooling import positions
 from vadpipe.features.file import Features
+from vadpipe.features.sampling import Sampling
 from vadpipe.features.windows import Windows
 
 Rows = NDArray[np.float32]
 """(S, C, D): of each snippet and view a feature; zeros for a snippet that is lost."""
 
 
-def rows_of_snippets(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: Rows) -> Rows:
-    """Return the rows of a video whose snippets are shown one by one.
+class SnippetRows:
+    """The rows of a video whose snippets are shown one by one.
 
     Args:
         clips: from which the outputs come.
-        outputs: of the engine for each view of each snippet, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
-    n_views = rows.shape[1]
-    for number, output in enumerate(outputs):
-        rows[clips.drawn[number // n_views], number % n_views] = positions(output).mean(axis=0)
-    return rows[: clips.n_snippets]
+
+    def __init__(self, clips: Clips, rows: Rows) -> None:
+        self._clips, self._rows, self._n_added = clips, rows, 0
+
+    def add(self, output: NDArray[np.float32]) -> None:
+        """Take in what the engine gives for the next view of a snippet, see :func:`.pooling.positions`."""
+        snippet, view = divmod(self._n_added, self._rows.shape[1])
+        self._rows[self._clips.drawn[snippet], view] = positions(output).mean(axis=0)
+        self._n_added += 1
+
+    def finish(self) -> None:
+        """Do nothing: a lost snippet was not shown, and its row is zero."""
 
 
-def rows_of_windows(clips: Clips, outputs: Iterable[NDArray[np.float32]], rows: Rows) -> Rows:
-    """Return the rows of a video that is shown in windows, as they come: no window's features are kept.
+class WindowRows:
+    """The rows of a video that is shown in windows, as they come: no window's features are kept.
 
     A video may turn out to be shorter than it should be, which moves its last snippet. That one is taken
     from the last window alone, so what was added to its row before then is dropped.
 
     Args:
         clips: from which the outputs come.
-        outputs: of the engine for each view of each window, in order, see :func:`.pooling.positions`.
         rows: zeros, as many as the video should have; they are written into.
     """
-    n_views, sampling = rows.shape[1], clips.sampling
-    windows = Windows(clips.n_samples, sampling.window)
-    snippets = sampling.snippets(windows.n_samples)
-    starts, stops = np.ascontiguousarray(snippets.T)  # searched for each window
-    for number, output in enumerate(outputs):
+
+    def __init__(self, clips: Clips, rows: Rows) -> None:
+        self._clips, self._rows, self._n_added = clips, rows, 0
+        self._of_length(clips.n_samples)
+
+    def _of_length(self, n_samples: int) -> None:
+        sampling = self._clips.sampling
+        self._windows, self._snippets = Windows(n_samples, sampling.window), sampling.snippets(n_samples)
+        self._starts, self._stops = np.ascontiguousarray(self._snippets.T)  # searched for each window
+
+    def add(self, output: NDArray[np.float32]) -> None:
+        """Take in what the engine gives for the next view of a window, see :func:`.pooling.positions`."""
         features = positions(output)
-        index, view = clips.drawn[number // n_views], number % n_views
-        if windows.n_samples != clips.n_samples:  # it has turned out to be shorter
-            windows = Windows(clips.n_samples, sampling.window)
-            snippets = sampling.snippets(windows.n_samples)
-            starts, stops = np.ascontiguousarray(snippets.T)
-        if index == len(windows.starts) - 1:
-            rows[len(snippets) - 1, view] = 0
-        begin, end = windows.taken(index)
-        first, stop = np.searchsorted(stops, begin, "right"), np.searchsorted(starts, end)
-        shares = windows.shares(index, len(features), snippets[first:stop])
-        rows[first:stop, view] += shares @ features
-    rows = rows[: clips.n_snippets]
-    rows[clips.lost] = 0
-    return rows
+        window, view = divmod(self._n_added, self._rows.shape[1])
+        index = self._clips.drawn[window]
+        if self._windows.n_samples != self._clips.n_samples:  # it has turned out to be shorter
+            self._of_length(self._clips.n_samples)
+        if index == len(self._windows.starts) - 1:
+            self._rows[len(self._snippets) - 1, view] = 0
+        begin, end = self._windows.taken(index)
+        first, stop = np.searchsorted(self._stops, begin, "right"), np.searchsorted(self._starts, end)
+        shares = self._windows.shares(index, len(features), self._snippets[first:stop])
+        self._rows[first:stop, view] += shares @ features
+        self._n_added += 1
+
+    def finish(self) -> None:
+        """Set the rows of lost snippets to zero, when all windows have been added."""
+        self._rows[: self._clips.n_snippets][self._clips.lost] = 0
+
+
+def rows_of_windows(sources: Sequence[Clips], engine: Engine, rows: Rows) -> Rows:
+    """Return the rows of a video, those of each window beside each other along D.
+
+    Rows are written where they belong as they come: an hour of features is not held twice.
+
+    Args:
+        sources: the clips of each window; a window of 16 is a snippet by itself.
+        engine: runs clips of all these lengths.
+        rows: zeros (S, C, D), as many as the video should have; they are written into.
+    """
+    parts = [
+        (WindowRows if clips.sampling.windowed else SnippetRows)(clips, part)
+        for clips, part in zip(sources, np.split(rows, len(sources), axis=2), strict=True)
+    ]
+    drawn: deque[int] = deque()  # from which source each clip on its way comes
+
+    def clips_in_turn() -> Iterator[NDArray[np.uint8]]:
+        for place, clip in interleaved(sources):
+            drawn.append(place)
+            yield clip
+
+    for output in run_engine(engine, clips_in_turn()):
+        parts[drawn.popleft()].add(output)
+    for part in parts:
+        part.finish()
+    return rows[: sources[0].n_snippets]
 
 
 @dataclass(frozen=True)
 class BackboneRuns:
-    """The runs of the backbone that the row of a snippet is made of: one, or those of the windows around it.
+    """The runs of the backbone by which one window makes a snippet's part of a row: one, or those around it.
 
     Attributes:
         frames: (R, T) int64, what each run sees.
@@ -83,9 +129,13 @@ class BackboneRuns:
     snippet: NDArray[np.int64]
 
     @classmethod
-    def of(cls, features: Features, snippet: int) -> BackboneRuns:
-        """Return the runs of a snippet that could be decoded."""
-        sampling, video = features.recipe.sampling, (features.frame_times_s, features.end_s)
+    def of(cls, features: Features, snippet: int) -> list[BackboneRuns]:
+        """Return the runs of a snippet that could be decoded, by each of the windows."""
+        return [cls._of(features, snippet, sampling) for sampling in features.recipe.samplings]
+
+    @classmethod
+    def _of(cls, features: Features, snippet: int, sampling: Sampling) -> BackboneRuns:
+        video = (features.frame_times_s, features.end_s)
         n_samples = sampling.n_samples(*video)
         of_snippet = sampling.snippets(n_samples)[snippet : snippet + 1]
         if not sampling.windowed:
@@ -102,7 +152,7 @@ class BackboneRuns:
         return cls(frames, covered, windows, indices, of_snippet)
 
     def row(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the rows (V, C, D) that these features make.
+        """Return the parts of rows (V, C, D) that these features make.
 
         Args:
             features: (V, R, C, P, D) float32, of P positions in time of each run.

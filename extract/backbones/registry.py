@@ -38,7 +38,7 @@ class Backbone:
             clips of any number of frames that 8 divides, and any sides that 32 divides.
         maps: whether its maps are given, of which features are means, so that it can run over windows longer
             than a snippet; it has a method ``maps`` then, from the same input to (B, feature_dim, P, h, w).
-        view, target_fps: the defaults for features of this backbone, see
+        view, window, target_fps: the defaults for features of this backbone, see
             :class:`vadpipe.extract.settings.ExtractSettings`; docs/benchmarks.md explains the choice.
     """
 
@@ -55,6 +55,7 @@ class Backbone:
     paper: str
     maps: bool = False
     view: str = "whole"
+    window: int | str = SNIPPET_FRAMES
     target_fps: float | Literal["all"] = "all"
     quantised: Path | None = None
 
@@ -112,7 +113,7 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "i3d", _inception_i3d, "mean of Mixed_5c over time and space", 1024, SNIPPET_FRAMES, 224, 256,
             _HALF, _HALF, registry.I3D_KINETICS, _I3D_PAPER, maps=True,
-            view="left,right", target_fps=12.5, quantised=I3D_INT8,
+            view="left,right", window="16,64", target_fps=12.5, quantised=I3D_INT8,
         ),
         # Sizes are those of pytorchvideo's published evaluation. XS was trained on 4 frames 12 apart; S on
         # 13, which do not lie evenly in 16, and X3D has no temporal stride, so that S takes all 16.

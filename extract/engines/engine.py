@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,6 +40,23 @@ class Engine(Protocol):
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features (B, D) or maps (B, P, h, w, D) of clips (B, T, H, W, 3), RGB."""
         ...
+
+
+class EngineOfWindows:
+    """Engines of one backbone for clips of several lengths, taken as one.
+
+    Args:
+        engines: by the number of frames T of their clips; all of one kind.
+    """
+
+    def __init__(self, engines: Mapping[int, Engine]) -> None:
+        self._engines = dict(engines)
+        first = next(iter(self._engines.values()))
+        self.name, self.workers, self.batch = first.name, first.workers, first.batch
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the engine for their length gives for clips (B, T, H, W, 3)."""
+        return self._engines[clips.shape[1]](clips)
 
 
 def check_engine(name: str) -> None:

@@ -43,12 +43,13 @@ def extract(
         ),
     ] = 8,
     window: Annotated[
-        int,
+        str | None,
         typer.Option(
+            metavar="FRAMES[,FRAMES]",
             help="Frames that the backbone sees at once: 16, each snippet separately; with i3d also 64, "
-            "which adds temporal context."
+            "which adds temporal context; 16,64 for both (default: 16,64 for i3d, 16 for others).",
         ),
-    ] = 16,
+    ] = None,
     target_fps: Annotated[
         str | None,
         typer.Option(

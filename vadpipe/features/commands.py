@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vadpipe.features.file import IMPORTED, Recipe
+from vadpipe.features.windows import text_of
 
 GIVEN = IMPORTED + "arrays"
 """Backbone of features that were passed as arrays and not read from files."""
@@ -25,7 +26,7 @@ def options_of(recipe: Recipe) -> str:
         rate = f"--target-fps {'all' if recipe.target_fps is None else format(recipe.target_fps, 'g')}"
     return (
         f"--backbone {recipe.backbone} {views} --stride {recipe.stride_frames} "
-        f"--window {recipe.window_frames} {rate}"
+        f"--window {text_of(recipe.windows)} {rate}"
     )
 
 

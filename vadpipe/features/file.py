@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ _MANY, _MANY_AT_ONCE, _LONGEST_S = 10**9, 2**20, 1e15
 """What nobody needs more of, so that no number that is made of two of these is beyond what can be counted."""
 
 
+_Window = Annotated[int, Field(ge=1, le=_MANY_AT_ONCE)]
+
+
 class Recipe(BaseModel):
     """How features were made. Features are comparable only where their recipes agree.
 
@@ -43,12 +46,13 @@ class Recipe(BaseModel):
         backbone: name in the registry, for example ``"i3d"``; of features that were made elsewhere the name
             that they were given, after :data:`IMPORTED`.
         weights_sha256: digest of the published weights file, 64 hexadecimal digits.
-        feature_dim: D.
+        feature_dim: D, of all windows together.
         snippet_frames: frames of a snippet.
         stride_frames: frames from the start of one snippet to the start of the next.
         clip_frames: how many of a snippet's frames the backbone sees.
         window_frames: how many frames it sees at once; more than a snippet's where it runs over time, see
-            :mod:`vadpipe.features.windows`.
+            :mod:`vadpipe.features.windows`. Of several windows all their lengths: a row is then what the
+            backbone gives for the first, followed by what it gives for the next.
         fps: frames per second that the video was resampled to, or None.
         target_fps: one frame in k was taken, for a rate near this; None if all were or by ``fps``.
         assumed_fps: frames per second that the video was taken to have, since it carries no times; else None.
@@ -78,7 +82,7 @@ class Recipe(BaseModel):
     snippet_frames: int
     stride_frames: int = Field(ge=1, le=_MANY)
     clip_frames: int = Field(SNIPPET_FRAMES, ge=1, le=_MANY_AT_ONCE)
-    window_frames: int = Field(SNIPPET_FRAMES, ge=1, le=_MANY_AT_ONCE)
+    window_frames: _Window | tuple[_Window, ...] = SNIPPET_FRAMES
     fps: float | None = Field(None, gt=0, le=_MANY)
     target_fps: float | None = Field(None, gt=0, le=_MANY)
     assumed_fps: float | None = None
@@ -95,16 +99,29 @@ class Recipe(BaseModel):
 
     @property
     def sampling(self) -> Sampling:
-        """Which frames each row of the features comes from and speaks for."""
-        return Sampling(
-            self.stride_frames,
-            self.fps,
-            self.clip_frames,
-            self.even_rows,
-            self.fixed_rows,
-            self.window_frames,
-            self.target_fps,
+        """Which frames each row of the features comes from and speaks for; its window is the first."""
+        return self.samplings[0]
+
+    @property
+    def samplings(self) -> tuple[Sampling, ...]:
+        """The same by each of the windows."""
+        return tuple(
+            Sampling(
+                self.stride_frames,
+                self.fps,
+                self.clip_frames,
+                self.even_rows,
+                self.fixed_rows,
+                window,
+                self.target_fps,
+            )
+            for window in self.windows
         )
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """How many frames the backbone sees at once: a number for each part of a row, W of them."""
+        return self.window_frames if isinstance(self.window_frames, tuple) else (self.window_frames,)
 
     @property
     def imported(self) -> bool:
@@ -414,5 +431,5 @@ def _broken(path: Path, why: str) -> FeatureError:
 
 
 def _short(name: str, value: object) -> str:
-    text = str(value)
+    text = ",".join(map(str, value)) if name == "window_frames" and isinstance(value, tuple) else str(value)
     return text[:12] + "…" if len(text) > 20 and name != "view" else text

@@ -102,7 +102,7 @@ def _text(recipe: Recipe, field: str) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return "/".join(f"{part:g}" for part in value)
+        return ("," if field == "window_frames" else "/").join(f"{part:g}" for part in value)
     if value is None:
         return "none"
     return str(value)[:_SHOWN] if field == "weights_sha256" else str(value)

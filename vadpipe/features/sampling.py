@@ -17,10 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.features.windows import SNIPPET_FRAMES as SNIPPET_FRAMES
 from vadpipe.features.windows import Windows
-
-SNIPPET_FRAMES = 16
-"""Samples of a snippet, as everywhere in the field."""
 
 _RATE_INTERVALS = 64
 """The rate of a video is that of its first frames, so that it stays what it is where a video is cut short."""

@@ -5,18 +5,62 @@ which knows what comes before and after. A snippet is the mean of the features o
 windows share :data:`OVERLAP` samples, of which the first half is taken from the one before and the second
 from the one behind, since at its borders the backbone sees zeros. The last window ends with the video. A
 short video is continued by its reflection, whose features nobody takes.
+
+Features may be made by several windows, of 16 and of 64 samples, say: a snippet by itself tells its moment
+from those beside it, and a longer window knows what it belongs to. The row of a snippet then holds its
+feature by each, one after the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.errors import UsageError
+
+SNIPPET_FRAMES = 16
+"""Samples of a snippet, as everywhere in the field."""
+
 OVERLAP = 16
 """Samples that two consecutive windows share."""
+
+WINDOWS = (SNIPPET_FRAMES, 48, 64, 96, 128, 192, 256)
+"""Samples that a backbone may see at once. Longer ones compute fewer frames twice and take more memory."""
+
+
+def parse_windows(window: int | str | Iterable[int]) -> tuple[int, ...]:
+    """Return the requested windows, the shortest first.
+
+    Args:
+        window: one; or several, with commas between them or one by one.
+
+    Raises:
+        UsageError: if one does not exist, or is named twice.
+    """
+    parts: Iterable[object] = [window]
+    if isinstance(window, str):
+        parts = [int(text) if text.strip().isdecimal() else text.strip() for text in window.split(",")]
+    elif isinstance(window, Iterable):
+        parts = window
+    windows = []
+    for part in parts:
+        if part not in WINDOWS or isinstance(part, bool):
+            raise UsageError(f"unsupported window: {part!r}", next_step=f"Choose from: {text_of(WINDOWS)}.")
+        windows.append(int(part))
+    if not windows or len({*windows}) < len(windows):
+        raise UsageError(
+            "a window is named twice, or none", next_step="Name each window once, such as 16,64."
+        )
+    return tuple(sorted(windows))
+
+
+def text_of(windows: Iterable[int]) -> str:
+    """Return how options name windows: ``"16"``, ``"16,64"``."""
+    return ",".join(map(str, windows))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vadpipe.errors import FeatureError, UsageError, printable
 from vadpipe.features.commands import refusal
@@ -23,8 +24,9 @@ from vadpipe.features.file import Features, Recipe
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.head.ensemble import Ensemble
-from vadpipe.head.methods import find_method
+from vadpipe.head.head import Head
+from vadpipe.head.mean_of_heads import MeanOfHeads
+from vadpipe.head.methods import CBCG, find_method
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +49,24 @@ def adapted(head: TrainedHead, folder: Path, file: Path) -> TrainedHead:
             the head's.
     """
     network = copy.deepcopy(head.network)
-    heads = network.heads if isinstance(network, Ensemble) else [network]
-    standardising = [one for one in heads if isinstance(one, Cbcg)]
-    if not standardising:
+    if head.record.settings.method != CBCG:
         title = find_method(head.record.settings.method).title
         raise UsageError(
             f"cannot be adapted to footage: {title} does not standardise features",
             file=file,
             next_step="Omit --adapt-to, or train a head with 'vadpipe fit --method cbcg'.",
         )
-    mean = torch.from_numpy(_mean(folder, head.record.recipe))
-    for one in standardising:
-        one.embedding.mean.copy_(mean)
+    _standardise_by(network, torch.from_numpy(_mean(folder, head.record.recipe)))
     return replace(head, network=network)
+
+
+def _standardise_by(network: Head, mean: Tensor) -> None:
+    """Let every network of CBCG in a head standardise by its part of a mean (D,)."""
+    if isinstance(network, MeanOfHeads):
+        for member, own in zip(network.heads, network.inputs(mean), strict=True):
+            _standardise_by(member, own)
+    elif isinstance(network, Cbcg):
+        network.embedding.mean.copy_(mean)
 
 
 def _mean(folder: Path, recipe: Recipe) -> NDArray[np.float64]:

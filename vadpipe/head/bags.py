@@ -29,6 +29,7 @@ class Bag:
         end_s: when the last stretch ends.
         spans: (S, 2) int64, the stretches [start, stop) that each snippet speaks for; None if each has one
             of its own.
+        n_windows: W, by how many windows of the backbone the features are made, D / W numbers by each.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Bag:
     times_s: NDArray[np.float64] = field(repr=False)
     end_s: float
     spans: NDArray[np.int64] | None = field(default=None, repr=False)
+    n_windows: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class TrainingSet:
         features = torch.zeros(len(bags), crops, int(self._lengths.max()), dim)
         moments = []
         digest = hashlib.sha256(str([(bag.name, bag.label, bag.group) for bag in bags]).encode())
+        digest.update(str(bags[0].n_windows).encode())
         for row, bag in zip(features, bags, strict=True):
             values = squeeze(bag.values, segments)
             highest = float(np.abs(values).max())
@@ -123,6 +126,11 @@ class TrainingSet:
     def n_views(self) -> int:
         """C."""
         return self._features.shape[1]
+
+    @property
+    def n_windows(self) -> int:
+        """W."""
+        return self.bags[0].n_windows
 
     def batch(self, rows: Sequence[int], views: Sequence[int] | None = None) -> Batch:
         """Return these bags, cut to the longest of them.

@@ -15,6 +15,7 @@ from vadpipe.head.peers.mgfn import Mgfn
 from vadpipe.head.peers.rtfm import Rtfm
 from vadpipe.head.peers.ur_dmu import UrDmu
 from vadpipe.head.settings import HeadSettings
+from vadpipe.head.window_heads import WindowHeads
 
 _PEERS: dict[str, Callable[[int, HeadSettings], Head]] = {
     "deepmil": DeepMil,
@@ -25,14 +26,18 @@ _PEERS: dict[str, Callable[[int, HeadSettings], Head]] = {
 }
 
 
-def build_head(mean: Tensor, std: Tensor, settings: HeadSettings) -> Head:
+def build_head(mean: Tensor, std: Tensor, settings: HeadSettings, n_windows: int = 1) -> Head:
     """Return the head that the settings ask for, with random numbers.
 
     Args:
         mean: (D,) of the features of normal training snippets.
         std: (D,), their deviation; both are CBCG's, the published networks take features as they are.
         settings: the method, its switches and sizes.
+        n_windows: W, by how many windows features are made; each has a head of its own.
     """
+    if n_windows > 1:
+        parts = zip(mean.chunk(n_windows), std.chunk(n_windows), strict=True)
+        return WindowHeads([build_head(*part, settings) for part in parts])
     if settings.method == CBCG:
         return Cbcg(mean, std, settings)
     return _PEERS[settings.method](len(mean), settings)

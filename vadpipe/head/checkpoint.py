@@ -159,6 +159,7 @@ def _built(record: HeadRecord) -> Head:
     """Return a network of the record's form, with random numbers."""
     width = record.recipe.feature_dim
     mean, std = torch.zeros(width), torch.ones(width)
+    n_windows = len(record.recipe.windows)
     if not record.members:
-        return build_head(mean, std, record.settings)
-    return Ensemble([build_head(mean, std, record.settings) for _ in record.members])
+        return build_head(mean, std, record.settings, n_windows)
+    return Ensemble([build_head(mean, std, record.settings, n_windows) for _ in record.members])

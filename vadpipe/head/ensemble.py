@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor, nn
-
 from vadpipe.head.bags import Batch
-from vadpipe.head.context import Context
-from vadpipe.head.head import Head
 from vadpipe.head.loss import Loss
-from vadpipe.head.platt_scaling import log_odds
+from vadpipe.head.mean_of_heads import MeanOfHeads
 
 
-class Ensemble(Head):
-    """The mean of the log odds that several heads give each segment, on one scale of its own.
-
-    The members' own scales are not applied: the ensemble's takes their place. Views are joined, and scores
-    smoothed, after the mean.
-
-    Args:
-        members: at least one, all with the same settings.
-    """
-
-    def __init__(self, members: Sequence[Head]) -> None:
-        super().__init__(members[0].settings)
-        self.members = nn.ModuleList(members)
-
-    @property
-    def heads(self) -> list[Head]:
-        """The members."""
-        return [member for member in self.members if isinstance(member, Head)]
-
-    def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:
-        """Return the scores (N, T) of the mean log odds, see :meth:`Head.segment_scores`."""
-        heads = self.heads
-        contexts = [None] * len(heads) if context is None else context.divided(len(heads))
-        odds = [
-            log_odds(head.segment_scores(x, mask, own)) for head, own in zip(heads, contexts, strict=True)
-        ]
-        return torch.sigmoid(torch.stack(odds).mean(dim=0)).to(x.dtype)
+class Ensemble(MeanOfHeads):
+    """Heads of several seeds, each of which sees all features."""
 
     def loss(self, batch: Batch, *, warm: bool) -> Loss:
         """Raise: members are trained one by one."""
         raise NotImplementedError("an ensemble is not trained, its members are")
-
-    @property
-    def reach(self) -> int | None:
-        """How many segments to each side the farthest seeing member sees; None if all."""
-        reaches = [head.reach for head in self.heads]
-        return None if None in reaches else max(reach for reach in reaches if reach is not None)
-
-    @torch.inference_mode()
-    def context_of(self, x: Tensor) -> Context | None:
-        """Return the contexts of all members beside each other; see :meth:`Head.context_of`."""
-        contexts = [head.context_of(x) for head in self.heads]
-        return Context.joined([context for context in contexts if context is not None])
-
-    @property
-    def cluster_cosine(self) -> float:
-        """The highest cos(c_n, c_a) of the members' memories."""
-        return max(head.cluster_cosine for head in self.heads)

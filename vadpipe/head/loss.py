@@ -19,6 +19,7 @@ class Loss:
             ``mil`` is what it takes of the bags' scores, and ``cluster`` 0.
         spread: deviation of the points z, the mean over dimensions; 0 without clustering.
         clusters: the batch's clusters for the memory, detached, or None without clustering.
+        parts: the losses that this one is the sum of, where several heads are trained as one.
     """
 
     total: Tensor
@@ -26,3 +27,4 @@ class Loss:
     cluster: Tensor
     spread: Tensor
     clusters: Clusters | None = None
+    parts: tuple[Loss, ...] = ()

@@ -56,10 +56,13 @@ _PUBLISHED: Mapping[str, Value] = MappingProxyType(
         "feature_dropout": 0.0,
         "view_sampling": "all",
         "view_join": "mean",
+        "window_weight": 0.5,
+        "window_smoothing": 0.0,
         "smoothing": 0.0,
         "warmup": 0.0,
         "optimiser": "adam",
         "clip_norm": 0.0,
+        "weight_averaging": 0.0,
         "top_k_at_least": 1,
     }
 )

@@ -44,6 +44,7 @@ PRESETS = (
                 "steps": 200,
                 "top_k_at_least": 3,
                 "feature_dropout": 0.0,
+                "weight_averaging": 0.0,
                 "smoothing": 0.0,
             }
         ),

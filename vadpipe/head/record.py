@@ -18,7 +18,7 @@ _READ = (3, SCHEMA)
 """Schemas that are read; 3 is of before there were methods, when every head was CBCG's."""
 
 
-_BEFORE = {"view_sampling": "all", "view_join": "mean"}
+_BEFORE = {"view_sampling": "all", "view_join": "mean", "weight_averaging": 0.0}
 """What CBCG's heads did before there were these settings, which their records therefore lack."""
 
 

@@ -72,6 +72,10 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
             are averaged.
         view_join: how the scores of views become one: their ``"max"``, each being scored and smoothed by
             itself; or the ``"mean"`` of what both branches say. Few views see what happens in a corner.
+        window_weight: share of the longer windows in the log odds of a segment, where features were made by
+            several windows and each has a head, see :mod:`vadpipe.head.window_heads`.
+        window_smoothing: deviation, in segments, of the Gaussian that smooths the log odds of the longer
+            windows before they are joined.
         segments: T; a longer bag is squeezed to it in training (32 in RTFM, arXiv 2101.10030).
         top_k_divisor, top_k_at_least: the max(T // divisor + 1, at_least) highest segments
             stand for a bag, see :class:`vadpipe.head.bag_score.TopK`.
@@ -82,6 +86,8 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
         batch_bags: b, normal and as many abnormal bags of a batch.
         optimiser: ``"adam"``, or ``"sgd"`` with a momentum of 0.9.
         learning_rate, weight_decay, clip_norm: of the optimiser and its gradient; 0 clips none.
+        weight_averaging: decay a step of the moving average of the weights, with which a head scores, as in
+            Mean Teacher (arXiv 1703.01780); 0 scores with the weights as they are.
         folds: parts of the training videos; each is scored by a head that was trained on the others, which
             picks the step and the threshold.
         checks: how often a training is checked; the step is picked among the fifth and later ones, and is
@@ -120,6 +126,8 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
 
     view_sampling: Literal["one", "all"] = "one"
     view_join: Literal["max", "mean"] = "max"
+    window_weight: float = Field(0.25, ge=0, le=1)
+    window_smoothing: float = Field(2.0, ge=0, le=100)
     segments: int = Field(32, ge=1)
     top_k_divisor: int = Field(16, ge=1)
     top_k_at_least: int = Field(6, ge=1)
@@ -134,6 +142,7 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     learning_rate: float = Field(2e-2, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     clip_norm: float = Field(1.0, ge=0)
+    weight_averaging: float = Field(0.98, ge=0, lt=1)
 
     folds: int = Field(4, ge=2)
     checks: int = Field(15, ge=1)

@@ -99,14 +99,14 @@ class _Question:
     Attributes:
         event: the event.
         snippets: that speak for it, the highest first.
-        runs: of the backbone, for the first of them.
+        runs: of the backbone, for the first of them, by each window.
         still: one frame to show, the middle of that snippet.
         shown: the frames that the backbone saw, in order.
     """
 
     event: Event
     snippets: Sequence[int]
-    runs: BackboneRuns
+    runs: Sequence[BackboneRuns]
     still: StillRequest
     shown: StillRequest
 
@@ -114,9 +114,9 @@ class _Question:
     def of(cls, features: Features, scores: NDArray[np.float32], event: Event) -> _Question:
         snippets = _snippets(features, scores, event)
         runs = BackboneRuns.of(features, snippets[0])
-        of_snippet = np.unique(runs.frames[runs.covered])
+        of_snippet = np.unique(np.concatenate([run.frames[run.covered] for run in runs]))
         middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
-        times_s = features.frame_times_s[np.unique(runs.frames)].tolist()
+        times_s = features.frame_times_s[_frames_of(runs)].tolist()
         return cls(
             event=event,
             snippets=snippets,
@@ -192,7 +192,8 @@ class Explaining:
         read = all_read(self._video, question.shown, self._frames[question.shown])
         if still is None:
             raise DecodeError(f"has no frame at {still_s:.2f} s that can be read again", file=self._video)
-        clips = np.stack(read)[np.searchsorted(np.unique(runs.frames), runs.frames)]
+        shown = _frames_of(runs)
+        clips = [np.stack(read)[np.searchsorted(shown, run.frames)] for run in runs]
         heat, box = _heat(self._scorer, self._features, question.snippets[0], runs, clips)
         return Explanation(
             event=question.event,
@@ -204,6 +205,11 @@ class Explaining:
             still=still,
             still_s=still_s,
         )
+
+
+def _frames_of(runs: Sequence[BackboneRuns]) -> NDArray[np.int64]:
+    """Return the frames that runs of the backbone see, each once, in order."""
+    return np.unique(np.concatenate([run.frames.ravel() for run in runs]))
 
 
 def _snippets(features: Features, scores: NDArray[np.float32], event: Event) -> list[int]:
@@ -220,7 +226,11 @@ def _named(features: Features, scores: NDArray[np.float32], snippet: int) -> Sni
 
 
 def _heat(
-    scorer: HeadAndBackbone, features: Features, snippet: int, runs: BackboneRuns, clips: NDArray[np.uint8]
+    scorer: HeadAndBackbone,
+    features: Features,
+    snippet: int,
+    runs: Sequence[BackboneRuns],
+    clips: Sequence[NDArray[np.uint8]],
 ) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
     """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
 
@@ -228,37 +238,69 @@ def _heat(
         scorer: that scored the video.
         features: of the video.
         snippet: which.
-        runs: those of the backbone that its row is made of.
-        clips: (R, T, H, W, 3), the frames of these.
+        runs: those of the backbone that its row is made of, by each window.
+        clips: of each window (R, T, H, W, 3), the frames of these.
     """
-    side_px, seen_views = features.recipe.input_px, features.recipe.views
-    height, width = clips.shape[2:4]
-    top, left, bottom, right = _seen(seen_views, height, width, side_px)
+    height, width = clips[0].shape[2:4]
+    top, left, bottom, right = _seen(features.recipe.views, height, width, features.recipe.input_px)
     rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
     columns = np.linspace(left, right, CELLS + 1).round().astype(int)
-    windows = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
-    colour = clips[runs.covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
-
-    def versions() -> Iterator[NDArray[np.uint8]]:
-        yield from clips
-        for row, column in windows:
-            area = slice(rows[row], rows[row + 2]), slice(columns[column], columns[column + 2])
-            for clip, covered in zip(clips, runs.covered, strict=True):
-                version = clip.copy()
-                version[covered, *area] = colour
-                yield version
-
-    crop_views = ViewCropper(seen_views, side_px)
-    views = (np.stack(view) for version in versions() for view in zip(*map(crop_views, version), strict=True))
-    outputs = scorer.run_backbone(views)
-    outputs = outputs.reshape(len(windows) + 1, len(clips), len(seen_views), *outputs.shape[1:])
-    seen = scorer.head.scores_if(features, snippet, runs.row(outputs))
+    cells = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
+    occluded = [
+        (slice(rows[row], rows[row + 2]), slice(columns[column], columns[column + 2]))
+        for row, column in cells
+    ]
+    colour = clips[0][runs[0].covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
+    variants = [
+        run.row(_outputs(scorer, features.recipe, _occlusions(clip, run.covered, occluded, colour)))
+        for run, clip in zip(runs, clips, strict=True)
+    ]
+    seen = scorer.head.scores_if(features, snippet, np.concatenate(variants, axis=2))
     fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
-    for (row, column), score in zip(windows, seen[1:], strict=True):
+    for (row, column), score in zip(cells, seen[1:], strict=True):
         fallen[row : row + 2, column : column + 2] += seen[0] - score
         covers[row : row + 2, column : column + 2] += 1
     box = (left / width, top / height, right / width, bottom / height)
     return (fallen / covers).astype(np.float32), box
+
+
+def _occlusions(
+    clips: NDArray[np.uint8],
+    covered: NDArray[np.bool_],
+    areas: Sequence[tuple[slice, slice]],
+    colour: NDArray[np.uint8],
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield clips (R, T, H, W, 3) as they are, and then with each area painted in the frames of the snippet.
+
+    Args:
+        clips: what the runs of a window see.
+        covered: (R, T), which of their frames are the snippet's.
+        areas: rows and columns of a frame.
+        colour: (3,), what they are painted in.
+    """
+    yield clips
+    for area in areas:
+        versions = clips.copy()
+        for version, own in zip(versions, covered, strict=True):
+            version[own, *area] = colour
+        yield versions
+
+
+def _outputs(
+    scorer: HeadAndBackbone, recipe: Recipe, versions: Iterable[NDArray[np.uint8]]
+) -> NDArray[np.float32]:
+    """Return the features (V, R, C, P, D) of V versions of the clips (R, T, H, W, 3) of a window."""
+    crop_views, n_runs = ViewCropper(recipe.views, recipe.input_px), 0
+
+    def views() -> Iterator[NDArray[np.uint8]]:
+        nonlocal n_runs
+        for version in versions:
+            n_runs = len(version)
+            for clip in version:
+                yield from (np.stack(view) for view in zip(*map(crop_views, clip), strict=True))
+
+    outputs = scorer.run_backbone(views())
+    return outputs.reshape(-1, n_runs, recipe.crops, *outputs.shape[1:])
 
 
 def _size(recipe: Recipe) -> Size:

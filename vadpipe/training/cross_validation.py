@@ -151,9 +151,9 @@ def train_on(
         work.resume.put("picked", picked, now=True)
     training = work.training(range(len(data.bags)))
     found, found_last = Judged.unpacked(picked["selected"]), Judged.unpacked(picked["last"])
-    training.head.scale.copy_(found.scale)
+    training.set_scale(found.scale)
     selected, watched = train_on_all(work, training, picked["step"], watch, resumed=resumed)
-    training.head.scale.copy_(found_last.scale)
+    training.set_scale(found_last.scale)
     return TrainingResult(
         selected=training.head_of(selected),
         last=training.head_of(training.snapshot()),

@@ -193,7 +193,8 @@ def bag_of(features: Features, label: int, group: str) -> Bag:
     times_s, spans = features.frame_times_s[edges[:-1]], np.searchsorted(edges, spans)
     if features.lost.any():
         values, spans = values[:, ~features.lost], spans[~features.lost]
-    return Bag(features.source.video, values, label, group, times_s, features.end_s, spans)
+    n_windows = len(features.recipe.windows)
+    return Bag(features.source.video, values, label, group, times_s, features.end_s, spans, n_windows)
 
 
 def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:

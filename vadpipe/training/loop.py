@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
 from vadpipe.head.loss import Loss
 from vadpipe.head.settings import HeadSettings
+from vadpipe.training.weight_average import average_of
 
 MOMENTUM = 0.9
 
@@ -82,10 +83,23 @@ class Training:
         self.settings, self.step = settings, 0
         with _own_randomness(self._device):
             torch.manual_seed(seed)
-            self.head = build_head(*data.normal_statistics(rows), settings).to(self._device)
+            statistics = data.normal_statistics(rows)
+            self._learner = build_head(*statistics, settings, data.n_windows).to(self._device)
         if start is not None:
-            self.head.load_state_dict({**start.numbers, "scale": self.head.scale})
-        self._optimiser = _optimiser(self.head, settings)
+            self._learner.load_state_dict({**start.numbers, "scale": self._learner.scale})
+        self._optimiser = _optimiser(self._learner, settings)
+        decay = settings.weight_averaging
+        self._average = average_of(self._learner, decay) if decay else None
+
+    @property
+    def head(self) -> Head:
+        """The head that scores: with averaged weights where the settings ask for them."""
+        return self._learner if self._average is None else cast("Head", self._average.module)
+
+    def set_scale(self, scale: Tensor) -> None:
+        """Put the scores on a scale (2,), see :mod:`vadpipe.head.platt_scaling`."""
+        self._learner.scale.copy_(scale)
+        self.head.scale.copy_(scale)
 
     def advance(self, until: int) -> LossReport:
         """Train up to that step, at least one, and leave the head in evaluation mode.
@@ -93,13 +107,14 @@ class Training:
         Raises:
             UsageError: if the training diverges.
         """
-        self.head.train()
+        self._learner.train()
         with _own_randomness(self._device):
             while self.step < until:
                 self.step += 1
                 loss = self._do_step()
+        self._learner.eval()
         self.head.eval()
-        if not all(torch.isfinite(numbers).all() for numbers in self.head.parameters()):
+        if not all(torch.isfinite(numbers).all() for numbers in self._learner.parameters()):
             raise _diverged(self.step)
         cosine, spread = self.head.cluster_cosine, float(loss.spread)
         return LossReport(self.step, float(loss.mil), float(loss.cluster), cosine, spread)
@@ -113,7 +128,7 @@ class Training:
             views = drawn_views(self._data.n_views, len(rows), self._seed, step)
         warm = step > settings.warmup * settings.steps
         try:
-            loss = self.head.loss(self._data.batch(rows, views), warm=warm)
+            loss = self._learner.loss(self._data.batch(rows, views), warm=warm)
         except FloatingPointError as error:
             raise _diverged(step - 1) from error
         if not torch.isfinite(loss.total):
@@ -121,14 +136,16 @@ class Training:
         self._optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.head.parameters(), settings.clip_norm)
+            torch.nn.utils.clip_grad_norm_(self._learner.parameters(), settings.clip_norm)
         self._optimiser.step()
-        self.head.remember(loss)
+        self._learner.remember(loss)
+        if self._average is not None:
+            self._average.update_parameters(self._learner)
         return loss
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return a copy of the head's numbers."""
-        return {name: value.detach().clone() for name, value in self.head.state_dict().items()}
+        """Return a copy of the numbers of the head that scores."""
+        return _copied(self.head.state_dict())
 
     def head_of(self, snapshot: dict[str, Tensor]) -> Head:
         """Return a head with these numbers, in evaluation mode on the CPU."""
@@ -138,13 +155,25 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Return all that :meth:`restore` needs."""
-        return {"step": self.step, "head": self.snapshot(), "optimiser": self._optimiser.state_dict()}
+        average = {} if self._average is None else _copied(self._average.state_dict())
+        return {
+            "step": self.step,
+            "head": _copied(self._learner.state_dict()),
+            "average": average,
+            "optimiser": self._optimiser.state_dict(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where that state was taken."""
         self.step = state["step"]
-        self.head.load_state_dict(state["head"])
+        self._learner.load_state_dict(state["head"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
+
+
+def _copied(numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in numbers.items()}
 
 
 def _diverged(step: int) -> UsageError:
