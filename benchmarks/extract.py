@@ -30,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,8 +39,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would fl
 
 import numpy as np
 from made import random_weights
+from numpy.typing import NDArray
 
-from vadpipe.extract.clips import Clips
+from vadpipe.extract.clips import Clips, interleaved, views_of_frames
 from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.overlap import run_engine
 from vadpipe.extract.extractor import Extractor
@@ -161,11 +162,14 @@ def decode(video: Path, timeline: Timeline, settings: ExtractSettings) -> list[F
     return list(DECODERS[settings.decoder].frames()(reading))
 
 
-def clips_of(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> Clips:
+def clips_of(
+    frames: list[Frame], timeline: Timeline, settings: ExtractSettings
+) -> Iterator[NDArray[np.uint8]]:
     """Return the clips of each view of a video that is whole."""
     whole = np.ones(len(timeline.times_s), dtype=np.bool_)
-    crop_views = ViewCropper(settings.views, settings.record.input_px)
-    return Clips(frames, lambda: whole, timeline, settings.sampling, crop_views=crop_views)
+    views = list(views_of_frames(frames, ViewCropper(settings.views, settings.record.input_px)))
+    sources = [Clips(views, lambda: whole, timeline, sampling) for sampling in settings.samplings]
+    return (clip for _, clip in interleaved(sources))
 
 
 def cut(frames: list[Frame], timeline: Timeline, settings: ExtractSettings) -> None:

@@ -46,7 +46,7 @@ from cross_collection import Source, videos_of
 from footage import collect
 from numpy.typing import NDArray
 from protocols import PROTOCOLS, Protocol, Split, Videos, splits
-from settings_compared import SETTINGS
+from settings_compared import DEFAULTS, SETTINGS
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -62,7 +62,7 @@ from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 
-FEATURES = SETTINGS["left and right, 12.5 fps: the defaults"].folder
+FEATURES = SETTINGS[DEFAULTS].folder
 
 SIZES = {"fight_surv": (10, 20, 50, 98), "ucf_x3d": (10, 20, 50, 98, 200, 400, 628)}
 """By protocol how many videos are drawn; all there are where they are fewer."""

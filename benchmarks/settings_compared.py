@@ -35,11 +35,15 @@ class Setting:
         return f"{extract.backbone}-{','.join(extract.views)}-{sampling}-{precision}"
 
 
+DEFAULTS = "both windows: the defaults"
+
 _ISOLATED = ExtractSettings(view="whole", window=16, target_fps="all")
 _WINDOWS = replace(_ISOLATED, window=64)
 _TWO_VIEWS = replace(_WINDOWS, target_fps=12.5, view="left,right")
-_150_STEPS = HeadSettings(steps=150)
-_WHOLE_BAGS = HeadSettings(whole_bag_weight=1, steps=150)
+_TWO_VIEWS_ISOLATED = replace(_TWO_VIEWS, window=16)
+_100_STEPS = HeadSettings(weight_averaging=0)
+_150_STEPS = HeadSettings(weight_averaging=0, steps=150)
+_WHOLE_BAGS = HeadSettings(weight_averaging=0, whole_bag_weight=1, steps=150)
 
 _ALL = (
     Setting("isolated snippets, loss of whole bags", _ISOLATED, _WHOLE_BAGS),
@@ -49,8 +53,10 @@ _ALL = (
     Setting("isolated snippets, 12.5 fps", replace(_ISOLATED, target_fps=12.5), _150_STEPS),
     Setting("left and right, windows, 12.5 fps, loss of whole bags", _TWO_VIEWS, _WHOLE_BAGS),
     Setting("left and right, windows, 12.5 fps", _TWO_VIEWS, _150_STEPS),
-    Setting("left and right, 12.5 fps, 150 steps", head=_150_STEPS),
-    Setting("left and right, 12.5 fps: the defaults"),
+    Setting("left and right, 12.5 fps, 150 steps", _TWO_VIEWS_ISOLATED, _150_STEPS),
+    Setting("left and right, 12.5 fps, 100 steps", _TWO_VIEWS_ISOLATED, _100_STEPS),
+    Setting("the same, averaged weights", _TWO_VIEWS_ISOLATED),
+    Setting(DEFAULTS),
 )
 
 SETTINGS = {setting.name: setting for setting in _ALL}

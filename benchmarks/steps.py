@@ -26,7 +26,7 @@ import torch
 from cross_collection import videos_of
 from footage import collect
 from protocols import PROTOCOLS, Protocol, Split, splits
-from settings_compared import SETTINGS
+from settings_compared import DEFAULTS, SETTINGS
 from verdict import figures_of
 
 from vadpipe.ablation.rows import Row, parse_row
@@ -37,7 +37,7 @@ from vadpipe.training.judging import snippet_scores
 from vadpipe.training.loop import Training
 from vadpipe.training.resume import code_digest
 
-FEATURES = SETTINGS["left and right, 12.5 fps: the defaults"].folder
+FEATURES = SETTINGS[DEFAULTS].folder
 Found = dict[int, dict[str, float]]
 """Of each step the figures."""
 

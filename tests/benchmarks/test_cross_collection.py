@@ -200,7 +200,7 @@ def test_settings_of_other_features_do_not_share_a_folder():
     ]
     others.append(dict(precision="float32"))
     folders = [Setting("x", ExtractSettings(**options)).folder for options in others]
-    assert len({SETTINGS["left and right, 12.5 fps: the defaults"].folder, *folders}) == 1 + len(others)
+    assert len({SETTINGS[DEFAULTS].folder, *folders}) == 1 + len(others)
 
 
 def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
@@ -212,7 +212,7 @@ def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
     options = SimpleNamespace(data=tmp_path, seeds=1, work=tmp_path)
     digests = {name: name for name in videos.samples}
 
-    def keys(setting=SETTINGS["left and right, 12.5 fps: the defaults"], **changed):
+    def keys(setting=SETTINGS[DEFAULTS], **changed):
         known = Videos(videos.samples, {}, digests | changed)
         return [job.key for job in jobs_of(protocol, setting, known, options).values()]
 
