@@ -186,7 +186,7 @@ def test_the_table_ranks_settings_over_all_protocols():
 
 
 def test_settings_of_other_features_do_not_share_a_folder():
-    from settings_compared import SETTINGS, Setting
+    from settings_compared import DEFAULTS, SETTINGS, Setting
 
     from vadpipe import ExtractSettings
 
@@ -206,7 +206,7 @@ def test_settings_of_other_features_do_not_share_a_folder():
 def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
     from cross_collection import jobs_of
     from protocols import PROTOCOLS, Videos
-    from settings_compared import SETTINGS, Setting
+    from settings_compared import DEFAULTS, SETTINGS, Setting
 
     (protocol,) = [p for p in PROTOCOLS if p.name == "vioperu"]
     options = SimpleNamespace(data=tmp_path, seeds=1, work=tmp_path)

@@ -1,11 +1,13 @@
 """From frames to clips: what could not be decoded costs the snippets that need it, and no other."""
 
+from itertools import tee
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from vadpipe.extract.clips import Clips
+from vadpipe.extract.clips import Clips, FrameViews, interleaved, views_of_frames
 from vadpipe.extract.video.frame import Frame
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.features.file import lost_snippets
@@ -27,7 +29,7 @@ def clips_of(numbers, video, sampling, on_time=None):
     decoded[sorted(numbers)] = True
     wanted = np.unique(sampling.clips(video.times_s, video.end_s))
     came = (
-        Frame(number, np.full((6, 8, 3), number % 251, np.uint8))
+        FrameViews(number, (np.full((6, 8, 3), number % 251, np.uint8),))
         for number in wanted.tolist()
         if decoded[number]
     )
@@ -42,7 +44,8 @@ def test_each_frame_is_cropped_once_and_the_views_of_a_clip_follow_each_other():
         return frame[:2, :2], 100 + frame[:3, :3]
 
     frames = (Frame(number, np.full((6, 8, 3), number, np.uint8)) for number in range(40))
-    clips = Clips(frames, lambda: np.ones(40, bool), video, Sampling(stride=8), crop_views=crop_views)
+    views = views_of_frames(frames, crop_views)
+    clips = Clips(views, lambda: np.ones(40, bool), video, Sampling(stride=8))
     found = []
     for clip in clips:
         assert len(clips.drawn) == len(found) // 2 + 1
@@ -209,3 +212,28 @@ def test_it_tells_how_far_it_has_read():
     told = []
     list(clips_of(range(40), regular(40), Sampling(), told.append))
     np.testing.assert_allclose(told, np.arange(40) / 25)
+
+
+def test_clips_of_several_windows_take_turns_and_share_the_frames():
+    """What each source gives is what it gives alone, and none reads further ahead than its window is long."""
+    n_frames, read = 500, []
+    video = regular(n_frames)
+
+    def frames():
+        for number in range(n_frames):
+            read.append(number)
+            yield FrameViews(number, (np.full((6, 8, 3), number % 251, np.uint8),))
+
+    def clips_over(frames, window):
+        return Clips(frames, lambda: np.ones(n_frames, bool), video, Sampling(stride=8, window=window))
+
+    alone = [drawn(clips_over(frames(), window)) for window in (16, 64)]
+    read.clear()
+    sources = [clips_over(own, window) for own, window in zip(tee(frames()), (16, 64), strict=True)]
+    found = [[], []]
+    for place, clip in interleaved(sources):
+        found[place].append(clip[:, 0, 0, 0].tolist())
+        ahead = max(source.last for source in sources) - min(source.last for source in sources)
+        assert ahead <= 2 * 64
+    assert found == alone
+    assert read == [*range(n_frames)]  # each once

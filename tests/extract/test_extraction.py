@@ -351,5 +351,5 @@ def test_an_extractor_travels_to_other_processes(tiny, tmp_path):
 def test_i3d_features_of_a_real_clip(data, i3d_weights, tmp_path):
     result = extract_features([data / "fight_surv/fight/fi001.mp4"], tmp_path)
     features = Features.load(result.written[0])
-    assert features.values.shape == (3, 2, 1024)  # every second of 53 frames, left and right
+    assert features.values.shape == (3, 2, 2048)  # every second of 53 frames, left and right, by both windows
     assert (features.values >= 0).all()  # means of a ReLU

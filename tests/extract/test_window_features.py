@@ -15,12 +15,14 @@ from support.videos import read_counter, write_video
 from vadpipe.errors import DecodeError, UsageError
 from vadpipe.extract.backbones.inception_i3d import InceptionI3D
 from vadpipe.extract.extractor import Extractor
-from vadpipe.extract.settings import WINDOWS, ExtractSettings
+from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.snippet_rows import BackboneRuns
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.video.process import Decoding
+from vadpipe.features.commands import options_of
 from vadpipe.features.file import Features, lost_snippets
 from vadpipe.features.sampling import Sampling
+from vadpipe.features.windows import WINDOWS
 
 POSITION = 8
 
@@ -93,6 +95,48 @@ def test_each_snippet_is_the_mean_of_its_part(tmp_path, n_frames, stride):
     assert {len(counters) for counters in engine.seen} == {64}
 
 
+@pytest.mark.parametrize(
+    "kept", [None, 20, 97, 149], ids=lambda kept: "whole" if kept is None else f"cut at {kept}"
+)
+def test_features_of_two_windows_are_those_of_each_side_by_side(tmp_path, kept):
+    options = {"options": {"g": "1", "bf": "0"}, "container_options": {"movflags": "faststart"}}
+    path = write_video(tmp_path / "a.mp4", 150, size=(320, 256), **options)
+    if kept is not None:
+        cut_inside(path, kept)
+    views = {"view": "left,right", "stride": 8}
+    (short, _), (long, _) = (extract(path, window=window, **views) for window in (16, 64))
+    both, engine = extract(path, window="64,16", **views)
+    assert both.recipe.windows == (16, 64)
+    assert both.recipe.feature_dim == 2048
+    np.testing.assert_array_equal(both.values, np.concatenate([short.values, long.values], axis=2))
+    assert {len(counters) for counters in engine.seen} == {16, 64}
+
+
+def test_a_gap_costs_the_same_snippets_by_each_of_two_windows(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 150, options={"g": "10", "bf": "0"})
+    keys = [index for index, (_, _, key) in enumerate(packets_of(path)) if key]
+    flip_bytes(path, [keys[5] + 4], n_bytes=8)
+    (short, _), (long, _) = (extract(path, window=window) for window in (16, 64))
+    both, _ = extract(path, window=(16, 64))
+    np.testing.assert_array_equal(both.values, np.concatenate([short.values, long.values], axis=2))
+    assert both.lost.any()
+    assert not both.values[both.lost].any()
+
+
+def test_two_windows_are_recorded_named_and_told_apart(tmp_path):
+    features, _ = extract(write_video(tmp_path / "a.mp4", 80), window="16,64")
+    features.save(tmp_path / "a.safetensors")
+    loaded = Features.load(tmp_path / "a.safetensors")
+    assert loaded.recipe == features.recipe
+    assert loaded.recipe.window_frames == (16, 64)
+    assert ExtractSettings.of_recipe(loaded.recipe).window == "16,64"
+    assert options_of(loaded.recipe).endswith("--window 16,64 --target-fps all")
+    alone = ExtractSettings(view="whole", window=64, target_fps="all").differences(loaded.recipe, "0" * 64)
+    assert alone == ["feature_dim: 1024 / 2048", "window_frames: 64 / 16,64"]
+    assert ExtractSettings().window == "16,64"
+    assert ExtractSettings(backbone="x3d_s").window == 16
+
+
 def test_crops_come_from_the_same_windows(tmp_path):
     path = write_video(tmp_path / "a.mp4", 100, size=(256, 256))
     features, _ = extract(path, crops=5, stride=16)
@@ -134,6 +178,20 @@ def test_a_video_of_which_nothing_can_be_decoded_is_told_of_as_damaged(tmp_path,
         extract(path, window=window)
 
 
+def test_the_runs_of_each_window_make_their_part_of_a_row(tmp_path):
+    features, _ = extract(write_video(tmp_path / "a.mp4", 150), window="16,64")
+    for snippet in (0, 7, len(features.values) - 1):
+        short, long = BackboneRuns.of(features, snippet)
+        assert (short.frames.shape, long.frames.shape[1]) == ((1, 16), 64)
+        for at, runs in ((0, short), (1024, long)):
+            n_positions = runs.frames.shape[1] // POSITION
+            outputs = [
+                [of_position(row, place) for place in range(n_positions)] for row in runs.frames.tolist()
+            ]
+            row = runs.row(np.array(outputs, np.float32)[None, :, None])
+            np.testing.assert_allclose(row[0, 0], features.values[snippet, 0, at : at + 4], rtol=1e-5)
+
+
 def test_the_runs_of_a_snippet_make_its_row_again(tmp_path):
     path = write_video(tmp_path / "a.mp4", 150, options={"g": "10", "bf": "0"})
     keys = [index for index, (_, _, key) in enumerate(packets_of(path)) if key]
@@ -141,7 +199,7 @@ def test_the_runs_of_a_snippet_make_its_row_again(tmp_path):
     features, _ = extract(path)
     assert 0 < features.lost.sum() < len(features.values)
     for snippet in np.flatnonzero(~features.lost).tolist():
-        runs = BackboneRuns.of(features, snippet)
+        (runs,) = BackboneRuns.of(features, snippet)
         # The counter of a frame is its number.
         outputs = [[of_position(row, at) for at in range(8)] for row in runs.frames.tolist()]
         row = runs.row(np.array(outputs, np.float32)[None, :, None])
@@ -164,7 +222,11 @@ def test_features_of_windows_are_saved_and_are_not_those_of_snippets(tmp_path):
 
 
 @pytest.mark.parametrize(("options", "reason"), [
-    (dict(window=20), r"unsupported window of 20 frames\nChoose one of: 16, 48, 64"),
+    (dict(window=20), r"unsupported window: 20\nChoose from: 16,48,64"),
+    (dict(window="16,"), r"unsupported window: ''\nChoose from: 16,48,64"),
+    (dict(window=True), r"unsupported window: True\n"),
+    (dict(window=(64, 64)), r"a window is named twice, or none\nName each window once"),
+    (dict(window=()), r"a window is named twice, or none"),
     (dict(window=64, backbone="x3d_s"), r"x3d_s does not support windows\nUse --window 16"),
     (dict(window=64, stride=17), r"windows cannot skip frames, as a stride of 17 does\nUse --window 16"),
 ])  # fmt: skip
@@ -213,7 +275,7 @@ def test_engines_give_maps(network, engine, tmp_path, monkeypatch):
 def test_the_command_line_has_windows(tmp_path, command_line):
     path = write_video(tmp_path / "a.mp4", 20)
     result = command_line("extract", path, "--window", 17, "-o", tmp_path / "f")
-    assert "unsupported window of 17 frames" in str(result.exception)
+    assert "unsupported window: 17" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ def settings_of(options):
     """Read options as a shell and the command line would."""
     words = shlex.split(options)
     given = dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2], strict=True))
-    numbers = {name: int(given[name]) for name in ("stride", "window", "crops") if name in given}
+    numbers = {name: int(given[name]) for name in ("stride", "crops") if name in given}
     rate = given.get("target-fps")
     return ExtractSettings(
         backbone=given["backbone"],
         view=given.get("view"),
+        window=given.get("window"),
         target_fps=rate if rate in (None, "all") else float(rate),
         fps=float(given["fps"]) if "fps" in given else None,
         **numbers,
@@ -36,6 +37,7 @@ def recipe_of(settings):
         {"view": "whole,centre-flip"},
         {"crops": 10},
         {"window": 64},
+        {"window": (64, 16, 128)},
         {"fps": 7.5},
         {"target_fps": "all"},
         {"backbone": "x3d_s"},
@@ -73,7 +75,7 @@ def test_a_refusal_has_the_difference_and_the_command():
     reason, step = refusal(expected, other)
     assert reason == "does not fit the head, which expects other features (stride_frames: 8 / 16)"
     assert step == (
-        "Make them with: vadpipe extract VIDEOS --backbone i3d --view left,right --stride 8 --window 16 "
+        "Make them with: vadpipe extract VIDEOS --backbone i3d --view left,right --stride 8 --window 16,64 "
         "--target-fps 12.5; or train a head on the features that you have ('vadpipe fit')."
     )
     assert refusal(expected, recipe_of(ExtractSettings(view="left"))) is None  # fewer views will do

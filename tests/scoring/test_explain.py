@@ -134,8 +134,9 @@ class Brightness:
         return maps
 
 
-def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch):
-    settings = vadpipe.ExtractSettings(view="whole", window=64, stride=16, target_fps="all")
+@pytest.mark.parametrize(("window", "n_runs"), [(64, [[1], [2], [1]]), ("16,64", [[1, 1], [1, 2], [1, 1]])])
+def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch, window, n_runs):
+    settings = vadpipe.ExtractSettings(view="whole", window=window, stride=16, target_fps="all")
     extractor = Extractor(settings)
     extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     for name in ("normal/a.mp4", "fight/b.mp4"):
@@ -143,7 +144,7 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch)
         extractor(tmp_path / "videos" / name, tmp_path / "features")
     head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
     scorer = Scorer(head)
-    assert scorer.settings.window == 64
+    assert scorer.settings.window == window
     scorer._extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     video = tmp_path / "videos/fight/b.mp4"
     features, curve = scored(scorer, video)
@@ -162,8 +163,8 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch)
         (reason,) = explain(scorer, features, event, video)
         assert reason.heat.shape == (CELLS, CELLS)
     expected = scorer.head.snippet_scores(features)
-    runs = [len(BackboneRuns.of(features, snippet).frames) for snippet, _, _ in asked]
-    assert runs == [1, 2, 1]
+    asked_runs = [BackboneRuns.of(features, snippet) for snippet, _, _ in asked]
+    assert [[len(run.frames) for run in runs] for runs in asked_runs] == n_runs
     for snippet, values, scores in asked:
         np.testing.assert_allclose(values[0], features.values[snippet], rtol=1e-5)
         assert scores[0] == pytest.approx(expected[snippet], abs=1e-6)

@@ -49,6 +49,8 @@ def assert_same(one, other):
     assert one["step"] == other["step"]
     assert one["head"].keys() == other["head"].keys()
     assert all(torch.equal(value, other["head"][name]) for name, value in one["head"].items())
+    assert one["average"].keys() == other["average"].keys()
+    assert all(torch.equal(value, other["average"][name]) for name, value in one["average"].items())
     for number, moments in one["optimiser"]["state"].items():
         assert all(
             torch.equal(value, other["optimiser"]["state"][number][name]) for name, value in moments.items()
@@ -141,7 +143,13 @@ def test_a_step_is_that_of_the_optimiser_by_hand(monkeypatch, optimiser, by_hand
     training = start(
         make_bags(2),
         SMALL.model_copy(
-            update={"optimiser": optimiser, "learning_rate": rate, "weight_decay": decay, "clip_norm": 0.5}
+            update={
+                "optimiser": optimiser,
+                "learning_rate": rate,
+                "weight_decay": decay,
+                "clip_norm": 0.5,
+                "weight_averaging": 0.0,
+            }
         ),
     )
     direction = torch.randn_like(training.head.embedding.conv.weight)
@@ -158,6 +166,37 @@ def test_a_step_is_that_of_the_optimiser_by_hand(monkeypatch, optimiser, by_hand
         numbers = by_hand(before, gradients, rate)
     training.advance(3)
     torch.testing.assert_close(training.head.embedding.conv.weight.detach(), numbers, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.98])
+def test_a_head_scores_with_a_moving_average_of_its_weights(decay):
+    """The training itself is the same, step by step, as one that averages nothing."""
+    bags, plain = make_bags(2), SMALL.model_copy(update={"weight_averaging": 0.0})
+    averaged, own = start(bags, plain.model_copy(update={"weight_averaging": decay})), start(bags, plain)
+    expected = None
+    for step in range(1, 31):
+        averaged.advance(step)
+        own.advance(step)
+        weights = own.head.embedding.conv.weight.detach().double()
+        kept = 0.0 if expected is None else min(decay, step / (9 + step))
+        expected = weights if expected is None else kept * expected + (1 - kept) * weights
+        torch.testing.assert_close(
+            averaged.head.embedding.conv.weight.detach().double(), expected, atol=1e-6, rtol=1e-5
+        )
+        for name in ("memory", "scale"):
+            mine = {key: value for key, value in averaged.snapshot().items() if key.startswith(name)}
+            assert mine
+            assert all(torch.equal(value, own.snapshot()[key]) for key, value in mine.items())
+    assert not torch.equal(
+        averaged.snapshot()["embedding.conv.weight"], own.snapshot()["embedding.conv.weight"]
+    )
+
+
+def test_a_scale_that_was_set_outlives_further_steps():
+    training = trained(make_bags(2), SMALL.model_copy(update={"weight_averaging": 0.9}), steps=2)
+    training.set_scale(torch.tensor([2.0, -1.0], dtype=torch.float64))
+    training.advance(4)
+    assert training.snapshot()["scale"].tolist() == [2.0, -1.0]
 
 
 # ---- again, bit by bit ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from support.decoding import BACKENDS, OTHERS, counters, decode, player
 from support.video_edits import cut_inside, flip_bytes, packets_of
 from support.videos import read_counter, textured_frame, write_video
 from vadpipe.errors import DecodeError
-from vadpipe.extract.clips import Clips
+from vadpipe.extract.clips import Clips, views_of_frames
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import DecodeJob
@@ -32,6 +32,11 @@ VIDEOS = {
     "mpeg4 in mp4": ("a.mp4", "mpeg4", {"g": "12", "bf": "2"}),
     "hevc": ("a.mp4", "libx265", {"x265-params": "keyint=12:log-level=none"}),
 }
+
+
+def whole(frame):
+    """The one view of a frame that is not cropped."""
+    return (frame,)
 
 
 @pytest.fixture
@@ -94,7 +99,9 @@ def test_snippets_are_lost_exactly_where_a_frame_is_missing(make, name, codec, o
     flip_bytes(path, inner_packets(path, [1, 4]), seed=seed, n_bytes=6)
     sampling = Sampling()
     with Decoding(path, DecodeJob(Size(120, square=False), sampling=sampling)) as decoding:
-        clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
+        clips = Clips(
+            views_of_frames(decoding.frames(), whole), decoding.decoded, decoding.timeline, sampling
+        )
         drawn = list(clips)
     kept = {frame.number for frame in decode(path)[1]}
     assert 0 < len(kept) < N
@@ -140,7 +147,9 @@ def test_of_a_cut_file_the_beginning_is_kept(make, name, codec, more):
     cut_inside(path, 57)
     sampling = Sampling()
     with Decoding(path, DecodeJob(Size(120, square=False), sampling=sampling)) as decoding:
-        clips = Clips(decoding.frames(), decoding.decoded, decoding.timeline, sampling)
+        clips = Clips(
+            views_of_frames(decoding.frames(), whole), decoding.decoded, decoding.timeline, sampling
+        )
         drawn = list(clips)
     assert 10 < clips.n_frames < N
     timeline, frames = decode(path)
