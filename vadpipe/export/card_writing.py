@@ -41,7 +41,7 @@ def make_card(head: TrainedHead, head_file: Path, settings: ExtractSettings | No
         threshold=record.threshold,
         event_rule=Events(**vars(DEFAULT_RULE)),
         smoothing=Smoothing(deviation_snippets=known.smoothing),
-        cut=_cut(head),
+        cut=cut_of(head),
         licences=_licences(head_file, settings),
         record=record,
     )
@@ -77,7 +77,7 @@ def _head_shape(width: int, *, with_views: bool) -> GraphShape:
     )
 
 
-def _cut(head: TrainedHead) -> Cut:
+def cut_of(head: TrainedHead) -> Cut:
     """Return what a score depends on, as :mod:`vadpipe.head.piecewise_scoring` has it."""
     reach, settings = head.network.reach, head.record.settings
     if reach is None:

@@ -100,10 +100,10 @@ def export_model(
         _write_graphs(trained, settings, made)
         card = make_card(trained, file, settings, made)
         write_text(made / CARD, card.model_dump_json(indent=2) + "\n")
-        if settings is None:
-            parity = compare_on_noise(trained, made, card)
-        else:
-            parity = compare_on_clips(file, made, card, clips, weights=known, offline=offline)
+        agreements = compare_on_noise(trained, made, card)
+        if settings is not None:
+            agreements += compare_on_clips(file, made, card, clips, weights=known, offline=offline)
+        parity = Parity(tuple(agreements))
         write_text(made / PARITY, json.dumps(parity.to_dict(), indent=2) + "\n")
         files = _publish(made, card, folder)
     parity.check(folder)

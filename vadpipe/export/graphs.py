@@ -66,12 +66,13 @@ class HeadGraph(nn.Module):
         """Return the bags of videos x (N, C, T, D), as :func:`vadpipe.head.bags.edges_of` cuts them."""
         n_snippets = torch._shape_as_tensor(x)[2]
         n_segments = n_snippets.clamp_max(self.head.settings.segments)
-        at = torch.arange(n_segments)
+        at = torch.arange(n_segments)  # type: ignore[call-overload]  # a trace needs the number as a tensor
         edges = (at.double() * (n_snippets.double() / n_segments.double())).floor()
         ends = torch.cat([edges[1:], n_snippets.double()[None]])
-        places = torch.arange(n_snippets)
+        places = torch.arange(n_snippets)  # type: ignore[call-overload]
         inside = ((places >= edges[:, None]) & (places < ends[:, None])).to(x.dtype)
-        return (inside / inside.sum(dim=1, keepdim=True)) @ x
+        bags: Tensor = (inside / inside.sum(dim=1, keepdim=True)) @ x
+        return bags
 
 
 def _segment_scores(head: Head, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:

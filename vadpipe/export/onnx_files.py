@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from vadpipe.errors import UsageError
 from vadpipe.export.graphs import BackboneGraph, HeadGraph
-from vadpipe.files.atomic import write_bytes
+from vadpipe.files.atomic import atomic_path
 
 OPSET = 17
 """The first that has layer normalisation; every ONNX Runtime since 1.12 reads it."""
@@ -58,17 +57,15 @@ def _write(graph: nn.Module, example: Tensor, path: Path, names: Sequence[str], 
     By torch's exporter of traces: the one of exported programs needs a further package, and refuses heads
     that decide by numbers they have learned, such as whether a cluster was ever seen.
     """
-    content = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
+    with atomic_path(path) as temporary, torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sizes and decisions that are kept as they are, which is meant
         torch.onnx.export(
             graph.eval(),
             (example,),
-            content,
+            temporary,
             input_names=[names[0]],
             output_names=[*names[1:]],
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
-    write_bytes(path, content.getvalue())

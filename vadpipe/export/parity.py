@@ -43,7 +43,7 @@ class Agreement:
             noise.
         feature_cosine: the lowest cosine of a snippet's features in a view; None for noise.
         score_error: the largest difference of a frame's score, or of a snippet's for noise.
-        same_events: whether the events have the same frames.
+        same_events: whether the events have the same frames, or the same snippets reach the threshold.
     """
 
     clip: str
@@ -100,7 +100,7 @@ class _Form(NamedTuple):
 
 def compare_on_clips(
     head: Path, model: Path, card: Card, clips: Iterable[Path], *, weights: Path | None, offline: bool
-) -> Parity:
+) -> list[Agreement]:
     """Compare the forms of a model with its head on clips; on a rendered one where there are none.
 
     float32 is compared with torch, int8 with vadpipe's own int8.
@@ -132,11 +132,11 @@ def compare_on_clips(
                 scorer = Scorer(model, engine=form.engine, precision=form.precision)
                 name = RENDERED if rendered else video.name
                 agreements.append(_agreement(name, form, _scored(scorer, video), expected[form.precision]))
-    return Parity(tuple(agreements))
+    return agreements
 
 
-def compare_on_noise(head: TrainedHead, model: Path, card: Card) -> Parity:
-    """Compare the forms of a head without a backbone with it, on features of random numbers."""
+def compare_on_noise(head: TrainedHead, model: Path, card: Card) -> list[Agreement]:
+    """Compare the graphs of a head with it on random features, of more snippets than a short clip has."""
     import torch
 
     recipe, agreements = head.record.recipe, []
@@ -145,6 +145,8 @@ def compare_on_noise(head: TrainedHead, model: Path, card: Card) -> Parity:
         features = random.normal(size=(n_snippets, recipe.crops, recipe.feature_dim)).astype(np.float32)
         expected = head.network.score(torch.from_numpy(features).transpose(0, 1)[None])[0].cpu().numpy()
         for form in _forms(card):
+            if form.precision == "int8":  # of the backbone alone
+                continue
             scores = open_graph(card.intact(model, HEAD, SUFFIX[form.engine]), form.engine)(features)[0]
             agreements.append(
                 Agreement(
@@ -159,7 +161,7 @@ def compare_on_noise(head: TrainedHead, model: Path, card: Card) -> Parity:
                     same_events=bool(((scores >= card.threshold) == (expected >= card.threshold)).all()),
                 )
             )
-    return Parity(tuple(agreements))
+    return agreements
 
 
 def _forms(card: Card) -> list[_Form]:

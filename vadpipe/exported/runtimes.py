@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def choose_runtime(asked: str) -> Runtime:
         )
     if asked not in installed:
         raise UsageError(f"the engine {asked} is not installed", next_step=f"pip install {asked}.")
-    return cast("Runtime", asked)
+    return asked
 
 
 def version_of(runtime: Runtime) -> str:
