@@ -69,7 +69,7 @@ def test_score_gives_the_same_curve(engine, x3d_model, scorer, tmp_path):
 
 def test_score_takes_feature_files_and_explains(x3d_model, x3d_weights, scorer, tmp_path):
     clip = write_video(tmp_path / "a.mp4", 61)
-    expected, reasons = scorer.explain(clip, threshold=0.0)
+    _, reasons = scorer.explain(clip, threshold=0.0)
     curve, others = vadpipe.Scorer(x3d_model.folder).explain(clip, threshold=0.0)
     np.testing.assert_allclose(others[0].heat, reasons[0].heat, atol=1e-4)
     settings = vadpipe.ExtractSettings(backbone="x3d_xs", weights=x3d_weights)

@@ -9,10 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe.errors import UsageError
+from vadpipe.errors import UsageError, WeightsError
 from vadpipe.exported.card import BACKBONE, BACKBONE_INT8, HEAD, Card, read_card
 from vadpipe.exported.head import ExportedHead
-from vadpipe.exported.runtimes import SUFFIX, Graph, Runtime, choose_runtime, open_graph, version_of
+from vadpipe.exported.runtimes import (
+    SUFFIX,
+    Graph,
+    Runtime,
+    choose_runtime,
+    open_graph,
+    unreadable,
+    version_of,
+)
 from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.engine import Engine
 from vadpipe.extract.extractor import Extractor, Opened
@@ -91,7 +99,10 @@ class ExportedModel:
             assert self.card.backbone is not None
             ((_, *clip_shape, _),) = self.card.backbone.input.values()
             n_frames, height, width = map(int, clip_shape)
-            return OpenVINOEngine(read_network(file, (n_frames, height, width)), self.precision)
+            try:
+                return OpenVINOEngine(read_network(file, (n_frames, height, width)), self.precision)
+            except WeightsError as error:
+                raise unreadable(file, self.runtime) from error
         return _OnnxEngine(open_graph(file, self.runtime), name)
 
 

@@ -68,11 +68,16 @@ def open_graph(file: Path, runtime: Runtime, *, n_threads: int = 1) -> Graph:
     try:
         return opened(file, n_threads)
     except Exception as error:  # each library has exceptions of its own
-        raise FeatureError(
-            f"cannot be read by {version_of(runtime)}",
-            file=file,
-            next_step="Update it, or export the model again with 'vadpipe export'.",
-        ) from error
+        raise unreadable(file, runtime) from error
+
+
+def unreadable(file: Path, runtime: Runtime) -> FeatureError:
+    """Return the error of a graph that a runtime cannot read."""
+    return FeatureError(
+        f"cannot be read by {version_of(runtime)}",
+        file=file,
+        next_step="Update it, or export the model again with 'vadpipe export'.",
+    )
 
 
 def _by_onnxruntime(file: Path, n_threads: int) -> Graph:

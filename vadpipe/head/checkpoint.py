@@ -76,6 +76,11 @@ class TrainedHead(ScoringHead):
             FeatureError: if it is missing, damaged, of another schema or of a newer vadpipe.
         """
         if path.is_dir():
+            if (path / "card.json").is_file() and not (path / FILE_NAME).exists():
+                step = "Pass the head that it was exported from."
+                raise FeatureError(
+                    "is an exported model, which only 'score' takes", file=path, next_step=step
+                )
             path = path / FILE_NAME
         try:
             with safe_open(path, framework="pt") as file:
