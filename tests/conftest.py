@@ -102,6 +102,16 @@ def scorer(x3d_head: Path, x3d_weights: Path):
     return vadpipe.Scorer(x3d_head, weights=x3d_weights)
 
 
+@pytest.fixture(scope="session")
+def x3d_model(tmp_path_factory: pytest.TempPathFactory, x3d_head: Path, x3d_weights: Path):
+    """That head and its backbone, exported."""
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (pip install 'vadpipe[onnx]')")
+    import vadpipe
+
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    return vadpipe.export_model(x3d_head, folder, weights=x3d_weights)
+
+
 @pytest.fixture
 def command_line():
     """Return what runs the command line in this process; how loud it made the log is undone."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vadpipe.errors import VadpipeError
     from vadpipe.evaluation.evaluate import evaluate
     from vadpipe.evaluation.results import Evaluation
+    from vadpipe.export.exporting import ExportedFiles, export_model
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.extractor import Extractor
     from vadpipe.extract.record import Extraction
@@ -52,6 +53,7 @@ _HOMES = {
     "Event": "vadpipe.curves.events",
     "EventRule": "vadpipe.curves.events",
     "Explanation": "vadpipe.curves.explanation",
+    "ExportedFiles": "vadpipe.export.exporting",
     "ExtractSettings": "vadpipe.extract.settings",
     "Extraction": "vadpipe.extract.record",
     "Extractor": "vadpipe.extract.extractor",
@@ -68,6 +70,7 @@ _HOMES = {
     "check_sheet": "vadpipe.annotations.check",
     "compare": "vadpipe.comparison.compare",
     "evaluate": "vadpipe.evaluation.evaluate",
+    "export_model": "vadpipe.export.exporting",
     "extract_features": "vadpipe.extract.extraction",
     "fit": "vadpipe.training.fit",
     "import_features": "vadpipe.published.import_features",
@@ -84,6 +87,7 @@ __all__ = [
     "Event",
     "EventRule",
     "Explanation",
+    "ExportedFiles",
     "ExtractSettings",
     "Extraction",
     "Extractor",
@@ -100,6 +104,7 @@ __all__ = [
     "check_sheet",
     "compare",
     "evaluate",
+    "export_model",
     "extract_features",
     "fit",
     "import_features",

@@ -38,7 +38,7 @@ class Engine(Protocol):
     batch: int
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features (B, D) or maps (B, P, h, w, D) of clips (B, T, H, W, 3), RGB."""
+        """Return the features (B, D) or (B, P, D), or maps (B, P, h, w, D), of clips (B, T, H, W, 3), RGB."""
         ...
 
 
@@ -135,9 +135,11 @@ def build_engine(
         half: whether a GPU may compute in float16.
     """
     if name == "openvino":
-        from vadpipe.extract.engines.openvino_engine import OpenVINOEngine
+        from vadpipe.extract.engines.openvino_engine import OpenVINOEngine, converted_network, read_network
 
-        return OpenVINOEngine(load, clip_shape, key, quantised)
+        if quantised is not None:
+            return OpenVINOEngine(read_network(quantised, clip_shape), "int8")
+        return OpenVINOEngine(converted_network(load, clip_shape, key), "float32")
     from vadpipe.extract.engines.torch_engine import CudaEngine, TorchEngine
 
     if device.type == "cpu":

@@ -31,38 +31,20 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
-    """On the CPU, one clip per call and one thread per call; float32, or int8 by a quantised network.
+    """On the CPU, one clip per call and one thread per call.
 
     Args:
-        load: loads the backbone; called only where it has not been converted before.
-        clip_shape: (T, H, W) of each clip.
-        key: names the conversion in the cache: the backbone and the digest of its weights.
-        quantised: the same backbone in int8, converted for any shape, which is taken instead.
+        network: for clips (1, T, H, W, 3), see :func:`converted_network` and :func:`read_network`.
+        precision: in which it computes, ``"float32"`` or ``"int8"``.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], ClipNetwork],
-        clip_shape: tuple[int, int, int],
-        key: str,
-        quantised: Path | None = None,
-    ) -> None:
+    def __init__(self, network: openvino.Model, precision: str) -> None:
         openvino = import_openvino()
-        version = metadata.version("openvino")
-        precision = "float32" if quantised is None else "int8"
-        self.name = f"openvino {version} {precision} on cpu"
+        self.name = f"openvino {metadata.version('openvino')} {precision} on cpu"
         self.workers = usable_cores()
         self.batch = 1
-        core = openvino.Core()
-        if quantised is None:
-            model = _converted(
-                core, load, (1, *clip_shape, 3), f"{key}-{'x'.join(map(str, clip_shape))}-{version}"
-            )
-        else:
-            model = _read_quantised(core, quantised)
-            model.reshape((1, *clip_shape, 3))
-        self._compiled = core.compile_model(
-            model,
+        self._compiled = openvino.Core().compile_model(
+            network,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": "f32",  # newer processors would choose bfloat16, and miss 1e-4
@@ -78,7 +60,7 @@ class OpenVINOEngine:
             openvino.Tensor(np.zeros(1, dtype=kind), shared_memory=True).data.copy()
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features or maps of a clip (1, T, H, W, 3)."""
+        """Return the features, by position or not, or the maps of a clip (1, T, H, W, 3)."""
         request = getattr(self._of_thread, "request", None)
         if request is None:
             request = self._of_thread.request = self._compiled.create_infer_request()
@@ -99,14 +81,22 @@ def import_openvino() -> ModuleType:
     return openvino  # type: ignore[no-any-return]
 
 
-def _converted(
-    core: openvino.Core, load: Callable[[], ClipNetwork], shape: tuple[int, ...], name: str
+def converted_network(
+    load: Callable[[], ClipNetwork], clip_shape: tuple[int, int, int], key: str
 ) -> openvino.Model:
-    """Return a network from the cache, converted and kept there where it is not yet."""
+    """Return a backbone in float32 from the cache, converted and kept there where it is not yet.
+
+    Args:
+        load: loads the backbone; called only where it has not been converted before.
+        clip_shape: (T, H, W) of each clip.
+        key: names the conversion in the cache: the backbone and the digest of its weights.
+    """
+    core = import_openvino().Core()
+    name = f"{key}-{'x'.join(map(str, clip_shape))}-{metadata.version('openvino')}"
     folder = cache.folder() / "openvino" / name
     model = _read(core, folder)
     if model is None:
-        model = _convert(load(), shape)
+        model = _convert(load(), (1, *clip_shape, 3))
         _keep(model, folder)
         # As the next process gets it: of one that was not written, other last bits may come.
         model = _read(core, folder) or model
@@ -150,9 +140,20 @@ def _read(core: openvino.Core, folder: Path) -> openvino.Model | None:
         return None
 
 
-def _read_quantised(core: openvino.Core, file: Path) -> openvino.Model:
+def read_network(file: Path, clip_shape: tuple[int, int, int]) -> openvino.Model:
+    """Return a network that was converted for any shape or number of clips.
+
+    Args:
+        file: the ``.xml``, its numbers beside it.
+        clip_shape: (T, H, W) of each clip.
+
+    Raises:
+        WeightsError: if it cannot be read.
+    """
     try:
-        return core.read_model(file)
+        network = import_openvino().Core().read_model(file)
+        network.reshape((1, *clip_shape, 3))
+        return network
     except RuntimeError as error:
         step = "Reinstall vadpipe, or use --precision float32."
         raise WeightsError(

@@ -24,9 +24,9 @@ def test_heads_are_those_of_a_fit(n_each, smoothing):
     scored = list(zip(bags, found.unseen, strict=True))
     options = {"per_hour": 6.0, "quantile": 0.95, "unseen": True}
     normals, abnormals = ([pair for pair in scored if pair[0].label == label] for label in (0, 1))
-    found, expected = calibrate(normals, abnormals, **options).model_dump(), learned.threshold.model_dump()
-    assert found.pop("alarm_share") == pytest.approx(expected.pop("alarm_share"))  # summed in another order
-    assert found == expected
+    own, expected = calibrate(normals, abnormals, **options).model_dump(), learned.threshold.model_dump()
+    assert own.pop("alarm_share") == pytest.approx(expected.pop("alarm_share"))  # summed in another order
+    assert own == expected
     for own, other in zip(found.test, learned.watched[learned.step], strict=True):
         np.testing.assert_array_equal(own, other)
 

@@ -16,8 +16,8 @@ from vadpipe.head.bags import squeeze
 from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
-from vadpipe.head.piecewise_scoring import join_views
 from vadpipe.head.record import SCHEMA, HeadRecord
+from vadpipe.head.scoring_head import join_views
 from vadpipe.head.settings import HeadSettings
 from vadpipe.weights import SHIPPED_HEAD
 

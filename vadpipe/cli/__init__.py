@@ -20,6 +20,7 @@ from vadpipe.cli.compare import compare
 from vadpipe.cli.datasets import datasets
 from vadpipe.cli.doctor import doctor
 from vadpipe.cli.evaluate import evaluate
+from vadpipe.cli.export import export
 from vadpipe.cli.extract import extract
 from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
@@ -68,6 +69,7 @@ app.command()(score)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(ablate)
+app.command()(export)
 app.command()(split)
 app.add_typer(labels)
 app.add_typer(features)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
-from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features.commands import refusal
+from vadpipe.errors import FeatureError
 from vadpipe.features.file import Features
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.files.atomic import write_bytes
@@ -22,13 +20,14 @@ from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
 from vadpipe.head.piecewise_scoring import PiecewiseScoring
 from vadpipe.head.record import HeadRecord, read_record
+from vadpipe.head.scoring_head import ScoringHead
 
 FILE_NAME, LAST_NAME = HEAD_NAMES
 _HEADER_KEY = "vadpipe.head"
 
 
 @dataclass(frozen=True)
-class TrainedHead:
+class TrainedHead(ScoringHead):
     """A head that is ready to score features of its recipe.
 
     Attributes:
@@ -40,82 +39,27 @@ class TrainedHead:
     record: HeadRecord
 
     def snippet_scores(self, features: Features) -> NDArray[np.float32]:
-        """Return the score of each snippet, (S,) float32 in [0, 1], guided, its views joined to one.
-
-        A snippet that could not be decoded has NaN. Features may hold only some of the views that the head
-        was trained on; the maximum, or the mean, is over those.
-
-        Raises:
-            FeatureError: if the features were made by another recipe.
-        """
+        """Return the score of each snippet, its views joined; see :meth:`ScoringHead.snippet_scores`."""
         pieces = self._pieces(features)
         scores = np.full(len(features.lost), np.nan, dtype=np.float32)
         scores[pieces.kept] = pieces.scores()
         return scores
 
     def view_scores(self, features: Features) -> NDArray[np.float32]:
-        """Return the score of each snippet in each view separately, (S, C) float32 in [0, 1].
-
-        Of a head that joins views by their maximum, :func:`vadpipe.head.piecewise_scoring.join_views` gives
-        its scores from these, without running it again. A snippet that could not be decoded has NaN in all.
-
-        Raises:
-            FeatureError: if the features were made by another recipe.
-        """
+        """Return the score of each snippet in each view separately; see :meth:`ScoringHead.view_scores`."""
         pieces = self._pieces(features)
         scores = np.full((len(features.lost), features.recipe.crops), np.nan, dtype=np.float32)
         scores[pieces.kept] = pieces.view_scores()
         return scores
 
-    @property
-    def joins_by_max(self) -> bool:
-        """Whether a score is the maximum of the separate scores of the views."""
-        return self.record.settings.view_join == "max"
-
-    def check_views(self, views: Sequence[str], file: Path) -> None:
-        """Check that the head was trained on views that it is to score by.
-
-        Args:
-            views: names of :data:`vadpipe.features.views.VIEWS`.
-            file: the head's, for the message.
-
-        Raises:
-            UsageError: if it was not trained on one of them.
-        """
-        known = self.record.recipe.views
-        for view in views:
-            if view not in known:
-                raise UsageError(
-                    f"the head was not trained on the view {view}",
-                    file=file,
-                    next_step=f"Choose from its own views: {', '.join(known)}.",
-                )
-
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what score a snippet would have with other features in its place, (V,) float32.
-
-        All other snippets stay what they are.
-
-        Args:
-            features: of the whole video.
-            snippet: which, one that could be decoded.
-            values: (V, C, D) float32, the features that it would have.
-
-        Raises:
-            FeatureError: if the features were made by another recipe.
-        """
+        """Return a snippet's scores with other features in its place; see :meth:`ScoringHead.scores_if`."""
         pieces = self._pieces(features)
         return pieces.scores_if(int(np.searchsorted(pieces.kept, snippet)), values)
 
     def _pieces(self, features: Features) -> PiecewiseScoring:
-        self._check_recipe(features)
+        self.check_recipe(features)
         return PiecewiseScoring(self.network, features.values, np.flatnonzero(~features.lost))
-
-    def _check_recipe(self, features: Features) -> None:
-        refused = refusal(self.record.recipe, features.recipe)
-        if refused is not None:
-            reason, next_step = refused
-            raise FeatureError(reason, file=features.source.video, next_step=next_step)
 
     def save(self, path: Path) -> None:
         """Write the head atomically, without pickle. Raises OutputError if that fails."""
@@ -132,6 +76,11 @@ class TrainedHead:
             FeatureError: if it is missing, damaged, of another schema or of a newer vadpipe.
         """
         if path.is_dir():
+            if (path / "card.json").is_file() and not (path / FILE_NAME).exists():
+                step = "Pass the head that it was exported from."
+                raise FeatureError(
+                    "is an exported model, which only 'score' takes", file=path, next_step=step
+                )
             path = path / FILE_NAME
         try:
             with safe_open(path, framework="pt") as file:

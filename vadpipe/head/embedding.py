@@ -63,7 +63,7 @@ class Embedding(nn.Module):
 
     def context_of(self, x: Tensor) -> Context:
         """Return the context of whole videos, squeezed to their bags x (N, C, T, D)."""
-        mask = torch.ones(len(x), x.shape[2], dtype=torch.bool, device=x.device)
+        mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device)
         return Context.pooled(self._embed(x, mask), mask)
 
     def _embed(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from vadpipe.head.bags import edges_of
 from vadpipe.head.context import Context
 from vadpipe.head.head import Head
+from vadpipe.head.scoring_head import join_views
 
 AT_ONCE = 2048
 """Snippets of a piece."""
@@ -118,9 +119,3 @@ class PiecewiseScoring:
     def _context(self, bag: NDArray[np.float32] | None) -> Context | None:
         """Return the context of a bag (C, T, D)."""
         return None if bag is None else self.head.context_of(torch.from_numpy(bag)[None].to(self.head.device))
-
-
-def join_views(view_scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the highest score of each snippet, (S,), of those of its views (S, C); NaN where it has none."""
-    highest: NDArray[np.float32] = view_scores.max(axis=1)
-    return highest

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vadpipe.errors import UsageError, message_of
-from vadpipe.head.bag_score import TopK
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
     from pydantic_core import ErrorDetails
+
+    from vadpipe.head.bag_score import TopK
 else:
     ModelMetaclass = type(BaseModel)
 
@@ -152,6 +153,8 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     @property
     def top_k(self) -> TopK:
         """How many segments stand for a bag."""
+        from vadpipe.head.bag_score import TopK  # it loads torch, which a record that is read needs not
+
         return TopK(self.top_k_divisor, self.top_k_at_least)
 
     @model_validator(mode="after")

@@ -29,13 +29,13 @@ from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.view_crops import Box, ViewCropper, box_of
 from vadpipe.features.file import Features, Recipe
 from vadpipe.features.views import only_whole
-from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.scoring_head import ScoringHead
 
 
 class HeadAndBackbone(Protocol):
     """What scored the video: a :class:`vadpipe.scoring.scorer.Scorer`."""
 
-    head: TrainedHead
+    head: ScoringHead
 
     @property
     def limits(self) -> Limits:

@@ -18,6 +18,8 @@ from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import DEFAULT_RULE, EventRule, check_threshold
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
+from vadpipe.exported.card import is_exported
+from vadpipe.exported.model import ExportedModel
 from vadpipe.extract.extraction import warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.run import Reporter
@@ -31,9 +33,7 @@ from vadpipe.features.file import Features, Recipe
 from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
-from vadpipe.head.adaptation import adapted
-from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.head.piecewise_scoring import join_views
+from vadpipe.head.scoring_head import ScoringHead, join_views
 from vadpipe.scoring.explain import explain
 from vadpipe.scoring.inputs import FeatureFile, named_input
 from vadpipe.scoring.view_places import view_places
@@ -49,7 +49,8 @@ class Scorer:
     Decoder and backbone are built for the first video, so a head of imported features needs none.
 
     Args:
-        head: a head file or the folder that ``fit`` wrote; the shipped head by default.
+        head: a head file or the folder that ``fit`` wrote; or the folder of an exported model, see
+            :func:`vadpipe.export_model`, whose backbone is used too; the shipped head by default.
         backbone: refuse any other; the head decides where it is None.
         view: only these of the views that the head was trained on, see :data:`vadpipe.features.views.VIEWS`;
             all of them where it is None. The head says whether a score is their maximum or their mean.
@@ -61,13 +62,13 @@ class Scorer:
         device: ``"auto"``, ``"cpu"`` or ``"cuda:0"``.
         options: ``weights``, ``offline``, ``decoder``, ``engine``, ``precision``, ``limits`` and
             ``assume_fps`` as in :class:`vadpipe.ExtractSettings`; what makes features comparable is the
-            head's to say.
+            head's to say. An exported model runs by the engine ``"openvino"`` or ``"onnxruntime"``.
 
     Raises:
         FeatureError: if the head cannot be read, or ``adapt_to`` holds no features or
             some that do not fit.
         UsageError: if ``backbone`` is not the head's, the head does not know a view, an option is off, or
-            the device is not there; if a head of its method cannot be adapted.
+            the device is not there; if a head of its method, or an exported one, cannot be adapted.
     """
 
     def __init__(
@@ -83,8 +84,6 @@ class Scorer:
         device: str = "auto",
         **options: object,
     ) -> None:
-        from vadpipe.extract.engines.device import choose_device
-
         check_arguments(
             head=(head, PATH.or_none),
             backbone=(backbone, TEXT.or_none),
@@ -97,7 +96,8 @@ class Scorer:
         if threshold is not None:
             check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
-        self.head = TrainedHead.load(path, choose_device(device))
+        self._model = _exported_model(path, device, adapt_to, options) if is_exported(path) else None
+        self.head = _trained_head(path, device) if self._model is None else self._model.head
         recipe = self.head.record.recipe
         self.threshold = self.head.record.threshold if threshold is None else threshold
         self.rule = rule
@@ -119,7 +119,7 @@ class Scorer:
             log.info("views: %s, of %s", ", ".join(self._settings.views), ", ".join(recipe.views))
             self._settings.check_here()
         if adapt_to is not None:
-            self.head = adapted(self.head, Path(adapt_to), path)
+            self.head = _adapted(self.head, Path(adapt_to), path)
         self._store = None if features is None else FeatureStore(Path(features))
 
     def score(self, video: str | os.PathLike[str] | GivenArray) -> Curve:
@@ -268,7 +268,7 @@ class Scorer:
     @cached_property
     def _extractor(self) -> Extractor:
         """What turns videos into features."""
-        return Extractor(self.settings)
+        return Extractor(self.settings) if self._model is None else self._model.extractor(self.settings)
 
     def run_backbone(self, views: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return the features (V, P, D) of clips (T, H, W, 3) uint8 RGB, by the backbone that scores videos.
@@ -296,6 +296,48 @@ class PendingScore:
         """Stop decoding."""
         if isinstance(self.source, Opened):
             self.source.close()
+
+
+def _trained_head(path: Path, device: str) -> ScoringHead:
+    """Return the head of a file, on a device."""
+    from vadpipe.extract.engines.device import choose_device
+    from vadpipe.head.checkpoint import TrainedHead
+
+    return TrainedHead.load(path, choose_device(device))
+
+
+def _adapted(head: ScoringHead, folder: Path, file: Path) -> ScoringHead:
+    """Return a head adapted to features of a folder."""
+    from vadpipe.head.adaptation import adapted
+    from vadpipe.head.checkpoint import TrainedHead
+
+    assert isinstance(head, TrainedHead)  # of an exported one it was refused before
+    return adapted(head, folder, file)
+
+
+def _exported_model(folder: Path, device: str, adapt_to: object, options: dict[str, object]) -> ExportedModel:
+    """Return an exported model, and take the options out that it answers itself.
+
+    Raises:
+        UsageError: if something is asked of it that it cannot do.
+    """
+    for name, asked in (("adapt_to", adapt_to), ("weights", options.pop("weights", None))):
+        if asked is not None:
+            what = "cannot be adapted to footage" if name == "adapt_to" else "brings its own backbone"
+            raise UsageError(
+                f"is an exported model, which {what}",
+                file=folder,
+                next_step=f"Omit --{name.replace('_', '-')}, or pass the head that it was exported from.",
+            )
+    if device not in ("auto", "cpu"):
+        raise UsageError(
+            f"is an exported model, which runs on the CPU, not on {device!r}",
+            file=folder,
+            next_step="Omit --device, or pass the head that it was exported from.",
+        )
+    engine, precision = (options.pop(name, "auto") for name in ("engine", "precision"))
+    check_arguments(engine=(engine, TEXT), precision=(precision, TEXT))
+    return ExportedModel.load(folder, engine=str(engine), precision=str(precision))
 
 
 def _settings(

@@ -11,7 +11,7 @@ from vadpipe.extract.video.timeline import scaled_to
 from vadpipe.extract.view_crops import box_of
 from vadpipe.features.file import Features, Recipe, Source
 from vadpipe.features.views import Place, are_named, part_of
-from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.scoring_head import ScoringHead
 
 _DIGITS = 6  # of a share, as documents have it: a millionth of the picture
 
@@ -34,7 +34,7 @@ class ViewPlaces:
         return np.stack([scores.max(axis=1) for scores in by_place], axis=1)
 
 
-def view_places(head: TrainedHead, features: Features) -> ViewPlaces | None:
+def view_places(head: ScoringHead, features: Features) -> ViewPlaces | None:
     """Return the places of a video that the scores of a head can distinguish, or None.
 
     They can if the head takes the highest score of several views, each scored separately, and these show

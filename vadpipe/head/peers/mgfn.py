@@ -92,7 +92,7 @@ class Mgfn(Head):
 
     def forward(self, x: Tensor, mask: Tensor) -> Seen:
         """Run the network on features x (N, C, T, D); mask (N, T) is True on real segments."""
-        n_bags = len(x)
+        n_bags = x.shape[0]
         x, mask = views_as_bags(x, mask)
         norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         x = self.embedding(x, mask) + AMPLIFICATION * self.magnitude(norms, mask)

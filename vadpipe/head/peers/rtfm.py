@@ -80,7 +80,7 @@ class Rtfm(Head):
 
     def forward(self, x: Tensor, mask: Tensor) -> Seen:
         """Score features x (N, C, T, D); mask (N, T) is True on real segments."""
-        n_bags = len(x)
+        n_bags = x.shape[0]
         x, mask = views_as_bags(x, mask)
         branches = [
             norm(torch.relu(convolution(x, mask)), mask)

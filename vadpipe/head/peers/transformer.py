@@ -27,7 +27,20 @@ AT_ONCE = 1024
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """Return softmax attention (N, heads, T, W) to the real segments, which mask (N, T) marks."""
     seen = None if bool(mask.all()) else mask[:, None, None]
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return _traced_attention(query, key, value)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+
+
+def _traced_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return the same where all segments are real, as an export writes it down.
+
+    The sum of the softmax divides last: OpenVINO 2026.4 takes a softmax between two products for one layer,
+    which is wrong where the number of segments is open and 16 or more.
+    """
+    products = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    weights = (products - products.amax(dim=-1, keepdim=True)).exp()
+    return weights @ value / weights.sum(dim=-1, keepdim=True)
 
 
 class GlobalLocalAttention(nn.Module):
@@ -59,15 +72,17 @@ class GlobalLocalAttention(nn.Module):
 def _around(value: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of values (N, heads, T, W) by ``exp(-distance / e)`` over the real segments.
 
-    It is computed for :data:`AT_ONCE` segments at a time, so that no memory grows with the square of T.
+    It is computed for :data:`AT_ONCE` segments at a time, so that no memory grows with the square of T; for
+    all at once while it is traced for an export, since a trace would keep how often the loop ran.
     """
     length, real = mask.shape[1], mask.to(value.dtype)
     value = value * real[:, None, :, None]
     places = torch.arange(length, device=mask.device, dtype=value.dtype)
     means = []
-    for start in range(0, length, AT_ONCE):
-        near = slice(max(0, start - NEAR), start + AT_ONCE + NEAR)
-        distances = (places[start : start + AT_ONCE, None] - places[None, near]).abs()
+    at_once = length if torch.jit.is_tracing() else AT_ONCE  # type: ignore[attr-defined, no-untyped-call]
+    for start in range(0, length, at_once):
+        near = slice(max(0, start - NEAR), start + at_once + NEAR)
+        distances = (places[start : start + at_once, None] - places[None, near]).abs()
         weights = torch.exp(-distances / math.e)
         total = (real[:, near] @ weights.T).clamp_min(1e-12)  # nothing is near far beyond a short bag's end
         means.append(weights @ value[:, :, near] / total[:, None, :, None])

@@ -111,8 +111,8 @@ class UrDmu(Head):
     def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:  # noqa: ARG002
         """Return the scores (N, T), the mean over views; see :meth:`Head.segment_scores`."""
         each, real = views_as_bags(x, mask)
-        quiet = torch.zeros(len(each), dtype=torch.bool, device=x.device)
-        return mean_of_views(self(each, real, quiet).scores, len(x))
+        quiet = torch.zeros(each.shape[0], dtype=torch.bool, device=x.device)
+        return mean_of_views(self(each, real, quiet).scores, x.shape[0])
 
     def loss(self, batch: Batch, *, warm: bool) -> Loss:  # noqa: ARG002
         """Return cross entropy, the memories' losses, triplet, divergence and distance."""

@@ -1,0 +1,147 @@
+"""The graph of every head gives the scores of that head, for any number of snippets and views."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from support.bags import D
+from support.exported_models import cbcg, exported, trained
+from support.feature_files import make_features
+from support.peer_heads import PEERS, small_head
+from vadpipe.export.graphs import BackboneGraph
+from vadpipe.export.onnx_files import write_backbone
+from vadpipe.export.openvino_files import convert
+from vadpipe.exported.runtimes import open_graph
+from vadpipe.extract.backbones.loading import ClipNetwork
+from vadpipe.extract.backbones.registry import find_backbone
+from vadpipe.head.ensemble import Ensemble
+
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (pip install 'vadpipe[onnx]')")
+pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'vadpipe[cpu]')")
+
+RUNTIMES = ("onnxruntime", "openvino")
+
+
+def features(n_snippets, gaps=()):
+    made = make_features(16 * n_snippets, feature_dim=D, crops=2, view="left,right", seed=n_snippets)
+    made.values[n_snippets // 2 :, 1] += 2
+    return replace(made, source=made.source.model_copy(update={"gaps": gaps}))
+
+
+def assert_same_scores(head, graph, *lengths):
+    for length in lengths:
+        for given in (features(length), features(length).of_views(["right"])):
+            np.testing.assert_allclose(graph.snippet_scores(given), head.snippet_scores(given), atol=2e-6)
+            np.testing.assert_allclose(graph.view_scores(given), head.view_scores(given), atol=2e-6)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("join", ["mean", "max"])
+@pytest.mark.parametrize("method", PEERS)
+def test_published_methods(method, join, runtime, tmp_path):
+    head = trained(small_head(method, view_join=join, smoothing=0.7 if join == "max" else 0.0))
+    # OpenVINO takes seconds for each length that is new to it; 16 and more it once got wrong.
+    lengths = (1, 7, 40, 300) if runtime == "onnxruntime" else (40,)
+    assert_same_scores(head, exported(head, tmp_path, runtime), *lengths)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("method", ["ur-dmu", "bn-wvad"])
+def test_attention_over_more_segments_than_are_computed_at_once(method, runtime, tmp_path):
+    head = trained(small_head(method))
+    assert_same_scores(head, exported(head, tmp_path, runtime), 1100)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"view_join": "mean"},
+        {"smoothing": 0.0},
+        {"guided": False},
+        {"context": "pooled"},
+        {"context": "pooled", "view_join": "mean", "segments": 5},
+    ],
+    ids=str,
+)
+def test_cbcg(changes, runtime, tmp_path):
+    head = trained(cbcg(**changes))
+    lengths = (1, 2, 7, 33, 100) if runtime == "onnxruntime" else (1, 33)
+    assert_same_scores(head, exported(head, tmp_path, runtime), *lengths)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("context", ["none", "pooled"])
+def test_ensembles(context, runtime, tmp_path):
+    head = trained(Ensemble([cbcg(seed, context=context) for seed in range(3)]))
+    assert_same_scores(head, exported(head, tmp_path, runtime), 7, 100)
+
+
+def test_the_control_without_clusters(tmp_path):
+    from vadpipe.head.building import build_head
+    from vadpipe.head.settings import HeadSettings
+
+    torch.manual_seed(0)
+    settings = HeadSettings(hidden=8, cluster_dim=4, clustering=False, second_head=True)
+    head = trained(build_head(torch.zeros(D), torch.ones(D), settings))
+    assert_same_scores(head, exported(head, tmp_path, "onnxruntime"), 1, 50)
+
+
+@pytest.mark.parametrize("changes", [{}, {"context": "pooled"}], ids=str)
+def test_long_videos_in_pieces_and_lost_snippets(changes, tmp_path):
+    head = trained(cbcg(**changes))
+    graph = exported(head, tmp_path, "onnxruntime")
+    given = features(2100, gaps=((0, 17), (800, 801)))
+    scores = graph.snippet_scores(given)
+    assert np.isnan(scores).sum() == 3
+    np.testing.assert_allclose(scores, head.snippet_scores(given), atol=2e-6)
+
+
+@pytest.mark.parametrize("changes", [{}, {"context": "pooled"}], ids=str)
+def test_other_features_in_a_snippets_place(changes, tmp_path):
+    head = trained(cbcg(**changes))
+    graph, given = exported(head, tmp_path, "onnxruntime"), features(60, gaps=((0, 1),))
+    values = np.random.default_rng(0).normal(size=(3, 2, D)).astype(np.float32)
+    for snippet in (1, 30, 59):
+        found = graph.scores_if(given, snippet, values)
+        np.testing.assert_allclose(found, head.scores_if(given, snippet, values), atol=2e-6)
+
+
+def test_scores_of_0_and_1_stay_finite_and_spread_as_in_vadpipe(tmp_path):
+    """A last bit below 1 is half a unit of log odds: where a sigmoid rounds otherwise, a score is another."""
+    head = trained(cbcg())
+    with torch.no_grad():
+        head.network.classifier.layers[-1].weight.mul_(1e4)
+        head.network.settings = head.network.settings.model_copy(update={"guided": False})
+    given = features(50)
+    expected = head.snippet_scores(given)
+    assert expected.max() - expected.min() > 0.99
+    for runtime in RUNTIMES:
+        differences = np.abs(exported(head, tmp_path, runtime).snippet_scores(given) - expected)
+        assert (differences < 2e-5).mean() > 0.9
+        assert differences.max() < 0.1
+
+
+@pytest.mark.parametrize("name", ["x3d_xs", pytest.param("i3d", marks=pytest.mark.slow)])
+def test_backbones(name, tmp_path):
+    record = find_backbone(name)
+    torch.manual_seed(0)
+    network = ClipNetwork(record, record.build()).eval().requires_grad_(False)
+    shape, windows = (record.clip_frames, record.input_px, record.input_px), (48, 64, 64)
+    for windowed, clip_shape in [(False, shape), *([(True, windows)] if record.maps else [])]:
+        graph = BackboneGraph(network, windowed=windowed)
+        write_backbone(graph, clip_shape, tmp_path / "backbone.onnx")
+        convert(tmp_path / "backbone.onnx", tmp_path / "backbone.xml")
+        clips = np.random.default_rng(0).integers(0, 256, (2, *clip_shape, 3), dtype=np.uint8)
+        with torch.inference_mode():
+            output = network(torch.from_numpy(clips)).numpy()
+        expected = output.mean(axis=(2, 3)) if record.maps else output[:, None]
+        expected = expected if windowed else expected.mean(axis=1, keepdims=True)
+        assert expected.shape == (2, 6 if windowed else 1, record.feature_dim)
+        for runtime, suffix in (("onnxruntime", ".onnx"), ("openvino", ".xml")):
+            (found,) = open_graph(tmp_path / f"backbone{suffix}", runtime)(clips)
+            assert np.linalg.norm(found - expected) < 1e-5 * np.linalg.norm(expected)
