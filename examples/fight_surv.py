@@ -7,7 +7,7 @@ longer recordings. This script
    stretches, which gives a frame-level ground truth that training never sees;
 2. extracts features, and trains and tests the method and its parts over scene-disjoint folds and paired
    seeds: the table of docs/benchmarks.md. It is what ``vadpipe extract`` and ``vadpipe ablate`` do;
-3. with ``--ship`` trains the included head on all scenes.
+3. with ``--ship`` trains the included head on the clips themselves, which have labels of their own.
 
 Usage::
 
@@ -32,6 +32,7 @@ import av
 import vadpipe
 from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.annotations.truth_sheet import read_truth
+from vadpipe.training.result import Fit
 
 Row = dict[str, str]
 
@@ -77,10 +78,15 @@ def join_clips(data: Path, rows: list[Row], target: Path) -> list[int]:
     return labels
 
 
-def write_labels(path: Path, truths: list[Truth]) -> None:
-    """Write the video-level labels that ``fit`` may see: one bit per video."""
-    lines = [f"{truth.video},{int(truth.abnormal)}" for truth in truths]
-    path.write_text("\n".join(["video,label", *lines]) + "\n")
+def train_on_clips(data: Path, work: Path) -> Fit:
+    """Train a head on all clips; those of a scene stay in one fold."""
+    with (data / "scene_groups.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    labels, features = work / "clips.csv", work / "clip-features"
+    lines = [f"{data.name}/{row['file']},{row['label']},{row['scene_group']}" for row in rows]
+    labels.write_text("\n".join(["video,label,group", *lines]) + "\n")
+    vadpipe.extract_features([data], features)
+    return vadpipe.fit(features, labels=labels, output=work / "head", force=True)
 
 
 def main() -> None:
@@ -91,7 +97,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="0 measures nothing")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--rows", action="append", help="only this row of the table; repeatable")
-    parser.add_argument("--ship", type=Path, help="train on all scenes and write the head here")
+    parser.add_argument("--ship", type=Path, help="train on all clips and write the head here")
     options = parser.parse_args()
 
     truths, features = join_scenes(options.data, options.work), options.work / "features"
@@ -109,10 +115,7 @@ def main() -> None:
         )
         print(*result.files, sep="\n")
     if options.ship is not None:
-        write_labels(options.work / "all.csv", truths)
-        head = vadpipe.fit(
-            features, labels=options.work / "all.csv", output=options.work / "head", force=True
-        )
+        head = train_on_clips(options.data, options.work)
         shutil.copy(head.head, options.ship)
         print(f"{options.ship}: step {head.step}, threshold {head.threshold.threshold:.3f}")
 
