@@ -96,6 +96,7 @@ RECIPES = {
     "isolated, int8": replace(_FIRST, precision="int8"),
     "windows, int8": replace(_FIRST, window=64, precision="int8"),
     "windows, int8, 12.5 fps": replace(_FIRST, window=64, precision="int8", target_fps=12.5),
+    "two views, isolated, int8, 12.5 fps": ExtractSettings(window=16),
     "the defaults": ExtractSettings(),
 }
 

@@ -9,7 +9,7 @@ from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.expected_features import expected_recipe
 from vadpipe.weights import SHIPPED_HEAD
 
-ITS_OWN = "--backbone i3d --view left,right --stride 8 --window 16 --target-fps 12.5"
+ITS_OWN = "--backbone i3d --view left,right --stride 8 --window 16,64 --target-fps 12.5"
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def plan(command_line, tmp_path, monkeypatch):
         (["--view", "whole"], "--view whole"),
         (["--crops", 10], "--crops 10"),
         (["--window", 64, "--target-fps", "all"], "--window 64 --target-fps all"),
+        (["--window", 16], "--window 16"),
         (["--fps", 10], "--fps 10"),
-        (["--backbone", "x3d_s"], "--backbone x3d_s --view whole --target-fps all"),
+        (["--backbone", "x3d_s"], "--backbone x3d_s --view whole --window 16 --target-fps all"),
     ],
 )
 def test_other_features_are_named_and_what_takes_them(plan, options, told):

@@ -16,7 +16,6 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.features.file import Features
 from vadpipe.features.views import CROP_VIEWS
 from vadpipe.head.checkpoint import TrainedHead
-from vadpipe.weights import SHIPPED_HEAD
 
 MADE = Path(__file__).with_name("version_0_1")
 
@@ -35,9 +34,7 @@ def test_an_old_head_says_its_schema(kind):
         assert json.loads(file.metadata()["vadpipe.head"])["schema_version"] == 3
 
 
-@pytest.mark.parametrize(
-    "file", [MADE / "whole.head.safetensors", MADE / "crops.head.safetensors", SHIPPED_HEAD]
-)
+@pytest.mark.parametrize("file", [MADE / "whole.head.safetensors", MADE / "crops.head.safetensors"])
 def test_an_old_head_does_not_know_how_many_videos_its_threshold_finds(file):
     found = TrainedHead.load(file).record.calibration
     assert found.method == "quantile"
