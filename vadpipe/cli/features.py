@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.command import command
 from vadpipe.errors import UsageError
 
 features = typer.Typer(
@@ -26,6 +27,7 @@ def _group() -> None:
 
 
 @features.command("import")
+@command
 def import_(
     files: Annotated[
         list[str],

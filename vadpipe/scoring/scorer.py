@@ -32,7 +32,7 @@ from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_fea
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
 from vadpipe.head.adaptation import adapted
-from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.head.piecewise_scoring import join_views
 from vadpipe.scoring.explain import explain
 from vadpipe.scoring.inputs import FeatureFile, named_input
@@ -97,6 +97,7 @@ class Scorer:
         if threshold is not None:
             check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
+        self.inputs = {"head": path / FILE_NAME if path.is_dir() else path, "adapt_to": adapt_to}
         self.head = TrainedHead.load(path, choose_device(device))
         recipe = self.head.record.recipe
         self.threshold = self.head.record.threshold if threshold is None else threshold
@@ -259,6 +260,11 @@ class Scorer:
             UsageError: if the head was trained on imported features, which no setting makes from a video.
         """
         return self._settings or ExtractSettings.of_recipe(self.head.record.recipe)
+
+    @property
+    def resolved(self) -> dict[str, object]:
+        """How it scores: threshold, events, and how videos become features."""
+        return {"threshold": self.threshold, "rule": self.rule, "settings": self._settings}
 
     @property
     def limits(self) -> Limits:
