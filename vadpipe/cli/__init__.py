@@ -77,7 +77,7 @@ app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)
 app.add_typer(config)
-app.command()(rerun)
+app.command()(command(rerun))
 app.command()(command(doctor))
 app.command()(command(licenses))
 

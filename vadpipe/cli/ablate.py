@@ -81,7 +81,14 @@ def ablate(
             on_failure=_report,
         )
     n_new = len(result.measured) - result.n_kept
-    options.say(f"{n_new} runs completed, {result.n_kept} already done, {len(result.failed)} failed", quiet)
+    options.say(
+        f"{n_new} runs completed, {result.n_kept} already done, {len(result.failed)} failed",
+        quiet,
+        kind="summary",
+        n_runs=n_new,
+        n_there=result.n_kept,
+        n_failed=len(result.failed),
+    )
     if not quiet and result.measured:
         print_ablation(result)
     for path in result.files:

@@ -91,5 +91,10 @@ def import_(
         f"{len(result.written)} imported, {len(result.skipped)} already imported, {len(result.failed)} "
         f"failed: {output}",
         quiet,
+        kind="summary",
+        n_imported=len(result.written),
+        n_there=len(result.skipped),
+        n_failed=len(result.failed),
+        folder=str(output),
     )
     options.exit_for(len(result.written) + len(result.skipped), len(result.failed))
