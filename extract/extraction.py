@@ -22,7 +22,8 @@ from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import FeatureHeader, Source, read_header
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.locks import VideoLock
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 

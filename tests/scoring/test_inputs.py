@@ -157,6 +157,7 @@ def test_what_needs_the_video_is_refused_without_it(scorer, footage, tmp_path):
         )
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
             "clip.events.csv",
+            "clip.run.json",
             "clip.scores.csv",
         ]  # the curve is there
     with pytest.raises(InputError, match="needs its video"):

@@ -26,7 +26,8 @@ from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.settings import HeadSettings
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,8 @@ from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 

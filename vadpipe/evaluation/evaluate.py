@@ -33,7 +33,8 @@ from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)

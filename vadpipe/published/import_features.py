@@ -35,7 +35,8 @@ from vadpipe.published.files import find_published
 from vadpipe.published.frame_counts import MAX_FRAMES, FrameCounts
 from vadpipe.published.settings import ImportSettings
 from vadpipe.published.videos import Published
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,7 @@
-"""What a run says of itself while it goes on, and its record when it ends, however it ends."""
+"""What a run says of itself while it goes on, and its record when it ends."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import os
 import time
@@ -12,14 +10,14 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal
 
 from vadpipe.errors import OutputError, VadpipeError
 from vadpipe.features.file import Recipe, Source
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.runs.digests import file_digest, files_digest
 from vadpipe.runs.masking import masked
-from vadpipe.runs.plain import plain, plain_arguments
+from vadpipe.runs.plain import plain
 from vadpipe.runs.record import (
     FILE_NAME,
     Counts,
@@ -35,9 +33,6 @@ from vadpipe.runs.record import (
 )
 from vadpipe.runs.versions import versions
 from vadpipe.weights import SHIPPED_HEAD
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 Event = dict[str, object]
 
@@ -334,55 +329,11 @@ def called_by(command: CommandLine) -> Iterator[CommandLine]:
         _command_line.reset(token)
 
 
-def recorded(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator for the function of a command, which says in :func:`journal` what it does."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                bound = signature.bind(*args, **kwargs)
-            except TypeError:
-                return function(*args, **kwargs)  # which says so under its own name
-            bound.apply_defaults()
-            own = Journal(command, plain_arguments(bound.arguments))
-            token = _current.set(own)
-            error: BaseException | None = None
-            try:
-                with _warnings_to(own.warnings):
-                    return function(*args, **kwargs)
-            except BaseException as caught:
-                error = caught
-                raise
-            finally:
-                own.end(error)
-                _current.reset(token)
-
-        return run
-
-    return decorate
-
-
-class _Warnings(logging.Handler):
-    def __init__(self, texts: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self._texts = texts
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if logging.lastResort is not None and not logging.getLogger().handlers:
-            logging.lastResort.handle(record)  # which Python calls only where there is no handler at all
-        text = masked(record.getMessage())
-        if text not in self._texts:
-            self._texts.append(text)
-
-
 @contextmanager
-def _warnings_to(texts: list[str]) -> Iterator[None]:
-    handler, logger = _Warnings(texts), logging.getLogger("vadpipe")
-    logger.addHandler(handler)
+def opened(own: Journal) -> Iterator[Journal]:
+    """Make a journal that of the run that goes on."""
+    token = _current.set(own)
     try:
-        yield
+        yield own
     finally:
-        logger.removeHandler(handler)
+        _current.reset(token)

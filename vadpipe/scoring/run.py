@@ -24,8 +24,9 @@ from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
 from vadpipe.features.file import Source
 from vadpipe.output.formats import write_formats
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
 from vadpipe.runs.record import FILE_NAME
+from vadpipe.runs.recording import recorded
 from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
 from vadpipe.scoring.scorer import PendingScore, Scorer
@@ -150,6 +151,7 @@ def score_videos(
             video=video, limits=limits, size_px=features.source.size_px,
         )  # fmt: skip
         files = write(outputs.formats)
+        journal().wrote(files)  # which stay, if a picture fails
         wanted = stills_wanted(curve, outputs, listed=len(videos) > 1)
         told = doing("explaining") if outputs.explain else None
         stills, reasons = read_again(

@@ -22,7 +22,8 @@ from vadpipe.files.tables_from_memory import Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
-from vadpipe.runs.journal import journal, recorded
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
 from vadpipe.training.job import FitJob
