@@ -1,7 +1,9 @@
 """The record of a run: its form, what cannot be read, and earlier ones of the same name."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -72,6 +74,18 @@ def test_a_file_that_is_no_record_is_kept_too(tmp_path):
     (tmp_path / "run.json").write_text("mine")
     write_record(make_record(), tmp_path / "run.json")
     assert (tmp_path / "run-1.json").read_text() == "mine"
+
+
+def test_no_record_is_lost_where_several_are_written_at_once(tmp_path):
+    barrier = Barrier(8)
+
+    def write(number):
+        barrier.wait()
+        write_record(make_record(a=number), tmp_path / "run.json")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert sorted(read_record(path).resolved["a"] for path in tmp_path.iterdir()) == [*range(8)]
 
 
 def test_a_number_that_was_used_is_not_used_again(tmp_path):

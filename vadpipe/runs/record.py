@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -207,14 +210,28 @@ def write_record(record: RunRecord, path: Path) -> Path | None:
         Where the earlier record is kept now; None where there was none, or one of the same run.
 
     Raises:
-        OutputError: if it cannot be written; the earlier one then has its name or the new one.
+        OutputError, OSError: if it cannot be written; the earlier one then has its name or the new one.
     """
     kept = None
-    if os.path.lexists(path) and not record.replaces(_readable(path)):
-        kept = _set_aside(path)
     text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=True)
-    write_text(path, text + "\n")
+    with _alone(path.parent):
+        if os.path.lexists(path) and not record.replaces(_readable(path)):
+            kept = _set_aside(path)
+        write_text(path, text + "\n")
     return kept
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from naming records in a folder meanwhile, where it can be locked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)  # a lock of the folder itself leaves no file behind
+    try:
+        with suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
 
 
 def earlier_digests(path: Path) -> dict[str, str]:
