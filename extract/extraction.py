@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.errors import InputError, OutputError, printable
+from vadpipe.errors import InputError, printable
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
-from vadpipe.extract.record import Extraction, asked_of, write_run
+from vadpipe.extract.record import Extraction, asked_of
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.container import sniff
-from vadpipe.extract.video.discovery import Failure, Video, find_videos
+from vadpipe.extract.video.discovery import Failure, Video, find_videos, named_video
 from vadpipe.extract.video.shards import Shard
-from vadpipe.features.file import Source, read_header
+from vadpipe.features.file import FeatureHeader, Source, read_header
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.locks import VideoLock
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 
 TOLERATED_SHARE = 0.05
 
 
+@recorded("extract")
 def extract_features(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str] = "features",
@@ -75,38 +77,20 @@ def extract_features(
 
     def note(failure: Failure) -> None:
         work.result.failed.append(failure)
+        journal().failed(failure.path, named_video(failure.path).name, failure.error)
         if on_failure is not None:
             on_failure(failure)
 
-    def record() -> None:
-        order = {video.path: index for index, video in enumerate(videos)}
-        work.result.failed.sort(key=lambda failure: order.get(failure.path, -1))
-        if work.result.written or (work.result.failed and store.folder.is_dir()):
-            write_run(
-                store.folder,
-                work.extractor.settings,
-                work.result,
-                work.sources,
-                n_snippets=work.n_snippets,
-                took_s=time.monotonic() - began_s,
-            )
-
-    began_s = time.monotonic()
-    try:
-        for failure in unusable:
-            note(failure)
-        run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)
-        # What another process has claimed is looked at last, one by one: two that wait for each other
-        # while they hold something would wait for ever.
-        work.wait = True
-        run_over(
-            work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note
-        )
-    except BaseException:
-        with suppress(OutputError):  # the error that ended the run is the one to report
-            record()
-        raise
-    record()
+    journal().begin(store.folder)
+    for failure in unusable:
+        note(failure)
+    run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)
+    # What another process has claimed is looked at last, one by one: two that wait for each other
+    # while they hold something would wait for ever.
+    work.wait = True
+    run_over(work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note)
+    order = {video.path: index for index, video in enumerate(videos)}
+    work.result.failed.sort(key=lambda failure: order.get(failure.path, -1))
     return work.result
 
 
@@ -126,8 +110,6 @@ class _ExtractionTask:
         self.wait = False
         self.busy: list[Video] = []
         self.result = Extraction()
-        self.sources: dict[Path, Source] = {}
-        self.n_snippets = 0
         self._retry, self._tolerate, self._format = retry, tolerate, format
         self._asked = asked_of(extractor.settings)
         self._ready = False
@@ -165,8 +147,9 @@ class _ExtractionTask:
             features = self.extractor.features(claimed.opened, report)
         path = self.store.write(features, video)
         self.result.written.append(path)
-        self.n_snippets += len(features.values)
-        self._note(video, path, read_header(path).source)  # under the name that it got
+        header = read_header(path)  # with the name that it got
+        self._note(video, path, header, skipped=False)
+        journal().made_by(header.recipe, n_snippets=len(features.values))
 
     def _is_known(self, video: Video, stored: StoredVideo | None) -> bool:
         """Return whether a video already has features that fit.
@@ -179,7 +162,8 @@ class _ExtractionTask:
             if fresh is not None:
                 self.result.skipped.append(fresh.path)
                 log.info("%s: already done, see %s", printable(video.path), fresh.path)
-                self._note(video, fresh.path, fresh.header.source)
+                self._note(video, fresh.path, fresh.header, skipped=True)
+                journal().made_by(fresh.header.recipe)
                 return True
         past = None if self._retry else self.store.past_failure(video, self._asked)
         if past is not None:
@@ -210,13 +194,15 @@ class _ExtractionTask:
                 raise
             raise InputError(f"cannot be read: {error.strerror}", file=video.path) from error
 
-    def _note(self, video: Video, path: Path, source: Source) -> None:
-        self.sources[path] = source
+    def _note(self, video: Video, path: Path, header: FeatureHeader, *, skipped: bool) -> None:
+        source, files = header.source, [path]
         warn_of_damage(video, source)
-        if source.lost_share > self._tolerate:
+        damaged = source.lost_share > self._tolerate
+        if damaged:
             self.result.damaged.append(path)
         if self._format == "npy" or npy_name(path).is_file():  # an older one must not outlive its features
-            npy_beside(path)
+            files.append(npy_beside(path))
+        journal().did(video.path, source, files, damaged=damaged, skipped=skipped)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.extract.video.discovery import Failure, Video
+from vadpipe.runs.journal import journal
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def run_over(
     def start(index: int, video: Video) -> None:
         begun = begin(video)
         if begun is not None:
+            journal().started(video.path, index, len(videos))
             open_work.append((index, video, begun))
 
     def end() -> None:

@@ -58,6 +58,7 @@ def test_fit_reads_features_writes_head_and_says_how_to_score(workplace):
         "history.csv",
         "last.safetensors",
         "metrics.json",
+        "run.json",
         "settings.json",
         "training.png",
     ]
@@ -152,11 +153,11 @@ def test_some_bad_among_good(workplace, x3d_weights, tmp_path):
         ),
         (
             ["--settings", "none.json"],
-            "error: none.json: no such file\nPass a file of settings, JSON or YAML, as ",
+            "error: none.json: no such file\nPass a file of settings, JSON, YAML or TOML, as ",
         ),
         (
             ["--settings", "none.yaml"],
-            "error: none.yaml: no such file\nPass a file of settings, JSON or YAML, as ",
+            "error: none.yaml: no such file\nPass a file of settings, JSON, YAML or TOML, as ",
         ),
         (["--labels", "none.csv"], "error: none.csv: cannot be read"),
         (["--normal", "street"], "error: no video is in a folder named street"),
@@ -268,7 +269,7 @@ def test_a_full_disk(workplace, tmp_path):
     done = start(program, "fit", *options, cwd=tmp_path).wait()
     # whichever is written first: the head, or on a slow machine what an interruption would leave
     assert_clean_error(done, 6, "cannot be written: File too large")
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"training.state"}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"training.state", "run.json"}
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_pictures_are_drawn(folder):
     result = vadpipe.evaluate(truth="truth.csv", head="head", bootstrap=0)
     assert [path.name for path in result.files] == FILES
     assert sorted(path.name for path in (folder / "evaluation").iterdir()) == sorted(
-        path.name for path in result.files
+        ["run.json", *(path.name for path in result.files)]
     )
     for path in result.files[-2:]:
         pixels = matplotlib.image.imread(path)

@@ -81,7 +81,7 @@ def test_what_is_there_what_has_another_recipe_and_what_failed_before(folder, ti
 
 def test_how_long_it_takes_is_told_by_the_last_run_of_that_kind(folder, tiny):
     extract_features(["v/a.mp4"], "features", settings=tiny())
-    speed = json.loads((folder / "features/run.json").read_text())["snippets_per_s"]
+    speed = json.loads((folder / "features/run.json").read_text())["times"]["snippets_per_s"]
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny())
     assert b.takes_s == pytest.approx(4 / speed)
     (_, b, *_) = plan_extraction(["v"], "features", settings=tiny(view="centre"))

@@ -260,6 +260,6 @@ def test_the_record_says_what_became_of_each_video(extract, two_videos, bad, pla
     ]
     assert [video.get("n_decoded") for video in record["videos"]] == [16, 33, None, None, None]
     assert record["videos"][-1]["reason"] == "no such file"
-    assert record["settings"]["backbone"] == "x3d_xs"
-    assert record["settings"]["views"] == ["whole"]
+    assert record["resolved"]["settings"]["backbone"] == "x3d_xs"
+    assert record["recipe"]["view"] == "whole"
     assert str(place) not in json.dumps(record)

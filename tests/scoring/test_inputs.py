@@ -13,6 +13,7 @@ from support.videos import textured_frame, write_video
 from vadpipe import Features, ImportSettings, Outputs
 from vadpipe.errors import FeatureError, InputError, UsageError
 from vadpipe.extract.extractor import Extractor
+from vadpipe.runs.record import read_record
 from vadpipe.scoring.inputs import FeatureFile, find_inputs, named_input
 
 
@@ -155,10 +156,14 @@ def test_what_needs_the_video_is_refused_without_it(scorer, footage, tmp_path):
             "Score the video, and pass the features: vadpipe score VIDEO --features FOLDER. Curves, tables, "
             "JSON and plots need no video."
         )
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == [
             "clip.events.csv",
             "clip.scores.csv",
         ]  # the curve is there
+        assert not [path for path in (tmp_path / "out").iterdir() if path.suffix not in (".csv", ".json")]
+        record = read_record(tmp_path / "out/clip.run.json")
+        assert [output.file for output in record.outputs] == ["clip.events.csv", "clip.scores.csv"]
+        assert [video.status for video in record.videos] == ["failed"]
     with pytest.raises(InputError, match="needs its video"):
         scorer.explain(kept, threshold=0.0)
 

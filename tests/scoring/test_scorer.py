@@ -59,7 +59,7 @@ def test_results_lie_beside_the_video_or_where_asked(scorer, tmp_path):
     (scored,) = vadpipe.score_videos([video], scorer, output=tmp_path / "out", outputs=outputs).scored
     names = ["clip.scores.npy", "clip.times_s.npy", "clip.scores.csv", "clip.events.csv", "clip.svg"]
     assert scored.files == tuple(tmp_path / "out" / name for name in names)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "clip.run.json"}
     with scored.files[2].open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["score"]) for row in rows] == pytest.approx(scored.curve.scores.tolist(), abs=1e-6)

@@ -92,7 +92,8 @@ def test_the_last_step_is_kept_beside_the_picked_one(folder):
     assert last.calibration != picked.calibration  # each has its own
     assert last.held_out.auc == result.history[-1].auc
     assert sorted(path.name for path in result.head.parent.iterdir()) == [
-        "head.safetensors", "history.csv", "last.safetensors", "metrics.json", "settings.json", "training.png",
+        "head.safetensors", "history.csv", "last.safetensors", "metrics.json", "run.json", "settings.json",
+        "training.png",
     ]  # fmt: skip
 
 

@@ -88,7 +88,8 @@ def test_what_only_the_overwritten_fit_wrote_is_removed(features, tmp_path):
     fit(features, output=tmp_path / "head", settings=QUICK, seeds=2, ensemble=True, force=True)
     left = sorted(path.relative_to(tmp_path / "head").as_posix() for path in (tmp_path / "head").rglob("*"))
     assert left == [
-        "head.safetensors", "history.csv", "metrics.json", "seed-2", "seed-2/notes.txt", "settings.json", "training.png",
+        "head.safetensors", "history.csv", "metrics.json", "run-1.json", "run.json", "seed-2", "seed-2/notes.txt",
+        "settings.json", "training.png",
     ]  # fmt: skip
 
 

@@ -61,8 +61,8 @@ def uninterrupted(features):
 
 
 def contents(folder):
-    """What a fit leaves: its files and nothing else."""
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    """What a fit leaves: its files, the record of the run and nothing else."""
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "run.json"])
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
@@ -251,7 +251,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_training(
         left = {path.name for path in (tmp_path / "head").iterdir()}
         assert STATE_NAME in left
         assert name not in left
-        assert left <= {STATE_NAME, *FILES}
+        assert left <= {STATE_NAME, *FILES, "run.json"}
     assert len(steps_done) == again
     full_disk_at(None)
     steps_done.clear()

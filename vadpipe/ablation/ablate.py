@@ -26,6 +26,8 @@ from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.settings import HeadSettings
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class AblationProgress:
     auc: float | None = None
 
 
+@recorded("ablate")
 def ablate(
     features: str | os.PathLike[str] = "features",
     *,
@@ -123,6 +126,11 @@ def ablate(
     divisions = [make_test_folds(data.truths, folds, number) for number in range(partitions)]
     plan = Plan(Path(truth), base, chosen.rows, chosen.same, divisions, seeds, bootstrap, place)
     check_writable(target)
+    journal().begin(target)
+    journal().resolve(settings=base, workers=workers)
+    journal().made_by(data.recipe)
+    journal().reads("features", features)
+    journal().reads("truth", truth)
 
     jobs = jobs_of(plan, data, target / "runs")
     done = {job: run for job in jobs if (run := Run.find(job.file, job.key)) is not None}
@@ -142,6 +150,7 @@ def ablate(
         differences=comparison.differences(),
         files=[],
     )
+    journal().counted(len(measured) - n_kept, len(failed), n_kept)
     return _write(result, target) if measured else result
 
 
@@ -198,6 +207,7 @@ def _write(result: Ablation, folder: Path) -> Ablation:
     result = replace(result, files=[folder / name for name in names])
     for file in result.files:
         _WRITERS[file.name](result, file)
+    journal().wrote(result.files)
     return result
 
 

@@ -16,7 +16,9 @@ import typer
 
 from vadpipe.cli import options
 from vadpipe.cli.ablate import ablate
+from vadpipe.cli.command import command
 from vadpipe.cli.compare import compare
+from vadpipe.cli.config import config
 from vadpipe.cli.datasets import datasets
 from vadpipe.cli.doctor import doctor
 from vadpipe.cli.evaluate import evaluate
@@ -26,6 +28,7 @@ from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
 from vadpipe.cli.licenses import licenses
+from vadpipe.cli.rerun import rerun
 from vadpipe.cli.score import score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
@@ -63,20 +66,22 @@ def vadpipe(
         raise UsageError("-v comes after the command", next_step="For example: vadpipe score clip.mp4 -v")
 
 
-app.command()(extract)
-app.command()(fit)
-app.command()(score)
-app.command()(evaluate)
-app.command()(compare)
-app.command()(ablate)
-app.command()(export)
-app.command()(split)
+app.command()(command(extract))
+app.command()(command(fit))
+app.command()(command(score))
+app.command()(command(evaluate))
+app.command()(command(compare))
+app.command()(command(ablate))
+app.command()(command(export))
+app.command()(command(split))
 app.add_typer(labels)
 app.add_typer(features)
 app.add_typer(datasets)
 app.add_typer(weights)
-app.command()(doctor)
-app.command()(licenses)
+app.add_typer(config)
+app.command()(command(rerun))
+app.command()(command(doctor))
+app.command()(command(licenses))
 
 
 def main() -> None:

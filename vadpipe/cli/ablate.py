@@ -60,7 +60,7 @@ def ablate(
     from vadpipe.cli.head_settings import head_settings
     from vadpipe.cli.terminal import RunProgress
 
-    with RunProgress("ablating", quiet=quiet) as progress:
+    with RunProgress("ablating", quiet=quiet or options.is_log()) as progress:
         result = ablate_head(
             features,
             truth=truth,
@@ -81,7 +81,14 @@ def ablate(
             on_failure=_report,
         )
     n_new = len(result.measured) - result.n_kept
-    options.say(f"{n_new} runs completed, {result.n_kept} already done, {len(result.failed)} failed", quiet)
+    options.say(
+        f"{n_new} runs completed, {result.n_kept} already done, {len(result.failed)} failed",
+        quiet,
+        kind="summary",
+        n_runs=n_new,
+        n_there=result.n_kept,
+        n_failed=len(result.failed),
+    )
     if not quiet and result.measured:
         print_ablation(result)
     for path in result.files:
@@ -94,4 +101,12 @@ def ablate(
 
 def _report(failure: FailedRun) -> None:
     """Print why a run failed, in two lines at most."""
-    typer.echo(f"error: {printable(str(failure.job))}: {failure.error}", err=True)
+    job = printable(str(failure.job))
+    options.say(
+        f"error: {job}: {failure.error}",
+        kind="error",
+        file=job,
+        reason=failure.error.reason,
+        next_step=failure.error.next_step,
+        exit_code=failure.error.exit_code,
+    )

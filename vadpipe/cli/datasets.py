@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.command import command
 
 if TYPE_CHECKING:
     from vadpipe.datasets import Dataset
@@ -32,6 +33,7 @@ Cut = Annotated[
 
 
 @datasets.command("list")
+@command
 def list_(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Show the details of one benchmark.")
@@ -53,6 +55,7 @@ def list_(
 
 
 @datasets.command()
+@command
 def check(
     name: Name,
     annotations: Annotations,
@@ -82,6 +85,7 @@ def check(
 
 
 @datasets.command()
+@command
 def labels(
     name: Name,
     annotations: Annotations,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.command import command
 from vadpipe.errors import UsageError
 
 features = typer.Typer(
@@ -26,6 +27,7 @@ def _group() -> None:
 
 
 @features.command("import")
+@command
 def import_(
     files: Annotated[
         list[str],
@@ -89,5 +91,10 @@ def import_(
         f"{len(result.written)} imported, {len(result.skipped)} already imported, {len(result.failed)} "
         f"failed: {output}",
         quiet,
+        kind="summary",
+        n_imported=len(result.written),
+        n_there=len(result.skipped),
+        n_failed=len(result.failed),
+        folder=str(output),
     )
     options.exit_for(len(result.written) + len(result.skipped), len(result.failed))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from vadpipe.cli.mapping_file import read_mapping
 from vadpipe.errors import UsageError
 from vadpipe.head.methods import CBCG, CBCG_ONLY, METHODS, check_read, find_method
 from vadpipe.head.presets import find_preset
@@ -65,41 +65,15 @@ def _refused(values: dict[str, object]) -> list[tuple[int | str, ...]]:
 
 
 def _settings_in(file: Path | None) -> dict[str, object]:
-    """Return the contents of a settings file, JSON or by its suffix YAML; empty without one."""
+    """Return the contents of a settings file; empty without one."""
     if file is None:
         return {}
-    kind = "YAML" if file.suffix.lower() in (".yaml", ".yml") else "JSON"
-    try:
-        text = file.read_text(encoding="utf-8")
-        read = _of_yaml(text) if kind == "YAML" else json.loads(text)
-        if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
-            raise ValueError("it is not an object of NAME: VALUE")
-    except FileNotFoundError as error:
-        raise UsageError(
-            "no such file", file=file, next_step="Pass a file of settings, JSON or YAML, as --settings."
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        step = f"Write NAME: VALUE pairs in {kind}, as in the settings.json that fit writes."
-        raise UsageError(f"is not a {kind} file of settings: {error}", file=file, next_step=step) from error
-    return read
-
-
-def _of_yaml(text: str) -> object:
-    """Return what a text in YAML says. Raises ValueError if it is none."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise UsageError(
-            "settings in YAML need PyYAML, which is not installed",
-            next_step="pip install 'vadpipe[yaml]', or write the settings as JSON.",
-        ) from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
-        raise ValueError(f"{line}{error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    return read_mapping(
+        file,
+        what="settings",
+        missing="Pass a file of settings, JSON, YAML or TOML, as --settings.",
+        example="the settings.json that fit writes",
+    )
 
 
 def _assigned(assignments: list[str] | None) -> dict[str, str]:

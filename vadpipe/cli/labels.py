@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.command import command
 
 labels = typer.Typer(
     name="labels",
@@ -42,6 +43,7 @@ def _group() -> None:
 
 
 @labels.command()
+@command
 def check(
     sheet: Sheet,
     features: Features = None,

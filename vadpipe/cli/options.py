@@ -7,7 +7,9 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -154,14 +156,43 @@ Progress = Annotated[
 
 
 _as_json = False  # whether everything on standard error is JSON
+_as_log = False  # whether events are told too, and each line has its time
+_quiet = False
 
 
 class _JsonLines(logging.Formatter):
     """Log messages as JSON objects, one per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = {"kind": "log", "level": record.levelname.lower(), "message": record.getMessage()}
-        return json.dumps(message)
+        return _json_line({"kind": "log", "level": record.levelname.lower(), "message": record.getMessage()})
+
+
+def _json_line(fields: Mapping[str, object]) -> str:
+    """Return an object of JSON on one line, with its time in a log, and without secrets."""
+    from vadpipe.runs.masking import masked
+
+    shown = {name: masked(value) if isinstance(value, str) else value for name, value in fields.items()}
+    if _as_log:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        shown = {"kind": shown.pop("kind"), "time": now, **shown}
+    return json.dumps(shown)
+
+
+def log_as_json(wanted: bool) -> None:
+    """Have the next command tell its events, and all else on standard error, as JSON lines, or not."""
+    global _as_log, _as_json
+    _as_log = _as_json = wanted
+
+
+def is_log() -> bool:
+    """Return whether events are told as JSON lines, so that no bar may be drawn among them."""
+    return _as_log
+
+
+def tell_event(event: Mapping[str, object]) -> None:
+    """Write what happened to a video, where a log is wanted."""
+    if _as_log and not _quiet:
+        typer.echo(_json_line(event), err=True)
 
 
 def parse_target_fps(text: str | None) -> float | Literal["all"] | None:
@@ -180,8 +211,8 @@ def parse_target_fps(text: str | None) -> float | Literal["all"] | None:
 
 def set_up(verbose: int, quiet: bool, progress: str = "auto") -> None:
     """Set up logging at the requested level, as JSON if requested; then check the installed packages."""
-    global _as_json
-    _as_json = progress == "json"
+    global _as_json, _quiet
+    _as_json, _quiet = _as_log or progress == "json", quiet
     level = logging.WARNING if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("vadpipe").setLevel(level)
@@ -199,7 +230,7 @@ def video_progress(what: str, progress: str, quiet: bool) -> VideoProgress | Vid
 
     if progress in ("plain", "json") and not quiet:
         return VideoLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
-    return VideoProgress(what, quiet=quiet or progress not in ("auto", "bar"))
+    return VideoProgress(what, quiet=quiet or _as_log or progress not in ("auto", "bar"))
 
 
 def shard_of(text: str | None, durations: Path | None) -> Shard | None:
@@ -217,7 +248,7 @@ def step_progress(what: str, progress: str, quiet: bool) -> StepProgress | StepL
 
     if progress in ("plain", "json") and not quiet:
         return StepLines(what, lambda line: typer.echo(line, err=True), as_json=progress == "json")
-    return StepProgress(what, quiet=quiet or progress not in ("auto", "bar"))
+    return StepProgress(what, quiet=quiet or _as_log or progress not in ("auto", "bar"))
 
 
 def limits_of(assignments: list[str] | None) -> Limits:
@@ -230,7 +261,7 @@ def limits_of(assignments: list[str] | None) -> Limits:
 def say(text: str, quiet: bool = False, **fields: object) -> None:
     """Tell the user something that is not a result; scripts get the fields, with their ``kind``, as JSON."""
     if not quiet:
-        line = json.dumps(fields or {"kind": "message", "message": text}) if _as_json else text
+        line = _json_line(fields or {"kind": "message", "message": text}) if _as_json else text
         typer.echo(line, err=True)
 
 
@@ -260,7 +291,7 @@ def print_error(error: VadpipeError) -> None:
     """Print an error as its two lines."""
     if _as_json:
         fields = {"kind": "error", "file": error.file, "reason": error.reason, "next_step": error.next_step}
-        typer.echo(json.dumps(fields | {"exit_code": error.exit_code}), err=True)
+        typer.echo(_json_line(fields | {"exit_code": error.exit_code}), err=True)
         return
     if shows_tracebacks():
         traceback.print_exception(error)

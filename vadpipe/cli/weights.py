@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.command import command
 from vadpipe.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ weights = typer.Typer(
 
 
 @weights.command("list")
+@command
 def list_() -> None:
     """List all weights, one per line.
 
@@ -47,6 +49,7 @@ def list_() -> None:
 
 
 @weights.command()
+@command
 def get(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names shown by list.")],
     quiet: options.Quiet = False,
@@ -74,6 +77,7 @@ def get(
 
 
 @weights.command()
+@command
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Names shown by list (default: all).")
@@ -112,6 +116,7 @@ def verify(
 
 
 @weights.command()
+@command
 def path(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name shown by list.")] = None,
 ) -> None:

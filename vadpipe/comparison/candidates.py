@@ -67,6 +67,19 @@ def recognised(paths: Sequence[StrPath], thresholds: Sequence[float | None]) -> 
     ]
 
 
+def files_of(candidate: Candidate) -> list[Path] | None:
+    """Return the files of a candidate that is a folder; None of a head, which is one file.
+
+    Raises:
+        FeatureError: if a folder of curves holds none.
+    """
+    if candidate.kind == "head":
+        return None
+    if candidate.kind == "evaluation":
+        return [candidate.path / name for name in (score_file.NAME, _METRICS)]
+    return CurveFolder(candidate.path).files_read()
+
+
 def scored(
     candidate: Candidate,
     settings: Settings,

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from vadpipe.annotations.truth_sheet import read_truth_with_features
-from vadpipe.comparison.candidates import recognised, scored
+from vadpipe.comparison.candidates import files_of, recognised, scored
 from vadpipe.comparison.curve_distance import apart
 from vadpipe.comparison.differences import compared, compared_classes
 from vadpipe.comparison.page import write_page
@@ -34,12 +34,15 @@ from vadpipe.extract.engines.device import choose_device
 from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, WHOLE, Kind, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 
 _WRITERS = {"comparison.json": write_record, "comparison.html": write_page}
 
 
+@recorded("compare")
 def compare(
     *candidates: str | os.PathLike[str],
     truth: Table,
@@ -124,6 +127,11 @@ def compare(
             "truth": identity_of(str(settings.truth), source_digest(settings.truth)),
         }
         check_replaceable(Path(output) / "comparison.json", inputs, what="compare", force=force)
+        journal().begin(Path(output))
+        for each in known:
+            journal().reads("candidates", each.path, files_of(each))
+        journal().reads("truth", truth)
+        journal().reads("features", features)
     chosen_device = choose_device(device)
     first_head = next((each for each in known if each.kind == "head"), None)
     found = [
@@ -154,6 +162,8 @@ def compare(
         log.warning(remark)
     for file in result.files:
         _WRITERS[file.name](result, file)
+    journal().wrote(result.files)
+    journal().counted(len(result.videos), sum(item.n_failed for item in result.left_out.values()))
     return result
 
 

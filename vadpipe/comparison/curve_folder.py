@@ -62,6 +62,11 @@ class CurveFolder:
                 "score per frame.",
             )
 
+    def files_read(self) -> list[Path]:
+        """Return the files of all curves, and what lies beside them: frame times and events."""
+        beside = (self.path / f"{name}{suffix}" for name in self.files for suffix in (TIMES, EVENTS))
+        return [*self.files.values(), *(file for file in beside if file.is_file())]
+
     def read(self, name: str, truth: Truth) -> FrameScores:
         """Return the curve of a name.
 

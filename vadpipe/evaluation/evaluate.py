@@ -33,6 +33,8 @@ from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 from vadpipe.weights import SHIPPED_HEAD
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ _WRITERS = {
 }
 
 
+@recorded("evaluate")
 def evaluate(
     features: Given = "features",
     *,
@@ -136,6 +139,10 @@ def evaluate(
     if output is not None:
         check_writable(Path(output))
         _check_replaceable(settings, Path(output), force=force)
+        journal().begin(Path(output))
+    journal().made_by(trained.record.recipe)
+    for role, source in (("head", path), ("truth", truth), ("features", features), ("adapt_to", adapt_to)):
+        journal().reads(role, source)
     collected = collect(settings, trained, on_failure)
     tell(log, _TRAINED_ON[include_training_videos], collected.trained_on)
     judged = collected.judged
@@ -164,6 +171,9 @@ def evaluate(
         log.warning(remark)
     for file in result.files:
         _WRITERS[file.name](result, file)
+    journal().wrote(result.files)
+    n_failed = len(result.failed) + len(result.missing) + len(result.ambiguous)
+    journal().counted(len(judged), n_failed, len(result.trained_on) * (not include_training_videos))
     return result
 
 

@@ -28,13 +28,15 @@ from numpy.typing import NDArray
 from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.discovery import Failure, Video
-from vadpipe.features.file import Features, Recipe, Source
+from vadpipe.features.file import FeatureHeader, Features, Recipe, Source, read_header
 from vadpipe.published.axes import in_order
 from vadpipe.published.containers import Containers
 from vadpipe.published.files import find_published
 from vadpipe.published.frame_counts import MAX_FRAMES, FrameCounts
 from vadpipe.published.settings import ImportSettings
 from vadpipe.published.videos import Published
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Imported:
     failed: list[Failure] = field(default_factory=list)
 
 
+@recorded("features import")
 def import_features(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str] = "features",
@@ -91,9 +94,12 @@ def import_features(
 
     def fail(failure: Failure) -> None:
         result.failed.append(failure)
+        journal().failed(failure.path, str(failure.path), failure.error)
         if on_failure is not None:
             on_failure(failure)
 
+    journal().reads("frame_counts", listed)
+    journal().begin(Path(output))
     with Containers() as containers:
         videos, unusable = find_published(
             inputs, containers, array=settings.array, join=settings.joins_crops, leave_out=listed
@@ -161,12 +167,19 @@ class _ImportTask:
             log.info("%s: already imported as %s", printable(video.label), stored.path)
             self._check_width(video, stored.header.recipe.feature_dim)
             self.result.skipped.append(stored.path)
+            self._note(video, stored.path, stored.header, skipped=True)
             return
         features = read_features(video, self.settings, n_frames)
         self._check_width(video, features.recipe.feature_dim)
         self._guessed += n_frames is None
         self._n_rows.append(len(features.values))
         self.result.written.append(self.store.write(features, video))
+        path = self.result.written[-1]
+        self._note(video, path, read_header(path), skipped=False)
+
+    def _note(self, video: Published, path: Path, header: FeatureHeader, *, skipped: bool) -> None:
+        journal().did(video.label, header.source, [path], skipped=skipped)
+        journal().made_by(header.recipe)
 
     def tell_doubts(self) -> None:
         """Warn about assumptions made about the features that were read."""

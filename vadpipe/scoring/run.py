@@ -19,10 +19,15 @@ from vadpipe.errors import FeatureError, printable
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.stills import Stills
-from vadpipe.extract.video.discovery import Failure, Video
+from vadpipe.extract.store import content_digest
+from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
+from vadpipe.features.file import Source
 from vadpipe.output.formats import write_formats
-from vadpipe.scoring.inputs import find_inputs
+from vadpipe.runs.journal import journal
+from vadpipe.runs.record import FILE_NAME
+from vadpipe.runs.recording import recorded
+from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
 from vadpipe.scoring.scorer import PendingScore, Scorer
 from vadpipe.scoring.second_pass import read_again, stills_wanted
@@ -65,6 +70,7 @@ class Scoring:
     index: Path | None = None
 
 
+@recorded("score")
 def score_videos(
     inputs: Iterable[str | os.PathLike[str]],
     scorer: Scorer,
@@ -106,9 +112,14 @@ def score_videos(
         WeightsError: if the backbone's weights are not available.
     """
     videos, unusable = find_inputs(inputs)
-    for failure in unusable:
+
+    def fail(failure: Failure) -> None:
+        journal().failed(failure.path, named_video(failure.path).name, failure.error)
         if on_failure is not None:
             on_failure(failure)
+
+    for failure in unusable:
+        fail(failure)
     outputs = outputs or Outputs()
     places = OutputPaths(videos, None if output is None else Path(output), outputs)
     truths = {} if truth is None else _truths(videos, Path(truth))
@@ -119,6 +130,9 @@ def score_videos(
     result = Scoring(failed=list(unusable))
     entries: list[IndexEntry] = []
     limits = scorer.limits
+    journal().resolve(scorer=scorer.resolved)
+    for role, path in {**scorer.inputs, "truth": truth}.items():
+        journal().reads(role, path)
 
     def finish(begun: PendingScore, report: Reporter | None) -> None:
         def doing(what: str) -> Reporter | None:
@@ -130,11 +144,14 @@ def score_videos(
         features = scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = scorer.curve(features)
+        _begin_record(places, video, several=len(videos) > 1)
+        journal().made_by(features.recipe)
         write = partial(
             write_formats, curve, places.stem(video),
             video=video, limits=limits, size_px=features.source.size_px,
         )  # fmt: skip
         files = write(outputs.formats)
+        journal().wrote(files)  # which stay, if a picture fails
         wanted = stills_wanted(curve, outputs, listed=len(videos) > 1)
         told = doing("explaining") if outputs.explain else None
         stills, reasons = read_again(
@@ -150,9 +167,9 @@ def score_videos(
             limits=limits,
             doing=doing,
         )  # fmt: skip
-        result.scored.append(
-            ScoredVideo(video.path, curve, tuple(files), features.source.lost_share > tolerate)
-        )
+        damaged = features.source.lost_share > tolerate
+        journal().did(video.path, _source_of(video, features.source), files, damaged=damaged)
+        result.scored.append(ScoredVideo(video.path, curve, tuple(files), damaged))
         if outputs.report and len(videos) > 1:
             entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
         if on_scored is not None:
@@ -165,15 +182,31 @@ def score_videos(
             finish,
             n_readings=outputs.n_readings,
             on_progress=on_progress,
-            on_failure=on_failure,
+            on_failure=fail,
         )
     )
     if entries:
         from vadpipe.output.report.index import write_index
 
         write_index(entries, places.index)
+        journal().wrote([places.index])
         result = replace(result, index=places.index)
     return result
+
+
+def _begin_record(places: OutputPaths, video: Video, *, several: bool) -> None:
+    """Say where the record of the run belongs: ``NAME.run.json`` of one video, else ``run.json``."""
+    path = places.index.with_name(FILE_NAME) if several else places.file(video, f".{FILE_NAME}")
+    journal().begin(path.parent, path.name)
+
+
+def _source_of(video: Video, source: Source) -> Source:
+    """Return the source of a video's features; for a feature file that was given, the file itself."""
+    if not isinstance(video, FeatureFile):
+        return source
+    n_bytes, modified_ns = video.state()
+    file = {"sha256": content_digest(video.path), "n_bytes": n_bytes, "modified_ns": modified_ns}
+    return source.model_copy(update=file)
 
 
 def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Annotation]:

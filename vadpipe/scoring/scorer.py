@@ -18,7 +18,7 @@ from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import DEFAULT_RULE, EventRule, check_threshold
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
-from vadpipe.exported.card import is_exported
+from vadpipe.exported.card import CARD, is_exported
 from vadpipe.exported.model import ExportedModel
 from vadpipe.extract.extraction import warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
@@ -30,6 +30,7 @@ from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.commands import options_of
 from vadpipe.features.file import Features, Recipe
+from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
@@ -96,6 +97,7 @@ class Scorer:
         if threshold is not None:
             check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
+        self.inputs = {"head": _file_of(path), "adapt_to": adapt_to}
         self._model = _exported_model(path, device, adapt_to, options) if is_exported(path) else None
         self.head = _trained_head(path, device) if self._model is None else self._model.head
         recipe = self.head.record.recipe
@@ -261,6 +263,11 @@ class Scorer:
         return self._settings or ExtractSettings.of_recipe(self.head.record.recipe)
 
     @property
+    def resolved(self) -> dict[str, object]:
+        """How it scores: threshold, events, and how videos become features."""
+        return {"threshold": self.threshold, "rule": self.rule, "settings": self._settings}
+
+    @property
     def limits(self) -> Limits:
         """What a video may ask of the machine."""
         return Limits() if self._settings is None else self._settings.limits
@@ -296,6 +303,13 @@ class PendingScore:
         """Stop decoding."""
         if isinstance(self.source, Opened):
             self.source.close()
+
+
+def _file_of(head: Path) -> Path:
+    """Return the file by whose digest a head is known: its own, or the card of an exported model."""
+    if not head.is_dir():
+        return head
+    return head / (CARD if is_exported(head) else HEAD_NAMES[0])
 
 
 def _trained_head(path: Path, device: str) -> ScoringHead:

@@ -22,6 +22,8 @@ from vadpipe.files.tables_from_memory import Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
+from vadpipe.runs.journal import journal
+from vadpipe.runs.recording import recorded
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
 from vadpipe.training.job import FitJob
@@ -31,6 +33,7 @@ from vadpipe.training.tensorboard import TensorBoardLog
 log = logging.getLogger(__name__)
 
 
+@recorded("fit")
 def fit(
     features: Given = "features",
     *,
@@ -123,6 +126,11 @@ def fit(
     check_writable(target)
 
     made_by = next(iter(by_video.values())).recipe
+    journal().resolve(settings=settings)
+    journal().made_by(made_by)
+    journal().reads("features", features)
+    journal().reads("labels", labels)
+    journal().reads("from_head", None if base is None else base.file)
     contents = {video: digests[video] for video in known}
     if base is not None:
         base.check(settings, made_by)

@@ -15,6 +15,7 @@ from vadpipe.files.atomic import write_text
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.head.settings import HeadSettings
+from vadpipe.runs.journal import journal
 from vadpipe.training.history import StepMetrics, write_history
 from vadpipe.training.result import Fit, SeedRun
 from vadpipe.training.resume import has_state
@@ -129,6 +130,8 @@ class FitFolder:
         write_text(self.path / METRICS_NAME, json.dumps(metrics, indent=2) + "\n")
         for seed in self.keys:
             self.state_of(seed).unlink(missing_ok=True)
+        others = ("settings.json", "history.csv", "training.png", METRICS_NAME)
+        journal().wrote([*heads, *(self.path / name for name in others)])
 
     def _written(self) -> dict[str, Any]:
         """Return what ``metrics.json`` holds; nothing where it is missing or was not written by a fit."""

@@ -13,6 +13,7 @@ from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
 from vadpipe.head.record import Calibration, HeadRecord, HeldOut, Member
 from vadpipe.head.settings import HeadSettings
+from vadpipe.runs.journal import journal
 from vadpipe.training.cross_validation import TrainingResult, train_on, training_key
 from vadpipe.training.ensembling import ensemble_of
 from vadpipe.training.fine_tuning import BaseHead
@@ -74,6 +75,7 @@ class FitJob:
             return done
         if not force:
             folder.check_free()
+        journal().begin(target)
         results = {
             seed: train_on(
                 self.data,
@@ -98,6 +100,7 @@ class FitJob:
                 "last_held_out": first.last_held_out.model_dump(),
             }
         folder.write(result, heads, self.settings, last)
+        journal().counted(done=len(self.seeds))
         return result
 
     @property

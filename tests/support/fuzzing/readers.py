@@ -38,6 +38,7 @@ from vadpipe.output.json_document import read_document
 from vadpipe.published.containers import Containers
 from vadpipe.published.import_features import import_features
 from vadpipe.published.settings import ImportSettings
+from vadpipe.runs.record import read_record
 from vadpipe.training.resume import Resume
 from vadpipe.weights.convert import check_safetensors, to_safetensors
 
@@ -149,9 +150,13 @@ def read_ablation_run(folder: Path, output: Path, rng: Random) -> Errors:
 
 
 def read_run_record(folder: Path, output: Path, rng: Random) -> Errors:
-    """Read the speed of the last run, for the time that the next one takes."""
+    """Read the speed of the last run, for the time that the next one takes, and the record, to run it again."""
     speed = snippets_per_s(folder, ExtractSettings())
     assert speed is None or speed > 0
+    try:
+        read_record(folder / "run.json")
+    except VadpipeError as error:
+        return [error]
     return []
 
 

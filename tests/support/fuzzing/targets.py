@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,13 +35,14 @@ from support.fuzzing.mutations import (
 from support.recordings import dhav, encode, pictures, raw_packets
 from support.videos import write_video
 from support.weights_files import published_file
-from vadpipe.ablation.runs import ATS, Run, RunRecord
+from vadpipe.ablation.runs import ATS, Run
 from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.head.building import build_head
 from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.methods import find_method
 from vadpipe.head.settings import HeadSettings
+from vadpipe.runs import record as runs
 from vadpipe.training.resume import Resume
 
 CANARY = "canary"
@@ -219,7 +219,7 @@ def _write_state(folder: Path) -> None:
 
 
 def _write_run(folder: Path) -> None:
-    record = RunRecord(
+    record = runs.RunRecord(
         key=readers.RUN_KEY, settings=HeadSettings(hidden=4, cluster_dim=2), fold=0, seed=0, videos=("a", "b"),
         n_snippets=(3, 4), threshold=0.5, steps=dict.fromkeys(ATS, 3), test_auc={3: 0.75}, history=[{"step": 3}],
     )  # fmt: skip
@@ -232,8 +232,13 @@ def _write_run_record(folder: Path) -> None:
         backbone="i3d", view="left,right", crops=1, stride=8, window=16, target_fps=12.5, fps=None, decoder="auto",
         device="auto", engine="auto", precision="auto",
     )  # fmt: skip
-    record = {"schema_version": 1, "snippets_per_s": 12.5, "settings": settings, "videos": []}
-    (folder / "run.json").write_text(json.dumps(record))
+    record = runs.RunRecord(
+        command="extract", arguments={"stride": 8}, started_in="..", resolved={"settings": settings}, versions={"av": "18"},
+        recipe=None, seed=None, outcome="finished", error=None, counts=runs.Counts(done=1), inputs=(), outputs=(),
+        videos=(runs.VideoRecord(video="a.mp4", file="v/a.mp4", status="done", sha256="0" * 64),), warnings=("slow",), rerun=None,
+        times=runs.Times(began="2026-01-01T00:00:00Z", took_s=1.0, snippets_per_s=12.5),
+    )  # fmt: skip
+    runs.write_record(record, folder / "run.json")
 
 
 def _write_failure(folder: Path) -> None:

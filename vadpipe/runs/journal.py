@@ -1,0 +1,339 @@
+"""What a run says of itself while it goes on, and its record when it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vadpipe.errors import OutputError, VadpipeError
+from vadpipe.features.file import Recipe, Source
+from vadpipe.features.folder import FeatureFolder
+from vadpipe.runs.digests import file_digest, files_digest
+from vadpipe.runs.masking import masked
+from vadpipe.runs.plain import plain
+from vadpipe.runs.record import (
+    FILE_NAME,
+    Counts,
+    ErrorRecord,
+    InputRecord,
+    OutputRecord,
+    RerunRecord,
+    RunRecord,
+    Times,
+    VideoRecord,
+    earlier_digests,
+    write_record,
+)
+from vadpipe.runs.versions import versions
+from vadpipe.weights import SHIPPED_HEAD
+
+Event = dict[str, object]
+
+log = logging.getLogger(__name__)
+
+INCLUDED = "included"
+"""What records call the head that comes with vadpipe."""
+
+_STATUSES = ("done", "skipped", "failed")
+
+
+@dataclass
+class CommandLine:
+    """The command that calls a function.
+
+    Attributes:
+        arguments: that were given, by the name of the option.
+        rerun: which run is repeated, if any.
+        on_event: called with what happens, by ``kind``: ``"started"``, ``"finished"`` or ``"skipped"`` of a
+            video, and ``"record"``.
+        records: files that were written while it ran.
+    """
+
+    arguments: dict[str, object]
+    rerun: RerunRecord | None = None
+    on_event: Callable[[Event], None] | None = None
+    records: list[Path] = field(default_factory=list)
+
+
+class Journal:
+    """What a run has read, done and written so far.
+
+    Nothing is written of a run that was refused before it began (:meth:`begin`), nor of one that had nothing
+    to do because all of it was done before.
+
+    Args:
+        command: its name.
+        resolved: arguments of the function, as JSON.
+    """
+
+    def __init__(self, command: str = "", resolved: dict[str, object] | None = None) -> None:
+        self._command, self._resolved = command, resolved or {}
+        self._began, self._began_s = time.time(), time.monotonic()
+        self._path: Path | None = None
+        self._to_read: list[tuple[str, object, Sequence[Path] | None]] = []
+        self._inputs: list[InputRecord] = []
+        self._videos: list[VideoRecord] = []
+        self._outputs: dict[Path, str] = {}
+        self._kept: list[Path] = []
+        self._counts: Counts | None = None
+        self._recipe: Recipe | None = None
+        self._snippets: int | None = None
+        self.warnings: list[str] = []
+
+    def begin(self, folder: Path, name: str = FILE_NAME) -> None:
+        """Say that all is checked, and where the record of the run belongs."""
+        self._path = folder / name
+        for role, path, files in self._to_read:
+            self._read(role, path, files)
+        self._to_read.clear()
+
+    def reads(self, role: str, path: object, files: Sequence[Path] | None = None) -> None:
+        """Note an input that is read as a whole; its digest is taken when the run begins.
+
+        Args:
+            role: the argument that named it.
+            path: a file; a folder, of which the feature files count unless ``files`` are given; data in
+                memory; or None, which is no input.
+            files: those of a folder that count.
+        """
+        if not self._command or path is None:
+            return
+        if self._path is None:
+            self._to_read.append((role, path, files))
+        else:
+            self._read(role, path, files)
+
+    def _read(self, role: str, path: object, files: Sequence[Path] | None) -> None:
+        if not isinstance(path, (str, os.PathLike)) or not os.path.lexists(path):
+            self._inputs.append(InputRecord(role=role, file=None))
+            return
+        place = Path(path)
+        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(path))
+        with suppress(OSError):  # it is told by what reads it
+            if place.is_dir():
+                n_files, digest = files_digest(
+                    FeatureFolder(place).files() if files is None else files, place
+                )
+                self._inputs.append(InputRecord(role=role, file=shown, n_files=n_files, sha256=digest))
+            else:
+                self._inputs.append(InputRecord(role=role, file=shown, sha256=file_digest(place)))
+
+    def resolve(self, **settings: object) -> None:
+        """Note what arguments come to that are no JSON themselves."""
+        self._resolved.update({name: plain(value) for name, value in settings.items()})
+
+    def made_by(self, recipe: Recipe, *, n_snippets: int | None = None) -> None:
+        """Note how the features were made, and how many snippets this run computed."""
+        self._recipe = recipe
+        if n_snippets is not None:
+            self._snippets = n_snippets + (self._snippets or 0)
+
+    def started(self, video: str | os.PathLike[str], index: int, n_videos: int) -> None:
+        """Note that the work on a video begins."""
+        self._tell("started", video=str(plain(video)), index=index, n_videos=n_videos)
+
+    def did(
+        self,
+        path: str | os.PathLike[str],
+        source: Source,
+        files: Iterable[Path],
+        *,
+        damaged: bool = False,
+        skipped: bool = False,
+    ) -> None:
+        """Note that the results of a video are there.
+
+        Args:
+            path: of the video.
+            source: as its features record it.
+            files: its results.
+            damaged: whether more of its frames were lost than is tolerated.
+            skipped: whether they were there before.
+        """
+        if not self._command:
+            return
+        results = [*files]
+        if skipped:
+            self._kept += results
+        else:
+            self.wrote(results)
+        self._videos.append(
+            VideoRecord(
+                video=masked(source.video),
+                file=str(plain(path)),
+                status="skipped" if skipped else "done",
+                sha256=source.sha256,
+                n_bytes=source.n_bytes,
+                modified_ns=source.modified_ns,
+                n_announced=source.n_announced,
+                n_decoded=source.n_decoded,
+                damaged=damaged,
+            )
+        )
+        self._tell(
+            "skipped" if skipped else "finished",
+            video=str(plain(path)),
+            damaged=damaged,
+            files=[str(plain(file)) for file in results],
+        )
+
+    def failed(self, path: str | os.PathLike[str], name: str, error: VadpipeError) -> None:
+        """Note that a video, of that name, could not be used."""
+        if not self._command:
+            return
+        n_bytes = modified_ns = None
+        with suppress(OSError):
+            stat = os.stat(path)  # noqa: PTH116  never raises for odd names
+            if not os.path.isdir(path):  # noqa: PTH112
+                n_bytes, modified_ns = stat.st_size, stat.st_mtime_ns
+        self._videos.append(
+            VideoRecord(
+                video=masked(name),
+                file=str(plain(path)),
+                status="failed",
+                n_bytes=n_bytes,
+                modified_ns=modified_ns,
+                reason=masked(error.reason),
+            )
+        )
+
+    def wrote(self, files: Iterable[Path]) -> None:
+        """Note results that were written; each is digested now, while it is still in memory."""
+        if self._command:
+            for file in files:
+                with suppress(OSError):  # a result that is gone already is none
+                    self._outputs[file] = file_digest(file)
+
+    def counted(self, done: int, failed: int = 0, skipped: int = 0) -> None:
+        """Note how much was done, where that is not the number of videos."""
+        self._counts = Counts(done=done, failed=failed, skipped=skipped)
+
+    def end(self, error: BaseException | None) -> None:
+        """Write the record, if there is anything to record; warn if it cannot be written."""
+        failures = any(video.status == "failed" for video in self._videos)
+        path = self._path
+        if path is None or not (self._outputs or failures or error is not None):
+            return
+        if not self._outputs and not path.parent.is_dir():
+            return
+        try:
+            kept = write_record(self._record(path, error), path)
+        except (OutputError, OSError) as failed:  # the results are written, and none depends on this
+            log.warning("%s", failed)
+            return
+        if kept is not None:
+            log.info("%s: the record of an earlier run is kept as %s", path, kept.name)
+        command = _command_line.get()
+        if command is not None:
+            command.records.append(path)
+        self._tell("record", file=str(plain(path)))
+
+    def _record(self, path: Path, error: BaseException | None) -> RunRecord:
+        took_s = time.monotonic() - self._began_s
+        command = _command_line.get()
+        seed = self._resolved.get("seed")
+        return RunRecord(
+            command=self._command,
+            arguments=None if command is None else command.arguments,
+            started_in=os.path.relpath(Path.cwd(), path.parent.absolute()),
+            resolved=self._resolved,
+            versions=versions(),
+            recipe=self._recipe,
+            seed=seed if isinstance(seed, int) else None,
+            outcome=_outcome(error),
+            error=_error(error),
+            counts=self._counts or _counted(self._videos),
+            inputs=tuple(self._inputs),
+            videos=tuple(sorted(self._videos, key=lambda video: _STATUSES.index(video.status))),
+            outputs=tuple(self._results(path)),
+            warnings=tuple(self.warnings),
+            rerun=None if command is None else command.rerun,
+            times=Times(
+                began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),
+                took_s=round(took_s, 3),
+                snippets_per_s=None if self._snippets is None else round(self._snippets / took_s, 3),
+            ),
+        )
+
+    def _results(self, path: Path) -> Iterator[OutputRecord]:
+        """Yield all results; those of before by the earlier record, so that they are not read again."""
+        folder = path.parent
+        known = earlier_digests(path)
+        digests = {_below(folder, file): digest for file, digest in self._outputs.items()}
+        for file in self._kept:
+            name = _below(folder, file)
+            with suppress(OSError):
+                digests[name] = known.get(name) or file_digest(file)
+        for name in sorted(digests):
+            yield OutputRecord(file=name, sha256=digests[name])
+
+    def _tell(self, kind: str, **fields: object) -> None:
+        command = _command_line.get()
+        if self._command and command is not None and command.on_event is not None:
+            command.on_event({"kind": kind, **fields})
+
+
+def _below(folder: Path, file: Path) -> str:
+    return str(plain(os.path.relpath(file, folder)))
+
+
+def _counted(videos: Iterable[VideoRecord]) -> Counts:
+    each = [video.status for video in videos]
+    return Counts(done=each.count("done"), failed=each.count("failed"), skipped=each.count("skipped"))
+
+
+def _outcome(error: BaseException | None) -> Literal["finished", "failed", "interrupted"]:
+    if error is None:
+        return "finished"
+    return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def _error(error: BaseException | None) -> ErrorRecord | None:
+    if error is None:
+        return None
+    if isinstance(error, VadpipeError):
+        file = None if error.file is None else masked(error.file)
+        return ErrorRecord(file=file, reason=masked(error.reason))
+    return ErrorRecord(file=None, reason=masked(f"{type(error).__name__}: {error}"[:1000]))
+
+
+_none = Journal()
+_current: ContextVar[Journal] = ContextVar("journal", default=_none)
+_command_line: ContextVar[CommandLine | None] = ContextVar("command_line", default=None)
+
+
+def journal() -> Journal:
+    """Return the journal of the run that goes on; one that is never written where none does."""
+    return _current.get()
+
+
+def command_line() -> CommandLine | None:
+    """Return the command whose runs are recorded; None of calls from Python."""
+    return _command_line.get()
+
+
+@contextmanager
+def called_by(command: CommandLine) -> Iterator[CommandLine]:
+    """Have runs recorded as those of a command."""
+    token = _command_line.set(command)
+    try:
+        yield command
+    finally:
+        _command_line.reset(token)
+
+
+@contextmanager
+def opened(own: Journal) -> Iterator[Journal]:
+    """Make a journal that of the run that goes on."""
+    token = _current.set(own)
+    try:
+        yield own
+    finally:
+        _current.reset(token)
