@@ -99,16 +99,15 @@ def sample(recipe, times_s):
 
 def features(backbone, recipe, views, frames, samples, starts):
     """Return the features (S, C, D) of the snippets that begin at these samples, window after window."""
-    shown = functools.cache(
-        lambda at: [crop(frames[samples[at]], view, recipe["input_px"]) for view in views]
-    )
+    side = recipe["input_px"]
+    shown = functools.cache(lambda at: [crop(frames[samples[at]], view, side) for view in views])
     windows = np.atleast_1d(recipe["window_frames"]).tolist()
     parts = [window_features(backbone, recipe, window, shown, len(samples), starts) for window in windows]
     return np.concatenate(parts, axis=2)
 
 
 def window_features(backbone, recipe, window, shown, n, starts):
-    """Return the features by one window of n samples, whose views are shown; of 16, each snippet by itself."""
+    """Return the features by one window of n samples whose views are shown; 16 is each snippet by itself."""
     if window == 16:
         offsets = ((np.arange(recipe["clip_frames"]) + 0.5) * 16 / recipe["clip_frames"]).astype(int)
         runs = np.minimum(starts[:, None] + offsets, n - 1)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+import vadpipe
+from support.head_settings import QUICK
+from support.videos import write_video
 from vadpipe.extract.backbones.inception_i3d import _MaxPool, _Mixed, _Unit
 from vadpipe.extract.backbones.loading import ClipNetwork
 from vadpipe.extract.backbones.registry import BACKBONES, Backbone
 
-NAME, FEATURE_DIM = "small", 16
+FEATURE_DIM = 16
 
 
 class Small(nn.Module):
@@ -35,7 +40,7 @@ class Small(nn.Module):
 
 
 SMALL = replace(
-    BACKBONES["x3d_xs"], name=NAME, build=Small, feature_dim=FEATURE_DIM, clip_frames=16, input_px=32,
+    BACKBONES["x3d_xs"], name="small", build=Small, feature_dim=FEATURE_DIM, clip_frames=16, input_px=32,
     resize_px=40, maps=True, window="16,64",
 )  # fmt: skip
 
@@ -51,3 +56,24 @@ def write_small_weights(path: Path) -> Path:
     """Write these numbers as published weights."""
     torch.save({"model_state": small_network().network.state_dict()}, path)
     return path
+
+
+@contextmanager
+def small_registered() -> Iterator[None]:
+    """Have vadpipe know it by its name, ``small``."""
+    BACKBONES[SMALL.name] = SMALL
+    try:
+        yield
+    finally:
+        del BACKBONES[SMALL.name]
+
+
+def fit_small_head(folder: Path, **settings: object) -> tuple[Path, Path]:
+    """Return a head fitted on features by two windows of two small videos, and the weights of the backbone."""
+    weights = write_small_weights(folder / "small.pyth")
+    write_video(folder / "videos/normal/a.mp4", 100)
+    write_video(folder / "videos/fight/b.mp4", 70, size=(120, 160))
+    known = vadpipe.ExtractSettings(backbone="small", weights=weights, view="left,right")
+    vadpipe.extract_features([folder / "videos"], folder / "features", settings=known)
+    changed = QUICK.model_copy(update=settings)
+    return vadpipe.fit(folder / "features", output=folder / "head", settings=changed).head, weights

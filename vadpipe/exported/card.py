@@ -119,7 +119,7 @@ class Card(_Record):
         files: the sha256 of each file beside the card.
         backbone: shape of its graph; None of a head of imported features, which no backbone here makes.
         windows: where the backbone is given clips of several lengths: those of each, in the order in which
-            their parts of a feature lie side by side along its last axis. None, and left out, where it is not.
+            their parts of a feature lie side by side along its last axis. Left out where it is not.
         head: shape of its graph.
         views: what the backbone sees of a frame, in the order of the axis of views, see
             :data:`vadpipe.features.views.VIEWS`.
