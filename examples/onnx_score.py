@@ -10,6 +10,7 @@ The curve is vadpipe's in float32, to 1e-3, of a clip that is undamaged, upright
 """
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -97,8 +98,16 @@ def sample(recipe, times_s):
 
 
 def features(backbone, recipe, views, frames, samples, starts):
-    """Return the features (S, C, D) of the snippets that begin at these samples."""
-    n, window, side = len(samples), recipe["window_frames"], recipe["input_px"]
+    """Return the features (S, C, D) of the snippets that begin at these samples, window after window."""
+    side = recipe["input_px"]
+    shown = functools.cache(lambda at: [crop(frames[samples[at]], view, side) for view in views])
+    windows = np.atleast_1d(recipe["window_frames"]).tolist()
+    parts = [window_features(backbone, recipe, window, shown, len(samples), starts) for window in windows]
+    return np.concatenate(parts, axis=2)
+
+
+def window_features(backbone, recipe, window, shown, n, starts):
+    """Return the features by one window of n samples whose views are shown; 16 is each snippet by itself."""
     if window == 16:
         offsets = ((np.arange(recipe["clip_frames"]) + 0.5) * 16 / recipe["clip_frames"]).astype(int)
         runs = np.minimum(starts[:, None] + offsets, n - 1)
@@ -109,13 +118,10 @@ def features(backbone, recipe, views, frames, samples, starts):
         if n < window:  # a short video is continued by its reflection
             period = max(2 * (n - 1), 1)
             runs = np.minimum(runs % period, period - runs % period) if n > 1 else runs * 0
-    squares = {at: [crop(frames[samples[at]], view, side) for view in views] for at in np.unique(runs)}
-    clips = (
-        [np.stack([squares[at][view] for at in run])[None] for view in range(len(views))] for run in runs
-    )
+    clips = ([np.stack(clip)[None] for clip in zip(*map(shown, run), strict=True)] for run in runs.tolist())
     seen = np.stack([[backbone.run(None, {"frames": clip})[0][0] for clip in clip_of] for clip_of in clips])
     if window == 16:
-        return seen[:, :, 0]
+        return seen.mean(axis=2)  # of the positions, where there are several
     borders = [0, *((begins[1:] + begins[:-1] + window + 1) // 2), n]  # of what is taken from each window
     per_sample = [
         seen[k][:, (at - begins[k]) // (window // seen.shape[2])]

@@ -121,7 +121,7 @@ class Extractor:
                 name, self._network, shape, self.device, key=key, quantised=quantised, half=half
             )
 
-        lengths = [s.window if s.windowed else record.clip_frames for s in settings.samplings]
+        lengths = [sampling.n_seen for sampling in settings.samplings]
         if len(lengths) == 1:
             return of_length(lengths[0])
         return EngineOfWindows({n_frames: of_length(n_frames) for n_frames in lengths})

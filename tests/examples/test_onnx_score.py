@@ -10,6 +10,7 @@ from PIL import Image
 import vadpipe
 from support.environment import ROOT
 from support.head_settings import QUICK
+from support.small_backbone import fit_small_head, small_registered
 from support.videos import write_video
 from vadpipe.extract.view_crops import ViewCropper
 from vadpipe.features.sampling import Sampling
@@ -57,8 +58,9 @@ def test_samples(example, recipe, n_frames):
     assert begins[-1] == n_frames
 
 
+@pytest.mark.parametrize("windows", [(48,), (16, 64)], ids=str)
 @pytest.mark.parametrize("n_samples", [1, 5, 16, 48, 49, 100, 131])
-def test_features_of_windows_are_shared_out_as_in_vadpipe(example, n_samples):
+def test_features_of_windows_are_shared_out_as_in_vadpipe(example, n_samples, windows):
     """A backbone whose features are the sums of the pixels of each 8 frames."""
 
     class Backbone:
@@ -67,13 +69,18 @@ def test_features_of_windows_are_shared_out_as_in_vadpipe(example, n_samples):
             return [frames.reshape(len(frames) // 8, -1).mean(axis=1)[None, :, None]]
 
     frames = np.random.default_rng(0).integers(0, 256, (n_samples, 8, 8, 3), dtype=np.uint8)
-    sampling = Sampling(8, window=48)
-    snippets, windows = sampling.snippets(n_samples), Windows(n_samples, 48)
-    expected = np.zeros((len(snippets), 1))
-    for index, numbers in enumerate(windows.samples()):
-        (output,) = Backbone().run(None, {"frames": frames[numbers][None]})
-        expected += windows.shares(index, 6, snippets) @ output[0]
-    recipe = {"window_frames": 48, "input_px": 8}
+    snippets = Sampling(8).snippets(n_samples)
+    expected = np.zeros((len(snippets), len(windows)))
+    for place, window in enumerate(windows):
+        if window == 16:
+            shown = Sampling(8).clips(np.arange(n_samples) / 25, n_samples / 25)
+            expected[:, place] = frames[shown].mean(axis=(1, 2, 3, 4))
+            continue
+        over = Windows(n_samples, window)
+        for index, numbers in enumerate(over.samples()):
+            (output,) = Backbone().run(None, {"frames": frames[numbers][None]})
+            expected[:, place] += (over.shares(index, window // 8, snippets) @ output[0])[:, 0]
+    recipe = {"window_frames": windows if windows[1:] else windows[0], "clip_frames": 16, "input_px": 8}
     found = example.features(Backbone(), recipe, ["whole"], frames, np.arange(n_samples), snippets[:, 0])
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
 
@@ -99,3 +106,16 @@ def test_frames_of_an_array_and_several_views(example, x3d_weights, tmp_path, mo
         assert rows[0] == "frame,time_s,score"
         found = [float(row.split(",")[2]) for row in rows[1:]]
         np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_frames", [12, 150])
+def test_several_windows(example, n_frames, tmp_path, monkeypatch, capsys):
+    clip = write_video(tmp_path / "clip.mp4", n_frames)
+    with small_registered():
+        head, weights = fit_small_head(tmp_path)
+        vadpipe.export_model(head, tmp_path / "model", weights=weights, check=clip)
+        expected = vadpipe.score(clip, head=head, weights=weights, precision="float32").scores
+    monkeypatch.setattr("sys.argv", ["onnx_score.py", str(tmp_path / "model"), str(clip)])
+    example.main()
+    found = [float(row.split(",")[2]) for row in capsys.readouterr().out.splitlines()[1:]]
+    np.testing.assert_allclose(found, expected, atol=1e-4)

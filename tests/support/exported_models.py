@@ -17,13 +17,15 @@ from vadpipe.head.record import HeadRecord
 from vadpipe.head.settings import HeadSettings
 
 
-def cbcg(seed=0, **changes):
-    """CBCG with random numbers and a memory that has seen both clusters."""
+def cbcg(seed=0, n_windows=1, **changes):
+    """CBCG with random numbers and a memory that has seen both clusters; of several windows a head for each."""
     torch.manual_seed(seed)
-    head = build_head(torch.randn(D), torch.rand(D) + 0.5, HeadSettings(hidden=16, cluster_dim=8, **changes))
-    head.memory.sums.normal_()
-    head.memory.masses.uniform_(1, 2)
-    head.memory.n_appended.fill_(7)
+    settings = HeadSettings(hidden=16, cluster_dim=8, **changes)
+    head = build_head(torch.randn(D), torch.rand(D) + 0.5, settings, n_windows)
+    for part in head.heads if n_windows > 1 else [head]:
+        part.memory.sums.normal_()
+        part.memory.masses.uniform_(1, 2)
+        part.memory.n_appended.fill_(7)
     return head
 
 

@@ -7,9 +7,21 @@ from pathlib import Path
 
 from vadpipe._version import __version__
 from vadpipe.curves.events import DEFAULT_RULE
+from vadpipe.export.clip_shape import ClipShape
 from vadpipe.export.onnx_files import BACKBONE_AXES, HEAD_AXES, Axes
-from vadpipe.exported.card import Card, Cut, Decoding, Events, GraphShape, PartLicence, Smoothing, sha256_of
+from vadpipe.exported.card import (
+    Card,
+    Cut,
+    Decoding,
+    Events,
+    GraphShape,
+    PartLicence,
+    Smoothing,
+    WindowPart,
+    sha256_of,
+)
 from vadpipe.extract.settings import ExtractSettings
+from vadpipe.features.windows import OVERLAP
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -32,6 +44,7 @@ def make_card(head: TrainedHead, head_file: Path, settings: ExtractSettings | No
         head_sha256=sha256_of(head_file),
         files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         backbone=None if settings is None else _backbone_shape(settings),
+        windows=None if settings is None else _window_parts(settings),
         head=_head_shape(record.recipe.feature_dim, with_views=known.view_join == "max"),
         views=record.recipe.views,
         view_join=known.view_join,
@@ -47,20 +60,30 @@ def make_card(head: TrainedHead, head_file: Path, settings: ExtractSettings | No
     )
 
 
-def clip_shape(settings: ExtractSettings) -> tuple[int, int, int]:
-    """Return (T, H, W) of what the backbone sees at once."""
-    record = settings.record
-    n_frames = settings.window if settings.sampling.windowed else record.clip_frames
-    return n_frames, record.input_px, record.input_px
-
-
 def _backbone_shape(settings: ExtractSettings) -> GraphShape:
-    n_frames, height, width = clip_shape(settings)
-    positions: int | str = "positions" if settings.sampling.windowed else 1
+    shape = ClipShape.of(settings)
+    clips, n_frames = _named(BACKBONE_AXES, "frames"), "frames" if shape.n_frames is None else shape.n_frames
+    positions: int | str = "positions" if shape.windowed else 1
     return GraphShape(
-        input={"frames": (*_named(BACKBONE_AXES, "frames"), n_frames, height, width, 3)},
+        input={"frames": (*clips, n_frames, shape.side_px, shape.side_px, 3)},
         dtype="uint8",
-        outputs={"features": (*_named(BACKBONE_AXES, "features"), positions, settings.record.feature_dim)},
+        outputs={"features": (*clips, positions, settings.record.feature_dim)},
+    )
+
+
+def _window_parts(settings: ExtractSettings) -> tuple[WindowPart, ...] | None:
+    """Return what the clips of each window are; None where there is one window."""
+    if len(settings.windows) == 1:
+        return None
+    alone = "A snippet by itself, whose feature is the mean of the positions."
+    window = (
+        f"Windows over the video that share {OVERLAP} frames, the first half of which are taken from the "
+        "window before and the others from the one behind. A frame has the feature of its position, and a "
+        "snippet the mean of its frames'."
+    )
+    return tuple(
+        WindowPart(frames=sampling.n_seen, how=window if sampling.windowed else alone)
+        for sampling in settings.samplings
     )
 
 

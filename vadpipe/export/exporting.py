@@ -12,7 +12,8 @@ from pathlib import Path
 
 from vadpipe.errors import WeightsError
 from vadpipe.export import openvino_files
-from vadpipe.export.card_writing import clip_shape, make_card
+from vadpipe.export.card_writing import make_card
+from vadpipe.export.clip_shape import ClipShape
 from vadpipe.export.graphs import BackboneGraph, HeadGraph
 from vadpipe.export.onnx_files import check_onnx, write_backbone, write_head
 from vadpipe.export.parity import Parity, compare_on_clips, compare_on_noise
@@ -99,7 +100,7 @@ def export_model(
         made = Path(temporary)
         _write_graphs(trained, settings, made)
         card = make_card(trained, file, settings, made)
-        write_text(made / CARD, card.model_dump_json(indent=2) + "\n")
+        write_text(made / CARD, card.to_json())
         agreements = compare_on_noise(trained, made, card)
         if settings is not None:
             agreements += compare_on_clips(file, made, card, clips, weights=known, offline=offline)
@@ -117,7 +118,7 @@ def _write_graphs(trained: TrainedHead, settings: ExtractSettings | None, folder
     stems = [HEAD]
     if settings is not None:
         graph = _backbone(settings, recipe.weights_sha256)
-        write_backbone(graph, clip_shape(settings), folder / (BACKBONE + ONNX))
+        write_backbone(graph, ClipShape.of(settings), folder / (BACKBONE + ONNX))
         stems.append(BACKBONE)
     if not openvino_files.is_installed():
         log.warning("OpenVINO is not installed: only ONNX is written (pip install 'vadpipe[cpu]')")
@@ -126,12 +127,8 @@ def _write_graphs(trained: TrainedHead, settings: ExtractSettings | None, folder
         openvino_files.convert(folder / (stem + ONNX), folder / (stem + OPENVINO))
     quantised = None if settings is None else settings.quantised_on("openvino")
     if settings is not None and quantised is not None:
-        openvino_files.write_quantised(
-            quantised,
-            clip_shape(settings),
-            folder / (BACKBONE_INT8 + OPENVINO),
-            windowed=settings.sampling.windowed,
-        )
+        xml = folder / (BACKBONE_INT8 + OPENVINO)
+        openvino_files.write_quantised(quantised, ClipShape.of(settings), xml)
 
 
 def _backbone(settings: ExtractSettings, weights_sha256: str) -> BackboneGraph:
@@ -145,7 +142,7 @@ def _backbone(settings: ExtractSettings, weights_sha256: str) -> BackboneGraph:
             f"(sha256 {weights_sha256[:12]}…) than these ({sha256[:12]}…)",
             next_step="Pass the weights file that its features were made with as --weights FILE.",
         )
-    return BackboneGraph(network, windowed=settings.sampling.windowed)
+    return BackboneGraph(network, windowed=ClipShape.of(settings).windowed)
 
 
 def _publish(made: Path, card: Card, folder: Path) -> tuple[Path, ...]:

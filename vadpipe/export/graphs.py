@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from vadpipe.extract.backbones.loading import ClipNetwork
 from vadpipe.head.context import Context
-from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
+from vadpipe.head.mean_of_heads import MeanOfHeads
 from vadpipe.head.platt_scaling import apply_platt_scaling
 from vadpipe.head.smoothing import smoothed
 
@@ -21,7 +21,8 @@ class BackboneGraph(nn.Module):
 
     Args:
         network: a backbone.
-        windowed: whether clips are windows, whose positions are kept; P is 1 without, the mean of all.
+        windowed: whether some clips are windows, so that the positions of all are kept; P is 1 without, the
+            mean of all.
     """
 
     def __init__(self, network: ClipNetwork, *, windowed: bool) -> None:
@@ -76,13 +77,19 @@ class HeadGraph(nn.Module):
 
 
 def _segment_scores(head: Head, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:
-    """Return a head's scores (N, T); of an ensemble as its own method does, by the log odds below."""
-    if not isinstance(head, Ensemble):
+    """Return a head's scores (N, T); of several heads as their own method does, by the log odds below.
+
+    Their members may be several themselves: an ensemble of heads for each window.
+    """
+    if not isinstance(head, MeanOfHeads):
         return head.segment_scores(x, mask, context)
     heads = head.heads
     contexts = [None] * len(heads) if context is None else context.divided(len(heads))
-    odds = [_log_odds(one.segment_scores(x, mask, own)) for one, own in zip(heads, contexts, strict=True)]
-    return torch.sigmoid(torch.stack(odds).mean(dim=0).double()).float()
+    odds = [
+        _log_odds(_segment_scores(one, own, mask, beside))
+        for one, own, beside in zip(heads, head.inputs(x), contexts, strict=True)
+    ]
+    return torch.sigmoid(head.joined(odds, mask).double()).float()
 
 
 def _log_odds(scores: Tensor) -> Tensor:

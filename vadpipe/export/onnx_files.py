@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vadpipe.errors import UsageError
+from vadpipe.export.clip_shape import ClipShape
 from vadpipe.export.graphs import BackboneGraph, HeadGraph
 from vadpipe.files.atomic import atomic_path
 
@@ -19,6 +20,11 @@ OPSET = 17
 Axes = dict[str, dict[int, str]]
 
 BACKBONE_AXES: Axes = {"frames": {0: "clips"}, "features": {0: "clips"}}
+"""Of clips that are all as long as each other."""
+
+WINDOWS_AXES: Axes = {"frames": {0: "clips", 1: "frames"}, "features": {0: "clips", 1: "positions"}}
+"""Of a backbone that is given clips of several lengths."""
+
 HEAD_AXES: Axes = {
     "features": {0: "snippets", 1: "views"},
     "scores": {0: "snippets"},
@@ -38,10 +44,12 @@ def check_onnx() -> None:
         ) from error
 
 
-def write_backbone(graph: BackboneGraph, clip_shape: tuple[int, int, int], path: Path) -> None:
-    """Write the graph of a backbone for clips of this shape (T, H, W)."""
-    example = torch.zeros((1, *clip_shape, 3), dtype=torch.uint8)
-    _write(graph, example, path, list(BACKBONE_AXES), BACKBONE_AXES)
+def write_backbone(graph: BackboneGraph, shape: ClipShape, path: Path) -> None:
+    """Write the graph of a backbone for clips of this shape."""
+    n_frames = min(shape.lengths)  # the cheapest that can be traced, where there are several
+    example = torch.zeros((1, n_frames, shape.side_px, shape.side_px, 3), dtype=torch.uint8)
+    axes = BACKBONE_AXES if shape.n_frames is not None else WINDOWS_AXES
+    _write(graph, example, path, list(axes), axes)
 
 
 def write_head(graph: HeadGraph, n_views: int, width: int, path: Path) -> None:

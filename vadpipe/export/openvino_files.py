@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vadpipe.export.clip_shape import ClipShape
 from vadpipe.extract.engines.openvino_engine import import_openvino
 from vadpipe.files.atomic import write_bytes
 
@@ -22,23 +23,23 @@ def convert(onnx: Path, xml: Path) -> None:
     _save(import_openvino().Core().read_model(onnx), xml)
 
 
-def write_quantised(quantised: Path, clip_shape: tuple[int, int, int], xml: Path, *, windowed: bool) -> None:
+def write_quantised(quantised: Path, shape: ClipShape, xml: Path) -> None:
     """Write a quantised backbone with input and output of :class:`vadpipe.export.graphs.BackboneGraph`.
 
     Args:
         quantised: the network that gives maps (1, P, h, w, D).
-        clip_shape: (T, H, W) of each clip.
+        shape: of the clips.
         xml: where to.
-        windowed: whether the features of positions are kept.
     """
     openvino = import_openvino()
     from openvino import opset13
 
     network = openvino.Core().read_model(quantised)
-    network.reshape((-1, *clip_shape, 3))
+    n_frames = -1 if shape.n_frames is None else shape.n_frames
+    network.reshape((-1, n_frames, shape.side_px, shape.side_px, 3))
     maps = network.output(0).get_node().input_value(0)
     features = opset13.reduce_mean(maps, np.array([2, 3], np.int64), keep_dims=False)
-    if not windowed:
+    if not shape.windowed:
         features = opset13.reduce_mean(features, np.array([1], np.int64), keep_dims=True)
     features.output(0).set_names({"features"})
     frames = network.input(0)

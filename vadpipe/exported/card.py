@@ -41,6 +41,18 @@ class GraphShape(_Record):
     outputs: dict[str, tuple[int | str, ...]]
 
 
+class WindowPart(_Record):
+    """What the backbone is given for one of several windows.
+
+    Attributes:
+        frames: of a clip.
+        how: which clips, and how a snippet gets its feature from those of their positions, in words.
+    """
+
+    frames: int
+    how: str
+
+
 class Decoding(_Record):
     """How large frames are decoded, by FFmpeg's ``scale`` with ``flags=bicubic``, as RGB.
 
@@ -57,7 +69,8 @@ class Smoothing(_Record):
     """The smoothing of scores along time.
 
     Attributes:
-        deviation_snippets: of the Gaussian; 0 for none.
+        deviation_snippets: of the Gaussian; 0 for none. That of longer windows by themselves comes before it,
+            in the same graph; its deviation is ``window_smoothing`` of the record's settings.
         where: what does it.
     """
 
@@ -105,6 +118,8 @@ class Card(_Record):
         head_sha256: of the head file that it was made of.
         files: the sha256 of each file beside the card.
         backbone: shape of its graph; None of a head of imported features, which no backbone here makes.
+        windows: where the backbone is given clips of several lengths: those of each, in the order in which
+            their parts of a feature lie side by side along its last axis. Left out where it is not.
         head: shape of its graph.
         views: what the backbone sees of a frame, in the order of the axis of views, see
             :data:`vadpipe.features.views.VIEWS`.
@@ -121,6 +136,7 @@ class Card(_Record):
     head_sha256: str
     files: dict[str, str]
     backbone: GraphShape | None
+    windows: tuple[WindowPart, ...] | None = None
     head: GraphShape
     views: tuple[str, ...]
     view_join: Literal["max", "mean"]
@@ -158,6 +174,10 @@ class Card(_Record):
                     "is damaged: its digest does not match the card", file=folder / name, next_step=_DO_AGAIN
                 )
         return folder / names[0]
+
+    def to_json(self) -> str:
+        """Return it as the file has it."""
+        return self.model_dump_json(indent=2, exclude={"windows"} if self.windows is None else None) + "\n"
 
     def has(self, stem: str, suffix: str) -> bool:
         """Return whether the model has a graph in a form."""

@@ -22,7 +22,7 @@ from vadpipe.exported.runtimes import (
     version_of,
 )
 from vadpipe.extract.engines.cores import usable_cores
-from vadpipe.extract.engines.engine import Engine
+from vadpipe.extract.engines.engine import Engine, EngineOfWindows
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.discovery import Video
@@ -93,17 +93,23 @@ class ExportedModel:
         stem = BACKBONE_INT8 if self.precision == "int8" else BACKBONE
         file = self.card.intact(self.folder, stem, SUFFIX[self.runtime])
         name = f"{version_of(self.runtime)} {self.precision} on cpu"
-        if self.runtime == "openvino":
-            from vadpipe.extract.engines.openvino_engine import OpenVINOEngine, read_network
+        if self.runtime == "onnxruntime":
+            return _OnnxEngine(open_graph(file, self.runtime), name)
+        from vadpipe.extract.engines.openvino_engine import OpenVINOEngine, read_network
 
-            assert self.card.backbone is not None
-            ((_, *clip_shape, _),) = self.card.backbone.input.values()
-            n_frames, height, width = map(int, clip_shape)
-            try:
-                return OpenVINOEngine(read_network(file, (n_frames, height, width)), self.precision)
-            except WeightsError as error:
-                raise unreadable(file, self.runtime) from error
-        return _OnnxEngine(open_graph(file, self.runtime), name)
+        assert self.card.backbone is not None
+        ((_, n_frames, height, width, _),) = self.card.backbone.input.values()
+        lengths = [n_frames] if self.card.windows is None else [part.frames for part in self.card.windows]
+        try:
+            engines = {
+                int(length): OpenVINOEngine(
+                    read_network(file, (int(length), int(height), int(width))), self.precision
+                )
+                for length in lengths
+            }
+        except WeightsError as error:
+            raise unreadable(file, self.runtime) from error
+        return EngineOfWindows(engines) if len(engines) > 1 else next(iter(engines.values()))
 
 
 class _OnnxEngine:

@@ -73,6 +73,11 @@ class Sampling:
         """Whether the backbone sees more at once than a snippet."""
         return self.window > SNIPPET_FRAMES
 
+    @property
+    def n_seen(self) -> int:
+        """Frames of each run of the backbone: of a window, or those that it sees of a snippet."""
+        return self.window if self.windowed else self.clip_frames
+
     def samples(self, times_s: NDArray[np.float64], end_s: float) -> NDArray[np.int64]:
         """Return the frame shown at each sample, (M,) int64, not decreasing.
 
