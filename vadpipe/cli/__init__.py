@@ -25,7 +25,7 @@ from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
 from vadpipe.cli.licenses import licenses
-from vadpipe.cli.score import score
+from vadpipe.cli.score import ScoreCommand, score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
 
@@ -64,7 +64,7 @@ def vadpipe(
 
 app.command()(extract)
 app.command()(fit)
-app.command()(score)
+app.command(cls=ScoreCommand)(score)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(ablate)
