@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vadpipe.features.file import IMPORTED, Recipe
+from vadpipe.features.recipe import IMPORTED, Recipe
 
 GIVEN = IMPORTED + "arrays"
 """Backbone of features that were passed as arrays and not read from files."""

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError, printable
 from vadpipe.features.commands import refusal
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.ensemble import Ensemble
