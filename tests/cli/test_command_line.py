@@ -344,7 +344,7 @@ def test_a_report_of_a_fault_has_all_versions_and_the_processor(tmp_path):
 
 
 def test_versions_of_packages_that_are_not_installed(monkeypatch):
-    monkeypatch.setattr(environment, "_PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
     assert [line.split() for line in environment.environment_lines() if "package" in line] == [
         ["no-such-package", "-"]
     ]
