@@ -199,7 +199,7 @@ def do(data: Path, job: Job) -> Scores:
 
 
 def _trained(data: Path, job: Job) -> dict[int, list[list[float]]]:
-    videos, learned = videos_of(data), _training_set(data, job.condition, job.seed, job.settings.segments)
+    videos, learned = videos_of(data), training_set(data, job.condition, job.seed, job.settings.segments)
     training = Training(learned, range(len(learned.bags)), job.settings, seed=job.seed)
     scores = {}
     for step in sorted({*(look for look in LOOKS if look < job.settings.steps), job.settings.steps}):
@@ -209,7 +209,8 @@ def _trained(data: Path, job: Job) -> dict[int, list[list[float]]]:
 
 
 @lru_cache(maxsize=1)
-def _training_set(data: Path, condition: str, seed: int, segments: int) -> TrainingSet:
+def training_set(data: Path, condition: str, seed: int, segments: int) -> TrainingSet:
+    """Return what all variants of a condition and seed learn from."""
     videos = videos_of(data)
     labels = CONDITIONS[condition].labels(training_labels(videos), seed)
     return TrainingSet([replace(videos.bags[name], label=label) for name, label in labels.items()], segments)

@@ -40,13 +40,15 @@ def collect(data: Path, work: Path) -> tuple[list[Path], Path]:
     file = work / f"truth-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}.csv"
     if not file.exists():
         truths = [
-            truth for name in SIZES for truth in _join(data / name, work / "videos" / name, SIZES[name])
+            truth
+            for name in SIZES
+            for truth in join_recordings(data / name, work / "videos" / name, SIZES[name])
         ]
         write_truth(file, [*truths, *_urfall(data / "urfall"), *_ped2(data / "ucsd_ped2")])
     return folders, file
 
 
-def _join(data: Path, target: Path, size: tuple[int, int]) -> list[Truth]:
+def join_recordings(data: Path, target: Path, size: tuple[int, int]) -> list[Truth]:
     """Join the clips of each recording; its truth is the label of each clip."""
     truths = []
     for group, rows in recordings(data).items():

@@ -34,7 +34,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vadpipe.features.file import Features, Recipe, Source
+from vadpipe.features.file import Features, Source
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.bags import Bag, TrainingSet, balanced_rows
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.loop import Training

@@ -148,6 +148,7 @@ def commands() -> str:
 
 def command_lines(command: TyperCommand | TyperGroup, context: typer.Context, depth: int) -> list[str]:
     """Return the section of a command, and those of the commands below it."""
+    context.get_help()  # some options are told in full only then
     usage = " ".join(context.get_usage().removeprefix("Usage:").split())
     lines = [f"{'#' * depth} {context.command_path}", "", inspect.cleandoc(command.help or ""), ""]
     lines += ["```console", f"$ {usage}", "```", ""]

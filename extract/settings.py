@@ -15,7 +15,7 @@ from vadpipe.extract.video.decoders import choose_decoders
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.timeline import ASSUMED_FPS
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES, Sampling
 from vadpipe.features.views import CROP_VIEWS, CROPS, only_ends, only_whole, parse_views, text_of
 from vadpipe.features.windows import parse_windows

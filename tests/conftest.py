@@ -81,17 +81,20 @@ def tiny(x3d_weights: Path):
 
 
 @pytest.fixture(scope="session")
-def x3d_head(tmp_path_factory: pytest.TempPathFactory, x3d_weights: Path) -> Path:
+def x3d_head(shared_folder: Path, x3d_weights: Path) -> Path:
     """A head fitted on x3d_xs features of two small videos."""
     import vadpipe
     from support.head_settings import QUICK
 
-    folder = tmp_path_factory.mktemp("x3d")
-    write_video(folder / "videos/normal/a.mp4", 32)
-    write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
-    settings = vadpipe.ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
-    vadpipe.extract_features([folder / "videos"], folder / "features", settings=settings)
-    return vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK).head
+    folder = shared_folder / "x3d"
+    with FileLock(shared_folder / "x3d_head.lock"):
+        if not (folder / "head/head.safetensors").exists():
+            write_video(folder / "videos/normal/a.mp4", 32)
+            write_video(folder / "videos/fight/b.mp4", 32, size=(120, 160))
+            settings = vadpipe.ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
+            vadpipe.extract_features([folder / "videos"], folder / "features", settings=settings)
+            vadpipe.fit(folder / "features", output=folder / "head", settings=QUICK)
+    return folder / "head/head.safetensors"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.container import FAMILIES
@@ -28,6 +27,8 @@ class Decoder:
 
     def version(self) -> str | None:
         """Return for example ``"decord2 3.4.0"``, as recipes record it, or None if it is missing."""
+        from importlib import metadata  # which no child process needs, and each video starts one
+
         for distribution in self.distributions:
             try:
                 return f"{distribution} {metadata.version(distribution)}"

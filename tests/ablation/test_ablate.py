@@ -58,14 +58,6 @@ def test_no_group_is_both_tested_and_trained_on(finished):
     assert len({item.job.test for item in result.measured}) == 2  # the same folds for all rows and seeds
 
 
-def test_parallel_and_serial_runs_are_equal_bit_by_bit(finished):
-    folder, _, _ = finished
-    run_small(folder, output=folder / "serial")
-    serial, parallel = run_files(folder / "serial"), run_files(folder / "ablation")
-    assert len(serial) == 4
-    assert all(parallel[name] == content for name, content in serial.items())
-
-
 def test_finished_runs_are_not_done_again(finished):
     folder, first, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (folder / "ablation/runs").rglob("*.safetensors")}

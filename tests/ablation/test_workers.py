@@ -23,13 +23,15 @@ def test_a_run_that_fails_is_told_and_the_rest_goes_on(folder, in_this_process):
     assert run_small(folder, rows=["impossible"], own_rows=[IMPOSSIBLE], output=folder / "b").files == []
 
 
-def test_a_process_that_dies_costs_its_run_alone(folder):
-    def kill_once(report):
-        if report.n_done == 1:
-            [child] = psutil.Process().children()
-            child.kill()
+def test_a_process_that_dies_costs_its_run_alone_and_all_others_are_equal_bit_by_bit(finished):
+    """Two processes, of which one is killed, leave what one process left that did one run after the other."""
+    folder, *_ = finished
 
-    result = run_small(folder, seeds=2, on_progress=kill_once)
+    def kill_one(report):
+        if report.n_done == 1:
+            psutil.Process().children()[0].kill()
+
+    result = run_small(folder, output=folder / "killed", seeds=2, workers=2, on_progress=kill_one)
     [failure] = result.failed
     assert failure.error.reason == "its process was ended by SIGKILL"
     assert failure.error.next_step == "If memory is short, use fewer --workers."
@@ -37,18 +39,22 @@ def test_a_process_that_dies_costs_its_run_alone(folder):
     assert psutil.Process().children() == []
     n_seeds = [result.summary(row).n_seeds for row in TWO_ROWS]
     assert sorted(n_seeds) == [1, 2]
+    killed, serial = run_files(folder / "killed"), run_files(folder / "ablation")
+    assert len(killed) == 7
+    assert all(serial[name] == content for name, content in killed.items())
 
 
-def test_an_output_that_cannot_be_written_ends_it(folder):
+def test_an_output_that_cannot_be_written_ends_it(folder, in_this_process):
     (folder / "ablation").write_text("a file")
     with pytest.raises(OutputError, match="ablation: cannot be written"):
         run_small(folder)
+    assert in_this_process == []  # known before the work
     (folder / "ablation").unlink()
     (folder / "ablation").mkdir()
     (folder / "ablation/runs").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         run_small(folder)
-    assert psutil.Process().children() == []
+    assert [worker.ended for worker in in_this_process] == [True]
 
 
 # The command line in a process that gets Ctrl-C when the second run is done and a further one is in work.
@@ -85,7 +91,7 @@ main()
 """
 
 
-def test_an_interrupt_loses_only_what_was_in_work(folder):
+def test_an_interrupt_loses_only_what_was_in_work(folder, in_this_process):
     given = command_arguments("--rows=mil", "--seeds=3")
     done = start(INTERRUPTED, *given, cwd=folder).wait()
     assert done.returncode == 130, done.stderr

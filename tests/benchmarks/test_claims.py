@@ -120,7 +120,7 @@ def test_all_variants_learn_from_the_same_labels_and_a_run_is_done_once(videos, 
     monkeypatch.setattr(claims, "Training", Watched)
     monkeypatch.setattr(claims, "videos_of", lambda data: videos)
     monkeypatch.setattr(claims, "LOOKS", (1, 2))
-    claims._training_set.cache_clear()
+    claims.training_set.cache_clear()
     todo = jobs(videos, tmp_path)
     found = [claims.do(tmp_path, job) for job in todo]
     assert [seed for seed, _ in learned] == [job.seed for job in todo]

@@ -29,7 +29,7 @@ def test_clips_are_joined_calm_fight_calm():
 
 
 def test_joined_clips_have_25_frames_a_second_and_the_truth_of_their_labels(tmp_path):
-    from footage import _join
+    from footage import join_recordings
 
     data = tmp_path / "town"
     write_video(data / "fight/a.mp4", 20, rate=10)  # two seconds
@@ -39,7 +39,7 @@ def test_joined_clips_have_25_frames_a_second_and_the_truth_of_their_labels(tmp_
         writer = csv.writer(table)
         writer.writerow(["file", "label", "scene_group"])
         writer.writerows([["fight/a.mp4", 1, 7], ["noFight/b.mp4", 0, 7], ["noFight/c.mp4", 0, 7]])
-    (truth,) = _join(data, tmp_path / "videos", (160, 120))
+    (truth,) = join_recordings(data, tmp_path / "videos", (160, 120))
     assert truth == Truth("town/007.mp4", 100, ((25, 75),), group="town 7")
     times_s, pictures = player(tmp_path / "videos/007.mp4")
     np.testing.assert_allclose(times_s, np.arange(100) / 25, atol=1e-6)

@@ -20,10 +20,12 @@ from vadpipe.head.methods import find_method
 from vadpipe.head.presets import find_preset
 from vadpipe.head.settings import HeadSettings
 
+FEW = ["--set", "steps=4", "--set", "learning_rate=0.01", "--set", "batch_bags=2"]
+
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory, x3d_weights):
-    """A folder in which the three commands were run in their bare forms, with x3d_s for speed."""
+    """A folder in which the three commands were run, with x3d_xs and few steps for speed; one of them as users do."""
     folder = tmp_path_factory.mktemp("workplace")
     for kind, size in (("fight", (120, 160)), ("normal", (160, 120))):
         for index in range(2):
@@ -31,11 +33,9 @@ def workplace(tmp_path_factory, x3d_weights):
     write_video(folder / "clip.mp4", 37)
     options = ["--backbone", "x3d_xs", "--weights", x3d_weights]
     runs = {
-        "extract": run_anew("extract", "videos/", *options, cwd=folder),
-        "fit": run_anew("fit", "--set", "steps=20", "--set", "learning_rate=0.01", cwd=folder),
-        "score": run_anew(
-            "score", "clip.mp4", "--plot", "--head", "head", "--weights", x3d_weights, cwd=folder
-        ),
+        "extract": run("extract", "videos/", *options, cwd=folder),
+        "fit": run_anew("fit", *FEW, cwd=folder),
+        "score": run("score", "clip.mp4", "--plot", "--head", "head", "--weights", x3d_weights, cwd=folder),
     }
     return folder, runs
 
@@ -62,7 +62,7 @@ def test_fit_reads_features_writes_head_and_says_how_to_score(workplace):
         "settings.json",
         "training.png",
     ]
-    for line in ("folder fight", "2 videos, abnormal", "folder normal", "step 20 of 20", "threshold"):
+    for line in ("folder fight", "2 videos, abnormal", "folder normal", "step 4 of 4", "threshold"):
         assert line in runs["fit"].stdout
     assert runs["fit"].stderr.rstrip().endswith("vadpipe score VIDEO --head head --plot")
 
@@ -205,14 +205,17 @@ def test_a_method_is_changed_by_a_file_and_the_file_by_set(workplace, tmp_path):
 def test_without_a_preset_it_is_the_default_one(workplace):
     folder, _ = workplace
     written = json.loads((folder / "head/settings.json").read_text())
-    assert HeadSettings(**written) == HeadSettings(steps=20, learning_rate=0.01)
+    assert HeadSettings(**written) == HeadSettings(steps=4, learning_rate=0.01, batch_bags=2)
 
 
 def test_quiet_says_nothing_and_verbose_shows_where(tmp_path, workplace, x3d_weights):
     folder, _ = workplace
     for kind in ("normal", "fight"):  # of which nothing is to be warned: the two differ
         write_features(tmp_path / "features", kind, 2)
-    done = run("fit", "-o", tmp_path / "head", "-q", cwd=tmp_path)
+    few = [
+        f"--set={text}" for text in ("steps=40", "learning_rate=0.02", "hidden=16", "batch_bags=2", "folds=2")
+    ]
+    done = run("fit", "-o", tmp_path / "head", "-q", "--preset", "baseline", *few, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "Traceback" in run("score", "x.mp4", "--head", "none", "-vv", cwd=tmp_path).stderr
     assert "Traceback" in run("score", "x.mp4", "-vv", cwd=tmp_path).stderr
@@ -265,7 +268,7 @@ def test_a_full_disk(workplace, tmp_path):
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n" + COMMAND_LINE
     )
-    options = ["--features", folder / "features", "-o", "head", "-q", "--set", "steps=20"]
+    options = ["--features", folder / "features", "-o", "head", "-q", *FEW]
     done = start(program, "fit", *options, cwd=tmp_path).wait()
     # whichever is written first: the head, or on a slow machine what an interruption would leave
     assert_clean_error(done, 6, "cannot be written: File too large")
@@ -342,7 +345,7 @@ def test_a_report_of_a_fault_has_all_versions_and_the_processor(tmp_path):
 
 
 def test_versions_of_packages_that_are_not_installed(monkeypatch):
-    monkeypatch.setattr(environment, "_PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
     assert [line.split() for line in environment.environment_lines() if "package" in line] == [
         ["no-such-package", "-"]
     ]

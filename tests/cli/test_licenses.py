@@ -74,6 +74,19 @@ class Package:
         self.requires, self.metadata, self.name, self.version = requires, headers(metadata), "p", "1"
 
 
+def dependencies_of(packages, monkeypatch):
+    """Return the licences of the dependencies, where these packages alone are installed."""
+
+    def distribution(name):
+        if name not in packages:
+            raise metadata.PackageNotFoundError(name)
+        packages[name].name = name
+        return packages[name]
+
+    monkeypatch.setattr(module, "distribution", distribution)
+    return [licence for licence in module.licences() if licence.kind == "dependency"]
+
+
 def headers(fields):
     message = Message()  # as importlib.metadata has it
     for name, values in fields.items():
@@ -94,8 +107,9 @@ def headers(fields):
         ({}, UNKNOWN),
     ],
 )  # fmt: skip
-def test_what_metadata_say_is_taken_in_order(stated, expected):
-    assert module._licence_of(Package(**stated)) == expected
+def test_what_metadata_say_is_taken_in_order(monkeypatch, stated, expected):
+    packages = {"vadpipe": Package(["p"]), "p": Package(**stated)}
+    assert [licence.licence for licence in dependencies_of(packages, monkeypatch)] == [expected]
 
 
 def test_requirements_are_followed_through_extras_and_circles(monkeypatch):
@@ -105,15 +119,7 @@ def test_requirements_are_followed_through_extras_and_circles(monkeypatch):
         "b": Package(['E_e.f (>=2); python_version > "3" and extra == "x"', 'g; extra == "y"']),
         "e-e-f": Package(["a"]),
     }
-
-    def distribution(name):
-        if name not in packages:
-            raise metadata.PackageNotFoundError(name)
-        packages[name].name = name
-        return packages[name]
-
-    monkeypatch.setattr(module, "distribution", distribution)
-    assert [licence.name for licence in module._dependencies()] == ["a", "b", "e-e-f"]
+    assert [licence.name for licence in dependencies_of(packages, monkeypatch)] == ["a", "b", "e-e-f"]
 
 
 def test_the_command_prints_them_by_kind_and_as_json(command_line, found):

@@ -64,7 +64,7 @@ def test_an_older_one_is_refused_with_the_command(installed, command_line, versi
     result = command_line("fit")
     assert isinstance(result.exception, UsageError)
     old = next(iter(requirements.too_old()))
-    assert environment._version(old).endswith(
+    assert environment.environment()[old].endswith(
         f", too old: vadpipe needs {requirements.lower_bounds()[old]} or newer"
     )
 

@@ -50,7 +50,7 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
     options = ["--weights", x3d_weights]
     done = run("extract", "videos", "--backbone", "x3d_xs", "--view", "centre,whole", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert run("fit", "--set", "steps=20", "-q", cwd=tmp_path).returncode == 0
+    assert run("fit", "--set", "steps=4", "--set", "batch_bags=2", "-q", cwd=tmp_path).returncode == 0
     scores = {}
     for view in ("whole,centre", "whole"):
         asked = ["--head", "head", "--view", view, *options, "-o", view, "-q"]
@@ -73,7 +73,7 @@ def test_views_on_the_command_line(x3d_weights, tmp_path):
 
 
 def test_scoring_loads_nothing_that_only_training_and_pictures_need(x3d_head, x3d_weights, folder):
-    """They take longer to load than a short video to score."""
+    """They take longer to load than a short video to score. What trained the head has converted the network."""
     code = (
         "import sys\n"
         "from vadpipe.cli import main\n"
@@ -82,9 +82,8 @@ def test_scoring_loads_nothing_that_only_training_and_pictures_need(x3d_head, x3
     )
     options = ["--head", x3d_head, "--weights", x3d_weights, "--features", "kept", "-q"]
     command = [sys.executable, "-c", code, "score", "videos/cam1/a.mp4", *map(str, options)]
-    for _ in range(2):  # the first may convert the network, for which torch loads what it likes
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
 
 

@@ -28,22 +28,25 @@ sys.addaudithook(note)
 
 # Whatever opens an internet socket past Python is killed by the kernel, and so is what it starts.
 KILLING = """
-import ctypes
-from vadpipe.extract.video.sandbox import seccomp
+import ctypes, struct
 
-socket_call = seccomp._MACHINES[os.uname().machine].refused[0]
-code = b"".join([
-    seccomp._step(seccomp._LOAD, seccomp._NUMBER),
-    seccomp._step(seccomp._JUMP_EQUAL, socket_call, 0, 4),
-    seccomp._step(seccomp._LOAD, seccomp._FIRST_ARGUMENT),
-    seccomp._step(seccomp._JUMP_EQUAL, 2, 1, 0),  # AF_INET
-    seccomp._step(seccomp._JUMP_EQUAL, 10, 0, 1),  # AF_INET6
-    seccomp._step(seccomp._RETURN, seccomp._KILL),
-    seccomp._step(seccomp._RETURN, seccomp._ALLOW),
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06  # of classic BPF
+socket_call = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
+code = b"".join(struct.pack("=HBBI", *step) for step in [
+    (LOAD, 0, 0, 0),  # the number of the call
+    (JUMP_EQUAL, 0, 4, socket_call),
+    (LOAD, 0, 0, 16),  # its first argument
+    (JUMP_EQUAL, 1, 0, 2),  # AF_INET
+    (JUMP_EQUAL, 0, 1, 10),  # AF_INET6
+    (RETURN, 0, 0, 0x80000000),  # killed
+    (RETURN, 0, 0, 0x7FFF0000),  # allowed
 ])
-seccomp.no_new_privileges()
 libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(22, 2, ctypes.byref(seccomp._Program(len(code) // 8, code))) == 0
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # no new privileges
+assert libc.prctl(22, 2, ctypes.byref(Program(len(code) // 8, code))) == 0
 """
 
 COMMANDS = """

@@ -1,6 +1,5 @@
-"""The whole command: features, a head and the truth in, figures and pictures out."""
+"""Features, a head and the truth in, figures and pictures out."""
 
-import csv
 import hashlib
 import json
 from dataclasses import replace
@@ -8,42 +7,20 @@ from dataclasses import replace
 import matplotlib.image
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import vadpipe
-from support.judged_videos import make_judged
+from support.evaluation_sets import FILES, VIDEOS, expected_frames, write_test_set
 from support.logistic_head import make_head, write_scored_features
 from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.errors import FeatureError, InputError, OutputError, UsageError
-from vadpipe.evaluation.breakdown import VideoMetrics, by_video
-from vadpipe.evaluation.confusion import Confusion
-from vadpipe.evaluation.plots import chosen_videos
-from vadpipe.evaluation.video_table import COLUMNS
-
-VIDEOS = {
-    "test/Abuse/Abuse028_x264.mp4": ([0.1, 0.9, 0.7, 0.3], Truth("Abuse028_x264", 64, ((16, 40),), "Abuse")),
-    "test/Arson/Arson011_x264.mp4": ([0.6, 0.2, 0.4], Truth("Arson011_x264", 47, ((0, 20),), "Arson")),
-    "test/normal/Normal_Videos_003_x264.mp4": ([0.1, 0.55, 0.2], Truth("Normal003", 48, ())),
-    "test/normal/other$1$.mp4": ([0.3, 0.1], Truth("other$1$", 32, ())),
-}
-FILES = ["metrics.json", "videos.csv", "scores.npz", "curves.png", "videos.png"]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Features, a head and the truth under the names that the command looks for."""
     monkeypatch.chdir(tmp_path)
-    for video, (scores, _) in VIDEOS.items():
-        write_scored_features(tmp_path / "features", video, scores)
-    make_head().save(tmp_path / "head" / "head.safetensors")
-    write_truth(tmp_path / "truth.csv", [truth for _, truth in VIDEOS.values()])
+    write_test_set(tmp_path)
     return tmp_path
-
-
-def expected_frames():
-    scores = [np.repeat(scores, 16)[: truth.n_frames] for scores, truth in VIDEOS.values()]
-    marks = [truth.frames() for _, truth in VIDEOS.values()]
-    return np.concatenate(marks), np.concatenate(scores)
 
 
 def test_figures_are_those_of_scikit_learn(folder):
@@ -173,57 +150,11 @@ def test_one_kind_of_videos_alone_can_be_evaluated(folder):
     assert len(written["features_without_truth"]) == 2
 
 
-def test_the_command_prints_a_table_and_the_files(folder, command_line, caplog):
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 50)
-    assert result.exit_code == 0, result.output
-    lines = result.stdout.splitlines()
-    auc = roc_auc_score(*expected_frames())
-    assert any(line.split()[:3] == ["frame", "ROC-AUC", f"{auc:.3f}"] for line in lines)
-    assert "threshold 0.500, the head's" in " ".join(result.stdout.split())
-    assert "with another length  1" in result.stdout
-    assert any(line.split()[:2] == ["Abuse", "1"] for line in lines)
-    assert lines[-5:] == [f"evaluation/{name}" for name in FILES]
-    assert caplog.messages[:1] == ["videos whose length differs from the truth: 1 (Arson011_x264)"]
-
-
-def test_quiet_prints_only_the_files(folder, command_line):
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "-q")
-    assert result.stdout.splitlines() == [f"evaluation/{name}" for name in FILES]
-
-
-def test_what_could_not_be_evaluated_is_told_by_the_exit_code(folder, command_line):
-    truths = [truth for _, truth in VIDEOS.values()]
-    long = Truth("Abuse028_x264", 164, ((16, 40),))
-    write_truth(folder / "truth.csv", [long, *truths[1:], Truth("gone", 9, ())])
-    (folder / "features" / "broken.safetensors").write_bytes(b"text")
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0)
-    assert result.exit_code == 3
-    assert "features/broken.safetensors: is not a readable feature file" in result.stderr
-    assert "Abuse028_x264.mp4.safetensors: has 64 frames, but the truth says 164" in result.stderr
-    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
-    assert written["counts"]["n_videos"] == 3
-    assert written["not_evaluated"]["no_features"] == ["gone"]
-    assert [*written["not_evaluated"]["failed"]] == [
-        "features/broken.safetensors",
-        "features/test/Abuse/Abuse028_x264.mp4.safetensors",
-    ]
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--lengths", "any", "-q")
-    assert json.loads((folder / "evaluation" / "metrics.json").read_text())["counts"]["n_videos"] == 4
-
-
 def test_features_that_two_videos_could_mean_are_not_evaluated(folder):
     write_scored_features(folder / "features", "copy/Abuse028_x264.mp4", [0.5])
     result = vadpipe.evaluate(truth="truth.csv", head="head", output=None, bootstrap=0)
     assert [*result.ambiguous] == ["Abuse028_x264"]
     assert len(result.judged) == 3
-
-
-def test_where_nothing_could_be_evaluated_the_code_is_4(folder, command_line):
-    write_truth(folder / "truth.csv", [Truth("gone", 9, ())])
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head")
-    assert result.exception.exit_code == 4  # main prints it and ends with it
-    assert "none of its 1 videos could be evaluated\nExtract these videos" in str(result.exception)
-    assert not (folder / "evaluation").exists()
 
 
 def test_features_of_some_views_are_evaluated_and_not_mixed_with_others(folder, caplog):
@@ -301,103 +232,11 @@ def test_an_output_that_cannot_be_written_is_known_before_the_work(folder):
     assert seen == []
 
 
-def described(aucs):
-    return [
-        VideoMetrics(str(index), None, None, 2, 1, 0, auc, 0.5, 0.5, Confusion(1, 0, 0, 1), [])
-        for index, auc in enumerate(aucs)
-    ]
-
-
-def test_the_best_and_the_worst_are_shown():
-    videos = described([0.5, 0.9, 0.1, 0.7, 0.3])
-    assert chosen_videos(videos, 5) == [1, 3, 0, 4, 2]
-    assert chosen_videos(videos, 4) == [1, 3, 4, 2]
-    assert chosen_videos(videos, 3) == [1, 3, 2]
-    assert chosen_videos(videos, 1) == [1]
-
-
-def test_videos_of_one_kind_fill_up_by_how_wrong_they_are():
-    calm, loud = make_judged("calm", [0.1, 0.2]), make_judged("loud", [0.9, 0.2])
-    missed, both = make_judged("missed", [0.1, 0.1], [(0, 2)]), make_judged("both", [0.1, 0.9], [(0, 1)])
-    videos = by_video([calm, loud, missed, both], 0.5)
-    assert chosen_videos(videos) == [3, 2, 1, 0]
-    assert chosen_videos(videos, 2) == [3, 2]
-
-
 def test_none_evaluated_is_an_input_error_for_python(folder):
     write_truth(folder / "truth.csv", [Truth("Abuse028_x264", 500, ((16, 40),))])
     with pytest.raises(InputError, match="none of its 1 videos could be evaluated") as caught:
         vadpipe.evaluate(truth="truth.csv", head="head")
     assert caught.value.next_step is None
-
-
-def test_a_line_per_video_goes_to_standard_output_and_to_a_file(folder, command_line):
-    result = command_line(
-        "evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "--format", "csv"
-    )
-    assert result.exit_code == 0, result.output
-    assert result.stdout == (folder / "evaluation" / "videos.csv").read_text()
-    rows = list(csv.DictReader(result.stdout.splitlines()))
-    assert [float(row.pop("peak")) for row in rows] == pytest.approx([0.9, 0.6, 0.55, 0.3])
-    assert [",".join(row.values()) for row in rows] == [
-        # 16 of 24 anomalous frames are above all 40 others, and 8 above 32 and on a par with 8
-        f"Abuse028_x264,Abuse,,1,1,64,24,0,{(16 * 40 + 8 * 36) / (24 * 40):.6f},24,8,0,32,1",
-        f"Arson011_x264,Arson,,1,1,47,20,0,{(16 * 27 + 4 * 6) / (20 * 27):.6f},16,0,4,27,1",
-        "Normal003,,,0,1,48,0,0,,0,16,0,32,1",
-        "other$1$,,,0,0,32,0,0,,0,0,0,32,0",
-    ]
-    assert [*rows[0]] == [column for column in COLUMNS if column != "peak"]
-
-
-def test_counts_at_the_threshold_are_told(folder, command_line):
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0)
-    marks, scores = expected_frames()
-    tn, fp, fn, tp = confusion_matrix(marks, scores >= 0.5).ravel().tolist()
-    lines = [line.split() for line in result.stdout.splitlines()]
-    assert ["anomalous", "frames", str(tp), str(fn)] in lines
-    assert ["normal", "frames", str(fp), str(tn)] in lines
-    assert ["abnormal", "videos", "2", "0"] in lines
-    assert ["normal", "videos", "1", "1"] in lines
-    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
-    assert written["confusion"] == {
-        "frames": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
-        "videos": {"tp": 2, "fp": 1, "fn": 0, "tn": 1},
-    }
-
-
-def test_a_threshold_that_nothing_reaches_is_told_with_reasons(folder, command_line, caplog):
-    result = command_line(
-        "evaluate", "--truth", "truth.csv", "--head", "head", "--bootstrap", 0, "--threshold", 0.95
-    )
-    assert any(
-        text.startswith("no score reaches the threshold 0.950; the highest is 0.900")
-        for text in caplog.messages
-    )
-    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert "anomalous share of frames at or above it - no frame reaches the threshold" in lines
-    written = json.loads((folder / "evaluation" / "metrics.json").read_text())
-    assert written["remarks"] == [
-        "no score reaches the threshold 0.950; the highest is 0.900, so nothing is detected. --threshold sets a lower one"
-    ]
-    assert written["figures"]["precision"]["reason"] == "no frame reaches the threshold"
-
-
-def test_a_second_head_leads_to_compare(folder, command_line):
-    result = command_line("evaluate", "--truth", "truth.csv", "--head", "head", "--head", "other head")
-    assert isinstance(result.exception, UsageError)
-    assert str(result.exception) == (
-        "--head is given 2 times, but one head is evaluated at a time\n"
-        "Compare them with: vadpipe compare head 'other head' --truth truth.csv --features features"
-    )
-    assert not (folder / "evaluation").exists()
-
-
-def test_the_command_refuses_a_threshold_as_score_does(folder, command_line):
-    refused = [
-        str(command_line(*command, "--head", "head", "--threshold", 5).exception)
-        for command in (("evaluate", "--truth", "truth.csv"), ("score", "clip.mp4"))
-    ]
-    assert refused == ["threshold 5.0 is out of range\nScores lie in [0, 1]."] * 2
 
 
 def test_results_of_another_head_or_truth_are_kept_unless_forced(folder):

@@ -1,5 +1,6 @@
 """From frames to clips: what could not be decoded costs the snippets that need it, and no other."""
 
+import weakref
 from itertools import tee
 
 import numpy as np
@@ -23,16 +24,16 @@ def regular(n_frames):
     return timeline(np.arange(n_frames) / 25, n_frames / 25)
 
 
-def clips_of(numbers, video, sampling, on_time=None):
+def blank(number):
+    return np.full((6, 8, 3), number % 251, np.uint8)
+
+
+def clips_of(numbers, video, sampling, on_time=None, picture=blank):
     """Clips of a video of which only the frames of those numbers can be decoded."""
     decoded = np.zeros(len(video.times_s), dtype=bool)
     decoded[sorted(numbers)] = True
     wanted = np.unique(sampling.clips(video.times_s, video.end_s))
-    came = (
-        FrameViews(number, (np.full((6, 8, 3), number % 251, np.uint8),))
-        for number in wanted.tolist()
-        if decoded[number]
-    )
+    came = (FrameViews(number, (picture(number),)) for number in wanted.tolist() if decoded[number])
     return Clips(came, lambda: decoded, video, sampling, on_time)
 
 
@@ -198,14 +199,23 @@ def test_nothing_that_can_be_decoded_gives_nothing():
 
 
 def test_frames_are_held_for_three_snippets_at_a_time():
-    read = []
+    read, pictures = [], []
+
+    def picture(number):
+        pixels = blank(number)
+        pictures.append(weakref.ref(pixels))
+        return pixels
 
     clips = clips_of(
-        range(1000), regular(1000), Sampling(stride=8), lambda time_s: read.append(round(time_s * 25))
+        range(1000),
+        regular(1000),
+        Sampling(stride=8),
+        lambda time_s: read.append(round(time_s * 25)),
+        picture,
     )
     for index, _ in enumerate(clips):
         assert read[-1] == min(index * 8 + 23, 999)
-        assert len(clips._held) <= 33
+        assert sum(pixels() is not None for pixels in pictures) <= 33
 
 
 def test_it_tells_how_far_it_has_read():

@@ -8,6 +8,7 @@ from support.decoding import forbid_decoding
 from support.videos import counter_frame, write_video
 from vadpipe.errors import DecodeError, InputError, UsageError, WeightsError
 from vadpipe.extract.extraction import extract_features
+from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.plan import plan_extraction
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.frame import Size
@@ -134,7 +135,7 @@ def test_names_that_do_not_exist_are_refused_before_anything_is_done(settings, t
 def test_a_head_of_other_weights_is_refused_before_anything_is_decoded(tmp_path, i3d_weights, monkeypatch):
     video = write_video(tmp_path / "a.mp4", 5)
     scorer = Scorer()
-    monkeypatch.setattr(type(scorer._extractor), "weights_sha256", "0" * 64)
+    monkeypatch.setattr(Extractor, "weights_sha256", "0" * 64)
     forbid_decoding(monkeypatch)
     with pytest.raises(WeightsError, match="trained with other weights of i3d(.|\n)*--weights FILE"):
         scorer.score(video)

@@ -215,6 +215,11 @@ def test_the_files_of_each_format(folder):
     assert write_formats(event_curve(), stem, (), video=video) == []
 
 
+def test_the_help_names_all_formats(command_line):
+    told = " ".join(command_line("score", "--help").stdout.split())
+    assert f"Comma-separated: {', '.join(FORMATS)}; or all." in told
+
+
 def test_explanations_reach_the_document(folder):
     curve = event_curve()
     files = write_all(curve, folder, explanations=explanations_of(curve))

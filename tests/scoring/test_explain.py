@@ -134,18 +134,23 @@ class Brightness:
         return maps
 
 
+def by_brightness(monkeypatch):
+    """Have all features made by that backbone from now on."""
+    monkeypatch.setattr(Extractor, "weights_sha256", "0" * 64)
+    monkeypatch.setattr(Extractor, "engine", Brightness())
+
+
 @pytest.mark.parametrize(("window", "n_runs"), [(64, [[1], [2], [1]]), ("16,64", [[1, 1], [1, 2], [1, 1]])])
 def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch, window, n_runs):
     settings = vadpipe.ExtractSettings(view="whole", window=window, stride=16, target_fps="all")
+    by_brightness(monkeypatch)
     extractor = Extractor(settings)
-    extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     for name in ("normal/a.mp4", "fight/b.mp4"):
         write_video(tmp_path / "videos" / name, 120 + 5 * len(name))
         extractor(tmp_path / "videos" / name, tmp_path / "features")
     head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
     scorer = Scorer(head)
     assert scorer.settings.window == window
-    scorer._extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     video = tmp_path / "videos/fight/b.mp4"
     features, curve = scored(scorer, video)
     asked, own = [], TrainedHead.scores_if
@@ -174,14 +179,13 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch,
 @pytest.mark.parametrize(("view", "box"), [("whole", (0.0, 0.0, 1.0, 1.0)), ("left", (0.0, 0.0, 0.75, 1.0))])
 def test_a_kept_view_is_explained_from_frames_as_large_as_its_own_were(tmp_path, monkeypatch, view, box):
     """A whole frame beside other views was scaled from one of the short side: it is not decoded as a square."""
+    by_brightness(monkeypatch)
     extractor = Extractor(vadpipe.ExtractSettings(view="whole,left"))
-    extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     for name in ("normal/a.mp4", "fight/b.mp4"):
         write_video(tmp_path / "videos" / name, 40, frame=textured_frame)
         extractor(tmp_path / "videos" / name, tmp_path / "features")
     head = vadpipe.fit(tmp_path / "features", output=tmp_path / "head", settings=QUICK).head
     scorer = Scorer(head, view=view, features=tmp_path / "features")
-    scorer._extractor.__dict__ |= {"weights_sha256": "0" * 64, "engine": Brightness()}
     asked, own = [], TrainedHead.scores_if
 
     def scores_if(head, features, snippet, values):
@@ -258,9 +262,8 @@ def test_heat_lies_where_the_picture_moves(i3d_weights, tmp_path):
 def test_a_real_fight_is_explained_inside_the_picture(data, i3d_weights):
     video = data / "fight_surv/fight/fi028.mp4"
     scorer = Scorer()
-    features, curve = scored(scorer, video, threshold=scorer.threshold)
-    reasons = explain(scorer, features, curve, video, n_events=1)
-    (reason,) = reasons
+    features, curve = scored(scorer, video)
+    (reason,) = explain(scorer, features, curve, video, n_events=1)
     assert reason.event in curve.events
     assert reason.heat.max() > 0.05  # covering the fighters takes most of the score
     row, column = np.unravel_index(reason.heat.argmax(), reason.heat.shape)

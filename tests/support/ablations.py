@@ -1,11 +1,42 @@
 """Ablations that take a second: two rows, two folds and one seed on a small labelled set."""
 
+from contextlib import contextmanager
+
+import pytest
+import torch
+
 from support.labelled_features import QUICK
+from vadpipe.ablation import worker, workers
 from vadpipe.ablation.ablate import ablate
 from vadpipe.ablation.rows import parse_row
 
 TWO_ROWS = ["mil", "second head"]
 IMPOSSIBLE = parse_row(f"impossible: hidden={10**15}")  # no machine has so much memory
+
+
+@contextmanager
+def runs_in_this_process():
+    """Do runs here, as a process of their own does them, which takes seconds to start; yield the workers."""
+    started = []
+
+    class Here:
+        def __init__(self, task):
+            self.task, self.bags, self.ended = task, {}, False
+            started.append(self)
+
+        def do(self, job):
+            return worker.do_run(job, self.task, self.bags)
+
+        def end(self):
+            self.ended = True
+            return 0
+
+    n_threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "Worker", Here)
+        torch.set_num_threads(1)
+        yield started
+    torch.set_num_threads(n_threads)
 
 
 def run_small(folder, **options):

@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from vadpipe.features.file import Features, Recipe, Source
+from vadpipe.features.file import Features, Source
+from vadpipe.features.recipe import Recipe
 
 
 def make_recipe(**changes) -> Recipe:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from vadpipe.extract.store import FeatureStore
 from vadpipe.extract.video.discovery import find_videos
-from vadpipe.features.file import Features, Recipe, Source
+from vadpipe.features.file import Features, Source
+from vadpipe.features.recipe import Recipe
 
 os.fsync = lambda descriptor: None  # what it is for is no part of this, and it takes most of the time
 

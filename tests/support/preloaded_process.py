@@ -11,12 +11,17 @@ import sys
 import traceback
 from pathlib import Path
 
-import matplotlib.figure  # noqa: F401
+import matplotlib.backends.backend_agg  # noqa: F401
+import sklearn.linear_model  # noqa: F401
 import torch._dynamo  # noqa: F401  the optimizers import it at their first step
 
+import vadpipe
+import vadpipe.cli
 from vadpipe.extract.engines.openvino_engine import import_openvino
 
 import_openvino()
+for name in vadpipe.__all__:  # each is loaded when it is first used
+    getattr(vadpipe, name)
 
 
 def serve(requests) -> None:

@@ -4,6 +4,7 @@ import errno
 import functools
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,15 +236,17 @@ def full_disk_at(monkeypatch):
 
 
 @pytest.mark.parametrize(("every_s", "again"), [(0, 0), (1e9, 14)])
-@pytest.mark.parametrize("name", FILES)
 def test_a_disk_that_is_full_at_the_end_loses_no_training(
-    features, uninterrupted, monkeypatch, full_disk_at, steps_done, tmp_path, name, every_s, again
+    features, uninterrupted, monkeypatch, full_disk_at, steps_done, tmp_path, every_s, again
 ):
     """At most the training on all videos is done again, where it took less time than lies between two writings."""
     monkeypatch.setattr(
         vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=every_s)
     )
-    for _ in range(2):  # a second time too
+    for name in FILES * 2:  # a second time too
+        for written in (tmp_path / "head").glob("*.*"):
+            if written.name != STATE_NAME:
+                written.unlink()
         full_disk_at(name)
         steps_done.clear()
         with pytest.raises(OutputError, match=f"{name}: cannot be written: No space left on device"):
@@ -289,12 +292,20 @@ def test_a_training_whose_results_are_gone_begins_anew(features, uninterrupted, 
         (tmp_path / "head" / "last.safetensors").unlink()
 
 
-@pytest.fixture
-def left(features, at_every_check, tmp_path):
+@pytest.fixture(scope="module")
+def interrupted(features):
     """The folder of an interrupted training."""
-    with pytest.raises(StopError):
-        fit(features, output=tmp_path / "head", settings=QUICK, seed=1, on_check=raise_at([8]))
-    return tmp_path / "head"
+    folder = features.parent / "interrupted"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(StopError):
+        patch.setattr(vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=0))
+        fit(features, output=folder, settings=QUICK, seed=1, on_check=raise_at([8]))
+    return folder
+
+
+@pytest.fixture
+def left(interrupted, at_every_check, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(interrupted, tmp_path / "head")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty", "pickle"])

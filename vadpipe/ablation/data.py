@@ -21,8 +21,9 @@ from vadpipe.curves.curve import snippets_to_frames
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.evaluation.frame_scores import Lengths, aligned
 from vadpipe.evaluation.metrics import JudgedVideo
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.bags import Bag
 from vadpipe.training.fit import bag_of
 

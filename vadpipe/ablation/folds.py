@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vadpipe.annotations.truth import Truth
 from vadpipe.errors import UsageError
+from vadpipe.training.folds import rows_of_folds
 
 Kind = tuple[bool, bool]
 
@@ -16,7 +17,8 @@ def make_test_folds(truths: Sequence[Truth], n_folds: int, partition: int = 0) -
 
     A group's kind is whether it has anomalous frames, normal ones, or both. Within a kind the groups are
     shuffled and then assigned, the largest first, each to the fold that has the fewest videos of that kind
-    (of several: the fewest videos). So single videos go round the folds.
+    (of several: the fewest videos). So single videos go round the folds. The folds within a training are
+    other ones, see :func:`vadpipe.training.folds.make_folds`.
 
     Args:
         truths: V videos; one without a group is a group of its own.
@@ -32,9 +34,10 @@ def make_test_folds(truths: Sequence[Truth], n_folds: int, partition: int = 0) -
     """
     if n_folds < 2:
         raise UsageError(f"{n_folds} folds leave nothing to train on", next_step="Use 2 folds or more.")
+    group_of = [truth.group or truth.video for truth in truths]
     groups: dict[str, list[Truth]] = {}
-    for truth in truths:
-        groups.setdefault(truth.group or truth.video, []).append(truth)
+    for group, truth in zip(group_of, truths, strict=True):
+        groups.setdefault(group, []).append(truth)
     by_kind: dict[Kind, list[str]] = {}
     for name in sorted(groups):
         by_kind.setdefault(_kind(groups[name]), []).append(name)
@@ -49,9 +52,7 @@ def make_test_folds(truths: Sequence[Truth], n_folds: int, partition: int = 0) -
             fold_of[name] = fold
             of_kind[fold] += len(groups[name])
             in_total[fold] += len(groups[name])
-    folds = [
-        [truth for truth in truths if fold_of[truth.group or truth.video] == at] for at in range(n_folds)
-    ]
+    folds = [[truths[row] for row in rows] for rows in rows_of_folds(group_of, fold_of, n_folds)]
     _check(folds, {kind: len(names) for kind, names in by_kind.items()})
     return [[truth.video for truth in fold] for fold in folds]
 

@@ -29,7 +29,7 @@ from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
 from vadpipe.cli.licenses import licenses
 from vadpipe.cli.rerun import rerun
-from vadpipe.cli.score import score
+from vadpipe.cli.score import ScoreCommand, score
 from vadpipe.cli.weights import weights
 from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
 
@@ -68,7 +68,7 @@ def vadpipe(
 
 app.command()(command(extract))
 app.command()(command(fit))
-app.command()(command(score))
+app.command(cls=ScoreCommand)(command(score))
 app.command()(command(evaluate))
 app.command()(command(compare))
 app.command()(command(ablate))

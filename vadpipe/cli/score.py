@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from vadpipe.cli import options
 from vadpipe.errors import printable
 
 if TYPE_CHECKING:
     from vadpipe.scoring.run import ScoredVideo, Scoring
+
+
+class ScoreCommand(TyperCommand):
+    """Names the formats in its help when that is asked for: to know them, all that writes them is loaded."""
+
+    def get_help(self, ctx: Any) -> str:  # noqa: ANN401  whose context it is depends on typer's version
+        """Return the help."""
+        from vadpipe.output.formats import FORMATS
+
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption) and parameter.name == "formats":
+                parameter.help = f"Comma-separated: {', '.join(FORMATS)}; or all."
+        return super().get_help(ctx)
 
 
 def score(
@@ -28,11 +42,7 @@ def score(
         typer.Option("-o", "--output", help="Output folder (default: next to each video or feature file)."),
     ] = None,
     formats: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="Comma-separated: csv, json, npy, srt, vtt, edl, fiftyone, labelstudio, cvat; or all.",
-        ),
+        str, typer.Option("--format", help="Comma-separated names.")  # which, says ScoreCommand
     ] = "csv",
     plot: Annotated[bool, typer.Option("--plot", help="Plot each curve as NAME.png.")] = False,
     plot_format: Annotated[Literal["png", "svg"], typer.Option(help="Image format of the plot.")] = "png",

@@ -10,7 +10,7 @@ from vadpipe._version import __version__
 from vadpipe.diagnostics.requirements import too_old
 
 # Packages that affect results, speed and bugs, in the order in which a video passes through them.
-_PACKAGES = (
+PACKAGES = (
     "decord2",
     "av",
     "torchcodec",
@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
         "vadpipe": __version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}, {_libc()}",
-        **{name: _version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in PACKAGES},
         **_ffmpeg(),
         **_processors(),
     }

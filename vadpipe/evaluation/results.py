@@ -80,7 +80,7 @@ class Evaluation:
         judged: the curves and the truth that was compared with them, in the truth's order.
         settings: of the evaluation.
         threshold: what alarms and events were counted at.
-        views: what was scored, as :attr:`vadpipe.features.file.Recipe.views` names them.
+        views: what was scored, as :attr:`vadpipe.features.recipe.Recipe.views` names them.
         failed: feature files that could not be used, and why.
         missing: videos of the truth that have no features.
         ambiguous: videos of the truth that fit several feature files or share one, and these.

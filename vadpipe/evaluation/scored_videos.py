@@ -16,9 +16,9 @@ from vadpipe.evaluation.results import Settings
 from vadpipe.extract.video.discovery import Failure
 from vadpipe.extract.video.names import tell
 from vadpipe.features.commands import how_to_make
-from vadpipe.features.file import Recipe
 from vadpipe.features.folder import FeatureFolder, file_of_each_video
 from vadpipe.features.from_memory import GivenFeatures, folder_of
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.record import HeadRecord
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vadpipe.features.file import IMPORTED, Recipe
+from vadpipe.features.recipe import IMPORTED, Recipe
 from vadpipe.features.windows import text_of
 
 GIVEN = IMPORTED + "arrays"

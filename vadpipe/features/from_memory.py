@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vadpipe.errors import FeatureError, UsageError
 from vadpipe.features.commands import GIVEN
-from vadpipe.features.file import SCHEMA, FeatureHeader, Features, Recipe, Source
+from vadpipe.features.file import SCHEMA, FeatureHeader, Features, Source
 from vadpipe.features.folder import FeatureFolder, of_one_recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.features.views import VIEWS
 from vadpipe.files.arguments import described
@@ -182,10 +183,10 @@ def imported_recipe(
     """Return the record of features (S, C, D) that were made elsewhere; what is unknown says so.
 
     Args:
-        backbone: with :data:`vadpipe.features.file.IMPORTED` before it.
+        backbone: with :data:`vadpipe.features.recipe.IMPORTED` before it.
         values: the features.
         stride: frames from the start of one row to the start of the next.
-        even_rows: as in :class:`vadpipe.features.file.Recipe`.
+        even_rows: as in :class:`vadpipe.features.recipe.Recipe`.
         fixed_rows: likewise.
         engine: what is recorded of how they came here.
     """

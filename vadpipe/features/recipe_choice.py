@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from vadpipe.errors import UsageError
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 
 _SHOWN = 12  # digits of a digest
 _UNITS = ("_frames", "_px")

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from vadpipe.errors import FeatureError, UsageError, printable
 from vadpipe.features.commands import refusal
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.head import Head

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from vadpipe.errors import FeatureError
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 
 
 def expected_recipe(head: Path) -> Recipe:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vadpipe.errors import FeatureError
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.methods import CBCG
 from vadpipe.head.settings import HeadSettings
 

@@ -10,14 +10,9 @@ from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
 from vadpipe.curves.writer_registry import Writer
 from vadpipe.extract.video.discovery import named_video
-from vadpipe.output.cvat import write_cvat
 from vadpipe.output.data_frames import curve_frame
-from vadpipe.output.edl import write_edl
-from vadpipe.output.fiftyone import write_fiftyone
-from vadpipe.output.json_document import read_document, write_document
-from vadpipe.output.label_studio import write_label_studio
-from vadpipe.output.subtitles import write_srt, write_vtt
-from vadpipe.output.tables import write_events, write_score_array, write_scores
+from vadpipe.output.formats import FORMATS
+from vadpipe.output.json_document import read_document
 from vadpipe.output.video_export.annotated import annotate
 from vadpipe.output.video_export.clips import cut_clips
 
@@ -59,18 +54,8 @@ def _clips(curve: Curve, video: Path, folder: Path, *, pad_s: float) -> list[Pat
     return cut_clips(curve, video, folder, named_video(video).stem, pad_s=pad_s)
 
 
-WRITERS: dict[str, Writer] = {
-    "scores": write_scores,
-    "events": write_events,
-    "score_array": write_score_array,
-    "json": write_document,
+WRITERS: dict[str, Writer] = {file.name: file.writer for files in FORMATS.values() for file in files} | {
     "from_json": _read_curve,
-    "srt": write_srt,
-    "vtt": write_vtt,
-    "edl": write_edl,
-    "fiftyone": write_fiftyone,
-    "label_studio": write_label_studio,
-    "cvat": write_cvat,
     "data_frame": curve_frame,
     "html": _html,
     "axes": _draw,

@@ -1,4 +1,4 @@
-"""The data formats of ``vadpipe score --format``, and the files of each."""
+"""The data formats of ``vadpipe score --format``, the files of each, and the functions that write them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vadpipe.curves.curve import Curve
 from vadpipe.curves.explanation import Explanation
+from vadpipe.curves.writer_registry import Writer
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
@@ -47,16 +48,23 @@ class FormatFile:
     """A file of a format.
 
     Attributes:
+        name: of its writer, by which the method of :class:`vadpipe.curves.curve.Curve` finds it.
         suffix: of its name. None is a bare ``.srt``, say, which may be the user's own subtitles.
-        write: writes it to a path, atomically.
+        writer: writes a curve to a path, atomically; what else it takes is the method's business.
+        from_input: does so with all that a format may need; None where the curve is enough.
     """
 
+    name: str
     suffix: str
-    write: Callable[[FormatInput, Path], None]
+    writer: Writer
+    from_input: Callable[[FormatInput, Path], None] | None = None
 
-
-def _part(suffix: str, write: Callable[[Curve, Path], None]) -> FormatFile:
-    return FormatFile(suffix, lambda scored, path: write(scored.curve, path))
+    def write(self, scored: FormatInput, path: Path) -> None:
+        """Write the file to this path."""
+        if self.from_input is None:
+            self.writer(scored.curve, path)
+        else:
+            self.from_input(scored, path)
 
 
 def _write_json(scored: FormatInput, path: Path) -> None:
@@ -71,15 +79,21 @@ def _write_cvat(scored: FormatInput, path: Path) -> None:
 
 
 FORMATS: dict[str, tuple[FormatFile, ...]] = {
-    "csv": (_part(".scores.csv", write_scores), _part(".events.csv", write_events)),
-    "json": (FormatFile(".scores.json", _write_json),),
-    "npy": (_part(".scores.npy", write_score_array), _part(".times_s.npy", write_time_array)),
-    "srt": (_part(".events.srt", write_srt),),
-    "vtt": (_part(".events.vtt", write_vtt),),
-    "edl": (_part(".events.edl", write_edl),),
-    "fiftyone": (_part(".fiftyone.json", write_fiftyone),),
-    "labelstudio": (_part(".labelstudio.json", write_label_studio),),
-    "cvat": (FormatFile(".cvat.xml", _write_cvat),),
+    "csv": (
+        FormatFile("scores", ".scores.csv", write_scores),
+        FormatFile("events", ".events.csv", write_events),
+    ),
+    "json": (FormatFile("json", ".scores.json", write_document, _write_json),),
+    "npy": (
+        FormatFile("score_array", ".scores.npy", write_score_array),
+        FormatFile("time_array", ".times_s.npy", write_time_array),
+    ),
+    "srt": (FormatFile("srt", ".events.srt", write_srt),),
+    "vtt": (FormatFile("vtt", ".events.vtt", write_vtt),),
+    "edl": (FormatFile("edl", ".events.edl", write_edl),),
+    "fiftyone": (FormatFile("fiftyone", ".fiftyone.json", write_fiftyone),),
+    "labelstudio": (FormatFile("label_studio", ".labelstudio.json", write_label_studio),),
+    "cvat": (FormatFile("cvat", ".cvat.xml", write_cvat, _write_cvat),),
 }
 
 

@@ -10,7 +10,7 @@ What such files do not say is assumed by rule, and recorded:
   then has N values all the same, as :mod:`vadpipe.features.sampling` promises.
 * **Time.** There are no presentation times: frames are taken to come at an even rate, nominally the 30 a
   second of UCF-Crime.
-* **Recipe.** The backbone's name begins with :data:`vadpipe.features.file.IMPORTED`, so that these features
+* **Recipe.** The backbone's name begins with :data:`vadpipe.features.recipe.IMPORTED`, so that these features
   are never taken for vadpipe's own, nor a head that was trained on them used on videos directly.
 """
 
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from vadpipe.errors import FeatureError, InputError, printable
 from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.discovery import Failure, Video
-from vadpipe.features.file import FeatureHeader, Features, Recipe, Source, read_header
+from vadpipe.features.file import FeatureHeader, Features, Source, read_header
+from vadpipe.features.recipe import Recipe
 from vadpipe.published.axes import in_order
 from vadpipe.published.containers import Containers
 from vadpipe.published.files import find_published

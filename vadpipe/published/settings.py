@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features.file import IMPORTED, Recipe
 from vadpipe.features.from_memory import FPS, imported_recipe
+from vadpipe.features.recipe import IMPORTED, Recipe
 from vadpipe.features.sampling import SNIPPET_FRAMES
 from vadpipe.features.views import CROPS
 from vadpipe.published.axes import LAYOUTS
@@ -25,7 +25,7 @@ class ImportSettings:
 
     Attributes:
         backbone: what made them, in the user's words: ``"i3d_r50"``. Features are comparable where it is the
-            same; feature files name it with :data:`vadpipe.features.file.IMPORTED` before it.
+            same; feature files name it with :data:`vadpipe.features.recipe.IMPORTED` before it.
         crops: 1, 5 or 10 squares of each snippet; None recognises them. 1 takes each file as a separate
             video, whatever its name.
         layout: order of the axes, one of :data:`vadpipe.published.axes.LAYOUTS`. One of a file that holds

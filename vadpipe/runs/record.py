@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vadpipe.errors import UsageError
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.files.atomic import move, write_text
 
 FILE_NAME = "run.json"

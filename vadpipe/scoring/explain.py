@@ -27,7 +27,8 @@ from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import StillRequest
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.view_crops import Box, ViewCropper, box_of
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.views import only_whole
 from vadpipe.head.scoring_head import ScoringHead
 

@@ -29,9 +29,10 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.commands import options_of
-from vadpipe.features.file import Features, Recipe
+from vadpipe.features.file import Features
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
 from vadpipe.head.scoring_head import ScoringHead, join_views

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from vadpipe.extract.video.timeline import scaled_to
 from vadpipe.extract.view_crops import box_of
-from vadpipe.features.file import Features, Recipe, Source
+from vadpipe.features.file import Features, Source
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.views import Place, are_named, part_of
 from vadpipe.head.scoring_head import ScoringHead
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import FeatureError, UsageError
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
 from vadpipe.head.methods import find_method
 from vadpipe.head.record import HeadRecord

@@ -18,7 +18,7 @@ from vadpipe.features.file import Features
 from vadpipe.features.from_memory import Given, folder_of, given_features
 from vadpipe.files.arguments import PATH, SWITCH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable
-from vadpipe.files.tables_from_memory import Table, given_labels
+from vadpipe.files.tables_from_memory import GivenTable, Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
@@ -102,10 +102,8 @@ def fit(
         force=(force, SWITCH),
         tensorboard=(tensorboard, PATH.or_none),
     )
-    normal_folders, wanted = names_of(normal, "normal"), names_of(recipe, "recipe")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     _check_seeds(seed, seeds, ensemble)
+    normal_folders, wanted = names_of(normal, "normal"), names_of(recipe, "recipe")
     chosen_device = choose_device(device)
     base = None if from_head is None else BaseHead.load(from_head)
     settings = given_settings(settings, None if base is None else base.record.settings)
@@ -113,14 +111,7 @@ def fit(
     by_video = {
         item.source.video: item for item in folder_of(given_features(features)).load(backbone, wanted)
     }
-    digests = {video: item.source.sha256 for video, item in by_video.items()}
-    if given is None:
-        known = folder_labels([*by_video], normal_folders)
-    elif isinstance(given, Mapping):
-        known = dictionary_labels(given, digests)
-    else:
-        known = read_labels(given, digests)
-    known = _join_copies(_leave_out_lost(known, by_video), by_video)
+    known = _labels_of(by_video, given, normal_folders)
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
@@ -131,7 +122,7 @@ def fit(
     journal().reads("features", features)
     journal().reads("labels", labels)
     journal().reads("from_head", None if base is None else base.file)
-    contents = {video: digests[video] for video in known}
+    contents = {video: by_video[video].source.sha256 for video in known}
     if base is not None:
         base.check(settings, made_by)
         base.warn_of_known(contents)
@@ -165,10 +156,26 @@ def fit(
 
 
 def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed {seed} is out of range", next_step="Use a whole number from 0 to 2**63 - 1.")
     if seeds < 1 or seed + seeds > 2**63:
         raise UsageError(f"seeds {seeds} is out of range", next_step="Use a whole number from 1 on.")
     if ensemble and seeds == 1:
         raise UsageError("an ensemble needs several heads", next_step="Train some: --seeds 5 --ensemble.")
+
+
+def _labels_of(
+    features: dict[str, Features], given: Path | GivenTable | Mapping[str, str] | None, normal: Sequence[str]
+) -> dict[str, Label]:
+    """Return the labels of the videos that are learned from: given ones, or those of their folders."""
+    digests = {video: item.source.sha256 for video, item in features.items()}
+    if given is None:
+        known = folder_labels([*features], normal)
+    elif isinstance(given, Mapping):
+        known = dictionary_labels(given, digests)
+    else:
+        known = read_labels(given, digests)
+    return _join_copies(_leave_out_lost(known, features), features)
 
 
 def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,11 @@ MIN_GROUPS_TO_JUDGE = 8
 def make_folds(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
     """Divide the bags' rows into folds: groups stay whole, groups with an abnormal video are spread evenly.
 
+    A training picks its step and its threshold by these. They need not test evenly, and their number falls
+    where there are few groups. An ablation tests by :func:`vadpipe.ablation.folds.make_test_folds`, whose
+    number is fixed and whose groups are dealt out by size. One function for both would change the folds of
+    one of them, and with these every published figure.
+
     Returns:
         At most ``n_folds`` folds, each with something in it, such that all the others together hold both
         labels; none if that is impossible.
@@ -25,10 +30,15 @@ def make_folds(bags: Sequence[Bag], n_folds: int, seed: int) -> list[list[int]]:
     order = [groups[index] for groups in by_kind for index in rng.permutation(len(groups))]
     for n in range(min(n_folds, len(order)), 1, -1):
         fold_of = {group: at % n for at, group in enumerate(order)}
-        folds = [[row for row, bag in enumerate(bags) if fold_of[bag.group] == fold] for fold in range(n)]
+        folds = rows_of_folds([bag.group for bag in bags], fold_of, n)
         if all({bags[row].label for row in all_but(folds, fold)} == {0, 1} for fold in range(n)):
             return folds
     return []
+
+
+def rows_of_folds(groups: Sequence[str], fold_of: Mapping[str, int], n_folds: int) -> list[list[int]]:
+    """Return the rows of each fold, in order, from the group of each row and the fold of each group."""
+    return [[row for row, group in enumerate(groups) if fold_of[group] == fold] for fold in range(n_folds)]
 
 
 def all_but(folds: Sequence[Sequence[int]], fold: int) -> list[int]:

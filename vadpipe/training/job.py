@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.annotations.labels import Label
-from vadpipe.features.file import Recipe
+from vadpipe.features.recipe import Recipe
 from vadpipe.head.bags import TrainingSet
 from vadpipe.head.checkpoint import FILE_NAME, LAST_NAME, TrainedHead
 from vadpipe.head.record import Calibration, HeadRecord, HeldOut, Member

@@ -109,6 +109,17 @@ def test_attention_is_global_by_likeness_and_local_by_distance():
         np.testing.assert_allclose(found[at], expected, atol=1e-5)
 
 
+def local_part(attention, x, mask):
+    """Return the local half of what is merged, (N, heads, T, W), and the values that it averages."""
+    merged = []
+    attention.merge.register_forward_pre_hook(lambda _, given: merged.append(given[0].detach()))
+    attention(x, mask)
+    n_bags, length, _ = x.shape
+    halves = merged[0].reshape(n_bags, length, 4, 2, attention.width)
+    parts = attention.project(x).detach().reshape(n_bags, length, 4, 4, attention.width)
+    return halves[:, :, :, 1].transpose(1, 2), parts[:, :, 3].transpose(1, 2)
+
+
 def around_by_matrix(value, mask):
     """The mean by nearness, all distances at once."""
     places = torch.arange(mask.shape[1], dtype=torch.float64)
@@ -121,11 +132,10 @@ def test_what_is_near_is_seen_the_same_however_many_are_computed_at_once(monkeyp
     monkeypatch.setattr(transformer, "AT_ONCE", at_once)
     torch.manual_seed(0)
     for length in (1, 2, 63, 700):
-        value = torch.randn(2, 4, length, 3)
         mask = torch.arange(length)[None] < torch.tensor([[length], [max(1, length - 20)]])
-        found, expected = transformer._around(value, mask), around_by_matrix(value, mask)
+        found, value = local_part(GlobalLocalAttention(12, dropout=0.0), torch.randn(2, length, 12), mask)
         real = mask[:, None, :, None].expand_as(found)
-        torch.testing.assert_close(found[real], expected[real], rtol=0, atol=1e-6)
+        torch.testing.assert_close(found[real], around_by_matrix(value, mask)[real], rtol=0, atol=1e-6)
 
 
 def test_beyond_what_is_near_nothing_weighs():
