@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from vadpipe.errors import OutputError, VadpipeError
+from vadpipe.features.file import Source
 from vadpipe.features.folder import FeatureFolder
-from vadpipe.features.recipe import Recipe, Source
+from vadpipe.features.recipe import Recipe
 from vadpipe.runs.digests import file_digest, files_digest
 from vadpipe.runs.masking import masked
 from vadpipe.runs.plain import plain
