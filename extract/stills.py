@@ -131,26 +131,6 @@ def read_stills(
     ]
 
 
-def read_frames(
-    path: Path,
-    times_s: Sequence[float],
-    size: Size,
-    limits: Limits | None = None,
-    *,
-    assume_fps: float = ASSUMED_FPS,
-) -> list[NDArray[np.uint8]]:
-    """Return the frame shown at each time in the size that a backbone is fed, (H, W, 3) uint8 RGB.
-
-    A video without times has ``assume_fps`` frames per second.
-
-    Raises:
-        InputError: if the file or one of the frames cannot be read.
-    """
-    request = StillRequest(tuple(times_s), size)
-    reading = read_together(path, [request], limits, assume_fps=assume_fps)
-    return [frame for request, frames in reading for frame in all_read(path, request, frames)]
-
-
 def all_read(path: Path, request: StillRequest, frames: StillFrames) -> list[NDArray[np.uint8]]:
     """Return the frames of a request. Raises DecodeError where one could not be read."""
     found = [frame for frame in frames if frame is not None]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import vadpipe
+from support.decoding import frames_at
 from support.head_settings import QUICK
 from support.videos import counter_frame, textured_frame, write_video
 from vadpipe.errors import InputError
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.snippet_rows import BackboneRuns
-from vadpipe.extract.stills import read_frames
 from vadpipe.extract.video.discovery import named_video
 from vadpipe.extract.view_crops import ViewCropper
 from vadpipe.head.checkpoint import TrainedHead
@@ -63,7 +63,7 @@ def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
     first = reason.snippets[0]
     snippet = features.spans.tolist().index([first.start, first.stop])
     plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
-    clip = np.stack(read_frames(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
+    clip = np.stack(frames_at(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
     expected = slow_heat(scorer, features, snippet, clip)
     assert np.abs(expected).max() > 1e-4
     np.testing.assert_allclose(reason.heat, expected, atol=2e-6)
@@ -99,7 +99,7 @@ def test_heat_of_several_views_is_that_of_a_slow_loop(fitted, monkeypatch):
     ((snippet, scores),) = asked
     assert scores[0] == pytest.approx(scorer.head.snippet_scores(features)[snippet], abs=1e-6)
     plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
-    clip = np.stack(read_frames(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
+    clip = np.stack(frames_at(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
     assert clip.shape[1:3] == (182, 242)
     np.testing.assert_allclose(reason.heat, slow_heat(scorer, features, snippet, clip), atol=2e-6)
     assert reason.box == (0.0, 0.0, 1.0, 1.0)

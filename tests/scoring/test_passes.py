@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import vadpipe
+from support.decoding import frames_at
 from support.videos import write_video
 from vadpipe import EventRule, Outputs
 from vadpipe.errors import DecodeError, InputError
-from vadpipe.extract.stills import Stills, read_frames, read_stills, read_together
+from vadpipe.extract.stills import Stills, read_stills, read_together
 from vadpipe.extract.video.frame import Size
 from vadpipe.extract.video.job import StillRequest
 from vadpipe.extract.video.sandboxed_process import SandboxedProcess
@@ -188,7 +189,7 @@ def test_requests_come_when_they_are_complete(tmp_path):
     read = [*read_together(video, [late, early, behind, late, StillRequest((), small)])]
     assert [request for request, _ in read] == [early, late, behind]
     assert [frame.shape for frame in read[0][1]] == [(80, 80, 3)] * 2
-    np.testing.assert_array_equal(read[0][1], read_frames(video, early.times_s, large))
+    np.testing.assert_array_equal(read[0][1], frames_at(video, early.times_s, large))
     assert read[2][1][1] is None
 
 

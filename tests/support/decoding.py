@@ -9,9 +9,10 @@ import pytest
 
 from support.videos import read_counter
 from vadpipe.extract import extractor
+from vadpipe.extract.stills import read_together
 from vadpipe.extract.video.decoders import DECODERS
 from vadpipe.extract.video.frame import Size
-from vadpipe.extract.video.job import DecodeJob
+from vadpipe.extract.video.job import DecodeJob, StillRequest
 from vadpipe.extract.video.process import Decoding
 
 
@@ -40,6 +41,12 @@ def decode(path, decoder="pyav", side_px=120, **job):
     wanted = DecodeJob(Size(side_px, square=False), decoder=decoder, **job)
     with Decoding(Path(path), wanted) as decoding:
         return decoding.timeline, list(decoding.frames())
+
+
+def frames_at(path, times_s, size):
+    """Return the frame that is shown at each time, in a size."""
+    [(_, frames)] = read_together(path, [StillRequest(tuple(times_s), size)])
+    return frames
 
 
 def forbid_decoding(monkeypatch):

@@ -67,20 +67,47 @@ class VideoProgress(_Bar):
         )
 
 
-class VideoLines:
-    """The same as lines on standard error at intervals: for logs, or as JSON for scripts.
+class _Lines:
+    """The same as lines on standard error: for logs, or as JSON for scripts.
 
     Args:
-        what: is done with the videos.
+        what: is done.
         write: writes a line.
         as_json: whether each is an object of JSON; else it is text.
-        every_s: seconds between two lines of one video.
+    """
+
+    def __init__(self, what: str, write: Callable[[str], None], *, as_json: bool) -> None:
+        self._what, self._write, self._as_json = what, write, as_json
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def _tell(self, text: str, facts: dict[str, object], share: float, left_s: float | None) -> None:
+        """Write one, with how much of all the work is done, and in how many seconds it will be."""
+        if self._as_json:
+            rounded = None if left_s is None else round(left_s, 1)
+            line = {"kind": "progress", **facts, "share_of_all": round(share, 4), "left_s": rounded}
+            self._write(json.dumps(line))
+        else:
+            left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
+            self._write(f"{text} ({share:.0%} of all){left}")
+
+
+class VideoLines(_Lines):
+    """A line at intervals.
+
+    Args:
+        what, write, as_json: as above.
+        every_s: seconds between two lines of one video; 1 of JSON and 10 of text by default.
     """
 
     def __init__(
         self, what: str, write: Callable[[str], None], *, as_json: bool, every_s: float | None = None
     ) -> None:
-        self._what, self._write, self._as_json = what, write, as_json
+        super().__init__(what, write, as_json=as_json)
         self._every_s = (1.0 if as_json else 10.0) if every_s is None else every_s
         self._began_s = time.monotonic()
         self._said_s, self._said = -math.inf, (-1, "")
@@ -91,40 +118,19 @@ class VideoLines:
         if about == self._said and now_s - self._said_s < self._every_s:
             return
         self._said_s, self._said = now_s, about
-        share = report.share_of_all
+        share, what = report.share_of_all, report.doing or self._what
         left_s = (now_s - self._began_s) * (1 - share) / share if 0 < share < 1 else None
-        self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
-
-    def _json(self, report: VideoReport, left_s: float | None) -> str:
-        return json.dumps(
-            {
-                "kind": "progress",
-                "doing": report.doing or self._what,
-                "video": str(report.video.path),
-                "index": report.index,
-                "n_videos": report.n_videos,
-                "done_s": round(report.done_s, 3),
-                "total_s": round(report.total_s, 3),
-                "share_of_all": round(report.share_of_all, 4),
-                "left_s": None if left_s is None else round(left_s, 1),
-            }
-        )
-
-    def _text(self, report: VideoReport, left_s: float | None) -> str:
-        left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
-        read = f"{_read(report)} ".lstrip()
-        what, place = report.doing or self._what, f"{report.index + 1}/{report.n_videos}"
-        return (
-            f"{what} {place} {printable(report.video.path)}: {read}({report.share_of_all:.0%} of all){left}"
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+        place = f"{report.index + 1}/{report.n_videos}"
+        text = f"{what} {place} {printable(report.video.path)}: {_read(report)}".rstrip()
+        facts = {
+            "doing": what,
+            "video": str(report.video.path),
+            "index": report.index,
+            "n_videos": report.n_videos,
+            "done_s": round(report.done_s, 3),
+            "total_s": round(report.total_s, 3),
+        }
+        self._tell(text, facts, share, left_s)
 
 
 def _read(report: VideoReport) -> str:
@@ -153,18 +159,10 @@ class StepProgress(_Bar):
         )
 
 
-class StepLines:
-    """The same as lines on standard error, one for each report: for logs, or as JSON for scripts.
+class StepLines(_Lines):
+    """A line for each report."""
 
-    Args:
-        what: is done.
-        write: writes a line.
-        as_json: whether each is an object of JSON; else it is text.
-    """
-
-    def __init__(self, what: str, write: Callable[[str], None], *, as_json: bool) -> None:
-        self._what, self._write, self._as_json = what, write, as_json
-        self._began: tuple[float, float] | None = None
+    _began: tuple[float, float] | None = None
 
     def __call__(self, report: FitProgress) -> None:
         """Write a line of a report."""
@@ -172,44 +170,21 @@ class StepLines:
         began_s, began_share = self._began = self._began or (now_s, share)
         done = share - began_share
         left_s = (now_s - began_s) * (1 - share) / done if done and share < 1 else None
-        self._write(self._json(report, left_s) if self._as_json else self._text(report, left_s))
-
-    def _json(self, report: FitProgress, left_s: float | None) -> str:
-        training = report.training
-        check = training.check
-        return json.dumps(
-            {
-                "kind": "progress",
-                "doing": self._what,
-                "stage": training.stage,
-                "seed": report.seed,
-                "index": report.index,
-                "n_seeds": report.n_seeds,
-                "step": training.step,
-                "n_steps": training.n_steps,
-                "loss": None if check is None else check.mil,
-                "auc": None if check is None else check.auc,
-                "share_of_all": round(report.share, 4),
-                "left_s": None if left_s is None else round(left_s, 1),
-            }
-        )
-
-    def _text(self, report: FitProgress, left_s: float | None) -> str:
-        training = report.training
-        checked = "" if training.check is None else f", {_checked(training.check)}"
-        left = "" if left_s is None else f", about {clock(left_s, max(left_s, 10))} left"
-        return (
-            f"{self._what} {_stage(report)}: step {training.step} of {training.n_steps}{checked} "
-            f"({report.share:.0%} of all){left}"
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+        training, check = report.training, report.training.check
+        checked = "" if check is None else f", {_checked(check)}"
+        text = f"{self._what} {_stage(report)}: step {training.step} of {training.n_steps}{checked}"
+        facts = {
+            "doing": self._what,
+            "stage": training.stage,
+            "seed": report.seed,
+            "index": report.index,
+            "n_seeds": report.n_seeds,
+            "step": training.step,
+            "n_steps": training.n_steps,
+            "loss": None if check is None else check.mil,
+            "auc": None if check is None else check.auc,
+        }
+        self._tell(text, facts, share, left_s)
 
 
 def resumed(report: FitProgress) -> str | None:
