@@ -39,8 +39,8 @@ class ExtractSettings:
             work.
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
             runs over time and a snippet is the mean of its part, see :mod:`vadpipe.features.windows`.
-            Several, with commas or one by one, give a snippet a feature by each. The backbone's own where it
-            is None. Kept as a number, or as text with commas in rising order.
+            Several, with commas or one by one, give a snippet a feature by each. Where it is None the
+            backbone's own, or 16 with a stride above 16. Kept as a number, or as text with commas in rising order.
         target_fps: one frame in k is taken, for a rate near this, see
             :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
             it is None.
@@ -138,7 +138,10 @@ class ExtractSettings:
 
     def _settle_windows(self) -> None:
         """Bring the windows into the one form that stands for them, and check them."""
-        windows = parse_windows(self.record.window if self.window is None else self.window)
+        window = self.window
+        if window is None:  # a longer one cannot skip frames
+            window = self.record.window if self.stride <= SNIPPET_FRAMES else SNIPPET_FRAMES
+        windows = parse_windows(window)
         object.__setattr__(self, "window", windows[0] if len(windows) == 1 else text_of_windows(windows))
         if windows == (SNIPPET_FRAMES,):
             return

@@ -128,7 +128,7 @@ def test_scores_of_a_folder_lie_beside_it(tmp_path, command_line, x3d_head, x3d_
     done = command_line("score", folder, "--head", x3d_head, "--weights", x3d_weights, "--plot", *options)
     assert done.exit_code == 0, done.output
     names = sorted(path.name for path in folder.parent.iterdir() if path.is_file())
-    expected = {"01.0014.events.csv", "01.0014.png", "01.0014.scores.csv"}
+    expected = {"01.0014.events.csv", "01.0014.png", "01.0014.run.json", "01.0014.scores.csv"}
     assert {*names} == expected | ({"01.0014.preview.mp4", "01.0014.report.html"} if options else set())
     with (folder.parent / "01.0014.scores.csv").open() as file:
         rows = list(csv.DictReader(file))

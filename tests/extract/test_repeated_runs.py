@@ -254,12 +254,12 @@ def test_the_record_says_what_became_of_each_video(extract, two_videos, bad, pla
     assert [(video["video"], video["status"]) for video in record["videos"]] == [
         ("v/a.mp4", "skipped"),
         ("v/b.mp4", "skipped"),
+        ("place/gone.mp4", "failed"),
         ("v/bad.mp4", "failed"),
         ("v/text.mp4", "failed"),
-        ("place/gone.mp4", "failed"),
     ]
     assert [video.get("n_decoded") for video in record["videos"]] == [16, 33, None, None, None]
-    assert record["videos"][-1]["reason"] == "no such file"
+    assert record["videos"][2]["reason"] == "no such file"
     assert record["resolved"]["settings"]["backbone"] == "x3d_xs"
     assert record["recipe"]["view"] == "whole"
     assert str(place) not in json.dumps(record)

@@ -135,6 +135,7 @@ def test_two_windows_are_recorded_named_and_told_apart(tmp_path):
     assert alone == ["feature_dim: 1024 / 2048", "window_frames: 64 / 16,64"]
     assert ExtractSettings().window == "16,64"
     assert ExtractSettings(backbone="x3d_s").window == 16
+    assert ExtractSettings(stride=32).window == 16  # a longer window skips no frames
 
 
 def test_crops_come_from_the_same_windows(tmp_path):

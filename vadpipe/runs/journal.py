@@ -252,7 +252,9 @@ class Journal:
             error=_error(error),
             counts=self._counts or _counted(self._videos),
             inputs=tuple(self._inputs),
-            videos=tuple(sorted(self._videos, key=lambda video: _STATUSES.index(video.status))),
+            videos=tuple(
+                sorted(self._videos, key=lambda video: (_STATUSES.index(video.status), video.video))
+            ),
             outputs=tuple(self._results(path)),
             warnings=tuple(self.warnings),
             rerun=None if command is None else command.rerun,
