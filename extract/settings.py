@@ -40,7 +40,8 @@ class ExtractSettings:
         window: frames that the backbone sees at once: 16, each snippet by itself; or more, where the backbone
             runs over time and a snippet is the mean of its part, see :mod:`vadpipe.features.windows`.
             Several, with commas or one by one, give a snippet a feature by each. Where it is None the
-            backbone's own, or 16 with a stride above 16. Kept as a number, or as text with commas in rising order.
+            backbone's own, or 16 with a stride above 16. Kept as a number, or as text with commas in rising
+            order.
         target_fps: one frame in k is taken, for a rate near this, see
             :class:`vadpipe.features.sampling.Sampling`; ``"all"`` takes every frame. The backbone's own where
             it is None.

@@ -4,9 +4,7 @@ import csv
 import json
 import shutil
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from support.environment import ROOT
 from support.videos import textured_frame, write_video
@@ -17,6 +15,9 @@ CLIPS = pytest.mark.parametrize("clips", ["rendered", pytest.param("real", marks
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
     """Return what runs a notebook by a kernel of its own, and returns its code cells."""
+    import nbformat  # it takes longer to load than most files of tests to run, and each process collects all
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("VADPIPE_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 

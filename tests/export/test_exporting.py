@@ -62,7 +62,7 @@ def test_score_gives_the_same_curve(engine, x3d_model, scorer, tmp_path):
     clip = write_video(tmp_path / "a.mp4", 61)
     expected = scorer.score(clip)
     curve = vadpipe.score(clip, head=x3d_model.folder, engine=engine)
-    np.testing.assert_allclose(curve.scores, expected.scores, atol=1e-5)
+    np.testing.assert_allclose(curve.scores, expected.scores, atol=1e-4)
     assert curve.threshold == expected.threshold
     np.testing.assert_array_equal(curve.times_s, expected.times_s)
 
@@ -75,7 +75,7 @@ def test_score_takes_feature_files_and_explains(x3d_model, x3d_weights, scorer, 
     settings = vadpipe.ExtractSettings(backbone="x3d_xs", weights=x3d_weights)
     vadpipe.extract_features([clip], tmp_path / "features", settings=settings)
     (file,) = (tmp_path / "features").rglob("*.safetensors")
-    np.testing.assert_allclose(vadpipe.score(file, head=x3d_model.folder).scores, curve.scores, atol=1e-5)
+    np.testing.assert_allclose(vadpipe.score(file, head=x3d_model.folder).scores, curve.scores, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_head_of_imported_features_is_exported_alone(tmp_path):
     assert {one.clip for one in result.parity.agreements} == {"noise"}
     (file, *_) = sorted((tmp_path / "features").rglob("*.safetensors"))
     scores = vadpipe.score(file, head=tmp_path / "model").scores
-    np.testing.assert_allclose(scores, vadpipe.score(file, head=head).scores, atol=1e-5)
+    np.testing.assert_allclose(scores, vadpipe.score(file, head=head).scores, atol=1e-4)
 
 
 def test_files_of_another_export_do_not_stay(x3d_head, x3d_weights, tmp_path):
@@ -176,4 +176,4 @@ def test_the_included_head_with_its_int8_backbone(i3d_weights, tmp_path):
     assert (tmp_path / "model/backbone-int8.xml").is_file()
     clip = write_video(tmp_path / "a.mp4", 40)
     found = vadpipe.score(clip, head=tmp_path / "model").scores
-    np.testing.assert_allclose(found, vadpipe.score(clip, precision="int8").scores, atol=1e-5)
+    np.testing.assert_allclose(found, vadpipe.score(clip, precision="int8").scores, atol=1e-4)

@@ -157,10 +157,9 @@ def test_four_processes_extract_each_video_once(tmp_path, extract_at_once, whole
     assert sorted(map(len, reasons)) == [1] * 4
     assert sum("failed in an earlier run" in reason for (reason,) in reasons) == 3
     left = {path.name for path in (tmp_path / "features").rglob("*") if path.is_file()} - {*whole}
-    # A record of each process.
-    assert {name for name in left if not name.endswith(".failed.json")} == {
-        "run.json", "run-1.json", "run-2.json", "run-3.json",
-    }  # fmt: skip
+    records = {name for name in left if not name.endswith(".failed.json")}
+    assert "run.json" in records
+    assert records <= {f"run{number}.json" for number in ("", "-1", "-2", "-3")}  # one of each that had work
 
 
 def test_without_locks_work_is_done_twice_at_worst(tmp_path, extract_at_once, whole):

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:torch.jit.*")
     ("clip", "action"),
     [
         ("arm_wrestling_mmaction2_demo.mp4", "arm wrestling"),
-        ("v_ZNVhz7ctTq0.mp4", "walking the dog"),
-        ("v_GGSY1Qvo990.mp4", "clean and jerk"),
+        pytest.param("v_ZNVhz7ctTq0.mp4", "walking the dog", marks=pytest.mark.slow),
+        pytest.param("v_GGSY1Qvo990.mp4", "clean and jerk", marks=pytest.mark.slow),
     ],
 )
 def test_i3d_recognises_kinetics_actions(data, i3d_weights, clip, action):
