@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from protocols import Videos, load_ucf_x3d
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.ablation.runs import ATS, At, Run, RunRecord
+from vadpipe.ablation.runs import ATS, At, Run, TrainingRecord
 from vadpipe.evaluation.bootstrap import drawn, interval_of
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.evaluation.ranking import Ranking
@@ -159,7 +159,7 @@ def measured(videos: Videos, settings: HeadSettings, seed: int, key: str) -> Run
         "last": max(scores),
         "best-on-test": max(aucs, key=lambda step: (aucs[step], -step)),
     }
-    record = RunRecord(
+    record = TrainingRecord(
         key=key,
         settings=settings,
         fold=0,

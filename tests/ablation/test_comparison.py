@@ -14,7 +14,7 @@ from vadpipe.ablation.comparison import Comparison, Measured, mean_over, t_inter
 from vadpipe.ablation.data import load_data
 from vadpipe.ablation.folds import make_test_folds
 from vadpipe.ablation.metrics import FIGURES
-from vadpipe.ablation.runs import ATS, AblationJob, Run, RunRecord
+from vadpipe.ablation.runs import ATS, AblationJob, Run, TrainingRecord
 from vadpipe.evaluation.alarms import tally
 from vadpipe.evaluation.bootstrap import drawn
 from vadpipe.evaluation.metrics import frame_metrics
@@ -46,7 +46,7 @@ def runs(data):
                     marks = sample.truth.frames().reshape(-1, 16).any(axis=1)
                     noise = rng.random(len(marks)).round(1)
                     scores[at].append((noise + 0.2 * level * marks).astype(np.float32))
-            record = RunRecord(
+            record = TrainingRecord(
                 key="k", settings=QUICK, fold=fold, seed=seed, videos=tuple(test), threshold=0.7,
                 n_snippets=tuple(len(sample.spans) for sample in samples),
                 steps=dict.fromkeys(ATS, 2), test_auc={2: 0.5}, history=[],

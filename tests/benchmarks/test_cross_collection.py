@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from support.decoding import player
 from support.samples import sample
 from support.videos import read_counter, write_video
-from vadpipe.ablation.runs import Run, RunRecord
+from vadpipe.ablation.runs import Run, TrainingRecord
 from vadpipe.annotations.truth import Truth
 from vadpipe.head.settings import HeadSettings
 
@@ -117,7 +117,7 @@ def runs(videos, tmp_path):
     rng, made = np.random.default_rng(1), {}
     for split in splits(protocol, videos, tmp_path, 2):
         scores = [rng.random(len(videos.samples[name].spans)).astype(np.float32) for name in split.test]
-        record = RunRecord(
+        record = TrainingRecord(
             key="x", settings=HeadSettings(), fold=split.fold, seed=split.seed, videos=split.test,
             n_snippets=tuple(map(len, scores)), threshold=0.5, steps={"selected": 1}, test_auc={}, history=[],
         )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import torch
 
 from vadpipe.ablation.data import Sample
-from vadpipe.ablation.runs import AblationJob, At, Run, RunRecord
+from vadpipe.ablation.runs import AblationJob, At, Run, TrainingRecord
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
 from vadpipe.head.bags import Bag
 from vadpipe.training.cross_validation import train_with_cross_validation
@@ -43,7 +43,7 @@ def measure(
         "last": max(learned.watched),
         "best-on-test": max(aucs, key=lambda step: (aucs[step], -step)),
     }
-    record = RunRecord(
+    record = TrainingRecord(
         key=job.key,
         settings=job.settings,
         fold=job.fold,

@@ -57,7 +57,7 @@ class AblationJob:
         return f"{self.row}, fold {self.fold}, seed {self.seed}"
 
 
-class RunRecord(BaseModel):
+class TrainingRecord(BaseModel):
     """The record beside the scores.
 
     Attributes:
@@ -96,7 +96,7 @@ class Run:
         scores: for each of :data:`ATS` the snippet scores (S,) float32 of each test video.
     """
 
-    record: RunRecord
+    record: TrainingRecord
     scores: dict[At, list[NDArray[np.float32]]] = field(repr=False)
 
     def save(self, path: Path) -> None:
@@ -109,7 +109,7 @@ class Run:
         """Return the run of that key, or None if the file is missing, broken or of another key."""
         try:
             with safe_open(path, framework="numpy") as file:
-                record = RunRecord.model_validate_json((file.metadata() or {})[_HEADER_KEY])
+                record = TrainingRecord.model_validate_json((file.metadata() or {})[_HEADER_KEY])
                 if record.key != key or record.schema_version != SCHEMA:
                     return None
                 arrays: dict[At, NDArray[np.float32]] = {at: file.get_tensor(at) for at in ATS}

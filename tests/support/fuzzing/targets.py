@@ -35,7 +35,7 @@ from support.fuzzing.mutations import (
 from support.recordings import dhav, encode, pictures, raw_packets
 from support.videos import write_video
 from support.weights_files import published_file
-from vadpipe.ablation.runs import ATS, Run
+from vadpipe.ablation.runs import ATS, Run, TrainingRecord
 from vadpipe.annotations.truth import Truth, write_truth
 from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.head.building import build_head
@@ -219,7 +219,7 @@ def _write_state(folder: Path) -> None:
 
 
 def _write_run(folder: Path) -> None:
-    record = runs.RunRecord(
+    record = TrainingRecord(
         key=readers.RUN_KEY, settings=HeadSettings(hidden=4, cluster_dim=2), fold=0, seed=0, videos=("a", "b"),
         n_snippets=(3, 4), threshold=0.5, steps=dict.fromkeys(ATS, 3), test_auc={3: 0.75}, history=[{"step": 3}],
     )  # fmt: skip
