@@ -1,8 +1,10 @@
 """Explanation of events by occlusion: covering one part of the picture after another.
 
 Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2)
-asks nothing of the backbone but features, so it works for every backbone and engine: a window in all frames
-of a snippet is painted in the snippet's mean colour, and what the score then loses is put down to the window.
+asks nothing of the backbone but features, so it works for every backbone and engine: a patch of all frames of a
+snippet is painted in the snippet's mean colour, and what the score then loses is put down to the patch. Where
+features are made by several windows, only the shortest is shown the painted frames: the longer ones cost four
+times as much and more, and have the smaller share of a score.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ N_SNIPPETS = 3
 """How many snippets of each event are listed."""
 
 CELLS = 8
-"""Rows and columns of the heat map; a window covers two by two cells, and moves by one."""
+"""Rows and columns of the heat map; a patch covers two by two cells, and moves by one."""
 
 _STILL_PX = 240
 
@@ -100,24 +102,24 @@ class _Question:
     Attributes:
         event: the event.
         snippets: that speak for it, the highest first.
-        runs: of the backbone, for the first of them, by each window.
+        runs: of the backbone, for the first of them, by the shortest window.
         still: one frame to show, the middle of that snippet.
         shown: the frames that the backbone saw, in order.
     """
 
     event: Event
     snippets: Sequence[int]
-    runs: Sequence[BackboneRuns]
+    runs: BackboneRuns
     still: StillRequest
     shown: StillRequest
 
     @classmethod
     def of(cls, features: Features, scores: NDArray[np.float32], event: Event) -> _Question:
         snippets = _snippets(features, scores, event)
-        runs = BackboneRuns.of(features, snippets[0])
-        of_snippet = np.unique(np.concatenate([run.frames[run.covered] for run in runs]))
+        runs = BackboneRuns.of(features, snippets[0])[0]
+        of_snippet = np.unique(runs.frames[runs.covered])
         middle_s = float(features.frame_times_s[of_snippet[len(of_snippet) // 2]])
-        times_s = features.frame_times_s[_frames_of(runs)].tolist()
+        times_s = features.frame_times_s[np.unique(runs.frames)].tolist()
         return cls(
             event=event,
             snippets=snippets,
@@ -193,8 +195,7 @@ class Explaining:
         read = all_read(self._video, question.shown, self._frames[question.shown])
         if still is None:
             raise DecodeError(f"has no frame at {still_s:.2f} s that can be read again", file=self._video)
-        shown = _frames_of(runs)
-        clips = [np.stack(read)[np.searchsorted(shown, run.frames)] for run in runs]
+        clips = np.stack(read)[np.searchsorted(np.unique(runs.frames), runs.frames)]
         heat, box = _heat(self._scorer, self._features, question.snippets[0], runs, clips)
         return Explanation(
             event=question.event,
@@ -206,11 +207,6 @@ class Explaining:
             still=still,
             still_s=still_s,
         )
-
-
-def _frames_of(runs: Sequence[BackboneRuns]) -> NDArray[np.int64]:
-    """Return the frames that runs of the backbone see, each once, in order."""
-    return np.unique(np.concatenate([run.frames.ravel() for run in runs]))
 
 
 def _snippets(features: Features, scores: NDArray[np.float32], event: Event) -> list[int]:
@@ -230,8 +226,8 @@ def _heat(
     scorer: HeadAndBackbone,
     features: Features,
     snippet: int,
-    runs: Sequence[BackboneRuns],
-    clips: Sequence[NDArray[np.uint8]],
+    runs: BackboneRuns,
+    clips: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
     """Return the heat (CELLS, CELLS) of a snippet, and the box that it covers.
 
@@ -239,10 +235,10 @@ def _heat(
         scorer: that scored the video.
         features: of the video.
         snippet: which.
-        runs: those of the backbone that its row is made of, by each window.
-        clips: of each window (R, T, H, W, 3), the frames of these.
+        runs: those of the backbone that its row is made of, by the shortest window.
+        clips: (R, T, H, W, 3), the frames of these.
     """
-    height, width = clips[0].shape[2:4]
+    height, width = clips.shape[2:4]
     top, left, bottom, right = _seen(features.recipe.views, height, width, features.recipe.input_px)
     rows = np.linspace(top, bottom, CELLS + 1).round().astype(int)
     columns = np.linspace(left, right, CELLS + 1).round().astype(int)
@@ -251,12 +247,11 @@ def _heat(
         (slice(rows[row], rows[row + 2]), slice(columns[column], columns[column + 2]))
         for row, column in cells
     ]
-    colour = clips[0][runs[0].covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
-    variants = [
-        run.row(_outputs(scorer, features.recipe, _occlusions(clip, run.covered, occluded, colour)))
-        for run, clip in zip(runs, clips, strict=True)
-    ]
-    seen = scorer.head.scores_if(features, snippet, np.concatenate(variants, axis=2))
+    colour = clips[runs.covered].mean(axis=(0, 1, 2)).round().astype(np.uint8)
+    short = runs.row(_outputs(scorer, features.recipe, _occlusions(clips, runs.covered, occluded, colour)))
+    rows_if = np.repeat(features.values[snippet : snippet + 1], len(short), axis=0)
+    rows_if[..., : short.shape[2]] = short
+    seen = scorer.head.scores_if(features, snippet, rows_if)
     fallen, covers = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
     for (row, column), score in zip(cells, seen[1:], strict=True):
         fallen[row : row + 2, column : column + 2] += seen[0] - score
