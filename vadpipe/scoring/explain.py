@@ -2,7 +2,7 @@
 
 Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2)
 asks nothing of the backbone but features, so it works for every backbone and engine: a patch of all frames of
-a snippet is painted in the snippet's mean colour, and what the score then loses is put down to the patch. Where
+a snippet is painted in its mean colour, and what the score then loses is put down to the patch. Where
 features are made by several windows, only the shortest is shown the painted frames: the longer ones cost four
 times as much and more, and have the smaller share of a score.
 """
