@@ -127,7 +127,7 @@ def test_two_videos_of_one_name_do_not_collide(extract, tmp_path):
     assert [item.n_frames for item in features] == [16, 33]
     assert [item.source.video for item in features] == ["videos/a.mp4", "two/videos/a.mp4"]
     record = json.loads((tmp_path / "features/run.json").read_text())
-    assert [video["video"] for video in record["videos"]] == ["videos/a.mp4", "two/videos/a.mp4"]
+    assert [video["video"] for video in record["videos"]] == ["two/videos/a.mp4", "videos/a.mp4"]
     assert extract("two/videos", "one/videos").skipped == result.written[::-1]
     assert len(FeatureFolder(tmp_path / "features").load()) == 2  # and a head can be fitted on both
 

@@ -281,7 +281,7 @@ def test_the_shipped_head_loads_and_is_small():
     head = TrainedHead.load(SHIPPED_HEAD)
     assert head.record.recipe.backbone == "i3d"
     assert 0 < head.record.threshold < 1
-    assert SHIPPED_HEAD.stat().st_size < 2_500_000
+    assert SHIPPED_HEAD.stat().st_size < 4_000_000
     card = SHIPPED_HEAD.with_suffix(".md").read_text()
     assert f"| threshold | {head.record.threshold:.3f}: " in card
     assert f"; this threshold raised {head.record.calibration.alarms} false alarms there |" in card
