@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -73,7 +74,7 @@ def _scaled(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """
     if picture.shape[:2] == (side_px, side_px):
         return picture
-    if find_spec("torch") is None:
+    if not _has_torch():
         from PIL import Image
 
         return np.asarray(Image.fromarray(picture).resize((side_px, side_px), Image.Resampling.BICUBIC))
@@ -84,3 +85,9 @@ def _scaled(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     scaled = F.interpolate(pixels, size=(side_px, side_px), mode="bicubic", antialias=True)
     result: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1)[0].numpy()
     return result
+
+
+@cache
+def _has_torch() -> bool:
+    """Return whether torch is installed; it is asked for each view of each frame."""
+    return find_spec("torch") is not None

@@ -18,8 +18,7 @@ from vadpipe.curves.curve import Curve, leading_places, snippets_to_frames
 from vadpipe.curves.events import DEFAULT_RULE, EventRule, check_threshold
 from vadpipe.curves.explanation import Explanation
 from vadpipe.errors import FeatureError, UsageError, WeightsError, printable
-from vadpipe.exported.card import CARD, is_exported
-from vadpipe.exported.model import ExportedModel
+from vadpipe.exported.card import is_exported
 from vadpipe.extract.extraction import warn_of_damage
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.run import Reporter
@@ -30,13 +29,13 @@ from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.commands import options_of
 from vadpipe.features.file import Features
-from vadpipe.features.folder import HEAD_NAMES
 from vadpipe.features.from_memory import GivenArray, GivenFeatures, given_to_features
 from vadpipe.features.recipe import Recipe
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
-from vadpipe.head.scoring_head import ScoringHead, join_views
+from vadpipe.head.scoring_head import join_views
 from vadpipe.scoring.explain import explain
+from vadpipe.scoring.heads import adapted_head, exported_model, file_of, trained_head
 from vadpipe.scoring.inputs import FeatureFile, named_input
 from vadpipe.scoring.view_places import view_places
 from vadpipe.weights import SHIPPED_HEAD
@@ -98,9 +97,9 @@ class Scorer:
         if threshold is not None:
             check_threshold(threshold)
         path = SHIPPED_HEAD if head is None else Path(head)
-        self.inputs = {"head": _file_of(path), "adapt_to": adapt_to}
-        self._model = _exported_model(path, device, adapt_to, options) if is_exported(path) else None
-        self.head = _trained_head(path, device) if self._model is None else self._model.head
+        self.inputs = {"head": file_of(path), "adapt_to": adapt_to}
+        self._model = exported_model(path, device, adapt_to, options) if is_exported(path) else None
+        self.head = trained_head(path, device) if self._model is None else self._model.head
         recipe = self.head.record.recipe
         self.threshold = self.head.record.threshold if threshold is None else threshold
         self.rule = rule
@@ -122,7 +121,7 @@ class Scorer:
             log.info("views: %s, of %s", ", ".join(self._settings.views), ", ".join(recipe.views))
             self._settings.check_here()
         if adapt_to is not None:
-            self.head = _adapted(self.head, Path(adapt_to), path)
+            self.head = adapted_head(self.head, Path(adapt_to), path)
         self._store = None if features is None else FeatureStore(Path(features))
 
     def score(self, video: str | os.PathLike[str] | GivenArray) -> Curve:
@@ -304,55 +303,6 @@ class PendingScore:
         """Stop decoding."""
         if isinstance(self.source, Opened):
             self.source.close()
-
-
-def _file_of(head: Path) -> Path:
-    """Return the file by whose digest a head is known: its own, or the card of an exported model."""
-    if not head.is_dir():
-        return head
-    return head / (CARD if is_exported(head) else HEAD_NAMES[0])
-
-
-def _trained_head(path: Path, device: str) -> ScoringHead:
-    """Return the head of a file, on a device."""
-    from vadpipe.extract.engines.device import choose_device
-    from vadpipe.head.checkpoint import TrainedHead
-
-    return TrainedHead.load(path, choose_device(device))
-
-
-def _adapted(head: ScoringHead, folder: Path, file: Path) -> ScoringHead:
-    """Return a head adapted to features of a folder."""
-    from vadpipe.head.adaptation import adapted
-    from vadpipe.head.checkpoint import TrainedHead
-
-    assert isinstance(head, TrainedHead)  # of an exported one it was refused before
-    return adapted(head, folder, file)
-
-
-def _exported_model(folder: Path, device: str, adapt_to: object, options: dict[str, object]) -> ExportedModel:
-    """Return an exported model, and take the options out that it answers itself.
-
-    Raises:
-        UsageError: if something is asked of it that it cannot do.
-    """
-    for name, asked in (("adapt_to", adapt_to), ("weights", options.pop("weights", None))):
-        if asked is not None:
-            what = "cannot be adapted to footage" if name == "adapt_to" else "brings its own backbone"
-            raise UsageError(
-                f"is an exported model, which {what}",
-                file=folder,
-                next_step=f"Omit --{name.replace('_', '-')}, or pass the head that it was exported from.",
-            )
-    if device not in ("auto", "cpu"):
-        raise UsageError(
-            f"is an exported model, which runs on the CPU, not on {device!r}",
-            file=folder,
-            next_step="Omit --device, or pass the head that it was exported from.",
-        )
-    engine, precision = (options.pop(name, "auto") for name in ("engine", "precision"))
-    check_arguments(engine=(engine, TEXT), precision=(precision, TEXT))
-    return ExportedModel.load(folder, engine=str(engine), precision=str(precision))
 
 
 def _settings(
