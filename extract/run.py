@@ -107,8 +107,8 @@ def run_over(
         on_failure: called at once for each video that cannot be used.
     """
     failures: list[Failure] = []
-    sizes = [0, *accumulate(map(_n_bytes, videos))] if on_progress else []
     open_work: list[tuple[int, Video, T]] = []
+    reporter = _reporters(videos, n_readings, on_progress)
 
     def guarded(video: Video, work: Callable[[], None]) -> None:
         try:
@@ -128,16 +128,8 @@ def run_over(
 
     def end() -> None:
         index, video, begun = open_work[0]
-        report = None
-        if on_progress is not None:
-            before, after, total = sizes[index], sizes[index + 1], sizes[-1]
-            start = RunProgress(
-                video, index, len(videos), 0.0, 0.0, n_readings=n_readings,
-                n_bytes_before=before, n_bytes=after - before, n_bytes_total=total,
-            )  # fmt: skip
-            report = Reporter(on_progress, start)
         try:
-            guarded(video, lambda: finish(begun, report))
+            guarded(video, lambda: finish(begun, reporter(index)))
         finally:
             open_work.pop(0)[2].close()
 
@@ -152,6 +144,25 @@ def run_over(
         for _, _, begun in open_work:
             begun.close()
     return failures
+
+
+def _reporters(
+    videos: Sequence[Video], n_readings: int, on_progress: OnProgress | None
+) -> Callable[[int], Reporter | None]:
+    """Return what gives the reporter of each video by its place in the run."""
+    if on_progress is None:
+        return lambda _: None
+    sizes = [0, *accumulate(map(_n_bytes, videos))]
+
+    def reporter(index: int) -> Reporter:
+        before, after = sizes[index], sizes[index + 1]
+        start = RunProgress(
+            videos[index], index, len(videos), 0.0, 0.0, n_readings=n_readings,
+            n_bytes_before=before, n_bytes=after - before, n_bytes_total=sizes[-1],
+        )  # fmt: skip
+        return Reporter(on_progress, start)
+
+    return reporter
 
 
 def _n_bytes(video: Video) -> int:

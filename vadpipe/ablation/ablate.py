@@ -136,22 +136,9 @@ def ablate(
     done = {job: run for job in jobs if (run := Run.find(job.file, job.key)) is not None}
     n_kept = len(done)
     failed = _do(jobs, done, plan, data, workers, on_progress, on_failure)
-    measured = [Measured.of(job, done[job], data) for job in jobs if job in done]
-    shape = plan.n_seeds, plan.n_folds
-    log.info("computing figures of %d runs, with %d resamples for the intervals", len(measured), bootstrap)
-    comparison = Comparison(measured, data, shape, resamples=bootstrap)
-    result = Ablation(
-        plan=plan,
-        data=data,
-        measured=measured,
-        n_kept=n_kept,
-        failed=failed,
-        summaries=comparison.summaries(),
-        differences=comparison.differences(),
-        files=[],
-    )
-    journal().counted(len(measured) - n_kept, len(failed), n_kept)
-    return _write(result, target) if measured else result
+    result = _result(plan, data, {job: done[job] for job in jobs if job in done}, failed, n_kept)
+    journal().counted(len(done) - n_kept, len(failed), n_kept)
+    return _write(result, target) if done else result
 
 
 def jobs_of(plan: Plan, data: Data, folder: Path) -> list[AblationJob]:
@@ -200,6 +187,25 @@ def _do(
     task = Task(data, plan.device, log.isEnabledFor(logging.DEBUG))
     do_all([job for job in jobs if job not in done], task, workers, ended)
     return failed
+
+
+def _result(
+    plan: Plan, data: Data, done: dict[AblationJob, Run], failed: list[FailedRun], n_kept: int
+) -> Ablation:
+    """Compute all figures of the runs that were done."""
+    log.info("computing figures of %d runs, with %d resamples for the intervals", len(done), plan.resamples)
+    measured = [Measured.of(job, run, data) for job, run in done.items()]
+    comparison = Comparison(measured, data, (plan.n_seeds, plan.n_folds), resamples=plan.resamples)
+    return Ablation(
+        plan=plan,
+        data=data,
+        measured=measured,
+        n_kept=n_kept,
+        failed=failed,
+        summaries=comparison.summaries(),
+        differences=comparison.differences(),
+        files=[],
+    )
 
 
 def _write(result: Ablation, folder: Path) -> Ablation:

@@ -12,14 +12,15 @@ from typing import get_args
 
 import numpy as np
 
+from vadpipe.annotations.truth import Truth
 from vadpipe.annotations.truth_sheet import read_truth_with_features
-from vadpipe.comparison.candidates import files_of, recognised, scored
+from vadpipe.comparison.candidates import Scored, files_of, recognised, scored
 from vadpipe.comparison.curve_distance import apart
 from vadpipe.comparison.differences import compared, compared_classes
 from vadpipe.comparison.page import write_page
 from vadpipe.comparison.pairing import on_common_frames
 from vadpipe.comparison.report import candidate_digest, write_record
-from vadpipe.comparison.results import ComparedVideo, Comparison, Figures, Settings
+from vadpipe.comparison.results import Candidate, ComparedVideo, Comparison, Figures, Settings
 from vadpipe.curves.events import check_threshold
 from vadpipe.errors import UsageError
 from vadpipe.evaluation.bootstrap import drawn
@@ -121,15 +122,7 @@ def compare(
     known = recognised(candidates, _thresholds(threshold, len(candidates)))
     truths = {item.video: item for item in read_truth_with_features(settings.truth, settings.features)}
     if output is not None:
-        check_writable(Path(output))
-        inputs = {
-            "candidates": [identity_of(str(each.path), candidate_digest(each)) for each in known],
-            "truth": identity_of(str(settings.truth), source_digest(settings.truth)),
-        }
-        check_replaceable(Path(output) / "comparison.json", inputs, what="compare", force=force)
-        journal().begin(Path(output))
-        for each in known:
-            journal().reads("candidates", each.path, files_of(each))
+        _begin_output(Path(output), known, settings, force=force)
         journal().reads("truth", truth)
         journal().reads("features", features)
     chosen_device = choose_device(device)
@@ -138,13 +131,41 @@ def compare(
         scored(each, settings, truths, chosen_device, on_failure, tells_moved=each is first_head)
         for each in known
     ]
+    files = [] if output is None else [Path(output) / name for name in _WRITERS]
+    result = _result(found, truths, settings, files)
+    for remark in result.remarks:
+        log.warning(remark)
+    for file in result.files:
+        _WRITERS[file.name](result, file)
+    journal().wrote(result.files)
+    journal().counted(len(result.videos), sum(item.n_failed for item in result.left_out.values()))
+    return result
+
+
+def _begin_output(output: Path, known: Sequence[Candidate], settings: Settings, *, force: bool) -> None:
+    """Refuse a folder that cannot be written, or holds another comparison; begin its record."""
+    check_writable(output)
+    inputs = {
+        "candidates": [identity_of(str(each.path), candidate_digest(each)) for each in known],
+        "truth": identity_of(str(settings.truth), source_digest(settings.truth)),
+    }
+    check_replaceable(output / "comparison.json", inputs, what="compare", force=force)
+    journal().begin(output)
+    for each in known:
+        journal().reads("candidates", each.path, files_of(each))
+
+
+def _result(
+    found: Sequence[Scored], truths: Mapping[str, Truth], settings: Settings, files: list[Path]
+) -> Comparison:
+    """Compute all figures of the candidates on the frames that they have in common."""
     judged = on_common_frames(found, truths, settings)
     thresholds = {each.candidate.name: each.candidate.threshold for each in found}
     first = next(iter(judged.values()))
     once = np.ones((1, len(first)), dtype=np.int64)
-    weights = np.concatenate([once, drawn(first, bootstrap, seed)])
+    weights = np.concatenate([once, drawn(first, settings.bootstrap, settings.seed)])
     figures, differences = compared(judged, thresholds, weights)
-    result = Comparison(
+    return Comparison(
         candidates=[each.candidate for each in found],
         figures=figures,
         differences=differences,
@@ -156,15 +177,8 @@ def compare(
         left_out={each.candidate.name: each.left_out for each in found},
         remarks=_remarks(figures, judged, thresholds),
         settings=settings,
-        files=[] if output is None else [Path(output) / name for name in _WRITERS],
+        files=files,
     )
-    for remark in result.remarks:
-        log.warning(remark)
-    for file in result.files:
-        _WRITERS[file.name](result, file)
-    journal().wrote(result.files)
-    journal().counted(len(result.videos), sum(item.n_failed for item in result.left_out.values()))
-    return result
 
 
 def _check(settings: Settings) -> None:

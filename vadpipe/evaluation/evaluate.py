@@ -22,7 +22,7 @@ from vadpipe.evaluation.plots import plot_curves, plot_videos
 from vadpipe.evaluation.reasons import reason, remarks
 from vadpipe.evaluation.report import source_digest, write_metrics
 from vadpipe.evaluation.results import Evaluation, Figure, Settings
-from vadpipe.evaluation.scored_videos import OnFailure, collect
+from vadpipe.evaluation.scored_videos import Collected, OnFailure, collect
 from vadpipe.evaluation.video_table import write_videos
 from vadpipe.extract.engines.device import choose_device
 from vadpipe.extract.video.names import tell
@@ -33,6 +33,7 @@ from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import Table, given_table
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.checkpoint import FILE_NAME, TrainedHead
+from vadpipe.head.record import HeadRecord
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
 from vadpipe.weights import SHIPPED_HEAD
@@ -136,6 +137,7 @@ def evaluate(
         trained = adapted(trained, footage, path)
     if views is not None:
         trained.check_views(views, path)
+    files = [] if output is None else [Path(output) / name for name in _WRITERS]
     if output is not None:
         check_writable(Path(output))
         _check_replaceable(settings, Path(output), force=force)
@@ -145,36 +147,41 @@ def evaluate(
         journal().reads(role, source)
     collected = collect(settings, trained, on_failure)
     tell(log, _TRAINED_ON[include_training_videos], collected.trained_on)
-    judged = collected.judged
-    threshold = trained.record.threshold if threshold is None else threshold
-    frames, counts = frame_metrics(judged), tally(judged, threshold)
-    spans = intervals(judged, counts, resamples=bootstrap, seed=seed)
-    figures = {
-        name: Figure(value, spans.get(name), reason(name, frames) if value is None else None)
-        for name, value in (frames.figures | counts.totals()).items()
-    }
-    videos = by_video(judged, threshold)
-    result = Evaluation(
-        settings=settings,
-        threshold=threshold,
-        frames=frames,
-        figures=figures,
-        classes=by_class(judged),
-        videos=videos,
-        calibration=trained.record.calibration,
-        held_out=trained.record.held_out,
-        remarks=remarks(figures, videos, threshold),
-        files=[] if output is None else [Path(output) / name for name in _WRITERS],
-        **vars(collected),
-    )
+    result = _result(collected, trained.record, settings, files)
     for remark in result.remarks:
         log.warning(remark)
     for file in result.files:
         _WRITERS[file.name](result, file)
     journal().wrote(result.files)
     n_failed = len(result.failed) + len(result.missing) + len(result.ambiguous)
-    journal().counted(len(judged), n_failed, len(result.trained_on) * (not include_training_videos))
+    journal().counted(len(result.judged), n_failed, len(result.trained_on) * (not include_training_videos))
     return result
+
+
+def _result(collected: Collected, record: HeadRecord, settings: Settings, files: list[Path]) -> Evaluation:
+    """Compute all figures of the videos that were scored."""
+    judged = collected.judged
+    threshold = record.threshold if settings.threshold is None else settings.threshold
+    frames, counts = frame_metrics(judged), tally(judged, threshold)
+    spans = intervals(judged, counts, resamples=settings.bootstrap, seed=settings.seed)
+    figures = {
+        name: Figure(value, spans.get(name), reason(name, frames) if value is None else None)
+        for name, value in (frames.figures | counts.totals()).items()
+    }
+    videos = by_video(judged, threshold)
+    return Evaluation(
+        settings=settings,
+        threshold=threshold,
+        frames=frames,
+        figures=figures,
+        classes=by_class(judged),
+        videos=videos,
+        calibration=record.calibration,
+        held_out=record.held_out,
+        remarks=remarks(figures, videos, threshold),
+        files=files,
+        **vars(collected),
+    )
 
 
 def _check_replaceable(settings: Settings, output: Path, *, force: bool) -> None:

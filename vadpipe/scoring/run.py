@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from vadpipe.extract.stills import Stills
 from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
-from vadpipe.features.file import Source
+from vadpipe.features.file import Features, Source
 from vadpipe.output.formats import write_formats
 from vadpipe.runs.journal import journal
 from vadpipe.runs.record import FILE_NAME
@@ -127,35 +127,76 @@ def score_videos(
     if outputs.plot is not None:
         bare = [video.name for video in videos if not video.is_footage_known]
         tell(log, "plotted without stills, as only the features were found", bare)
-    result = Scoring(failed=list(unusable))
-    entries: list[IndexEntry] = []
-    limits = scorer.limits
+    task = _ScoringTask(
+        scorer, outputs, places, truths, tolerate, several=len(videos) > 1, on_scored=on_scored
+    )
     journal().resolve(scorer=scorer.resolved)
     for role, path in {**scorer.inputs, "truth": truth}.items():
         journal().reads(role, path)
+    failed = run_over(
+        videos,
+        scorer.begin,
+        task.finish,
+        n_readings=outputs.n_readings,
+        on_progress=on_progress,
+        on_failure=fail,
+    )
+    return Scoring(task.scored, [*unusable, *failed], task.write_index())
 
-    def finish(begun: PendingScore, report: Reporter | None) -> None:
+
+class _ScoringTask:
+    """What is done with each video of a run once it is being decoded."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        outputs: Outputs,
+        places: OutputPaths,
+        truths: Mapping[Video, Annotation],
+        tolerate: float,
+        *,
+        several: bool,
+        on_scored: Callable[[ScoredVideo], None] | None,
+    ) -> None:
+        self.scored: list[ScoredVideo] = []
+        self._scorer, self._outputs, self._places, self._truths = scorer, outputs, places, truths
+        self._tolerate, self._several, self._on_scored = tolerate, several, on_scored
+        self._entries: list[IndexEntry] = []
+
+    def finish(self, begun: PendingScore, report: Reporter | None) -> None:
+        """Score a video, and write what is wanted of it."""
+        video = begun.video
+        features = self._scorer.features(begun, report)
+        begun.close()  # before the video is read again for pictures
+        curve = self._scorer.curve(features)
+        _begin_record(self._places, video, several=self._several)
+        journal().made_by(features.recipe)
+        files = self._write(curve, video, features, report)
+        damaged = features.source.lost_share > self._tolerate
+        journal().did(video.path, _source_of(video, features.source), files, damaged=damaged)
+        self.scored.append(ScoredVideo(video.path, curve, tuple(files), damaged))
+        if self._on_scored is not None:
+            self._on_scored(self.scored[-1])
+
+    def _write(self, curve: Curve, video: Video, features: Features, report: Reporter | None) -> list[Path]:
+        """Write the files of a curve, those without pictures first: they stay if a picture fails."""
+
         def doing(what: str) -> Reporter | None:
             nonlocal report
             report = report and report.doing(what)  # each reading counts on from the one before
             return report
 
-        video = begun.video
-        features = scorer.features(begun, report)
-        begun.close()  # before the video is read again for pictures
-        curve = scorer.curve(features)
-        _begin_record(places, video, several=len(videos) > 1)
-        journal().made_by(features.recipe)
+        outputs, places, limits = self._outputs, self._places, self._scorer.limits
         write = partial(
             write_formats, curve, places.stem(video),
             video=video, limits=limits, size_px=features.source.size_px,
         )  # fmt: skip
         files = write(outputs.formats)
-        journal().wrote(files)  # which stay, if a picture fails
-        wanted = stills_wanted(curve, outputs, listed=len(videos) > 1)
+        journal().wrote(files)
+        wanted = stills_wanted(curve, outputs, listed=self._several)
         told = doing("explaining") if outputs.explain else None
         stills, reasons = read_again(
-            scorer, features, curve, video, wanted, explain=outputs.explain, on_progress=told
+            self._scorer, features, curve, video, wanted, explain=outputs.explain, on_progress=told
         )
         if reasons and "json" in outputs.formats:
             write(["json"], explanations=reasons)
@@ -163,35 +204,23 @@ def score_videos(
             curve, video, places, outputs,
             stills=stills,
             explanations=reasons,
-            truth_s=_stretches(truths.get(video), curve),
+            truth_s=_stretches(self._truths.get(video), curve),
             limits=limits,
             doing=doing,
         )  # fmt: skip
-        damaged = features.source.lost_share > tolerate
-        journal().did(video.path, _source_of(video, features.source), files, damaged=damaged)
-        result.scored.append(ScoredVideo(video.path, curve, tuple(files), damaged))
-        if outputs.report and len(videos) > 1:
-            entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
-        if on_scored is not None:
-            on_scored(result.scored[-1])
+        if outputs.report and self._several:
+            self._entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
+        return files
 
-    result.failed.extend(
-        run_over(
-            videos,
-            scorer.begin,
-            finish,
-            n_readings=outputs.n_readings,
-            on_progress=on_progress,
-            on_failure=fail,
-        )
-    )
-    if entries:
+    def write_index(self) -> Path | None:
+        """Write the page that leads to all reports, if there are any, and return it."""
+        if not self._entries:
+            return None
         from vadpipe.output.report.index import write_index
 
-        write_index(entries, places.index)
-        journal().wrote([places.index])
-        result = replace(result, index=places.index)
-    return result
+        write_index(self._entries, self._places.index)
+        journal().wrote([self._places.index])
+        return self._places.index
 
 
 def _begin_record(places: OutputPaths, video: Video, *, several: bool) -> None:

@@ -115,7 +115,6 @@ def fit(
     bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
-
     made_by = next(iter(by_video.values())).recipe
     journal().resolve(settings=settings)
     journal().made_by(made_by)
@@ -136,14 +135,7 @@ def fit(
         contents=contents,
     )
     log_to = None if tensorboard is None else TensorBoardLog(Path(tensorboard))
-
-    def report(progress: FitProgress) -> None:
-        for tell in (on_progress, log_to):
-            if tell is not None:
-                tell(progress)
-        if on_check is not None and progress.training.check is not None:
-            on_check(progress.training.check)
-
+    report = _reporter(on_progress, log_to, on_check)
     try:
         unused = sorted(by_video.keys() - known.keys())
         result = job.run(target, known, unused=unused, force=force, report=report)
@@ -153,6 +145,23 @@ def fit(
         if log_to is not None:
             log_to.close()
     return result
+
+
+def _reporter(
+    on_progress: Callable[[FitProgress], None] | None,
+    log_to: TensorBoardLog | None,
+    on_check: Callable[[StepMetrics], None] | None,
+) -> Callable[[FitProgress], None]:
+    """Return what tells all who want to know of a progress."""
+
+    def report(progress: FitProgress) -> None:
+        for tell in (on_progress, log_to):
+            if tell is not None:
+                tell(progress)
+        if on_check is not None and progress.training.check is not None:
+            on_check(progress.training.check)
+
+    return report
 
 
 def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
