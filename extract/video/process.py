@@ -28,9 +28,9 @@ class Decoding(SandboxedProcess):
 
     Use it as a context, which ends the child whatever has happened:
 
-    >>> with Decoding(Path("clip.mp4"), Job(Size(224, square=True))) as decoding:  # doctest: +SKIP
-    ...     for number, pixels in decoding.frames():
-    ...         print(number, decoding.timeline.times_s[number])
+    >>> with Decoding(Path("clip.mp4"), DecodeJob(Size(224, square=True))) as decoding:  # doctest: +SKIP
+    ...     for frame in decoding.frames():
+    ...         print(frame.number, decoding.timeline.times_s[frame.number])
 
     Args:
         path: the video.

@@ -78,7 +78,7 @@ class SandboxedProcess:
                     stderr=subprocess.DEVNULL,
                     pass_fds=[descriptor, *inherited],
                     start_new_session=True,
-                    env=_environment(),
+                    env=child_environment(),
                 )
             finally:
                 os.close(descriptor)
@@ -209,8 +209,8 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread per worker, and the vadpipe that runs here."""
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child process: one thread, and the vadpipe that runs here."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

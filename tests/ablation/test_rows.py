@@ -103,7 +103,7 @@ def test_a_row_of_the_users_own():
 
 @pytest.mark.parametrize("text", ["slow", "slow:", "slow: guided", "slow: =1", "slow steps=3", ""])
 def test_what_is_no_row(text):
-    with pytest.raises(UsageError, match=r"is no row\nWrite NAME: SETTING=VALUE"):
+    with pytest.raises(UsageError, match=r"is not a row\nWrite NAME: SETTING=VALUE"):
         parse_row(text)
 
 

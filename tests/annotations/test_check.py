@@ -265,7 +265,7 @@ def test_a_file_of_another_content_is_kept_unless_forced(folder, command_line):
     (folder / "fixed.csv").write_text("mine\n")
     result = command_line("labels", "check", path, "--fix", "fixed.csv")
     assert str(result.exception) == (
-        "fixed.csv: is there already, with another content\n"
+        "fixed.csv: already exists, with different content\n"
         "Choose another place, or overwrite it with --force."
     )
     assert (folder / "fixed.csv").read_text() == "mine\n"

@@ -146,7 +146,7 @@ def test_what_was_understood_and_what_was_ignored_is_noted(tmp_path):
             "line 3: the labels of 'a' contradict: line 2 normal, line 3 abnormal",
         ),
         ("video,start_s,end_s\na,5,3\n", "line 2: the range 5-3 is empty"),
-        ("video,start_s,end_s\na,soon,3\n", "line 2: 'soon' is no time and no frame"),
+        ("video,start_s,end_s\na,soon,3\n", "line 2: 'soon' is neither a time nor a frame number"),
         ("video,start,end,group\na,1,2,x\na,3,4,y\n", "line 3: 'a' has several groups: x, y"),
         ("video,start,end,frames\na,1,2,9\na,3,4,8\n", "line 3: 'a' has several numbers of frames: 8, 9"),
         ("video,label,anomalies\na,no,1:2\n", "line 2: 'a' is labelled 'no', and has times of anomalies"),

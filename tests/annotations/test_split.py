@@ -168,7 +168,7 @@ def test_sheets_of_another_content_are_kept_unless_forced(tmp_path):
     with pytest.raises(UsageError) as caught:
         split_sheet(path, test=0.5)
     assert str(caught.value).startswith(
-        f"{first.train}: is there already, with another content\nChoose another"
+        f"{first.train}: already exists, with different content\nChoose another"
     )
     with pytest.raises(UsageError) as caught:
         split_sheet(path, test=0.3)

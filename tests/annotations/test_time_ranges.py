@@ -67,9 +67,11 @@ def test_time_codes_say_what_a_clock_does(spans, between):
 def test_a_name_of_a_column_decides_over_its_cells():
     assert read("3-5", "seconds") == ([(3, 5)], "seconds")
     assert read("85.0-148.0", "frames") == ([(85, 149)], "frames")  # pandas writes whole numbers so
-    with pytest.raises(UsageError, match="'0:03' is no frame, and its column is named as frames"):
+    with pytest.raises(
+        UsageError, match="'0:03' is not a frame number, although its column is named as frames"
+    ):
         read("0:03-0:05", "frames")
-    with pytest.raises(UsageError, match=r"'3\.5' is no frame"):
+    with pytest.raises(UsageError, match=r"'3\.5' is not a frame number"):
         read("3.5-5", "frames")
 
 
@@ -86,8 +88,8 @@ def test_a_name_of_a_column_decides_over_its_cells():
         ("5.9-3.4", "the range 5.9-3.4 is empty"),
         ("3.4-3.4", "the range 3.4-3.4 is empty"),
         ("180:60", "the range 180:60 is empty"),
-        ("0:75.0-0:80.0", "'0:75.0' is no time"),
-        ("0:61:00-2:00:00", "'0:61:00' is no time"),
+        ("0:75.0-0:80.0", "'0:75.0' is not a time"),
+        ("0:61:00-2:00:00", "'0:61:00' is not a time"),
         ("1;2;3", "'1' in '1;2;3' is not a range"),
         ("(85, 148)", "'(85' in '(85, 148)' is not a range"),
         ("1,5", "'1.5' in '1,5' is not a range"),
@@ -113,5 +115,7 @@ def test_moments(text, value, in_seconds):
 
 def test_moments_that_are_none():
     assert [parse_moment(text) for text in ("", "-1", "-1.0", "nan")] == [None] * 4
-    with pytest.raises(UsageError, match=r"'soon' is no time and no frame\nWrite 3\.4, 0:03\.4 or a whole"):
+    with pytest.raises(
+        UsageError, match=r"'soon' is neither a time nor a frame number\nWrite 3\.4, 0:03\.4 or a whole"
+    ):
         parse_moment("soon")

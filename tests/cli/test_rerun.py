@@ -157,17 +157,17 @@ def test_a_folder_may_be_copied_with_its_records(copied):
 def test_what_has_changed_is_refused_by_name_and_forced_on_request(copied):
     (copied / "truth.csv").write_text((copied / "truth.csv").read_text() + "\n")
     said = refused(copied, "evaluation/run.json")
-    assert said == "truth truth.csv has another content"
+    assert said == "truth truth.csv has different content"
     done = run("rerun", "evaluation/run.json", "-o", "forced", "--force", cwd=copied)
-    assert (done.returncode, "note: truth truth.csv has another content" in done.stderr) == (3, True)
+    assert (done.returncode, "note: truth truth.csv has different content" in done.stderr) == (3, True)
     assert "4 of 5 results are the same bytes\nnot the same: metrics.json" in done.stderr  # names the digest
-    assert read_record(copied / "forced/run.json").rerun.forced == ("truth truth.csv has another content",)
+    assert read_record(copied / "forced/run.json").rerun.forced == ("truth truth.csv has different content",)
 
 
 def test_features_heads_and_videos_that_changed_are_named(copied):
     one = sorted((copied / "features").rglob("*.safetensors"))[0]
     one.rename(one.with_name("other.mp4.safetensors"))
-    assert refused(copied, "head/run.json") == "features features has a file with another content"
+    assert refused(copied, "head/run.json") == "features features has a file with different content"
     one.with_name("other.mp4.safetensors").unlink()
     assert refused(copied, "head/run.json") == "features features has 9 files, had 10"
     write_video(copied / "videos/a.mp4", 33)
@@ -183,7 +183,7 @@ def test_a_video_of_another_time_is_read_and_one_of_another_content_refused(copi
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     os.utime(path, ns=(1, 1))
-    assert refused(copied, "scores/run.json") == "video videos/a.mp4 has another content"
+    assert refused(copied, "scores/run.json") == "video videos/a.mp4 has different content"
 
 
 def test_versions_that_changed_are_named(copied):

@@ -337,7 +337,7 @@ def test_results_of_other_candidates_or_another_truth_are_kept_unless_forced(fol
     with pytest.raises(UsageError) as caught:
         vadpipe.compare("head", "arrays", truth="truth.csv", bootstrap=0)
     assert str(caught.value) == (
-        "comparison/comparison.json: is there already, and is of other candidates (head/head.safetensors, "
+        "comparison/comparison.json: already exists, and is of other candidates (head/head.safetensors, "
         "worse/head.safetensors)\nChoose another folder with -o, or overwrite it with --force."
     )
     write_truth(folder / "part.csv", TRUTHS[1:])

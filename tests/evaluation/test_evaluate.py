@@ -252,7 +252,7 @@ def test_results_of_another_head_or_truth_are_kept_unless_forced(folder):
         with pytest.raises(UsageError) as caught:
             vadpipe.evaluate(**{"truth": "truth.csv", "head": "head", "bootstrap": 0, **wrong})
         assert str(caught.value) == (
-            f"evaluation/metrics.json: is there already, and is of another {what}\n"
+            f"evaluation/metrics.json: already exists, and is of another {what}\n"
             "Choose another folder with -o, or overwrite it with --force."
         )
     assert (folder / "evaluation" / "metrics.json").read_bytes() == held
@@ -262,6 +262,6 @@ def test_results_of_another_head_or_truth_are_kept_unless_forced(folder):
 
 def test_what_a_fit_wrote_is_kept(folder):
     (folder / "head" / "metrics.json").write_text('{"seed": 0}')
-    with pytest.raises(UsageError, match="is there already, and was not written by 'vadpipe evaluate'"):
+    with pytest.raises(UsageError, match="already exists, and was not written by 'vadpipe evaluate'"):
         vadpipe.evaluate(truth="truth.csv", head="head", output="head", bootstrap=0)
     assert (folder / "head" / "metrics.json").read_text() == '{"seed": 0}'

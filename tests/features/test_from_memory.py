@@ -71,7 +71,7 @@ def test_equal_arrays_have_equal_content():
         (None, "a: holds values of type object, not real numbers"),
         ("a.npy", "a: holds values of type <U5, not real numbers"),
         (np.zeros((2, 3), complex), "a: holds values of type complex128, not real numbers"),
-        ([[1, 2], [3]], "a: is no array: "),
+        ([[1, 2], [3]], "a: is not an array: "),
         (np.full((2, 3), np.nan), "a: holds numbers that are not finite"),
         (np.full((2, 3), 1e300), "a: holds numbers that are not finite"),
         (np.zeros((40, 2, 3)), r"a: has 40 views, by its shape \(40, 2, 3\)\n.*array\.transpose\(1, 0, 2\)"),
@@ -84,7 +84,7 @@ def test_what_is_no_array_of_features_is_refused(array, message):
 
 
 def test_names_are_texts_and_there_is_one():
-    with pytest.raises(UsageError, match="3 is no name of a video\nPass a dictionary"):
+    with pytest.raises(UsageError, match="3 is not the name of a video\nPass a dictionary"):
         GivenFeatures({3: np.zeros((2, 3))})
     with pytest.raises(UsageError, match=r"no features are given\nPass an array"):
         GivenFeatures({})

@@ -11,24 +11,10 @@ from support.weights_files import (
     published_file,
     sha256,
 )
-from support.weights_server import Server
 from vadpipe.errors import WeightsError
 from vadpipe.weights import cache, layout, registry
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty cache, and no proxy between the test and its server."""
-    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("VADPIPE_OFFLINE", raising=False)
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def server():
-    with Server(published_file()) as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.mark.parametrize("position", [0, 200, -1])

@@ -23,25 +23,11 @@ from support.weights_files import (
     saved,
     sha256,
 )
-from support.weights_server import Server
 from vadpipe.errors import OutputError, WeightsError
 from vadpipe.weights import cache, download, layout, registry
 from vadpipe.weights import cache_lock as locking
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty cache, and no proxy between the test and its server."""
-    monkeypatch.setenv("VADPIPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("VADPIPE_OFFLINE", raising=False)
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def server():
-    with Server(published_file()) as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_weights_are_fetched_once_and_pinned(server, folder):

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from vadpipe.errors import OutputError, WeightsError
+from vadpipe.files.digest import file_digest
 from vadpipe.weights import cache, i3d_kinetics, layout
 from vadpipe.weights.registry import I3D_KINETICS
 
@@ -67,7 +68,7 @@ def published(tmp_path, monkeypatch):
         member="published-1.0/weights.ckpt",
         sha256=hashlib.sha256(data).hexdigest(),
         n_bytes=len(data),
-        converted_sha256=cache.digest(tmp_path / "expected.safetensors"),
+        converted_sha256=file_digest(tmp_path / "expected.safetensors"),
     )
     return record, archive, data
 
@@ -177,5 +178,5 @@ def test_folding_gives_what_convolution_and_batch_norm_gave():
 
 
 def test_the_real_weights_are_in_the_cache(i3d_weights):
-    assert cache.digest(i3d_weights) == I3D_KINETICS.converted_sha256
+    assert file_digest(i3d_weights) == I3D_KINETICS.converted_sha256
     assert len(load_file(i3d_weights)) == 2 * 58

@@ -3,7 +3,7 @@
 The interval *over seeds* says how the difference would move if the training were repeated on the same
 videos: Student's t over the seeds' differences. It knows nothing of other footage. The interval *over scenes*
 says how it would move with other test videos: whole groups are drawn with replacement, and every row is
-computed anew on the same draws, averaged over the seeds. It knows nothing of other training videos. Neither
+recomputed on the same draws, averaged over the seeds. It knows nothing of other training videos. Neither
 contains the other.
 """
 
@@ -23,7 +23,7 @@ from vadpipe.ablation.runs import ATS, AblationJob, At, Run
 from vadpipe.evaluation.bootstrap import LEVEL, Interval, drawn, interval_of
 
 COMPARED: tuple[At, ...] = ("selected", "last")
-"""Steps at which rows are compared; the best on the test videos is no result."""
+"""Steps at which rows are compared; the best on the test videos is not a result."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ difference, both for 95 %:
 - *over seeds*: Student's t over the seeds' differences. How the difference would move if the heads were
   trained again {again}. It says nothing about other footage.
 - *over scenes*: whole groups of test videos are drawn with replacement ({resamples} times), and both rows are
-  computed anew on the same draws, averaged over the seeds. How the difference would move with other test
+  recomputed on the same draws, averaged over the seeds. How the difference would move with other test
   videos. It says nothing about other training videos.
 
 A difference is shown by these data where both intervals lie on one side of 0. One interval in twenty misses

@@ -102,12 +102,12 @@ ROWS = (
 
 
 def parse_row(text: str) -> Row:
-    """Read ``"name: setting=value setting=value"``. Raises UsageError if it is none."""
+    """Read ``"name: setting=value setting=value"``. Raises UsageError if it is not of that form."""
     name, colon, rest = text.partition(":")
     pairs = [part.partition("=") for part in rest.split()]
     if not colon or not pairs or not all(key and equals for key, equals, _ in pairs):
         raise UsageError(
-            f"{text!r} is no row",
+            f"{text!r} is not a row",
             next_step="Write NAME: SETTING=VALUE, with blanks between several settings.",
         )
     return Row(name.strip(), "given by the user", {key: value for key, _, value in pairs})

@@ -13,7 +13,7 @@ import numpy as np
 from vadpipe.annotations.annotation import LATE_S, Annotation
 from vadpipe.annotations.candidate_videos import DEFAULT_FEATURES, Available, Times, available
 from vadpipe.annotations.joined_array import read_joined
-from vadpipe.annotations.matching import match_videos, problems_of
+from vadpipe.annotations.matching import match_videos, on_line, problems_of
 from vadpipe.annotations.sheet import Sheet, read_sheet
 from vadpipe.annotations.truth import Truth
 from vadpipe.annotations.written_sheets import write_sheets
@@ -128,11 +128,11 @@ class SheetCheck:
     def fix(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write what can be used in our own form: names of the videos found, and frames where known.
 
-        With ``force``, a file with another content is overwritten.
+        With ``force``, a file with different content is overwritten.
 
         Raises:
-            UsageError: if the path is that of the sheet itself or of a file with another content, or nothing
-                can be used.
+            UsageError: if the path is that of the sheet itself or of a file with different content, or no
+                row can be used.
             OutputError: if it cannot be written.
         """
         target = path_of("path", path)
@@ -240,7 +240,7 @@ def _looked_up(
         try:
             checked.append(_in_frames(item, video, there, timed=timed))
         except VadpipeError as error:
-            checked.append(replace(_alone(item), found=video, problem=_on_line(item, error)))
+            checked.append(replace(_alone(item), found=video, problem=on_line(item, error)))
     return checked, found.superfluous
 
 
@@ -317,7 +317,3 @@ def _fixed(video: CheckedVideo) -> Annotation:
     if video.truth is not None:
         item = replace(item, n_frames=video.truth.n_frames, ranges=video.truth.anomalies, unit="frames")
     return replace(item, video=name)
-
-
-def _on_line(item: Annotation, error: VadpipeError) -> VadpipeError:
-    return UsageError(f"line {item.line}: {error.reason}", next_step=error.next_step)

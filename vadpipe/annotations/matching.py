@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from vadpipe.annotations.annotation import Annotation
-from vadpipe.errors import UsageError
+from vadpipe.errors import UsageError, VadpipeError
 from vadpipe.extract.video.names import Match, bare, match, tell
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ def problems_of(
         other = first.setdefault(fits[0], item) if len(fits) == 1 else item
         if other.abnormal is not item.abnormal:
             problem = contradiction(other, item)
-            problems[other.video] = _on_line(other, problem)
-        problems[item.video] = _on_line(item, problem)
+            problems[other.video] = on_line(other, problem)
+        problems[item.video] = on_line(item, problem)
     return problems
 
 
@@ -97,7 +97,8 @@ def contradiction(one: Annotation, other: Annotation) -> UsageError:
     )
 
 
-def _on_line(item: Annotation, error: UsageError) -> UsageError:
+def on_line(item: Annotation, error: VadpipeError) -> UsageError:
+    """Return an error about a row that names its line."""
     return UsageError(f"line {item.line}: {error.reason}", next_step=error.next_step)
 
 

@@ -135,7 +135,7 @@ def read_sheet(path: Path | GivenTable, needs: Needs = "labels", *, normal: Iter
         normal: further labels that mean normal, in any case.
 
     Raises:
-        UsageError: if the file cannot be read, or has no columns from which what is needed can be had. What
+        UsageError: if the file cannot be read, or lacks columns for what is needed. What
             is wrong with single rows is in the sheet's problems.
     """
 

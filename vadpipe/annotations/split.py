@@ -81,11 +81,11 @@ def split_sheet(
             left out, with a warning; by default ``features`` if that exists.
         output: folder of the two sheets; by default that of the sheet.
         normal: further labels that mean normal, in any case.
-        force: whether files of these names with another content are overwritten.
+        force: whether files of these names with different content are overwritten.
 
     Raises:
         UsageError: if an argument is invalid, the sheet cannot be read, a video has no label, or the groups
-            do not allow both kinds of videos in both sets, or one of the files is there with another content.
+            do not allow both kinds of videos in both sets, or one of the files exists with different content.
         OutputError: if the sheets cannot be written.
     """
     check_arguments(

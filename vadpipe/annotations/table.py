@@ -83,7 +83,7 @@ def read_tables(path: Path | GivenTable, rating: Rating = lambda _: 0) -> list[T
         rating: of the first rows the best one is the header, the first of equal ones.
 
     Raises:
-        UsageError: if the file cannot be read, is no table, or a row has more fields than the header.
+        UsageError: if the file cannot be read, is not a table, or a row has more fields than the header.
     """
     if isinstance(path, GivenTable):
         body = [(line, tuple(row[column] for column in path.columns)) for line, row in path.rows]

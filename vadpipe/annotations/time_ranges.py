@@ -85,7 +85,8 @@ class WrittenRange:
             for moment in (self.start, self.end):
                 if moment.value != int(moment.value) or not moment.text[-1].isdigit() or ":" in moment.text:
                     raise UsageError(
-                        f"{moment.text!r} is no frame, and its column is named as frames", next_step=RIGHT
+                        f"{moment.text!r} is not a frame number, although its column is named as frames",
+                        next_step=RIGHT,
                     )
             start, end = int(start), int(end) + self.counts_last
         if not start < end:
@@ -123,7 +124,7 @@ def parse_moment(text: str) -> Moment | None:
     plain = _DECIMAL_COMMA.sub(".", text)
     if re.fullmatch(_MOMENT, plain, re.IGNORECASE) is None:
         raise UsageError(
-            f"{text!r} is no time and no frame", next_step="Write 3.4, 0:03.4 or a whole number."
+            f"{text!r} is neither a time nor a frame number", next_step="Write 3.4, 0:03.4 or a whole number."
         )
     return _moment(plain)
 
@@ -174,7 +175,9 @@ def _moment(text: str) -> Moment:
     if ":" in text:
         *minutes, seconds = text.split(":")
         if float(seconds) >= 60 or (len(minutes) > 1 and int(minutes[-1]) >= 60):
-            raise UsageError(f"{text!r} is no time", next_step="Write hours:minutes:seconds, such as 0:03.4.")
+            raise UsageError(
+                f"{text!r} is not a time", next_step="Write hours:minutes:seconds, such as 0:03.4."
+            )
         total = sum(int(part) * 60**power for power, part in enumerate(reversed(minutes), 1))
         return Moment(total + float(seconds), in_seconds=True, text=text)
     number = re.match(r"[0-9.]+", text)

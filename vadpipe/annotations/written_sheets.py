@@ -16,16 +16,16 @@ def write_sheets(sheets: Mapping[Path, Sequence[Annotation]], *, force: bool) ->
 
     Args:
         sheets: what each file is to hold.
-        force: whether files with another content are overwritten.
+        force: whether files with different content are overwritten.
 
     Raises:
-        UsageError: if one is there with another content.
+        UsageError: if one is there with different content.
         OutputError: if one cannot be written.
     """
     for path, items in sheets.items():
         if not force and path.is_file() and not _holds(path, items):
             raise UsageError(
-                "is there already, with another content",
+                "already exists, with different content",
                 file=path,
                 next_step="Choose another place, or overwrite it with --force.",
             )

@@ -61,7 +61,7 @@ def check(
         typer.Option(metavar="FILE", help="Write what can be used to this CSV, in vadpipe's form."),
     ] = None,
     normal: Normal = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it has another content.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if its content differs.")] = False,
     verbose: options.Verbose = 0,
 ) -> None:
     """Say what a sheet of labels or times means, video by video; nothing is computed.
@@ -91,7 +91,7 @@ def split(
     ] = None,
     seed: options.Seed = 0,
     normal: Normal = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite sheets with another content.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite sheets with different content.")] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:

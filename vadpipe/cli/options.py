@@ -93,7 +93,7 @@ Lengths = Annotated[
 
 
 def _number(text: str) -> float:
-    """Return the number that an option gives. Raises UsageError if it is none."""
+    """Return the number that an option gives. Raises UsageError if it is not one."""
     try:
         return float(text)
     except ValueError:

@@ -12,11 +12,12 @@ from vadpipe.errors import InputError, VadpipeError
 from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.discovery import Video, find_videos
 from vadpipe.features.folder import FeatureFolder
+from vadpipe.files.digest import file_digest
 from vadpipe.published.containers import Containers
 from vadpipe.published.files import find_published
 from vadpipe.published.settings import ImportSettings
 from vadpipe.published.videos import Published
-from vadpipe.runs.digests import file_digest, files_digest
+from vadpipe.runs.digests import files_digest
 from vadpipe.runs.journal import INCLUDED
 from vadpipe.runs.plain import plain
 from vadpipe.runs.record import InputRecord, RunRecord, VideoRecord
@@ -47,7 +48,7 @@ def _input(known: InputRecord) -> str | None:
     what = f"{known.role} {known.file}"
     try:
         if not path.is_dir():
-            return None if file_digest(path) == known.sha256 else f"{what} has another content"
+            return None if file_digest(path) == known.sha256 else f"{what} has different content"
         n_files, digest = files_digest(_files(known.role, path), path)
     except OSError as error:
         return f"{what} cannot be read: {error.strerror}"
@@ -55,7 +56,7 @@ def _input(known: InputRecord) -> str | None:
         return f"{what} {error.reason}"
     if n_files != known.n_files:
         return f"{what} has {n_files} files, had {known.n_files}"
-    return None if digest == known.sha256 else f"{what} has a file with another content"
+    return None if digest == known.sha256 else f"{what} has a file with different content"
 
 
 def _files(role: str, folder: Path) -> Iterator[Path]:
@@ -128,4 +129,4 @@ def _video(video: Video, known: VideoRecord) -> str | None:
         digest = video.digest() if isinstance(video, Published) else content_digest(video.path)
     except InputError as error:
         return None if known.status == "failed" else f"{what} {error.reason}"
-    return None if digest == known.sha256 else f"{what} has another content"
+    return None if digest == known.sha256 else f"{what} has different content"

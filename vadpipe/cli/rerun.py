@@ -134,7 +134,7 @@ def _run(known: RunRecord, instead: dict[str, Any]) -> int:
 
 def _compare(known: RunRecord, folder: Path, places: dict[Path, Path], quiet: bool) -> None:
     """Say whether the results are the same bytes. Raises typer.Exit if they are not."""
-    from vadpipe.runs.digests import file_digest
+    from vadpipe.files.digest import file_digest
 
     changed = []
     for item in known.outputs:

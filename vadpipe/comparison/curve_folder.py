@@ -18,8 +18,8 @@ from vadpipe.errors import FeatureError, printable
 from vadpipe.evaluation.score_file import FrameScores
 from vadpipe.features.folder import PART
 from vadpipe.features.sampling import mean_interval_s
+from vadpipe.output.csv_and_npy import SCORE_COLUMNS
 from vadpipe.output.json_document import read_document
-from vadpipe.output.tables import SCORE_COLUMNS
 from vadpipe.published.arrays import read_array
 from vadpipe.published.npy import read_npy
 

@@ -13,7 +13,7 @@ from vadpipe.comparison.verdict import verdict
 from vadpipe.evaluation.results import Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.output.number_text import figure_text, signed_text
-from vadpipe.output.terminal import table_console
+from vadpipe.output.terminal import plain_table, table_console
 
 N_VIDEOS = 5
 """How many of the videos are listed whose curves lie furthest apart."""
@@ -81,7 +81,7 @@ def threshold_text(candidate: Candidate) -> str:
 
 
 def _compared(result: Comparison) -> Table:
-    table, frames = _plain(), result.frames
+    table, frames = plain_table(), result.frames
     n_normal = frames.n_videos - frames.n_abnormal
     groups = "" if result.n_groups == frames.n_videos else f", in {result.n_groups} groups"
     table.add_row(
@@ -110,7 +110,7 @@ def left_out_counts(result: Comparison, name: str) -> dict[str, int]:
 
 
 def _figures(result: Comparison, name: str) -> Table:
-    table = _plain("", escape(result.reference), escape(name), "difference", "95 % interval")
+    table = plain_table("", escape(result.reference), escape(name), "difference", "95 % interval")
     for section in sections(result, name):
         for figure, title in section.items():
             values = (figure_text(result.figures[own][figure].value) for own in (result.reference, name))
@@ -121,7 +121,7 @@ def _figures(result: Comparison, name: str) -> Table:
 
 
 def _classes(result: Comparison, name: str) -> Table:
-    table = _plain(
+    table = plain_table(
         "frame ROC-AUC of",
         "videos",
         escape(result.reference),
@@ -144,15 +144,8 @@ def _classes(result: Comparison, name: str) -> Table:
 
 def _videos(result: Comparison) -> Table:
     names = (f"AUC of {escape(each.name)}" for each in result.candidates)
-    table = _plain("curves lie furthest apart in", "by", *names)
+    table = plain_table("curves lie furthest apart in", "by", *names)
     for video in result.videos[:N_VIDEOS]:
         aucs = (figure_text(video.auc[each.name]) for each in result.candidates)
         table.add_row(escape(video.video), figure_text(video.apart), *aucs)
-    return table
-
-
-def _plain(*columns: str) -> Table:
-    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False, header_style="dim")
-    for column in table.columns[1:]:
-        column.justify = "right" if columns else "left"
     return table

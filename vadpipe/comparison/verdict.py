@@ -16,7 +16,7 @@ def verdict(result: Comparison, name: str) -> str:
         return f"frame ROC-AUC is not defined: {difference.reason}"
     size = f"{abs(difference.value):.3f}"
     if span is None or span.low is None or span.high is None:
-        return f"frame ROC-AUC differs by {size}; without resamples there is no telling what that is worth"
+        return f"frame ROC-AUC differs by {size}; without resamples its uncertainty is unknown"
     if span.low <= 0 <= span.high:
         return (
             f"{name} and {reference} cannot be told apart by frame ROC-AUC: the interval of their difference "

@@ -84,8 +84,8 @@ class Curve:
     """How anomalous each frame of a video is.
 
     Every ``to_*`` method writes one file, whole or not at all, and raises OutputError where it cannot be
-    written and UsageError for what is no path; :mod:`vadpipe.output` says what each holds. All hold the same
-    scores.
+    written and UsageError for anything but a path; :mod:`vadpipe.output` says what each holds. All hold the
+    same scores.
 
     Attributes:
         video: its name.
@@ -205,15 +205,15 @@ class Curve:
         return found
 
     def to_csv(self, path: StrPath) -> None:
-        """Write ``frame,time_s,score``, a line per frame; see :func:`vadpipe.output.tables.write_scores`."""
+        """Write ``frame,time_s,score`` of each frame; see :func:`vadpipe.output.csv_and_npy.write_scores`."""
         writer("scores")(self, path_of("path", path))
 
     def to_events_csv(self, path: StrPath) -> None:
-        """Write a line an event; see :func:`vadpipe.output.tables.write_events`."""
+        """Write a line an event; see :func:`vadpipe.output.csv_and_npy.write_events`."""
         writer("events")(self, path_of("path", path))
 
     def to_npy(self, path: StrPath) -> None:
-        """Write the scores as an array; see :func:`vadpipe.output.tables.write_score_array`."""
+        """Write the scores as an array; see :func:`vadpipe.output.csv_and_npy.write_score_array`."""
         writer("score_array")(self, path_of("path", path))
 
     def to_json(self, path: StrPath, explanations: Sequence[Explanation] = ()) -> None:

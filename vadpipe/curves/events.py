@@ -60,7 +60,7 @@ DEFAULT_RULE = EventRule()
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise UsageError if a threshold is no score, that is, not in [0, 1]."""
+    """Raise UsageError if a threshold is not in [0, 1]."""
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold {threshold} is out of range", next_step="Scores lie in [0, 1].")
 

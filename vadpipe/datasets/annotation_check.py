@@ -147,7 +147,7 @@ def check(
         cut: compare with the ground truth as papers cut it, see :meth:`Dataset.read`.
 
     Raises:
-        UsageError: if an annotation file cannot be used, or both folders are given or one is none.
+        UsageError: if an annotation file cannot be used, or both folders are given, or one is not a folder.
     """
     if videos is not None and features is not None:
         raise UsageError("takes videos or features, not both", next_step="Run it once for each.")

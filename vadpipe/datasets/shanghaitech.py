@@ -1,6 +1,6 @@
 """ShanghaiTech Campus in its weakly supervised split: 437 clips of 13 cameras on a campus.
 
-Zhong et al. (2019) divided all clips anew, so that both splits hold abnormal ones. Clips with four digits
+Zhong et al. (2019) divided all clips again, so that both splits hold abnormal ones. Clips with four digits
 (``01_0014``) come from the original test set and are abnormal, those with three (``01_001``) from the
 original training set and are normal.
 

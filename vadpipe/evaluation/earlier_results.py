@@ -32,12 +32,12 @@ def check_replaceable(file: Path, inputs: Mapping[str, object], *, what: str, fo
         held = None
     if not isinstance(held, dict) or not inputs.keys() <= held.keys():
         raise UsageError(
-            f"is there already, and was not written by 'vadpipe {what}'", file=file, next_step=FORCE
+            f"already exists, and was not written by 'vadpipe {what}'", file=file, next_step=FORCE
         )
     for name, identity in inputs.items():
         if _identity(held[name]) != identity:
             raise UsageError(
-                f"is there already, and is of {_of_others(name, held[name])}", file=file, next_step=FORCE
+                f"already exists, and is of {_of_others(name, held[name])}", file=file, next_step=FORCE
             )
 
 

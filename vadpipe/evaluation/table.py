@@ -10,7 +10,7 @@ from vadpipe.evaluation.results import Evaluation, Figure
 from vadpipe.evaluation.titles import SECTIONS
 from vadpipe.features.views import are_named
 from vadpipe.output.number_text import figure_text
-from vadpipe.output.terminal import table_console
+from vadpipe.output.terminal import plain_table, table_console
 from vadpipe.training.report import training_rows, training_warnings
 
 _TRAINED_ON = {False: "trained on, left out", True: "trained on, evaluated all the same"}
@@ -29,7 +29,7 @@ def print_evaluation(result: Evaluation) -> None:
 
 
 def _compared(result: Evaluation) -> Table:
-    table, frames = _plain(), result.frames
+    table, frames = plain_table(), result.frames
     n_normal = frames.n_videos - frames.n_abnormal
     share = frames.n_anomalous / frames.n_frames
     table.add_row(
@@ -62,7 +62,7 @@ def _compared(result: Evaluation) -> Table:
 
 
 def _figures(result: Evaluation) -> Table:
-    table = _plain("", "value", "95 % interval")
+    table = plain_table("", "value", "95 % interval")
     for section in SECTIONS:
         for name, title in section.items():
             table.add_row(title, *_shown(result.figures[name]))
@@ -71,7 +71,7 @@ def _figures(result: Evaluation) -> Table:
 
 
 def _confusion(result: Evaluation) -> Table:
-    table = _plain("", "at or above the threshold", "below it")
+    table = plain_table("", "at or above the threshold", "below it")
     for what, counts in (("frames", result.frame_confusion), ("videos", result.video_confusion)):
         kind = "anomalous" if what == "frames" else "abnormal"
         table.add_row(f"{kind} {what}", str(counts.tp), str(counts.fn))
@@ -81,7 +81,7 @@ def _confusion(result: Evaluation) -> Table:
 
 def _training(result: Evaluation) -> Table:
     """Return what the training said of the head, as ``fit`` printed it."""
-    table = _plain()
+    table = plain_table()
     for name, text in training_rows(result.calibration, result.held_out).items():
         table.add_row(f"training: {name}", text)
     for warning in training_warnings(result.calibration, result.held_out):
@@ -91,17 +91,10 @@ def _training(result: Evaluation) -> Table:
 
 def _classes(result: Evaluation) -> Table:
     reasons = [class_reason(item) for item in result.classes]
-    table = _plain("class", "videos", "AUC", "AUC of abnormal", "AP", *["reason"] * any(reasons))
+    table = plain_table("class", "videos", "AUC", "AUC of abnormal", "AP", *["reason"] * any(reasons))
     for item, why in zip(result.classes, reasons, strict=True):
         figures = (figure_text(value) for value in (item.auc, item.auc_abnormal, item.ap))
         table.add_row(escape(item.category), str(item.n_videos), *figures, *[why] * any(reasons))
-    return table
-
-
-def _plain(*columns: str) -> Table:
-    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False, header_style="dim")
-    for column in table.columns[1:]:
-        column.justify = "right" if columns else "left"
     return table
 
 

@@ -18,10 +18,10 @@ from vadpipe.exported.card import (
     PartLicence,
     Smoothing,
     WindowPart,
-    sha256_of,
 )
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.features.windows import OVERLAP
+from vadpipe.files.digest import file_digest
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.weights import SHIPPED_HEAD
 
@@ -41,8 +41,8 @@ def make_card(head: TrainedHead, head_file: Path, settings: ExtractSettings | No
     known = record.settings
     return Card(
         vadpipe=__version__,
-        head_sha256=sha256_of(head_file),
-        files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
+        head_sha256=file_digest(head_file),
+        files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
         backbone=None if settings is None else _backbone_shape(settings),
         windows=None if settings is None else _window_parts(settings),
         head=_head_shape(record.recipe.feature_dim, with_views=known.view_join == "max"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vadpipe.errors import FeatureError
+from vadpipe.files.digest import file_digest
 from vadpipe.head.record import HeadRecord
 
 SCHEMA = 1
@@ -164,7 +164,7 @@ class Card(_Record):
             if name not in self.files:
                 raise FeatureError(f"contains no {name}", file=folder, next_step=_DO_AGAIN)
             try:
-                known = sha256_of(folder / name)
+                known = file_digest(folder / name)
             except OSError as error:
                 raise FeatureError(
                     f"cannot be read: {error.strerror}", file=folder / name, next_step=_DO_AGAIN
@@ -205,9 +205,3 @@ def read_card(folder: Path) -> Card:
         return Card.model_validate(known)
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise FeatureError("is not the card of an exported model", file=path, next_step=_DO_AGAIN) from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

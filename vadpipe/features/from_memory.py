@@ -46,7 +46,7 @@ class GivenFeatures:
         expected: recipe of the head that is to score them; imported features are taken as made so.
 
     Raises:
-        UsageError: if it is empty, or a name is no text.
+        UsageError: if it is empty, or a name is not a string.
         FeatureError: if an array does not have the shape, holds no numbers or some that are not finite.
     """
 
@@ -213,7 +213,7 @@ def _name(name: object) -> str:
     if isinstance(name, str) and name:
         return name
     raise UsageError(
-        f"{name!r} is no name of a video",
+        f"{name!r} is not the name of a video",
         next_step="Pass a dictionary: the name of each video and its array.",
     )
 
@@ -227,7 +227,7 @@ def _values(name: str, given: ArrayLike) -> NDArray[np.float32]:
         TypeError,
         RuntimeError,
     ) as error:  # rows of several lengths, a tensor with a gradient
-        raise FeatureError(f"is no array: {error}", file=name, next_step=_SHAPES) from error
+        raise FeatureError(f"is not an array: {error}", file=name, next_step=_SHAPES) from error
     if array.dtype.kind not in "fiu":
         raise FeatureError(
             f"holds values of type {array.dtype}, not real numbers", file=name, next_step=_SHAPES

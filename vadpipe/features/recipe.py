@@ -50,7 +50,7 @@ class Recipe(BaseModel):
         crops: how many views of each snippet, C.
         mean, std: each channel is ``(rgb / 255 - mean) / std``.
         decoder: name and version of what decoded and resized. Recorded; two decoders may differ by
-            a few grey levels, so a difference here is no mismatch.
+            a few grey levels, so a difference here is not a mismatch.
         engine: what ran the backbone, in what precision. Recorded only: in float32 engines agree to 1e-4,
             and int8 has a cosine of 0.99 to it.
     """

@@ -16,7 +16,7 @@ def parse_choice(assignments: Iterable[str]) -> dict[str, str]:
     """Return the fields of a recipe and their wanted values, of texts such as ``stride=8``.
 
     Raises:
-        UsageError: if a text is no assignment, or a recipe has no such field.
+        UsageError: if a text is not an assignment, or a recipe has no such field.
     """
     names = {_short_name(field): field for field in Recipe.model_fields}
     choice: dict[str, str] = {}

@@ -30,7 +30,7 @@ class Context:
     @classmethod
     def pooled(cls, f: Tensor, mask: Tensor) -> Context:
         """Return the context of embedded segments f (N, C, T, H), of those that mask (N, T) bool marks."""
-        # Embedded segments are never below 0, so that one which is none changes no maximum.
+        # Embedded segments are never below 0, so that padding changes no maximum.
         kept = f * mask[:, None, :, None]
         return cls(kept.sum(2) / mask.sum(1).clamp_min(1)[:, None, None], kept.amax(2))
 

@@ -112,7 +112,7 @@ class HeadRecord(BaseModel):
         seed: of the training; of an ensemble that of its first member.
         step: the training step whose numbers these are; of an ensemble that of its first member.
         members: the heads of an ensemble; none of a single head.
-        fine_tuned_from: sha256 of the head file that the training began with; None where it began anew.
+        fine_tuned_from: sha256 of the head file that the training began with; None if it began from scratch.
         held_out: what cross-validation measured; None in files of before it was kept.
         training_sha256: digests of the content of the videos that it was trained on
             (:attr:`vadpipe.features.file.Source.sha256`), sorted; None in files of before they were kept.

@@ -69,7 +69,7 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
         ema_decay: share of the memory in a centroid under ``memory = "ema"``.
         warmup: share of the steps in which clusters do not guide yet and the memory only listens.
         view_sampling: what of several views of a video, or crops, a step learns from. ``"one"``: a view of
-            each bag, drawn anew in every step, as if it were all of the video. ``"all"``: all, whose scores
+            each bag, redrawn at every step, as if it were all of the video. ``"all"``: all, whose scores
             are averaged.
         view_join: how the scores of views become one: their ``"max"``, each being scored and smoothed by
             itself; or the ``"mean"`` of what both branches say. Few views see what happens in a corner.

@@ -23,7 +23,7 @@ from vadpipe.output.number_text import microseconds, short_score
 def write_fiftyone(curve: Curve, path: Path) -> None:
     """Write the events as temporal detections, their peaks as confidence, atomically.
 
-    The attribute ``place`` says in words where an event is, as far as the head tells.
+    The attribute ``place`` says in words where an event is, if the head can tell.
 
     Raises:
         OutputError: if it cannot be written.

@@ -13,13 +13,13 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.files.atomic import fitting_name
+from vadpipe.output.csv_and_npy import write_events, write_score_array, write_scores, write_time_array
 from vadpipe.output.cvat import write_cvat, write_tracks
 from vadpipe.output.edl import write_edl
 from vadpipe.output.fiftyone import write_fiftyone
 from vadpipe.output.json_document import write_document
 from vadpipe.output.label_studio import write_label_studio
 from vadpipe.output.subtitles import write_srt, write_vtt
-from vadpipe.output.tables import write_events, write_score_array, write_scores, write_time_array
 
 ALL = "all"
 

@@ -224,7 +224,7 @@ def _shown(curve: Curve) -> list[int]:
 
 
 def _read(stills: Stills, curve: Curve) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Return (frame, still) of what is shown, as far as it could be read."""
+    """Return (frame, still) of what is shown, for the frames that could be read."""
     try:
         read = stills.of(plot_stills(curve))
     except InputError as error:  # the scores stand; a picture without stills is better than none

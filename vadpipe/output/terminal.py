@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.table import Table
 
 
 @contextmanager
@@ -23,3 +24,11 @@ def table_console() -> Iterator[Console]:
     text = io.StringIO()
     yield Console(width=1000, file=text)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+
+
+def plain_table(*columns: str) -> Table:
+    """Return a table without lines; under headings, all columns but the first hold numbers."""
+    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right" if columns else "left"
+    return table

@@ -31,7 +31,7 @@ def needed_bytes(shape: Sequence[int], itemsize: int, file: str | os.PathLike[st
 
 
 def check_bytes(needed: int, file: str | os.PathLike[str]) -> None:
-    """Compare the size of an array with the limit, before memory is taken for it.
+    """Compare the size of an array with the limit, before memory is allocated for it.
 
     Raises:
         FeatureError: if it is larger than :data:`MAX_BYTES`.

@@ -25,7 +25,7 @@ def in_order(
 ) -> NDArray[np.float32]:
     """Bring an array into the order (T, C, D).
 
-    Two axes are [T, D]. A transposed [D, T] looks just like it, so it is taken for one only where
+    Two axes are [T, D]. A transposed [D, T] looks just like it, so it is treated as one only where
     ``feature_dim`` tells. Of three axes, D is the last and C is 1, 5 or 10: where only one of the first two
     can be C, it is; where both can (``[10, 10, D]``, or one row of ten crops), nothing is guessed.
 

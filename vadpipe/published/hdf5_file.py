@@ -225,7 +225,7 @@ def _check_held(
     chunk: tuple[int, ...] | None,
     label: str,
 ) -> None:
-    """Refuse what the file states but does not hold, before memory is taken for it."""
+    """Refuse what the file states but does not hold, before memory is allocated for it."""
     if chunk is None:
         needed, held = math.prod(shape) * dtype.itemsize, dataset.get_storage_size()
         if held < needed:

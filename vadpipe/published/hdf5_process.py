@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.errors import FeatureError, printable
+from vadpipe.extract.video.sandboxed_process import child_environment
 from vadpipe.published.array_checks import AGAIN, check_bytes, needed_bytes
 from vadpipe.published.members import Address
 
@@ -71,7 +71,7 @@ class Hdf5Process:
 
         Args:
             path: absolute.
-            state: changes when the file does; it is opened anew then. Can be written as JSON.
+            state: changes when the file does; it is then reopened. Can be written as JSON.
 
         Raises:
             FeatureError: if it cannot be read, is damaged, or made the process crash or hang; if h5py
@@ -179,7 +179,7 @@ class Hdf5Process:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # an interrupt from the keyboard is for the parent alone
-                env=_environment(),
+                env=child_environment(),
             )
 
     def _how_it_died(self) -> str:
@@ -206,11 +206,3 @@ def _address(parts: object) -> Address:
 def _said(text: object) -> str:
     """Return the process's message as one printable line."""
     return printable(" ".join(str(text)[:_MAX_TEXT].split()))
-
-
-def _environment() -> dict[str, str]:
-    """Return the child's environment: one thread, and the vadpipe that runs here."""
-    root = str(PACKAGE_FOLDER.parent)
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

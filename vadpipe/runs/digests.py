@@ -1,4 +1,4 @@
-"""Digests of what a run reads and writes."""
+"""The digest of many files, such as a folder of features."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, 64 hexadecimal digits. Raises OSError if it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from vadpipe.files.digest import file_digest
 
 
 def files_digest(files: Iterable[Path], folder: Path) -> tuple[int, str]:

@@ -16,7 +16,8 @@ from vadpipe.errors import OutputError, VadpipeError
 from vadpipe.features.file import Source
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.features.recipe import Recipe
-from vadpipe.runs.digests import file_digest, files_digest
+from vadpipe.files.digest import file_digest
+from vadpipe.runs.digests import files_digest
 from vadpipe.runs.masking import masked
 from vadpipe.runs.plain import plain
 from vadpipe.runs.record import (
@@ -101,7 +102,7 @@ class Journal:
         Args:
             role: the argument that named it.
             path: a file; a folder, of which the feature files count unless ``files`` are given; data in
-                memory; or None, which is no input.
+                memory; or None, which is not an input.
             files: those of a folder that count.
         """
         if not self._command or path is None:
@@ -209,7 +210,7 @@ class Journal:
         """Note results that were written; each is digested now, while it is still in memory."""
         if self._command:
             for file in files:
-                with suppress(OSError):  # a result that is gone already is none
+                with suppress(OSError):  # a result that is already gone does not count
                     self._outputs[file] = file_digest(file)
 
     def counted(self, done: int, failed: int = 0, skipped: int = 0) -> None:

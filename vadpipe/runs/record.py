@@ -175,7 +175,7 @@ def read_record(path: Path) -> RunRecord:
     """Read a record.
 
     Raises:
-        UsageError: if it is missing, is none, or is of another schema.
+        UsageError: if it is missing, is not a record, or is of another schema.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -121,8 +121,8 @@ def named_input(path: str | os.PathLike[str]) -> Video:
     """Return the video or the feature file that is named explicitly.
 
     Raises:
-        UsageError: if it is no path.
-        FeatureError: if it has a feature file's name and is none.
+        UsageError: if it is not a path.
+        FeatureError: if it is named like a feature file but is not one.
     """
     check_arguments(video=(path, PATH))
     return _as_features(named_video(path))
@@ -141,7 +141,7 @@ def files_read(videos: Sequence[Video], *, footage: bool) -> set[Path]:
 
     Args:
         videos: of the run.
-        footage: whether the videos of feature files are read as well, as far as they are there.
+        footage: whether the videos of feature files are read as well, where they exist.
     """
     files = {video.path for video in videos}
     for video in videos if footage else ():

@@ -234,7 +234,7 @@ def write_pictures(
 def _video_jobs(
     curve: Curve, video: Video, places: OutputPaths, outputs: Outputs, limits: Limits | None
 ) -> list[AbstractContextManager[ExportJob]]:
-    """Return the jobs of the annotated video and of the clips, as far as they are wanted."""
+    """Return the jobs of the annotated video and of the clips, if they are wanted."""
     jobs = list[AbstractContextManager[ExportJob]]()
     if outputs.annotate is not None:
         jobs.append(annotation(curve, video.footage, places.film(video), limits=limits))

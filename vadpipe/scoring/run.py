@@ -249,7 +249,7 @@ def _truths(videos: Sequence[Video], path: Path) -> dict[Video, Annotation]:
 
 
 def _stretches(annotation: Annotation | None, curve: Curve) -> list[tuple[float, float]]:
-    """Return the anomalies of a truth in seconds, as far as the video reaches."""
+    """Return the anomalies of a truth in seconds, up to the end of the video."""
     if annotation is None:
         return []
     try:

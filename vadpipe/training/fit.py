@@ -77,8 +77,8 @@ def fit(
         seeds: how many heads are trained, with the seeds from ``seed`` on; the first one is written to
             ``output``, and each other one to a folder of its own in it.
         ensemble: write one head that averages all seeds, instead of one for each.
-        from_head: head that the training begins with, a file, a folder, or ``"included"``; it begins anew
-            without one. The heads of the folds begin with it too.
+        from_head: head that the training begins with, a file, a folder, or ``"included"``; without one it
+            starts from scratch. The heads of the folds begin with it too.
         force: whether results of another training in ``output`` are overwritten.
         tensorboard: folder for event files of TensorBoard.
         on_check: called at each of the ``settings.checks`` looks at the training of a seed.

@@ -37,7 +37,7 @@ class FitJob:
         settings: switches and numbers.
         seeds: one head is trained for each.
         ensemble: whether they become one.
-        base: head that the training begins with; None where it begins anew.
+        base: head that the training begins with; None if it starts from scratch.
         recipe: of the features.
         contents: sha256 of the content of each video.
     """

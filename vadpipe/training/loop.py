@@ -44,7 +44,7 @@ class LossReport:
 
 @dataclass(frozen=True)
 class Start:
-    """The numbers of another head that a training begins with, where it does not begin anew.
+    """The numbers of another head that a training begins with, if it does not start from scratch.
 
     Attributes:
         numbers: of the network, by name; the mean and deviation of its training features among them.
@@ -66,7 +66,7 @@ class Training:
         rows: those of them that are learned from.
         settings: switches and numbers.
         seed: of the initial weights, dropout and the order of the bags.
-        start: numbers that take the place of the initial weights; the scale of the scores begins anew.
+        start: numbers that take the place of the initial weights; the scale of the scores starts again.
     """
 
     def __init__(

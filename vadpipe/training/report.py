@@ -99,7 +99,7 @@ def _auc(held_out: HeldOut | None) -> str:
         f"(bootstrap over {held_out.n_groups} {drawn})"
     )
     if _holds_chance(held_out):
-        return f"{said}, which holds {CHANCE}: no better than chance, as far as these videos can tell"
+        return f"{said}, which holds {CHANCE}: no better than chance on these videos"
     if held_out.auc == held_out.auc_low == 1:
         return f"{said}: no video is ranked wrongly, so these cannot tell how many others would be"
     return said

@@ -57,7 +57,7 @@ def _python_files() -> Iterator[Grant]:
     installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     own = [PACKAGE_FOLDER, PACKAGE_FOLDER / "extract", PACKAGE_FOLDER / "weights"]  # these can be links
     for folder in {*installed, *site.getsitepackages(), site.getusersitepackages(), *map(str, own)}:
-        if os.path.isdir(folder):  # noqa: PTH112  a name that is too long is no folder
+        if os.path.isdir(folder):  # noqa: PTH112  a name that is too long is not a folder
             with opened(folder, READ_FOLDER) as grant:
                 yield grant
 

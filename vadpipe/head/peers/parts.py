@@ -82,6 +82,6 @@ def mean_of_chosen(numbers: Tensor, chosen: Tensor) -> Tensor:
 
 
 def check_finite(scores: Tensor) -> None:
-    """Raise FloatingPointError where a score is no number."""
+    """Raise FloatingPointError where a score is not a number."""
     if not torch.isfinite(scores).all():
         raise FloatingPointError("the head's output is not finite")

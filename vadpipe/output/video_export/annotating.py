@@ -43,7 +43,7 @@ def annotate_video(path: str, job: ExportJob, progress: ProgressReport) -> None:
 
 
 class _Canvas:
-    """The picture with the strip under it, drawn anew for each frame.
+    """The picture with the strip under it, redrawn for each frame.
 
     Attributes:
         upright: what turns frames into pictures.

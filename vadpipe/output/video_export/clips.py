@@ -32,7 +32,7 @@ def cut_clips(
 ) -> list[Path]:
     """Write each event of a video as a file of its own: ``STEM.event-001.mp4`` and so on, with its sound.
 
-    What is wanted is the event and ``pad_s`` seconds on both sides of it, as far as there is video. Times in
+    What is wanted is the event and ``pad_s`` seconds on both sides of it, within the video. Times in
     a clip begin at 0. It is an MP4 where the video is one (or MOV), else Matroska.
 
     Packets are copied, so that nothing is lost, where that comes close enough:
@@ -65,7 +65,7 @@ def cut_clips(
         The files, one an event, the first first; none without events.
 
     Raises:
-        UsageError: if ``pad_s`` is no length, or a clip would replace the video itself.
+        UsageError: if ``pad_s`` is not a length, or a clip would replace the video itself.
         InputError: if the video cannot be used, or is not the one that the curve belongs to.
         DecodeError: if it is broken, or its process crashed or hung.
         OutputError: if a clip cannot be written, or an old one not be deleted.

@@ -129,7 +129,7 @@ class Pictures:
     def _encode(self, frame: av.VideoFrame | None) -> None:
         try:
             packets = self._stream.encode(frame)
-        except av.error.ExternalError as error:  # x264 says no more where it gets no memory
+        except av.error.ExternalError as error:  # x264 gives no other message when it runs out of memory
             raise MemoryError from error
         for packet in packets:
             packet.duration = self._lengths.popleft()

@@ -1,4 +1,4 @@
-"""The curve and its events as plain tables and arrays."""
+"""The curve and its events as CSV tables and NumPy arrays."""
 
 from __future__ import annotations
 
