@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 from support.environment import ROOT, clear_environment, users_cache
 from support.videos import write_video
 
-settings.register_profile(  # the same examples every time, however slow the machine
-    "vadpipe", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+settings.register_profile(  # the same examples every time, however slow the machine; the fuzzers look further
+    "vadpipe", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("vadpipe")
 

@@ -108,14 +108,15 @@ def test_frames_of_an_array_and_several_views(example, x3d_weights, tmp_path, mo
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("n_frames", [12, 150])
-def test_several_windows(example, n_frames, tmp_path, monkeypatch, capsys):
-    clip = write_video(tmp_path / "clip.mp4", n_frames)
+def test_several_windows(example, tmp_path, monkeypatch, capsys):
     with small_registered():
         head, weights = fit_small_head(tmp_path)
-        vadpipe.export_model(head, tmp_path / "model", weights=weights, check=clip)
-        expected = vadpipe.score(clip, head=head, weights=weights, precision="float32").scores
-    monkeypatch.setattr("sys.argv", ["onnx_score.py", str(tmp_path / "model"), str(clip)])
-    example.main()
-    found = [float(row.split(",")[2]) for row in capsys.readouterr().out.splitlines()[1:]]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+        vadpipe.export_model(head, tmp_path / "model", weights=weights)
+        scorer = vadpipe.Scorer(head, weights=weights, precision="float32")
+        for n_frames in (12, 150):
+            clip = write_video(tmp_path / "clip.mp4", n_frames)
+            expected = scorer.score(clip).scores
+            monkeypatch.setattr("sys.argv", ["onnx_score.py", str(tmp_path / "model"), str(clip)])
+            example.main()
+            found = [float(row.split(",")[2]) for row in capsys.readouterr().out.splitlines()[1:]]
+            np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -121,7 +121,7 @@ def damaged(draw):
 @example((regular(31), Sampling(1, 25.0, 4), set(range(30))))
 @example((regular(88), Sampling(5, 25.0, 4), set(range(75))))
 @example((regular(101), Sampling(9, None, 4), set(range(33))))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_clips_gaps_and_losses_are_those_of_a_slow_loop(case):
     video, sampling, decoded = case
     clips = clips_of(decoded, video, sampling)

@@ -47,7 +47,7 @@ def test_processes_that_write_videos_of_one_name_at_once_lose_none(tmp_path, loc
     for number in range(4):
         (tmp_path / f"{number}/v").mkdir(parents=True)
         (tmp_path / f"{number}/v/a.mp4").write_text(f"{number}")
-    assert run_forked_writers(RACING, tmp_path, 25, locks) == 0
+    assert run_forked_writers(RACING, tmp_path, 12, locks) == 0
 
 
 RENAMING = """
@@ -81,7 +81,7 @@ def test_processes_that_bring_names_up_to_date_at_once_agree(tmp_path):
     for name in "abc":
         (tmp_path / "v/cam").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"v/cam/{name}.mp4").write_text(name)
-    assert run_forked_writers(RENAMING, tmp_path, 20) == 0
+    assert run_forked_writers(RENAMING, tmp_path, 10) == 0
 
 
 # One of several processes: it loads all that it needs, waits for the others, and extracts.

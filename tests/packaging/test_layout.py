@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import vadpipe
+from support.commands import start
 from support.environment import ROOT
 
 
@@ -46,7 +47,7 @@ def test_no_module_is_loaded_twice_under_a_generic_name():
         "assert not generic, generic\n"
         "assert 'pytorchvideo.transforms' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = start(code, cwd=ROOT).wait()
     assert done.returncode == 0, done.stderr
 
 

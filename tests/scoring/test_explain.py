@@ -1,6 +1,8 @@
 """Reasons: the snippets of an event, and what a slow loop over covered windows says of the picture."""
 
 from dataclasses import replace
+from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -28,8 +30,8 @@ def scored(scorer, path, threshold=None):
     return features, curve.at(float(np.nanmax(curve.scores)) if threshold is None else threshold)
 
 
-def slow_heat(scorer, features, snippet, clip):
-    """Cover window after window of all the frame, put the features into the video, and score all of it again."""
+def slow_heat(scorer, features, snippet, clip, cells):
+    """Cover each window that holds one of the cells, put the features into the video, and score all of it again."""
     crop_views = ViewCropper(features.recipe.views, scorer.settings.record.input_px)
     rows, columns = ([round(size * part / CELLS) for part in range(CELLS + 1)] for size in clip.shape[1:3])
     colour = np.round(clip.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
@@ -42,18 +44,21 @@ def slow_heat(scorer, features, snippet, clip):
             values[snippet, column] = scorer.run_backbone([clip])[0]
         return float(scorer.head.snippet_scores(replace(features, values=values))[snippet])
 
-    falls, whole = {}, score(clip)
-    for row in range(CELLS - 1):
-        for column in range(CELLS - 1):
-            covered = clip.copy()
-            covered[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
-            falls[row, column] = whole - score(covered)
-    heat = np.zeros((CELLS, CELLS))
-    for row in range(CELLS):
-        for column in range(CELLS):
-            windows = [(row + down, column + across) for down in (-1, 0) for across in (-1, 0)]
-            heat[row, column] = np.mean([falls[window] for window in windows if window in falls])
+    @cache
+    def fall(row, column):
+        covered = clip.copy()
+        covered[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
+        return whole - score(covered)
+
+    whole, heat = score(clip), []
+    for cell in cells:
+        windows = product(*({max(at - 1, 0), min(at, CELLS - 2)} for at in cell))
+        heat.append(np.mean([fall(row, column) for row, column in windows]))
     return heat
+
+
+ALL_CELLS = [*product(range(CELLS), repeat=2)]
+SOME_CELLS = [(0, 0), (0, 5), (3, 4), (CELLS - 1, CELLS - 1)]
 
 
 def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
@@ -64,9 +69,9 @@ def test_heat_is_that_of_a_slow_loop(scorer, tmp_path):
     snippet = features.spans.tolist().index([first.start, first.stop])
     plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
     clip = np.stack(frames_at(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
-    expected = slow_heat(scorer, features, snippet, clip)
+    expected = slow_heat(scorer, features, snippet, clip, ALL_CELLS)
     assert np.abs(expected).max() > 1e-4
-    np.testing.assert_allclose(reason.heat, expected, atol=2e-6)
+    np.testing.assert_allclose(reason.heat.ravel(), expected, atol=2e-6)
     assert reason.box == (0.0, 0.0, 1.0, 1.0)
 
 
@@ -88,21 +93,28 @@ def test_heat_of_several_views_is_that_of_a_slow_loop(fitted, monkeypatch):
     """A window of the frame is covered in all views that show it, and the uncovered score is the curve's."""
     scorer, video = fitted(view="whole,left,centre-flip")
     features, curve = scored(scorer, video)
-    asked, own = [], TrainedHead.scores_if
-
-    def scores_if(head, features, snippet, values):
-        asked.append((snippet, own(head, features, snippet, values)))
-        return asked[-1][1]
-
-    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    asked = asked_of_head(monkeypatch)
     (reason,) = explain(scorer, features, curve, video)
-    ((snippet, scores),) = asked
+    ((snippet, _, scores),) = asked
     assert scores[0] == pytest.approx(scorer.head.snippet_scores(features)[snippet], abs=1e-6)
     plan = features.recipe.sampling.clips(features.frame_times_s, features.end_s)[snippet]
     clip = np.stack(frames_at(video, features.frame_times_s[plan].tolist(), scorer.settings.size))
     assert clip.shape[1:3] == (182, 242)
-    np.testing.assert_allclose(reason.heat, slow_heat(scorer, features, snippet, clip), atol=2e-6)
+    expected = slow_heat(scorer, features, snippet, clip, SOME_CELLS)
+    np.testing.assert_allclose([reason.heat[cell] for cell in SOME_CELLS], expected, atol=2e-6)
     assert reason.box == (0.0, 0.0, 1.0, 1.0)
+
+
+def asked_of_head(monkeypatch):
+    """Return a list to which each question to a head is added: the snippet, its features, the scores."""
+    asked, own = [], TrainedHead.scores_if
+
+    def scores_if(head, features, snippet, values):
+        asked.append((snippet, values, own(head, features, snippet, values)))
+        return asked[-1][2]
+
+    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    return asked
 
 
 class Brightness:
@@ -136,9 +148,7 @@ def head_by_brightness(folder, settings, **options):
 
 @pytest.mark.parametrize(("changes", "box"), [
     ({"view": "centre"}, (59 / 342, 16 / 256, 283 / 342, 240 / 256)),
-    ({"view": "left,left-flip"}, (0.0, 0.0, 0.75, 1.0)),
     ({"view": "centre,right"}, (59 / 342, 0.0, 1.0, 1.0)),
-    ({"view": "whole,centre"}, (0.0, 0.0, 1.0, 1.0)),
     ({"crops": 5}, (0.0, 0.0, 1.0, 1.0)),
 ])  # fmt: skip
 def test_other_views_are_explained_where_they_look(tmp_path, monkeypatch, changes, box):
@@ -165,13 +175,7 @@ def test_a_snippet_of_windows_is_explained_by_its_windows(tmp_path, monkeypatch,
     assert scorer.settings.window == window
     video = tmp_path / "videos/fight/b.mp4"
     features, curve = scored(scorer, video)
-    asked, own = [], TrainedHead.scores_if
-
-    def scores_if(head, features, snippet, values):
-        asked.append((snippet, values, own(head, features, snippet, values)))
-        return asked[-1][2]
-
-    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    asked = asked_of_head(monkeypatch)
     n_frames = features.n_frames
     for start in (0, 48, n_frames - 8):  # the second snippet is shown by two windows
         scores = np.full(n_frames, 0.1, np.float32)
@@ -197,13 +201,7 @@ def test_a_kept_view_is_explained_from_frames_as_large_as_its_own_were(tmp_path,
         tmp_path, vadpipe.ExtractSettings(view="whole,left"), frame=textured_frame
     )
     scorer = Scorer(head, view=view, features=tmp_path / "features")
-    asked, own = [], TrainedHead.scores_if
-
-    def scores_if(head, features, snippet, values):
-        asked.append((snippet, values, own(head, features, snippet, values)))
-        return asked[-1][2]
-
-    monkeypatch.setattr(TrainedHead, "scores_if", scores_if)
+    asked = asked_of_head(monkeypatch)
     features, curve = scored(scorer, video)
     (reason,) = explain(scorer, features, curve, video)
     ((snippet, values, scores),) = asked

@@ -62,12 +62,9 @@ class FiveEvents(vadpipe.Scorer):
         return np.stack([np.full(shape, view.mean() / 255, np.float32) for view in views])
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])  # of an AVI the report holds a copy
-def test_three_processes_open_a_video_of_which_everything_is_written(
-    x3d_head, x3d_weights, tmp_path, passes, name
-):
-    write_video(tmp_path / "in" / name, 200, codec="mpeg4" if name.endswith("avi") else "libx264")
-    write_video(tmp_path / "in/other.mp4", 200)  # so that there is a list of reports
+def test_three_processes_open_a_video_of_which_everything_is_written(x3d_head, x3d_weights, tmp_path, passes):
+    write_video(tmp_path / "in/clip.avi", 200, codec="mpeg4")  # of which the report holds a copy
+    write_video(tmp_path / "in/other.mp4", 200)
     scorer = FiveEvents(x3d_head, weights=x3d_weights)
     result = vadpipe.score_videos(
         [tmp_path / "in"], scorer, output=tmp_path / "out", outputs=everything(tmp_path)

@@ -8,10 +8,10 @@ QUICK = HeadSettings(
     hidden=8,
     cluster_dim=4,
     dropout=0.5,
-    steps=30,
+    steps=10,
     batch_bags=4,
-    checks=6,
-    folds=4,
+    checks=2,
+    folds=2,
     learning_rate=1e-2,
     whole_bag_weight=1.0,
 )

@@ -83,7 +83,7 @@ def calibrated(normals, abnormals=(FOUND,), *, allowed, **options):
 videos = st.lists(st.lists(st.integers(0, 16), min_size=1, max_size=30), min_size=1, max_size=5)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     videos=videos, allowed=st.integers(0, 8), quantile=st.sampled_from([1 / 64, 1 / 2, 3 / 4, 15 / 16]),
     snippet_s=st.sampled_from([0.25, 0.64, 2.0]), start_s=st.sampled_from([0, 3]),
@@ -220,7 +220,7 @@ def slow_balanced(normals, abnormals):
     return best if accuracy(best) > Fraction(1, 2) else None
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     normals=videos, abnormals=videos, allowed=st.integers(0, 3), quantile=st.sampled_from([1 / 2, 3 / 4, 15 / 16]),
     highest=st.sampled_from([8, 16]),

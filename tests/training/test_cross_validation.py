@@ -225,7 +225,7 @@ def rational_aucs(draw):
     return [Fraction(n, pairs) for n in draw(st.lists(st.integers(lowest, pairs), min_size=1, max_size=25))]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(aucs=rational_aucs(), data=st.data())
 def test_the_last_of_the_best_checks_is_picked_also_where_it_went_on_in_between(aucs, data):
     cut = data.draw(st.one_of(st.none(), st.integers(0, len(aucs) - 1)))

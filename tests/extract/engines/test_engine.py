@@ -41,7 +41,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
-@pytest.mark.parametrize("name", ["i3d", "x3d_s", "i3d_r50"])
+@pytest.mark.parametrize("name", ["x3d_s", "i3d_r50"])  # I3D: tests/extract/test_window_features.py
 def test_features_agree_with_eager_float32(name, engine):
     if engine == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'vadpipe[cpu]')")
@@ -50,18 +50,9 @@ def test_features_agree_with_eager_float32(name, engine):
     assert "float32 on cpu" in built.name
     found, expected = np.stack(list(run_engine(built, batch))), eager(network, batch)
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-4
-
-
-@pytest.mark.parametrize("engine", ["torch", "openvino"])
-def test_the_same_clips_give_the_same_bits(engine):
-    if engine == "openvino":
-        pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'vadpipe[cpu]')")
-    network, batch = loaded("x3d_xs"), clips(6)
-    first, second = (
-        list(run_engine(build_engine(engine, lambda: network, batch.shape[1:4], CPU, key="x"), batch))
-        for _ in range(2)
-    )
-    np.testing.assert_array_equal(first, second)
+    if name == "x3d_s":  # and the same clips give the same bits
+        again = build_engine(engine, lambda: network, batch.shape[1:4], CPU, key=name)
+        np.testing.assert_array_equal(list(run_engine(again, batch)), found)
 
 
 def test_threads_of_torch_are_left_as_they_were():
