@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from protocols import PROTOCOLS, Protocol, Split, Videos, splits
 from scipy.stats import rankdata
 from steps import FEATURES
+from verdict import line
 
 from vadpipe.annotations.truth import Truth
 from vadpipe.curves.events import DEFAULT_RULE, EventRule
@@ -253,28 +254,28 @@ def tables(tested: Sequence[Tested], resamples: int) -> str:
         rank = f"{ranks[GRID.index(setting)].mean():.1f}" if setting in GRID else ""
         worst = (own - f1[GRID.index(TODAY)]).min()
         cells = [*map(_reached, found[setting]), f"{own.mean():.3f}", rank, f"{worst:+.3f}"]
-        lines.append(_line([str(setting), *cells]))
+        lines.append(line([str(setting), *cells]))
     lines += ["", *_head(["event precision / recall at .3", *titles])]
     for setting in chosen:
         pairs = [
             [figures[f"event_{name}@0.3"] for name in ("precision", "recall")] for figures in found[setting]
         ]
         lines.append(
-            _line([str(setting), *(f"{precision:.3f} / {recall:.3f}" for precision, recall in pairs)])
+            line([str(setting), *(f"{precision:.3f} / {recall:.3f}" for precision, recall in pairs)])
         )
     lines += ["", *_head(["each video by itself", *titles])]
     for setting in (*chosen, WHOLE):
-        lines.append(_line([str(setting), *(_reached(one.figures(setting, alone=True)) for one in tested)]))
+        lines.append(line([str(setting), *(_reached(one.figures(setting, alone=True)) for one in tested)]))
     lines += ["", *_head(["event F1 less today's", *titles])]
     for setting in dict.fromkeys([WITHOUT, *best]):
         if setting != TODAY:
-            lines.append(_line([str(setting), *(_gain(one, setting, resamples) for one in tested)]))
+            lines.append(line([str(setting), *(_gain(one, setting, resamples) for one in tested)]))
     lines += ["", *_head(["protocol", "the best setting on the others", "event F1 less today's"])]
     for column, one in enumerate(tested):
         others = np.delete(ranks, column, axis=1)
         if others.shape[1]:
             setting = GRID[int(others.mean(axis=1).argmin())]
-            lines.append(_line([one.protocol.title, str(setting), _gain(one, setting, resamples)]))
+            lines.append(line([one.protocol.title, str(setting), _gain(one, setting, resamples)]))
     return "\n".join([*lines, ""])
 
 
@@ -291,11 +292,7 @@ def _gain(one: Tested, setting: EventSetting, resamples: int) -> str:
 
 
 def _head(cells: Sequence[str]) -> list[str]:
-    return [_line(cells), _line(["---"] * len(cells))]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [line(cells), line(["---"] * len(cells))]
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ import torch
 from numpy.typing import NDArray
 from protocols import Videos, load_ucf_x3d
 from sklearn.metrics import roc_auc_score
+from verdict import line
 
 from vadpipe.ablation.runs import ATS, At, Run, TrainingRecord
 from vadpipe.evaluation.bootstrap import drawn, interval_of
@@ -185,25 +186,23 @@ def table(videos: Videos, runs: Mapping[str, Sequence[Run]], resamples: int) -> 
     n_seeds = len(next(iter(runs.values())))
     columns = [f"{figure}, {at}" for at in ATS for figure in FIGURES]
     head = ["method", "steps", "s a step", *columns]
-    lines = [f"{len(everything)} test videos, {n_seeds} seeds.", "", _line(head), _line(["---"] * len(head))]
+    lines = [f"{len(everything)} test videos, {n_seeds} seeds.", "", line(head), line(["---"] * len(head))]
     for name, own in runs.items():
         seconds = [check["step_s"] for run in own for check in run.record.history]
         cells = [_spread([seed[at][0, which] for seed in figures[name]]) for at in ATS for which in (0, 1)]
         steps = own[0].record.settings.steps
-        lines.append(
-            _line([find_method(name).title, str(steps), f"{statistics.median(seconds):.2f}", *cells])
-        )
+        lines.append(line([find_method(name).title, str(steps), f"{statistics.median(seconds):.2f}", *cells]))
     lines += ["", "`best-on-test` has seen the answers: it is to be compared with published figures alone."]
     if CBCG in runs and len(runs) > 1:
         columns = [f"{figure}, {at}" for at in ATS[:2] for figure in FIGURES]
         head = [f"{find_method(CBCG).title} less", *columns]
-        lines += ["", _line(head), _line(["---"] * len(head))]
+        lines += ["", line(head), line(["---"] * len(head))]
         for name in runs:
             if name != CBCG:
                 cells = [
                     _difference(figures[CBCG], figures[name], at, which) for at in ATS[:2] for which in (0, 1)
                 ]
-                lines.append(_line([find_method(name).title, *cells]))
+                lines.append(line([find_method(name).title, *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -231,10 +230,6 @@ def _difference(ours: Sequence[Figures], theirs: Sequence[Figures], at: At, whic
     interval = interval_of(gains[1:])
     limits = "" if interval.low is None else f" ({interval.low:+.3f} to {interval.high:+.3f})"
     return f"{gains[0]:+.3f}{limits}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

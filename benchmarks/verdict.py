@@ -129,18 +129,19 @@ def table(results: Mapping[str, Mapping[str, Tested]], reference: str) -> str:
     """
     protocols = [p for p in PROTOCOLS if all(p.name in of_setting for of_setting in results.values())]
     head = ["setting", *(f"{p.title}: {' / '.join(p.figures)}" for p in protocols), "mean rank", "worst"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [line(head), line(["---"] * len(head))]
     ranks, losses = _decide(results, protocols)
     for name, of_setting in results.items():
         cells = [_cell(of_setting[p.name], p) for p in protocols]
-        lines.append(_line([name, *cells, f"{ranks[name]:.2f}", f"{losses[name]:+.3f}"]))
+        lines.append(line([name, *cells, f"{ranks[name]:.2f}", f"{losses[name]:+.3f}"]))
     text = "\n".join(lines)
     if len(results) > 1 and reference in results:
         text += "\n\n" + _differences(results, protocols, reference)
     return text + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -172,7 +173,7 @@ def _differences(
 ) -> str:
     """Return each setting's difference to the reference on the same resamples."""
     head = [f"less {reference}", *(p.title for p in protocols)]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [line(head), line(["---"] * len(head))]
     for name, of_setting in results.items():
         if name == reference:
             continue
@@ -185,5 +186,5 @@ def _differences(
                 limits = "" if interval.low is None else f" ({interval.low:+.3f} to {interval.high:+.3f})"
                 texts.append(f"{gain[0]:+.3f}{limits}")
             cells.append(" / ".join(texts))
-        lines.append(_line([name, *cells]))
+        lines.append(line([name, *cells]))
     return "\n".join(lines)

@@ -23,6 +23,9 @@ settings.register_profile(  # the same examples every time, however slow the mac
 settings.load_profile("vadpipe")
 
 clear_environment()
+os.fsync = lambda descriptor: (
+    None
+)  # it is for power cuts, which no test makes, and waits for the disk each time
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

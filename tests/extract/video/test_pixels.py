@@ -69,7 +69,9 @@ COLOURS = {
 }
 
 
-@pytest.mark.parametrize("decoder", BACKENDS)
+@pytest.mark.parametrize(
+    "decoder", [decoder for decoder in BACKENDS if decoder.values != ("decord",)]
+)  # see below
 @pytest.mark.parametrize(("pixel_format", "tags"), COLOURS.values(), ids=COLOURS)
 @pytest.mark.parametrize("side_px", [120, 64])
 def test_colours_are_right(tmp_path, decoder, pixel_format, tags, side_px):
@@ -85,7 +87,7 @@ def test_colours_are_right(tmp_path, decoder, pixel_format, tags, side_px):
 @pytest.mark.parametrize(("pixel_format", "tags"), COLOURS.values(), ids=COLOURS)
 def test_decord_and_pyav_agree_to_the_last_bit(tmp_path, pixel_format, tags):
     path = write_colours(tmp_path / "a.mp4", pixel_format, picture=counter_frame, **tags)
-    for side_px in (64, 90, 182):
+    for side_px in (64, 120, 182):
         pairs = zip(decode(path, "decord", side_px)[1], decode(path, "pyav", side_px)[1], strict=True)
         assert all(one.number == other.number and (one.pixels == other.pixels).all() for one, other in pairs)
 
