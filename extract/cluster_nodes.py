@@ -1,0 +1,175 @@
+"""A Ray cluster: the connection to it, and where on its nodes there is room for workers."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from vadpipe.errors import UsageError
+from vadpipe.files.arguments import NUMBER, TEXT, check_arguments
+
+AUTO, LOCAL = "auto", "local"
+ADDRESS = re.compile(r"auto|local|ray://.*|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}")
+"""What an address looks like, and no path of a video does by chance."""
+
+_ANSWER_S = 10.0
+_OBJECT_STORE_BYTES = 128 * 2**20
+"""Of a cluster that is started here. Records and curves pass it, no frames and no features."""
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """Which Ray cluster is used, and how.
+
+    Attributes:
+        address: ``HOST:PORT`` of its head; ``"auto"`` for the cluster of ``RAY_ADDRESS`` or one that runs on
+            this machine, or else one that is started here and ended with the run; ``"local"`` always for the
+            last.
+        cpus: of one worker on a node without a GPU; all that the node offers where it is None.
+
+    Raises:
+        UsageError: if one of them is off.
+    """
+
+    address: str = AUTO
+    cpus: float | None = None
+
+    def __post_init__(self) -> None:
+        check_arguments(address=(self.address, TEXT), cpus=(self.cpus, NUMBER.or_none))
+        if self.address.startswith("ray://"):
+            raise UsageError(
+                f"{self.address!r} is the address of a Ray client",
+                next_step="Run vadpipe on a node of the cluster, as HOST:PORT, or submit it as a job.",
+            )
+        if not ADDRESS.fullmatch(self.address):
+            raise UsageError(
+                f"{self.address!r} is not the address of a Ray cluster",
+                next_step="Use HOST:PORT, auto or local.",
+            )
+        if self.cpus is not None and not 1 <= self.cpus <= 10_000:
+            raise UsageError(f"{self.cpus:g} CPUs for a worker are out of range", next_step="Use 1 or more.")
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Room for one worker.
+
+    Attributes:
+        node, name: identifier and address of the node.
+        number, of: which of how many on this node.
+        cpus, gpus: that it takes.
+    """
+
+    node: str
+    name: str
+    number: int
+    of: int
+    cpus: float
+    gpus: int
+
+
+def seats_of(nodes: Iterable[Mapping[str, Any]], device: str, cpus: float | None) -> list[Seat]:
+    """Return where workers can be.
+
+    A node with GPUs has room for one worker on each, unless the device is the CPU. One without has room for
+    one, since a process uses all cores that it is given; or for as many as ``cpus`` says. A node that offers no
+    CPU, as many a head, has none.
+
+    Args:
+        nodes: as ``ray.nodes()`` lists them.
+        device: as :class:`vadpipe.ExtractSettings` has it.
+        cpus: of one worker; all of its node where it is None.
+    """
+    seats: list[Seat] = []
+    for node in nodes:
+        offered, name = node["Resources"], str(node.get("NodeManagerAddress", ""))
+        n_cpus, n_gpus = float(offered.get("CPU", 0)), int(offered.get("GPU", 0))
+        if n_gpus and device != "cpu":
+            of, each, gpus = n_gpus, n_cpus // n_gpus, 1
+        elif device.startswith("cuda") or n_cpus < (cpus or 1):
+            continue
+        else:
+            of = 1 if cpus is None else int(n_cpus // cpus)
+            each, gpus = cpus or n_cpus, 0
+        seats += [Seat(node["NodeID"], name, number, of, each, gpus) for number in range(of)]
+    return seats
+
+
+@contextmanager
+def connected(cluster: RayCluster) -> Iterator[ModuleType]:
+    """Yield Ray, connected to a cluster; a connection that the program made before is used and kept.
+
+    Raises:
+        UsageError: if Ray is not installed, or the cluster cannot be reached.
+    """
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    _check_answers(cluster.address)
+    main = threading.current_thread() is threading.main_thread()
+    ours = signal.getsignal(signal.SIGTERM) if main else None
+    try:
+        _init(ray, cluster.address)
+        if ours is not None:  # Ray sets its own, with another exit code
+            signal.signal(signal.SIGTERM, ours)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _import_ray() -> ModuleType:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read as a cluster is started
+    try:
+        ray = importlib.import_module("ray")
+        importlib.import_module("ray.util.scheduling_strategies")
+    except ImportError as error:
+        raise UsageError("Ray is not installed", next_step="pip install 'vadpipe[ray]'") from error
+    return ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise UsageError where nothing listens; Ray itself would try for minutes, and then end the process."""
+    host, _, port = address.rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"no Ray cluster answers at {address}: {error}",
+            next_step="Start one there with ray start --head, or pass the address that it prints.",
+        ) from error
+
+
+def _init(ray: ModuleType, address: str) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # Whatever else Ray's nodes report is printed on standard output, among results.
+    setattr(importlib.import_module("ray._private.worker"), "_worker_logs_enabled", False)  # noqa: B010
+    if address != LOCAL:
+        try:
+            ray.init(address=address, **quiet)
+            return
+        except ConnectionError as error:
+            if address != AUTO or "RAY_ADDRESS" in os.environ:
+                raise UsageError(
+                    f"cannot connect to the Ray cluster: {error}",
+                    next_step="See what ray status says, or start one with ray start --head.",
+                ) from error
+    # On loopback alone: whoever reaches the ports of a cluster can run programs on it.
+    constants = importlib.import_module("ray._private.ray_constants")
+    setattr(constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  as it does where there are no clusters
+    os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray.init(
+        address=LOCAL, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet
+    )  # fmt: skip
