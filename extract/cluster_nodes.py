@@ -19,10 +19,10 @@ from vadpipe.errors import UsageError
 from vadpipe.files.arguments import NUMBER, TEXT, check_arguments
 
 AUTO, LOCAL = "auto", "local"
-ADDRESS = re.compile(r"auto|local|ray://.*|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}")
-"""What an address looks like, and no path of a video does by chance."""
-
+_ADDRESS = re.compile(r"auto|local|ray://.*|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}")
 _ANSWER_S = 10.0
+_N_STARTS = 3
+_START_TIMEOUT = "RAY_agent_register_timeout_ms"
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Of a cluster that is started here. Records and curves pass it, no frames and no features."""
 
@@ -51,7 +51,7 @@ class RayCluster:
                 f"{self.address!r} is the address of a Ray client",
                 next_step="Run vadpipe on a node of the cluster, as HOST:PORT, or submit it as a job.",
             )
-        if not ADDRESS.fullmatch(self.address):
+        if not _ADDRESS.fullmatch(self.address):
             raise UsageError(
                 f"{self.address!r} is not the address of a Ray cluster",
                 next_step="Use HOST:PORT, auto or local.",
@@ -82,8 +82,8 @@ def seats_of(nodes: Iterable[Mapping[str, Any]], device: str, cpus: float | None
     """Return where workers can be.
 
     A node with GPUs has room for one worker on each, unless the device is the CPU. One without has room for
-    one, since a process uses all cores that it is given; or for as many as ``cpus`` says. A node that offers no
-    CPU, as many a head, has none.
+    one, since a process uses all cores that it is given; or for as many as ``cpus`` says. A node that offers
+    no CPU, as many a head, has none.
 
     Args:
         nodes: as ``ray.nodes()`` lists them.
@@ -130,6 +130,7 @@ def connected(cluster: RayCluster) -> Iterator[ModuleType]:
 
 def _import_ray() -> ModuleType:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read as a cluster is started
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of a change to come
     try:
         ray = importlib.import_module("ray")
         importlib.import_module("ray.util.scheduling_strategies")
@@ -170,6 +171,15 @@ def _init(ray: ModuleType, address: str) -> None:
     constants = importlib.import_module("ray._private.ray_constants")
     setattr(constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  as it does where there are no clusters
     os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
-    ray.init(
-        address=LOCAL, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet
-    )  # fmt: skip
+    os.environ.setdefault(_START_TIMEOUT, "120000")
+    for attempt in range(_N_STARTS):  # Ray gives its processes 30 s, which on a busy machine are not enough
+        try:
+            ray.init(address=LOCAL, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet)
+            return
+        except Exception as error:  # of no kind of its own
+            ray.shutdown()
+            if attempt == _N_STARTS - 1:
+                raise UsageError(
+                    f"Ray could not be started here: {error}",
+                    next_step="Start a cluster with ray start --head, and pass the address that it prints.",
+                ) from error
