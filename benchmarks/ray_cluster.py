@@ -6,8 +6,8 @@ Time: both extract the same videos in a process of their own, one after the othe
 has as many CPUs as there are cores, and runs already. Prints wall seconds and the ratio within each round.
 
 Memory: extracts copies of a small video, then goes through names whose features are there already, and prints
-how much memory the process has that hands them out. A run without Ray keeps a record of each video as well, so
-the same is printed of that.
+how much memory the process has that hands them out. A run without Ray keeps a record of each video as well,
+so the same is printed of that.
 """
 
 from __future__ import annotations

@@ -157,29 +157,62 @@ def _init(ray: ModuleType, address: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     # Whatever else Ray's nodes report is printed on standard output, among results.
     setattr(importlib.import_module("ray._private.worker"), "_worker_logs_enabled", False)  # noqa: B010
-    if address != LOCAL:
-        try:
-            ray.init(address=address, **quiet)
+    if address == LOCAL:
+        _start(ray, quiet)
+        return
+    try:
+        ray.init(address=address, **quiet)
+    except Exception as error:  # Ray has no kind of its own for this
+        ray.shutdown()
+        if address == AUTO and isinstance(error, ConnectionError) and "RAY_ADDRESS" not in os.environ:
+            _start(ray, quiet)
             return
-        except ConnectionError as error:
-            if address != AUTO or "RAY_ADDRESS" in os.environ:
-                raise UsageError(
-                    f"cannot connect to the Ray cluster: {error}",
-                    next_step="See what ray status says, or start one with ray start --head.",
-                ) from error
-    # On loopback alone: whoever reaches the ports of a cluster can run programs on it.
-    constants = importlib.import_module("ray._private.ray_constants")
-    setattr(constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  as it does where there are no clusters
-    os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
-    os.environ.setdefault(_START_TIMEOUT, "120000")
+        raise UsageError(
+            f"cannot connect to the Ray cluster: {error}",
+            next_step="Run vadpipe on a node of it; ray status says what it finds there.",
+        ) from error
+
+
+def _start(ray: ModuleType, options: Mapping[str, Any]) -> None:
+    """Start a cluster of this machine alone."""
     for attempt in range(_N_STARTS):  # Ray gives its processes 30 s, which on a busy machine are not enough
         try:
-            ray.init(address=LOCAL, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet)
-            return
-        except Exception as error:  # of no kind of its own
+            with _on_loopback():
+                ray.init(
+                    address=LOCAL,
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    **options,
+                )
+        except Exception as error:
             ray.shutdown()
             if attempt == _N_STARTS - 1:
                 raise UsageError(
                     f"Ray could not be started here: {error}",
                     next_step="Start a cluster with ray start --head, and pass the address that it prints.",
                 ) from error
+        else:
+            return
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have a cluster that is started listen on loopback alone: who reaches its ports can run programs on it.
+
+    Ray does so itself on systems for which it supports no more than one machine.
+    """
+    constants = importlib.import_module("ray._private.ray_constants")
+    before = constants.ENABLE_RAY_CLUSTER
+    own = {constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0", _START_TIMEOUT: "120000"}
+    outer = {name: os.environ.get(name) for name in own}
+    try:
+        setattr(constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010
+        os.environ.update(own)
+        yield
+    finally:
+        setattr(constants, "ENABLE_RAY_CLUSTER", before)  # noqa: B010
+        for name, value in outer.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

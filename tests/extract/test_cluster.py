@@ -12,18 +12,17 @@ from support import poisoned_task
 from support.ray_clusters import busy_workers, raylet_of, start_cluster, start_quickly
 from support.videos import write_video
 from support.waiting import wait_until
-from vadpipe.errors import UsageError
+from vadpipe.errors import UsageError, WeightsError
 from vadpipe.extract import extraction
+from vadpipe.extract.cluster_worker import current_versions
 from vadpipe.extract.extraction import extract_features
 from vadpipe.runs.record import read_record
-
-pytestmark = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed (pip install 'vadpipe[ray]')"
-)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_start(tmp_path_factory):
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed (pip install 'vadpipe[ray]')")
     with pytest.MonkeyPatch.context() as patch:
         start_quickly(patch, tmp_path_factory.mktemp("ray"))
         yield
@@ -199,6 +198,29 @@ def test_a_video_that_kills_its_workers_is_set_aside_and_remembered(
         else tmp_path / "features/run.json"
     )
     assert record.counts.failed == 1
+
+
+@pytest.mark.slow
+def test_what_is_wrong_on_a_node_ends_the_run(tmp_path, tiny, cluster, monkeypatch):
+    write_video(tmp_path / "v/a.mp4", 16)
+    monkeypatch.setattr(
+        "vadpipe.extract.cluster.current_versions", lambda: current_versions() | {"av": "1.0"}
+    )
+    with pytest.raises(UsageError, match=r"the node .* has av .*, and this machine 1\.0"):
+        extract_features([tmp_path / "v"], tmp_path / "f", settings=tiny(), ray=cluster.address)
+    assert [*(tmp_path / "f").iterdir()] == []
+
+
+@pytest.mark.slow
+def test_missing_weights_end_the_run_as_on_one_machine(tmp_path, tiny, cluster):
+    write_video(tmp_path / "v/a.mp4", 16)
+    settings = tiny(weights=tmp_path / "none.pyth")
+    told = []
+    for ray in (None, cluster.address):
+        with pytest.raises(WeightsError) as caught:
+            extract_features([tmp_path / "v"], tmp_path / "f", settings=settings, ray=ray)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
 
 
 @pytest.mark.slow
