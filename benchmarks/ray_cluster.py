@@ -15,19 +15,21 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 from made import encode_minute, random_weights
 
-from vadpipe.extract.cluster_nodes import RayCluster, connected
 from vadpipe.extract.extraction import extract_features
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.settings import ExtractSettings
@@ -49,14 +51,28 @@ def main() -> None:
         videos, features, weights, ray = options.child
         print(json.dumps(run_here(Path(videos), Path(features), weights, ray or None)))
         return
-    with tempfile.TemporaryDirectory() as name, connected(RayCluster("local")) as ray:
+    with tempfile.TemporaryDirectory() as name, running_cluster() as address:
         folder = Path(name)
-        address = ray.get_runtime_context().gcs_address
         weights = str(random_weights("x3d_xs", folder) or "")
         if options.rounds:
             compare_times(folder, weights, address, options)
         if options.names:
             measure_memory(folder, weights, address, options)
+
+
+@contextmanager
+def running_cluster() -> Iterator[str]:
+    """Start a cluster of one node with all cores, and yield its address."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_agent_register_timeout_ms"] = "120000"  # noqa: SIM112  its name
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": os.cpu_count(), "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        yield cluster.address
+    finally:
+        cluster.shutdown()
 
 
 def compare_times(folder: Path, weights: str, address: str, options: argparse.Namespace) -> None:

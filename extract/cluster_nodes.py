@@ -20,6 +20,7 @@ from vadpipe.files.arguments import NUMBER, TEXT, check_arguments
 
 AUTO, LOCAL = "auto", "local"
 _ADDRESS = re.compile(r"auto|local|ray://.*|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}")
+_LOOPBACK = re.compile(r"127\.|localhost|\[?::1")
 _ANSWER_S = 10.0
 _N_STARTS = 3
 _START_TIMEOUT = "RAY_agent_register_timeout_ms"
@@ -116,11 +117,12 @@ def connected(cluster: RayCluster) -> Iterator[ModuleType]:
     if ray.is_initialized():
         yield ray
         return
-    _check_answers(cluster.address)
+    address = cluster.address if cluster.address != AUTO else _address_here()
+    _check_answers(address)
     main = threading.current_thread() is threading.main_thread()
     ours = signal.getsignal(signal.SIGTERM) if main else None
     try:
-        _init(ray, cluster.address)
+        _init(ray, address)
         if ours is not None:  # Ray sets its own, with another exit code
             signal.signal(signal.SIGTERM, ours)
         yield ray
@@ -161,23 +163,35 @@ def _init(ray: ModuleType, address: str) -> None:
         _start(ray, quiet)
         return
     try:
-        ray.init(address=address, **quiet)
+        with _environment(RAY_ADDRESS=None):  # which would take the place of the one that was given
+            ray.init(address=address, **quiet)
     except Exception as error:  # Ray has no kind of its own for this
         ray.shutdown()
-        if address == AUTO and isinstance(error, ConnectionError) and "RAY_ADDRESS" not in os.environ:
-            _start(ray, quiet)
-            return
         raise UsageError(
-            f"cannot connect to the Ray cluster: {error}",
+            f"cannot connect to the Ray cluster at {address}: {error}",
             next_step="Run vadpipe on a node of it; ray status says what it finds there.",
         ) from error
+
+
+def _address_here() -> str:
+    """Return the address of the environment, or of a cluster that runs on this machine; else ``"local"``.
+
+    One that listens on loopback alone belongs to a run that has started it and will end it.
+    """
+    given = os.environ.get("RAY_ADDRESS") or AUTO
+    if given != AUTO:
+        return RayCluster(given).address
+    services = importlib.import_module("ray._private.services")
+    running = [found for found in services.find_gcs_addresses() if not _LOOPBACK.match(found)]
+    latest = services.find_bootstrap_address(None)
+    return str(latest) if latest in running else min(running, default=LOCAL)
 
 
 def _start(ray: ModuleType, options: Mapping[str, Any]) -> None:
     """Start a cluster of this machine alone."""
     for attempt in range(_N_STARTS):  # Ray gives its processes 30 s, which on a busy machine are not enough
         try:
-            with _on_loopback():
+            with _on_loopback(), _environment(RAY_ADDRESS=None, **{_START_TIMEOUT: "120000"}):
                 ray.init(
                     address=LOCAL,
                     include_dashboard=False,
@@ -203,16 +217,28 @@ def _on_loopback() -> Iterator[None]:
     """
     constants = importlib.import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
-    own = {constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0", _START_TIMEOUT: "120000"}
-    outer = {name: os.environ.get(name) for name in own}
     try:
         setattr(constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010
-        os.environ.update(own)
-        yield
+        with _environment(**{constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}):
+            yield
     finally:
         setattr(constants, "ENABLE_RAY_CLUSTER", before)  # noqa: B010
-        for name, value in outer.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+
+
+@contextmanager
+def _environment(**changes: str | None) -> Iterator[None]:
+    """Change the environment for a while; None removes a variable."""
+    before = {name: os.environ.get(name) for name in changes}
+    try:
+        _set_environment(changes)
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

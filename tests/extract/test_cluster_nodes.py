@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from vadpipe.errors import UsageError
+from vadpipe.extract import cluster_nodes
 from vadpipe.extract.cluster_nodes import RayCluster, connected, seats_of
 
 
@@ -70,3 +71,28 @@ def test_without_ray_it_is_said_how_to_get_it(monkeypatch):
         "Ray is not installed",
         "pip install 'vadpipe[ray]'",
     )
+
+
+@pytest.mark.parametrize(
+    ("running", "latest", "address"),
+    [
+        ((), None, "local"),
+        (("127.0.0.1:6379",), "127.0.0.1:6379", "local"),  # another run has started it for itself
+        (("127.0.0.1:6379", "10.0.0.1:6379"), "127.0.0.1:6379", "10.0.0.1:6379"),
+        (("10.0.0.1:6379", "10.0.0.1:6380"), "10.0.0.1:6380", "10.0.0.1:6380"),
+        (("10.0.0.1:6379",), "10.0.0.1:7000", "10.0.0.1:6379"),  # which has ended
+    ],
+)
+def test_which_cluster_of_this_machine_is_used(monkeypatch, running, latest, address):
+    services = pytest.importorskip(
+        "ray._private.services", reason="Ray is not installed (pip install 'vadpipe[ray]')"
+    )
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_gcs_addresses", lambda: {*running})
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda _: latest)
+    assert cluster_nodes._address_here() == address
+
+
+def test_the_address_of_the_environment(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert cluster_nodes._address_here() == "10.0.0.1:6379"
