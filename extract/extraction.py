@@ -14,6 +14,7 @@ from typing import Any, cast
 from vadpipe.errors import InputError, printable
 from vadpipe.extract.cluster import cluster_workers
 from vadpipe.extract.cluster_nodes import RayCluster
+from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of
@@ -102,17 +103,14 @@ def extract_features(
     else:
         shared = (extractor, store.places)
         with cluster_workers(ray, shared, device=extractor.settings.device, output=store.folder) as workers:
-            over = partial(
-                workers.run_over,
-                part_of=work.part_of,
-                take=work.add,
-                on_progress=on_progress,
-                on_failure=note,
-                on_quarantine=work.remember,
-            )
-            over(videos)
+            told: dict[str, Any] = {
+                "on_progress": on_progress,
+                "on_failure": note,
+                "on_quarantine": work.remember,
+            }
+            workers.do(ClusterRun(videos, work.part_of, work.add, **told))
             work.wait = True
-            over([*work.busy], look_ahead=False)
+            workers.do(ClusterRun([*work.busy], work.part_of, work.add, look_ahead=False, **told))
         work.put_in_order(videos)
     order = {video.path: index for index, video in enumerate(videos)}
     work.result.failed.sort(key=lambda failure: order.get(failure.path, -1))

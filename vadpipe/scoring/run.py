@@ -18,6 +18,7 @@ from vadpipe.curves.curve import Curve
 from vadpipe.errors import FeatureError, printable
 from vadpipe.extract.cluster import cluster_workers
 from vadpipe.extract.cluster_nodes import RayCluster
+from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.stills import Stills
@@ -148,7 +149,7 @@ def score_videos(
     else:
         folder = None if output is None else Path(output)
         with cluster_workers(ray, scorer, device=scorer.device, output=folder) as workers:
-            workers.run_over(videos, part_of=task.part_of, take=task.add, **told)
+            workers.do(ClusterRun(videos, task.part_of, task.add, **told))
         task.put_in_order(videos)
     order = {video.path: index for index, video in enumerate(videos)}
     failed.sort(key=lambda failure: order.get(failure.path, -1))
