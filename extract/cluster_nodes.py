@@ -23,7 +23,13 @@ _ADDRESS = re.compile(r"auto|local|ray://.*|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f
 _LOOPBACK = re.compile(r"127\.|localhost|\[?::1")
 _ANSWER_S = 10.0
 _N_STARTS = 3
-_START_TIMEOUT = "RAY_agent_register_timeout_ms"
+_STARTED_WITH = {
+    "RAY_ADDRESS": None,  # which would take the place of the one that was given
+    "RAY_agent_register_timeout_ms": "120000",  # a busy machine takes longer than the 30 s that are given
+    # Ray asks the metadata service of a cloud for its name, to be reported, and only then looks whether
+    # reports are wanted. These requests, the only ones by HTTP here, end at a closed port of this machine.
+    "http_proxy": "http://127.0.0.1:9",
+}
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Of a cluster that is started here. Records and curves pass it, no frames and no features."""
 
@@ -191,7 +197,7 @@ def _start(ray: ModuleType, options: Mapping[str, Any]) -> None:
     """Start a cluster of this machine alone."""
     for attempt in range(_N_STARTS):  # Ray gives its processes 30 s, which on a busy machine are not enough
         try:
-            with _on_loopback(), _environment(RAY_ADDRESS=None, **{_START_TIMEOUT: "120000"}):
+            with _on_loopback(), _environment(**_STARTED_WITH):
                 ray.init(
                     address=LOCAL,
                     include_dashboard=False,

@@ -71,16 +71,16 @@ class OnceAtWork:
             self.act()
 
 
-def listening_elsewhere(process):
-    """The addresses beyond this machine on which a process or its children listen."""
+def links_elsewhere(process):
+    """The addresses beyond this machine on which a process or its children listen, or to which they are connected."""
     family = [process, *process.children(recursive=True)]
-    found = [(one.name(), link.laddr) for one in family for link in one.net_connections("inet")
-             if link.status == psutil.CONN_LISTEN]  # fmt: skip
-    assert found
+    links = [(one, link) for one in family for link in one.net_connections("inet")]
+    assert links
     return [
-        (name, address)
-        for name, address in found
-        if address.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+        (one.name(), address)
+        for one, link in links
+        for address in (link.laddr if link.status == psutil.CONN_LISTEN else link.raddr,)
+        if address and address.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_cluster_of_one_s_own_gives_the_same_bytes_listens_on_loopback_alone_a
     (tmp_path / "v/broken.mp4").write_bytes((tmp_path / "v/a.mp4").read_bytes()[:2000])
     plain = extract_features([tmp_path / "v"], tmp_path / "plain", settings=tiny())
     elsewhere, failed = [], []
-    look = OnceAtWork(lambda: elsewhere.extend(listening_elsewhere(psutil.Process())))
+    look = OnceAtWork(lambda: elsewhere.extend(links_elsewhere(psutil.Process())))
     result = extract_features(
         [tmp_path / "v"],
         tmp_path / "ray",
@@ -119,7 +119,7 @@ def test_a_cluster_of_one_s_own_gives_the_same_bytes_listens_on_loopback_alone_a
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(tmp_path, tiny, whole, cluster, caplog):
-    kill = OnceAtWork(lambda: busy_workers()[0].kill())
+    kill = OnceAtWork(lambda: busy_workers(cluster)[0].kill())
     result = extract_features(
         [tmp_path / "v"], tmp_path / "features", settings=tiny(), ray=cluster.address, on_progress=kill
     )
@@ -133,7 +133,7 @@ def test_a_node_that_is_killed_costs_nothing(tmp_path, tiny, whole, cluster, cap
     node = next(node for node in cluster.list_all_nodes() if not node.is_head())
 
     def kill():
-        wait_until(lambda: len(busy_workers()) == 2, "both nodes are at work")
+        wait_until(lambda: len(busy_workers(cluster)) == 2, "both nodes are at work")
         raylet_of(node).kill()
 
     result = extract_features(
@@ -167,7 +167,7 @@ def test_after_a_kill_of_the_driver_the_next_run_goes_on(tmp_path, tiny, whole, 
     with subprocess.Popen(command) as driver:
         wait_until(lambda: features_in(features), "a first video is done")
         driver.kill()
-    wait_until(lambda: not busy_workers(), "its workers have ended")
+    wait_until(lambda: not busy_workers(cluster), "its workers have ended")
     before = {path: path.stat().st_ino for path in features.rglob("*.safetensors")}
     result = extract_features([tmp_path / "v"], features, settings=tiny(), ray=cluster.address)
     assert features_in(features) == whole

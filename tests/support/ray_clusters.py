@@ -30,13 +30,17 @@ def start_cluster():
     return cluster
 
 
-def busy_workers():
-    """Return the processes of this machine's workers that have videos."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "ray::Worker.work" in " ".join(process.info["cmdline"] or ())
-    ]
+def busy_workers(cluster):
+    """Return the processes of a cluster's workers that have videos."""
+    below = [child for node in cluster.list_all_nodes() for child in raylet_of(node).children(recursive=True)]
+    return [process for process in below if "ray::Worker.work" in _command(process)]
+
+
+def _command(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def raylet_of(node):
