@@ -208,7 +208,8 @@ def test_what_is_wrong_on_a_node_ends_the_run(tmp_path, tiny, cluster, monkeypat
     )
     with pytest.raises(UsageError, match=r"the node .* has av .*, and this machine 1\.0"):
         extract_features([tmp_path / "v"], tmp_path / "f", settings=tiny(), ray=cluster.address)
-    assert [*(tmp_path / "f").iterdir()] == []
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["run.json"]
+    assert read_record(tmp_path / "f/run.json").outcome == "failed"
 
 
 @pytest.mark.slow
