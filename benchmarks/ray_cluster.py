@@ -65,6 +65,7 @@ def running_cluster() -> Iterator[str]:
     """Start a cluster of one node with all cores, and yield its address."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_agent_register_timeout_ms"] = "120000"  # noqa: SIM112  its name
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  as the run without Ray, or the load of others is measured
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": os.cpu_count(), "include_dashboard": False}

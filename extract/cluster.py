@@ -183,7 +183,7 @@ class ClusterWorkers:
                 hired.starting.clear()
                 self._failed_starts[hired.seat.node] = 0
                 return
-            item = self._ray.get(next(hired.stream))
+            items = self._ray.get(next(hired.stream))
         except StopIteration:
             hired.stream = None
         except errors.RayTaskError as error:
@@ -191,7 +191,8 @@ class ClusterWorkers:
         except errors.RayError as error:
             self._lose(hired, run, error)
         else:
-            run.hear(item, hired.given)
+            for item in items:
+                run.hear(item, hired.given)
 
     def _lose(self, hired: _Hired, run: ClusterRun, error: Exception) -> None:
         """Have the videos of a lost worker done by others."""

@@ -25,6 +25,7 @@ _ANSWER_S = 10.0
 _N_STARTS = 3
 _STARTED_WITH = {
     "RAY_ADDRESS": None,  # which would take the place of the one that was given
+    "RAY_worker_niceness": "0",  # as a run without Ray has; by default whatever else runs goes first
     "RAY_agent_register_timeout_ms": "120000",  # a busy machine takes longer than the 30 s that are given
     # Ray asks the metadata service of a cloud for its name, to be reported, and only then looks whether
     # reports are wanted. These requests, the only ones by HTTP here, end at a closed port of this machine.

@@ -161,16 +161,20 @@ class Worker:
         """Take what all batches need: settings, or a head."""
         self._shared = shared
 
-    def work(self, batch: Batch) -> Iterator[Item]:
-        """Go through the videos of a batch, and yield what happens as it does.
+    def work(self, batch: Batch) -> Iterator[list[Item]]:
+        """Go through the videos of a batch, and yield what has happened since the last time, as it does.
 
         The kernel ends a decoding process with the thread that began it, so one thread goes through them all.
         """
         items: SimpleQueue[Item | None] = SimpleQueue()
         thread = Thread(target=self._walk, args=(batch, items.put), name="vadpipe-videos")
         thread.start()
-        while (item := items.get()) is not None:
-            yield item
+        news: list[Item | None] = []
+        while None not in news:  # which is sent at the end
+            news = [items.get()]
+            while not items.empty():
+                news.append(items.get())
+            yield [item for item in news if item is not None]
         thread.join()
 
     def _walk(self, batch: Batch, send: Send) -> None:
