@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 
 import psutil
@@ -74,11 +75,14 @@ class OnceAtWork:
 def links_elsewhere(process):
     """The addresses beyond this machine on which a process or its children listen, or to which they are connected."""
     family = [process, *process.children(recursive=True)]
-    links = [(one, link) for one in family for link in one.net_connections("inet")]
+    links = []
+    for one in family:
+        with suppress(psutil.NoSuchProcess):  # a decoder that has ended meanwhile
+            links += [(one.pid, link) for link in one.net_connections("inet")]
     assert links
     return [
-        (one.name(), address)
-        for one, link in links
+        (pid, address)
+        for pid, link in links
         for address in (link.laddr if link.status == psutil.CONN_LISTEN else link.raddr,)
         if address and address.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
     ]
