@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from vadpipe.errors import InputError, printable
+from vadpipe.extract.cluster import cluster_workers
+from vadpipe.extract.cluster_nodes import RayCluster
+from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
-from vadpipe.extract.store import FeatureStore, StoredVideo
+from vadpipe.extract.store import FeatureStore, StoredVideo, StorePart
 from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Failure, Video, find_videos, named_video
 from vadpipe.extract.video.shards import Shard
@@ -40,6 +45,7 @@ def extract_features(
     retry: bool = False,
     tolerate: float = TOLERATED_SHARE,
     format: str = FORMATS[0],  # noqa: A002  the option's name
+    ray: RayCluster | str | None = None,
     on_progress: OnProgress | None = None,
     on_failure: OnFailure | None = None,
 ) -> Extraction:
@@ -57,11 +63,13 @@ def extract_features(
         retry: retry videos that failed before.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         format: ``"npy"`` writes a NAME.npy beside each feature file, for the field's other tools.
+        ray: have it done by the workers of this Ray cluster, or that of this address, see
+            :class:`vadpipe.extract.cluster_nodes.RayCluster`.
         on_progress: called as a video is read.
         on_failure: called at once for each video that cannot be used.
 
     Raises:
-        UsageError: for an unknown format, device, decoder or engine.
+        UsageError: for an unknown format, device, decoder or engine; if a Ray cluster cannot be used.
         WeightsError: if the backbone's weights are not available.
         OutputError: if ``output`` cannot be written.
     """
@@ -84,11 +92,26 @@ def extract_features(
     journal().begin(store.folder)
     for failure in unusable:
         note(failure)
-    run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)
     # What another process has claimed is looked at last, one by one: two that wait for each other
     # while they hold something would wait for ever.
-    work.wait = True
-    run_over(work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note)
+    if ray is None:
+        run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)
+        work.wait = True
+        run_over(
+            work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note
+        )
+    else:
+        shared = (extractor, store.places)
+        with cluster_workers(ray, shared, device=extractor.settings.device, output=store.folder) as workers:
+            told: dict[str, Any] = {
+                "on_progress": on_progress,
+                "on_failure": note,
+                "on_quarantine": work.remember,
+            }
+            workers.do(ClusterRun(videos, work.part_of, work.add, **told))
+            work.wait = True
+            workers.do(ClusterRun([*work.busy], work.part_of, work.add, look_ahead=False, **told))
+        work.put_in_order(videos)
     order = {video.path: index for index, video in enumerate(videos)}
     work.result.failed.sort(key=lambda failure: order.get(failure.path, -1))
     return work.result
@@ -105,14 +128,16 @@ class _ExtractionTask:
         retry: bool,
         tolerate: float,
         format: str,  # noqa: A002
+        wait: bool = False,
     ) -> None:
         self.extractor, self.store = extractor, store
-        self.wait = False
+        self.wait = wait
         self.busy: list[Video] = []
         self.result = Extraction()
         self._retry, self._tolerate, self._format = retry, tolerate, format
         self._asked = asked_of(extractor.settings)
         self._ready = False
+        self._done: dict[Video, Extraction] = {}
 
     def begin(self, video: Video) -> _Claimed | None:
         """Start decoding a video, unless there is nothing to do or another process is working on it."""
@@ -150,6 +175,42 @@ class _ExtractionTask:
         header = read_header(path)  # with the name that it got
         self._note(video, path, header, skipped=False)
         journal().made_by(header.recipe, n_snippets=len(features.values))
+
+    def part_of(self, videos: Sequence[Video]) -> Callable[[_Shared], _ExtractionTask]:
+        """Return the same work on some of the videos, for another process."""
+        return partial(
+            _task_of_part,
+            type(self),
+            self.store.part_of(videos),
+            retry=self._retry,
+            tolerate=self._tolerate,
+            format=self._format,
+            wait=self.wait,
+        )
+
+    def take(self) -> object:
+        """Return what was done since the last time, and which videos another process is working on."""
+        done, self.result = self.result, Extraction()
+        busy, self.busy = self.busy, []
+        return done, busy
+
+    def add(self, video: Video, done: object) -> None:
+        """Note what another process did with a video."""
+        result, busy = cast("tuple[Extraction, list[Video]]", done)
+        self._done[video] = result
+        self.busy.extend(busy)
+
+    def put_in_order(self, videos: Iterable[Video]) -> None:
+        """Take what other processes did for the result, in the order of the videos."""
+        for video in videos:
+            done = self._done.pop(video, Extraction())
+            self.result.written.extend(done.written)
+            self.result.skipped.extend(done.skipped)
+            self.result.damaged.extend(done.damaged)
+
+    def remember(self, video: Video, error: InputError) -> None:
+        """Have a failure remembered."""
+        self.store.remember_failure(video, self._asked, error)
 
     def _is_known(self, video: Video, stored: StoredVideo | None) -> bool:
         """Return whether a video already has features that fit.
@@ -203,6 +264,20 @@ class _ExtractionTask:
         if self._format == "npy" or npy_name(path).is_file():  # an older one must not outlive its features
             files.append(npy_beside(path))
         journal().did(video.path, source, files, damaged=damaged, skipped=skipped)
+
+
+_Shared = tuple[Extractor, frozenset[str]]
+"""What all parts of the work have in common: the extractor, and the places of all videos."""
+
+
+def _task_of_part(
+    kind: type[_ExtractionTask],
+    part: StorePart,
+    shared: _Shared,
+    **options: Any,  # noqa: ANN401
+) -> _ExtractionTask:
+    extractor, places = shared
+    return kind(extractor, FeatureStore.of_part(part, places), **options)
 
 
 @dataclass(frozen=True)

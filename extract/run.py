@@ -94,6 +94,7 @@ def run_over(
     n_readings: int = 1,
     on_progress: OnProgress | None = None,
     on_failure: OnFailure | None = None,
+    on_end: Callable[[Video], None] = lambda _: None,
 ) -> list[Failure]:
     """Begin and finish the work of each video, in order, and return what could not be used.
 
@@ -105,6 +106,7 @@ def run_over(
         n_readings: how often ``finish`` goes through a video, which it says by :meth:`Reporter.doing`.
         on_progress: called as a video is read.
         on_failure: called at once for each video that cannot be used.
+        on_end: called when nothing is left to do for a video, whatever came of it.
     """
     failures: list[Failure] = []
     open_work: list[tuple[int, Video, T]] = []
@@ -132,10 +134,13 @@ def run_over(
             guarded(video, lambda: finish(begun, reporter(index)))
         finally:
             open_work.pop(0)[2].close()
+        on_end(video)
 
     try:
         for index, video in enumerate(videos):
             guarded(video, lambda index=index, video=video: start(index, video))  # type: ignore[misc]
+            if not open_work or open_work[-1][0] != index:
+                on_end(video)
             while len(open_work) > int(look_ahead):
                 end()
         while open_work:
@@ -152,7 +157,7 @@ def _reporters(
     """Return what gives the reporter of each video by its place in the run."""
     if on_progress is None:
         return lambda _: None
-    sizes = [0, *accumulate(map(_n_bytes, videos))]
+    sizes = [0, *accumulate(map(size_of, videos))]
 
     def reporter(index: int) -> Reporter:
         before, after = sizes[index], sizes[index + 1]
@@ -165,7 +170,7 @@ def _reporters(
     return reporter
 
 
-def _n_bytes(video: Video) -> int:
+def size_of(video: Video) -> int:
     """Return the size of a video's file; 0 for a missing one, which fails when it is opened."""
     with suppress(InputError):
         return video.state()[0]

@@ -31,6 +31,15 @@ class StoredVideo:
     header: FeatureHeader
 
 
+@dataclass(frozen=True)
+class StorePart:
+    """What a store knows of some videos, for another process; see :meth:`FeatureStore.part_of`."""
+
+    folder: Path
+    stored: tuple[StoredVideo, ...]
+    failures: tuple[tuple[Path, PastFailure], ...]
+
+
 class FeatureStore:
     """The feature files below a folder, indexed by their videos.
 
@@ -44,15 +53,46 @@ class FeatureStore:
     """
 
     def __init__(self, folder: Path, places: Iterable[str] = ()) -> None:
-        self.folder = folder
-        self._places = frozenset(places)
-        self._by_place: dict[str, StoredVideo] = {}
-        self._by_name: dict[str, StoredVideo] = {}
-        self._failures: dict[str, tuple[Path, PastFailure]] = {}
+        self._empty(folder, frozenset(places))
         for path in FeatureFolder(folder).files():
             self._look_at(path)
         for path in folder.rglob(f"*{FAILED_SUFFIX}") if folder.is_dir() else ():
             self._look_at_failure(path)
+
+    def _empty(self, folder: Path, places: frozenset[str]) -> None:
+        self.folder = folder
+        self._places = places
+        self._by_place: dict[str, StoredVideo] = {}
+        self._by_name: dict[str, StoredVideo] = {}
+        self._failures: dict[str, tuple[Path, PastFailure]] = {}
+
+    def part_of(self, videos: Iterable[Video]) -> StorePart:
+        """Return what is known of these videos, so that another process need not read the whole folder."""
+        stored: dict[Path, StoredVideo] = {}
+        failures: dict[Path, PastFailure] = {}
+        for video in videos:
+            for known in (self._by_name.get(video.name), self._by_place.get(video.place)):
+                if known is not None:
+                    stored[known.path] = known
+            if video.place in self._failures:
+                path, failure = self._failures[video.place]
+                failures[path] = failure
+        return StorePart(self.folder, tuple(stored.values()), tuple(failures.items()))
+
+    @classmethod
+    def of_part(cls, part: StorePart, places: frozenset[str]) -> FeatureStore:
+        """Return a store that knows a part of a folder; ``places`` are those of all requested videos."""
+        store = cls.__new__(cls)
+        store._empty(part.folder, places)
+        for stored in part.stored:
+            store._know(stored)
+        store._failures = {failure.place: (path, failure) for path, failure in part.failures}
+        return store
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Of the requested videos."""
+        return self._places
 
     def find(self, video: Video) -> StoredVideo | None:
         """Return the features of this very video as it is now, whatever recipe made them.
@@ -220,13 +260,16 @@ class FeatureStore:
             stored = StoredVideo(path, read_header(path))
         except FeatureError:
             return None  # missing, or broken and made again
+        self._know(stored)
+        return stored
+
+    def _know(self, stored: StoredVideo) -> None:
         source: Source = stored.header.source
         before = self._by_name.get(source.video)
         if before is not None:
             self._forget(before)
         self._by_place[source.place] = stored
         self._by_name[source.video] = stored
-        return stored
 
     def _look_at_failure(self, path: Path) -> None:
         failure = PastFailure.read(path)

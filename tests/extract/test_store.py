@@ -87,3 +87,45 @@ def test_a_claim_is_one_process_s_and_leaves_no_file(tmp_path):
     assert theirs.take(wait=True)
     theirs.close()
     assert [*(tmp_path / "locks").iterdir()] == []
+
+
+PARTS = """
+import pickle
+from dataclasses import replace
+from vadpipe.errors import InputError
+from vadpipe.extract.store import content_digest
+folder = Path(sys.argv[1])
+videos, _ = find_videos([folder / "one/v", folder / "two/v"])
+store = FeatureStore(folder / "f", places=[video.place for video in videos])
+by_path = {video.path.relative_to(folder).as_posix(): video for video in videos}
+for name in ("one/v/a.mp4", "one/v/b.mp4"):
+    made = features_of(by_path[name])
+    sha256 = content_digest(by_path[name].path)
+    store.write(replace(made, source=made.source.model_copy(update={"sha256": sha256})), by_path[name])
+store.remember_failure(by_path["one/v/failed.mp4"], "asked", InputError("is broken"))
+
+def known(store, video):
+    found = store.find(video)
+    return [None if found is None else str(found.path), str(store.past_failure(video, "asked"))]
+
+def of_part(video, places):
+    return FeatureStore.of_part(pickle.loads(pickle.dumps(store.part_of([video]))), places)
+
+whole = {name: known(store, video) for name, video in by_path.items()}
+parts = {name: known(of_part(video, store.places), video) for name, video in by_path.items()}
+alone = known(of_part(by_path["two/v/a.mp4"], frozenset()), by_path["two/v/a.mp4"])
+json.dump([whole, parts, alone], sys.stdout)
+"""
+
+
+def test_a_part_of_a_store_knows_of_its_videos_what_the_whole_does(tmp_path):
+    for name in ("one/v/a", "two/v/a", "one/v/b", "one/v/failed", "one/v/new"):
+        (tmp_path / f"{name}.mp4").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.mp4").write_text("a copy" if name.endswith("a") else name)
+    whole, parts, alone = run_forked_writers(PARTS, tmp_path)
+    assert parts == whole
+    features = f"{tmp_path}/f/v/a.mp4.safetensors"
+    assert whole["one/v/a.mp4"] == [features, "None"]
+    assert whole["two/v/a.mp4"] == [None, "None"]  # those of another requested video are never taken
+    assert alone == [features, "None"]  # as they would be without knowing of the others
+    assert "is broken (failed in an earlier run" in whole["one/v/failed.mp4"][1]

@@ -28,6 +28,7 @@ from vadpipe.cli.features import features
 from vadpipe.cli.fit import fit
 from vadpipe.cli.labels import labels, split
 from vadpipe.cli.licenses import licenses
+from vadpipe.cli.ray_option import RayCommand
 from vadpipe.cli.rerun import rerun
 from vadpipe.cli.score import ScoreCommand, score
 from vadpipe.cli.weights import weights
@@ -66,7 +67,7 @@ def vadpipe(
         raise UsageError("-v comes after the command", next_step="For example: vadpipe score clip.mp4 -v")
 
 
-app.command()(command(extract))
+app.command(cls=RayCommand)(command(extract))
 app.command()(command(fit))
 app.command(cls=ScoreCommand)(command(score))
 app.command()(command(evaluate))

@@ -80,6 +80,8 @@ def extract(
     ] = False,
     shard: options.ShardText = None,
     durations: options.Durations = None,
+    ray: options.Ray = None,
+    ray_cpus: options.RayCpus = None,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -113,6 +115,7 @@ def extract(
         limits=options.limits_of(limit),
     )
     part = options.shard_of(shard, durations)
+    cluster = options.cluster_of(ray, ray_cpus)
     if status:
         _print_status(extraction_status(videos, folder, shard=part), folder, quiet)
         return
@@ -128,6 +131,7 @@ def extract(
             shard=part,
             retry=retry,
             tolerate=tolerate,
+            ray=cluster,
             format=file_format,
             on_progress=on_progress,
             on_failure=options.report,

@@ -20,6 +20,7 @@ from vadpipe.errors import EXIT_ALL_FAILED, EXIT_SOME_FAILED, OutputError, Usage
 
 if TYPE_CHECKING:
     from vadpipe.cli.terminal import StepLines, StepProgress, VideoLines, VideoProgress
+    from vadpipe.extract.cluster_nodes import RayCluster
     from vadpipe.extract.video.discovery import Failure
     from vadpipe.extract.video.limits import Limits
     from vadpipe.extract.video.shards import Shard
@@ -76,6 +77,21 @@ Durations = Annotated[
     Path | None,
     typer.Option(
         metavar="CSV", help="CSV video,duration_s, by which --shard balances the parts (default: by hash)."
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Work on a Ray cluster: HOST:PORT; by default that of RAY_ADDRESS or on this machine, or else "
+        "one started for this run (local: always that).",
+    ),
+]
+RayCpus = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N", help="With --ray: CPUs of each worker on nodes without a GPU (default: all of the node)."
     ),
 ]
 Tolerate = Annotated[
@@ -240,6 +256,15 @@ def shard_of(text: str | None, durations: Path | None) -> Shard | None:
     if text is None and durations is not None:
         raise UsageError("--durations has no effect without --shard", next_step="Add --shard I/N.")
     return None if text is None else Shard.parse(text, durations)
+
+
+def cluster_of(ray: str | None, cpus: float | None) -> RayCluster | None:
+    """Return the cluster that ``--ray`` and ``--ray-cpus`` ask for. Raises UsageError if one is off."""
+    from vadpipe.extract.cluster_nodes import RayCluster
+
+    if ray is None and cpus is not None:
+        raise UsageError("--ray-cpus has no effect without --ray", next_step="Add --ray.")
+    return None if ray is None else RayCluster(ray, cpus)
 
 
 def step_progress(what: str, progress: str, quiet: bool) -> StepProgress | StepLines:

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
 
 from vadpipe.cli import options
+from vadpipe.cli.ray_option import RayCommand
 from vadpipe.errors import printable
 
 if TYPE_CHECKING:
     from vadpipe.scoring.run import ScoredVideo, Scoring
 
 
-class ScoreCommand(TyperCommand):
+class ScoreCommand(RayCommand):
     """Names the formats in its help when that is asked for: to know them, all that writes them is loaded."""
 
     def get_help(self, ctx: Any) -> str:  # noqa: ANN401  whose context it is depends on typer's version
@@ -113,6 +114,8 @@ def score(
     offline: options.Offline = False,
     limit: options.Limit = None,
     tolerate: options.Tolerate = 0.05,
+    ray: options.Ray = None,
+    ray_cpus: options.RayCpus = None,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -152,6 +155,7 @@ def score(
         limits=options.limits_of(limit),
         assume_fps=assume_fps,
     )
+    cluster = options.cluster_of(ray, ray_cpus)
     with options.video_progress("scoring", progress, quiet) as on_progress:
         result = score_videos(
             videos,
@@ -160,6 +164,7 @@ def score(
             outputs=outputs,
             truth=truth,
             tolerate=tolerate,
+            ray=cluster,
             on_progress=on_progress,
             on_scored=lambda scored: _tell(scored, quiet),
             on_failure=options.report,

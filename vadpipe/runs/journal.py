@@ -64,6 +64,18 @@ class CommandLine:
     records: list[Path] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class JournalPart:
+    """What a part of a run noted in another process, see :meth:`Journal.take_part`."""
+
+    path: Path | None
+    videos: list[VideoRecord]
+    outputs: dict[Path, str]
+    kept: list[Path]
+    recipe: Recipe | None
+    n_snippets: int | None
+
+
 class Journal:
     """What a run has read, done and written so far.
 
@@ -216,6 +228,28 @@ class Journal:
     def counted(self, done: int, failed: int = 0, skipped: int = 0) -> None:
         """Note how much was done, where that is not the number of videos."""
         self._counts = Counts(done=done, failed=failed, skipped=skipped)
+
+    def take_part(self) -> JournalPart:
+        """Return what was noted since the last time, for the journal of the whole run, and forget it."""
+        part = JournalPart(
+            self._path, self._videos, self._outputs, self._kept, self._recipe, self._snippets
+        )  # fmt: skip
+        self._videos, self._outputs, self._kept, self._snippets = [], {}, [], None
+        return part
+
+    def add_part(self, part: JournalPart) -> None:
+        """Note what another process did for this run; its results were digested there."""
+        if self._path is None and part.path is not None:
+            self.begin(part.path.parent, part.path.name)
+        self._videos += part.videos
+        self._outputs |= part.outputs
+        self._kept += part.kept
+        if part.recipe is not None:
+            self.made_by(part.recipe, n_snippets=part.n_snippets)
+
+    def add_event(self, event: Event) -> None:
+        """Tell what happened to a video in another process."""
+        self._tell(str(event["kind"]), **{name: value for name, value in event.items() if name != "kind"})
 
     def end(self, error: BaseException | None) -> None:
         """Write the record, if there is anything to record; warn if it cannot be written."""

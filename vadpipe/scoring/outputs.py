@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import re
@@ -131,6 +132,14 @@ class OutputPaths:
                 raise UsageError("could be overwritten by a clip of this run", file=original, next_step=step)
         self.index = _index_path([*self._stems.values()], output)
         self._has_index = outputs.report and len(videos) > 1
+
+    def part_of(self, videos: Sequence[Video]) -> OutputPaths:
+        """Return where the results of these videos go, for another process."""
+        part = copy.copy(self)
+        for name in ("_stems", "_annotated", "_clips"):
+            places = getattr(self, name)
+            setattr(part, name, {video: places[video] for video in videos if video in places})
+        return part
 
     def file(self, video: Video, suffix: str) -> Path:
         """Return the path of a result, its name cut short where file systems need it."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from vadpipe.annotations.annotation import Annotation
 from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.curves.curve import Curve
 from vadpipe.errors import FeatureError, printable
+from vadpipe.extract.cluster import cluster_workers
+from vadpipe.extract.cluster_nodes import RayCluster
+from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.extraction import TOLERATED_SHARE
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.stills import Stills
@@ -79,6 +82,7 @@ def score_videos(
     outputs: Outputs | None = None,
     truth: str | os.PathLike[str] | None = None,
     tolerate: float = TOLERATED_SHARE,
+    ray: RayCluster | str | None = None,
     on_progress: OnProgress | None = None,
     on_scored: Callable[[ScoredVideo], None] | None = None,
     on_failure: OnFailure | None = None,
@@ -101,19 +105,23 @@ def score_videos(
         truth: a sheet of what is known, see :func:`vadpipe.annotations.truth_sheet.read_annotations`, to be
             shown beside the scores.
         tolerate: share of a video's frames that may be lost before it is called damaged.
+        ray: have it done by the workers of this Ray cluster, or that of this address, see
+            :class:`vadpipe.extract.cluster_nodes.RayCluster`.
         on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
         on_failure: called at once for each video that cannot be used.
 
     Raises:
         UsageError: if even the full names of two videos would give the same results, or the list of inputs
-            or of the truth cannot be read.
+            or of the truth cannot be read; if a Ray cluster cannot be used.
         OutputError: if results cannot be written; what was written before stays.
         WeightsError: if the backbone's weights are not available.
     """
     videos, unusable = find_inputs(inputs)
+    failed: list[Failure] = []
 
     def fail(failure: Failure) -> None:
+        failed.append(failure)
         journal().failed(failure.path, named_video(failure.path).name, failure.error)
         if on_failure is not None:
             on_failure(failure)
@@ -133,15 +141,23 @@ def score_videos(
     journal().resolve(scorer=scorer.resolved)
     for role, path in {**scorer.inputs, "truth": truth}.items():
         journal().reads(role, path)
-    failed = run_over(
-        videos,
-        scorer.begin,
-        task.finish,
-        n_readings=outputs.n_readings,
-        on_progress=on_progress,
-        on_failure=fail,
-    )
-    return Scoring(task.scored, [*unusable, *failed], task.write_index())
+    told: dict[str, Any] = {
+        "n_readings": outputs.n_readings, "on_progress": on_progress, "on_failure": fail
+    }  # fmt: skip
+    if ray is None:
+        run_over(videos, task.begin, task.finish, **told)
+    else:
+        folder = None if output is None else Path(output)
+        with cluster_workers(ray, scorer, device=scorer.device, output=folder) as workers:
+            workers.do(ClusterRun(videos, task.part_of, task.add, **told))
+        task.put_in_order(videos)
+    order = {video.path: index for index, video in enumerate(videos)}
+    failed.sort(key=lambda failure: order.get(failure.path, -1))
+    return Scoring(task.scored, failed, task.write_index())
+
+
+_Scored = tuple[list[ScoredVideo], "list[IndexEntry]"]
+"""A video if it was scored, and what the page of all reports says of it if there is one."""
 
 
 class _ScoringTask:
@@ -156,12 +172,45 @@ class _ScoringTask:
         tolerate: float,
         *,
         several: bool,
-        on_scored: Callable[[ScoredVideo], None] | None,
+        on_scored: Callable[[ScoredVideo], None] | None = None,
     ) -> None:
+        self.begin = scorer.begin
         self.scored: list[ScoredVideo] = []
         self._scorer, self._outputs, self._places, self._truths = scorer, outputs, places, truths
         self._tolerate, self._several, self._on_scored = tolerate, several, on_scored
         self._entries: list[IndexEntry] = []
+        self._done: dict[Video, _Scored] = {}
+
+    def part_of(self, videos: Sequence[Video]) -> Callable[[Scorer], _ScoringTask]:
+        """Return the same work on some of the videos, for another process."""
+        return partial(
+            _ScoringTask,
+            outputs=self._outputs,
+            places=self._places.part_of(videos),
+            truths={video: self._truths[video] for video in videos if video in self._truths},
+            tolerate=self._tolerate,
+            several=self._several,
+        )
+
+    def take(self) -> object:
+        """Return what was scored since the last time."""
+        taken = self.scored, self._entries
+        self.scored, self._entries = [], []
+        return taken
+
+    def add(self, video: Video, done: object) -> None:
+        """Note what another process did with a video."""
+        self._done[video] = cast("_Scored", done)
+        for scored in self._done[video][0]:
+            if self._on_scored is not None:
+                self._on_scored(scored)
+
+    def put_in_order(self, videos: Iterable[Video]) -> None:
+        """Take what other processes did for the result, in the order of the videos."""
+        for video in videos:
+            scored, entries = self._done.pop(video, ([], []))
+            self.scored += scored
+            self._entries += entries
 
     def finish(self, begun: PendingScore, report: Reporter | None) -> None:
         """Score a video, and write what is wanted of it."""

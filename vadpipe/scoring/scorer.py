@@ -6,10 +6,10 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Number
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class Scorer:
-    """A head and the backbone it needs, loaded once for any number of videos.
+    """A head and the backbone it needs, loaded once for any number of videos. It pickles to its arguments.
 
     Features are scored as well as videos: files that ``extract`` or ``features import`` wrote, and arrays.
     Decoder and backbone are built for the first video, so a head of imported features needs none.
@@ -96,6 +96,11 @@ class Scorer:
         )
         if threshold is not None:
             check_threshold(threshold)
+        self._arguments: dict[str, Any] = {
+            "head": head, "backbone": backbone, "view": view, "features": features, "threshold": threshold,
+            "rule": rule, "adapt_to": adapt_to, "device": device, **options,
+        }  # fmt: skip
+        self.device = device
         path = SHIPPED_HEAD if head is None else Path(head)
         self.inputs = {"head": file_of(path), "adapt_to": adapt_to}
         self._model = exported_model(path, device, adapt_to, options) if is_exported(path) else None
@@ -123,6 +128,9 @@ class Scorer:
         if adapt_to is not None:
             self.head = adapted_head(self.head, Path(adapt_to), path)
         self._store = None if features is None else FeatureStore(Path(features))
+
+    def __reduce__(self) -> tuple[partial[Scorer], tuple[()]]:
+        return partial(Scorer, **self._arguments), ()
 
     def score(self, video: str | os.PathLike[str] | GivenArray) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
