@@ -87,6 +87,8 @@ class Journal:
         self._counts: Counts | None = None
         self._recipe: Recipe | None = None
         self._snippets: int | None = None
+        self._shown: Callable[[Path], Path] | None = None
+        self._publish: Callable[[Path | None], None] | None = None
         self.warnings: list[str] = []
 
     def begin(self, folder: Path, name: str = FILE_NAME) -> None:
@@ -95,6 +97,18 @@ class Journal:
         for role, path, files in self._to_read:
             self._read(role, path, files)
         self._to_read.clear()
+
+    def writes_elsewhere(self, shown: Callable[[Path], Path], publish: Callable[[Path | None], None]) -> None:
+        """Say that results are written to a local folder which stands for another one.
+
+        Args:
+            shown: returns where a file of it is to be found.
+            publish: called when the run has ended, with its record, if there is one.
+        """
+        self._shown, self._publish = shown, publish
+
+    def _named(self, file: Path) -> str:
+        return str(plain(file if self._shown is None else self._shown(file)))
 
     def reads(self, role: str, path: object, files: Sequence[Path] | None = None) -> None:
         """Note an input that is read as a whole; its digest is taken when the run begins.
@@ -174,6 +188,7 @@ class Journal:
                 sha256=source.sha256,
                 n_bytes=source.n_bytes,
                 modified_ns=source.modified_ns,
+                version=source.version,
                 n_announced=source.n_announced,
                 n_decoded=source.n_decoded,
                 damaged=damaged,
@@ -183,7 +198,7 @@ class Journal:
             "skipped" if skipped else "finished",
             video=str(plain(path)),
             damaged=damaged,
-            files=[str(plain(file)) for file in results],
+            files=[self._named(file) for file in results],
         )
 
     def failed(self, path: str | os.PathLike[str], name: str, error: VadpipeError) -> None:
@@ -219,23 +234,35 @@ class Journal:
 
     def end(self, error: BaseException | None) -> None:
         """Write the record, if there is anything to record; warn if it cannot be written."""
+        path = self._written(error)
+        if self._publish is not None:
+            try:
+                self._publish(path)
+            except OutputError as failed:
+                log.warning("%s", failed)
+                return
+        if path is not None:
+            self._tell("record", file=self._named(path))
+
+    def _written(self, error: BaseException | None) -> Path | None:
+        """Write the record, and return where it is; None if there is nothing to record, or it cannot be."""
         failures = any(video.status == "failed" for video in self._videos)
         path = self._path
         if path is None or not (self._outputs or failures or error is not None):
-            return
+            return None
         if not self._outputs and not path.parent.is_dir():
-            return
+            return None
         try:
             kept = write_record(self._record(path, error), path)
         except (OutputError, OSError) as failed:  # the results are written, and none depends on this
             log.warning("%s", failed)
-            return
+            return None
         if kept is not None:
             log.info("%s: the record of an earlier run is kept as %s", path, kept.name)
         command = _command_line.get()
         if command is not None:
             command.records.append(path)
-        self._tell("record", file=str(plain(path)))
+        return path
 
     def _record(self, path: Path, error: BaseException | None) -> RunRecord:
         took_s = time.monotonic() - self._began_s
@@ -244,7 +271,7 @@ class Journal:
         return RunRecord(
             command=self._command,
             arguments=None if command is None else command.arguments,
-            started_in=os.path.relpath(Path.cwd(), path.parent.absolute()),
+            started_in="." if self._shown else os.path.relpath(Path.cwd(), path.parent.absolute()),
             resolved=self._resolved,
             versions=versions(),
             recipe=self._recipe,
