@@ -5,7 +5,6 @@ import json
 import pytest
 
 from support.videos import write_video
-from vadpipe.errors import InputError
 from vadpipe.extract.extraction import extract_features
 from vadpipe.features.file import Features, read_header
 from vadpipe.weights import layout
@@ -82,8 +81,8 @@ def test_what_changed_alone_is_fetched_again(bucket, videos, extract):
     bucket.requests()
     result = extract()
     assert [path.name for path in result.written] == ["a.mp4.safetensors"]
-    assert len(bucket.requests("GET", "/videos/fight/a.mp4")) == 1
-    assert not bucket.requests("/videos/normal/b.mp4 ")
+    assert len(bucket.requests("GET", f"{bucket.name}/videos/fight/a.mp4")) == 1
+    assert not bucket.requests(f"{bucket.name}/videos/normal/b.mp4")
     assert bucket.get("features/videos/normal/b.mp4.safetensors") == before
 
 
@@ -93,7 +92,8 @@ def test_the_record_of_the_run_names_addresses_and_versions(bucket, videos, extr
     record = json.loads(bucket.get(key))
     assert record["resolved"]["output"] == bucket.address("features")
     assert {video["file"]: video["version"] for video in record["videos"]} == {
-        bucket.address(f"videos/{name}"): bucket.etag(f"videos/{name}") for name in ("fight/a.mp4", "normal/b.mp4")
+        bucket.address(f"videos/{name}"): bucket.etag(f"videos/{name}")
+        for name in ("fight/a.mp4", "normal/b.mp4")
     }
     assert [output["file"] for output in record["outputs"]] == [
         "videos/fight/a.mp4.safetensors",
@@ -110,11 +110,13 @@ def test_faults_that_pass_are_tried_again(bucket, videos, extract, fault):
     result = extract()
     assert len(result.written) == 2
     assert [failure.error for failure in result.failed] == []
-    assert len(bucket.requests("GET", "/videos/fight/a.mp4")) == 2
+    assert len(bucket.requests("GET", f"{bucket.name}/videos/fight/a.mp4")) == 2
 
 
 def test_a_fault_that_stays_costs_its_video_and_is_not_remembered(bucket, videos, extract):
-    bucket.store.faults.append(lambda line: "503" if "GET" in line and "/videos/fight/a.mp4" in line else None)
+    bucket.store.faults.append(
+        lambda line: "503" if f"GET /{bucket.name}/videos/fight/a.mp4" in line else None
+    )
     result = extract()
     (failure,) = result.failed
     assert str(failure.path) == bucket.address("videos/fight/a.mp4")
@@ -150,7 +152,7 @@ def test_what_is_no_video_is_told_by_its_address_and_remembered(bucket, videos, 
         (failure,) = extract().failed
         assert failure.error.file == bucket.address("videos/fight/a.mp4")
         assert attempt in failure.error.reason
-    assert not bucket.requests("/videos/fight/a.mp4 ")
+    assert not bucket.requests(f"{bucket.name}/videos/fight/a.mp4")
 
 
 def test_a_limit_is_checked_before_a_byte_is_fetched(bucket, videos, tiny):
@@ -161,15 +163,13 @@ def test_a_limit_is_checked_before_a_byte_is_fetched(bucket, videos, tiny):
     assert len(result.failed) == 2
     assert "has a size of" in result.failed[0].error.reason
     assert result.failed[0].error.file == bucket.address("videos/fight/a.mp4")
-    assert not bucket.requests("GET", "/videos/fight/a.mp4")
+    assert not bucket.requests("GET", f"{bucket.name}/videos/fight/a.mp4")
 
 
 def test_what_is_not_there_is_told(bucket, extract):
-    with pytest.raises(Exception, match="nothing"):
-        raise InputError("nothing")
     result = extract(bucket.address("none"), bucket.address("gone/clip.mp4"), "s3://no-such-bucket-here/x")
     assert [str(failure.error).partition("\n")[0] for failure in result.failed] == [
         f"{bucket.address('none')}: contains no video",
-        "s3://no-such-bucket-here/x: contains no video",
+        "s3://no-such-bucket-here/x: no such file or folder",
         f"{bucket.address('gone/clip.mp4')}: no such file",
     ]

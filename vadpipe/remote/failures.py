@@ -48,6 +48,10 @@ class BrokenError(Exception):
     """A body that came incomplete, or changed while it was read."""
 
 
+class RefusedError(Exception):
+    """What is not done, however often it is tried."""
+
+
 class TakenError(Exception):
     """An object that another process has written meanwhile."""
 
@@ -101,7 +105,11 @@ def _may_pass(error: Exception) -> bool:
     status = _status(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
-    if isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _FINAL_NUMBERS):
+    if (
+        _is_certificate(error)
+        or isinstance(error, _FINAL)
+        or (isinstance(error, OSError) and error.errno in _FINAL_NUMBERS)
+    ):
         return False
     homes = {(base.__module__.partition(".")[0], base.__name__) for base in type(error).__mro__}
     return isinstance(error, (OSError, EOFError, BrokenError)) or bool(homes & _PASSING)
@@ -112,8 +120,10 @@ def _why(error: Exception) -> str:
     if status is not None:
         return f"the server answers {status}"
     names = " ".join(base.__name__ for base in type(error).__mro__)
-    if isinstance(error, BrokenError):
+    if isinstance(error, (BrokenError, RefusedError)):
         return str(error)
+    if _is_certificate(error):
+        return "the certificate of the server was not accepted"
     if "Timeout" in names:
         return f"no answer for {STALL_S} s"
     if "Payload" in names or "Incomplete" in names or "ResponseParser" in names:
@@ -123,6 +133,11 @@ def _why(error: Exception) -> str:
     if isinstance(error, ConnectionError) or "Connect" in names or "HTTPClientError" in names:
         return "the connection failed"
     return masked(f"{type(error).__name__}: {error}"[:200])
+
+
+def _is_certificate(error: Exception) -> bool:
+    names = {base.__name__ for base in type(error).__mro__}
+    return any("Certificate" in name or "SSLError" in name for name in names)
 
 
 def _status(error: Exception) -> int | None:

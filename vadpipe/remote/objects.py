@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -102,7 +103,7 @@ def download(address: Address, target: Path, check: Callable[[State], None]) -> 
         if state is None:
             raise FileNotFoundError
         check(state)
-        _filesystem(address.scheme).get_file(address.location, str(target), **_GET.get(address.scheme, {}))
+        _filesystem(address.scheme).get_file(address.location, str(target))
         got = target.stat().st_size
         if got != state.n_bytes:
             raise BrokenError(f"{got:,} of {state.n_bytes:,} bytes came")
@@ -188,6 +189,10 @@ def check_extra(scheme: str) -> None:
 @cache
 def _filesystem(scheme: str) -> Any:  # noqa: ANN401  fsspec has no types
     check_extra(scheme)
+    if scheme == "https":
+        from vadpipe.remote.web import WebFileSystem
+
+        return WebFileSystem()
     import fsspec
 
     return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **_options(scheme))
@@ -198,10 +203,6 @@ def forget() -> None:
     _filesystem.cache_clear()
 
 
-_GET: dict[str, dict[str, object]] = {"https": {"headers": {"Accept-Encoding": "identity"}}}
-"""So that a body has the length that is announced."""
-
-
 def _options(scheme: str) -> Mapping[str, object]:
     """Return the options of a file system: its timeouts; retries that are ours are not its own too."""
     if scheme == "s3":
@@ -209,24 +210,7 @@ def _options(scheme: str) -> Mapping[str, object]:
         return {"config_kwargs": {**timeouts, "retries": {"total_max_attempts": 1, "mode": "standard"}}}
     if scheme == "az":
         return {"anon": False, "connection_timeout": STALL_S, "read_timeout": STALL_S}
-    if scheme == "https":
-        import aiohttp
-
-        # The whole may take longer than the five minutes that aiohttp allows.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=STALL_S, sock_read=STALL_S)
-        session = {"timeout": timeout, "trust_env": True}
-        return {"client_kwargs": session, "encoded": True, "get_client": _client}
     return {}
-
-
-async def _client(**options: Any) -> Any:  # noqa: ANN401
-    """Return a session that trusts what the machine trusts now, and not what it did when it was imported."""
-    import ssl
-
-    import aiohttp
-
-    options.pop("loop", None)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=ssl.create_default_context()), **options)
 
 
 def _below(folder: Address, name: str) -> str:
@@ -241,8 +225,10 @@ def _state(info: Mapping[str, Any], address: Address) -> State:
             file=address.path,
             next_step="Record or download it to a file first.",
         )
-    version = next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
-    return State(int(size), version.removeprefix("W/").strip('"'), _stated_md5(info))
+    version = next((info[name] for name in _VERSIONS if info.get(name)), "")
+    if isinstance(version, datetime):  # of which a listing may have the number
+        version = version.timestamp()
+    return State(int(size), str(version).removeprefix("W/").strip('"'), _stated_md5(info))
 
 
 def _stated_md5(info: Mapping[str, Any]) -> str | None:

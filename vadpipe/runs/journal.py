@@ -6,11 +6,11 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from vadpipe.errors import OutputError, VadpipeError
 from vadpipe.features.file import Source
@@ -37,6 +37,7 @@ from vadpipe.runs.versions import versions
 from vadpipe.weights import SHIPPED_HEAD
 
 Event = dict[str, object]
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Journal:
         self._snippets: int | None = None
         self._shown: Callable[[Path], Path] | None = None
         self._publish: Callable[[Path | None], None] | None = None
+        self._stand_ins: dict[Path, Path] = {}
+        self._held = ExitStack()
         self.warnings: list[str] = []
 
     def begin(self, folder: Path, name: str = FILE_NAME) -> None:
@@ -106,6 +109,14 @@ class Journal:
             publish: called when the run has ended, with its record, if there is one.
         """
         self._shown, self._publish = shown, publish
+
+    def stands_for(self, local: Path, named: Path) -> None:
+        """Say that an input is a local copy of something else, by which it is recorded."""
+        self._stand_ins[local] = named
+
+    def until_end(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context, which is left when the run ends."""
+        return self._held.enter_context(context)
 
     def _named(self, file: Path) -> str:
         return str(plain(file if self._shown is None else self._shown(file)))
@@ -131,7 +142,7 @@ class Journal:
             self._inputs.append(InputRecord(role=role, file=None))
             return
         place = Path(path)
-        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(path))
+        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(self._stand_ins.get(place, path)))
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
                 n_files, digest = files_digest(
@@ -234,7 +245,8 @@ class Journal:
 
     def end(self, error: BaseException | None) -> None:
         """Write the record, if there is anything to record; warn if it cannot be written."""
-        path = self._written(error)
+        with self._held:
+            path = self._written(error)
         if self._publish is not None:
             try:
                 self._publish(path)
