@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vadpipe.errors import OutputError
 from vadpipe.remote.mirror import Mirror
 from vadpipe.remote.objects import State, read
 
@@ -35,7 +36,7 @@ class FeatureIndex:
         there: what a listing has found there, by name.
 
     Raises:
-        InputError: if the store does not answer.
+        OutputError: if the store does not answer.
     """
 
     def __init__(self, mirror: Mirror, there: Mapping[str, State]) -> None:
@@ -46,7 +47,7 @@ class FeatureIndex:
         self._unwritten = 0
         found = [name for name in there if name.startswith(f"{FOLDER}/") and name.endswith(SUFFIX)]
         for name in found:
-            for file, entry in _entries(read(mirror.address.below(name))):
+            for file, entry in _entries(read(mirror.address.below(name), kind=OutputError)):
                 if file in there and there[file].version and entry.get("version") == there[file].version:
                     self._read[file] = entry
         self._merged = found if len(found) > _TOO_MANY else []

@@ -80,8 +80,8 @@ class RemoteFeatureStore(FeatureStore):
         self.mirror.check_writable()
 
     def find(self, video: Video) -> StoredVideo | None:
-        """As of a local folder. What the index does not know is read from the file of the video's name."""
-        for path in (self.path_for(video.name), self._failure_path(video)):
+        """As of a local folder. What the index does not know is read from the files of the video's names."""
+        for path in (*map(self.path_for, self._names(video)), self._failure_path(video)):
             self._look_there(self.mirror.name_of(path))
         return super().find(video)
 
@@ -176,7 +176,7 @@ class RemoteFeatureStore(FeatureStore):
             try:
                 if name.endswith(FAILED_SUFFIX):
                     self._take(name, {"failure": json.loads(read(address))})
-                elif name.endswith(SUFFIX):
+                elif name.endswith(SUFFIX) and state.n_bytes:
                     header = header_in(_metadata(address), self.mirror.folder / name)
                     self._take(name, {"header": header.model_dump(mode="json")})
             except (ValueError, RecursionError, FeatureError):  # broken, and made anew

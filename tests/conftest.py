@@ -178,6 +178,28 @@ def bucket(object_store, monkeypatch: pytest.MonkeyPatch):
     objects.forget()
 
 
+@pytest.fixture(scope="session")
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine, and its key."""
+    from support.https_server import certificate
+
+    return certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def web(certificate_file: Path, monkeypatch: pytest.MonkeyPatch):
+    """A web server that clients trust, and no waits between attempts."""
+    from support.https_server import HttpsServer
+    from vadpipe.remote import failures, objects
+
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate_file))
+    monkeypatch.setattr(failures, "DELAYS_S", (0.0,) * 4)
+    objects.forget()
+    with HttpsServer(certificate_file) as server:
+        yield server
+    objects.forget()
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail on any attempt to open a connection."""

@@ -18,6 +18,7 @@ from vadpipe.remote.address import Address, AddressPath, shown
         ("az://c/../../etc/x.mp4", "az://c/%2E%2E/%2E%2E/etc/x.mp4", ("c", "%2E%2E", "%2E%2E", "etc", "x.mp4")),
         ("s3://b//x/./y.mp4", "s3://b/x/%2E/y.mp4", ("b", "x", "%2E", "y.mp4")),
         ("https://Me:s3cret@H.org:8/v/my%20clip.mp4?sig=s3cret#t", "https://h.org:8/v/my clip.mp4", ("h.org:8", "v", "my clip.mp4")),
+        ("s3://b/a\nb\x1b[31m.mp4", "s3://b/a%0Ab%1B[31m.mp4", ("b", "a%0Ab%1B[31m.mp4")),
         ("https://h.org/a%2F..%2Fb.mp4", "https://h.org/a%2F..%2Fb.mp4", ("h.org", "a%2F..%2Fb.mp4")),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ class ObjectStore:
     """Moto's server, and a proxy before it.
 
     ``requests`` lists what was asked for, as ``"GET /bucket/key"``. ``faults`` are functions that are called with a
-    request's line and may return ``"503"``, ``"cut"`` (half of the body, then a reset) or ``"short"`` (half of the
+    request's line and may return ``"503"``, ``"403"``, ``"cut"`` (half of the body, then a reset) or ``"short"`` (half of the
     body, then an orderly end); or None to leave it alone, after whatever they have done meanwhile.
     """
 
@@ -88,8 +88,8 @@ def with_faults(handler, store, behind):
         return
     body = body_of(handler)
     fault = store.fault_of(f"{handler.command} {handler.path}")
-    if fault == "503":
-        handler.send_response(503)
+    if fault in ("503", "403"):
+        handler.send_response(int(fault))
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return

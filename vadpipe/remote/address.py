@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PosixPath
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from vadpipe.errors import UsageError
 
@@ -83,9 +83,7 @@ class Address:
             names = [_host(url.netloc), *(unquote(name) for name in url.path.split("/"))]
         else:
             names = self.location.split("/")
-        # "." and ".." are names like any other in a store, but not in a folder. A slash may have been quoted.
-        safe = (name.replace("/", "%2F").replace("\0", "%00") for name in names if name)
-        return tuple("%2E" * len(name) if name in (".", "..") else name for name in safe)
+        return tuple(_safe(name) for name in names if name)
 
     @property
     def path(self) -> AddressPath:
@@ -117,6 +115,13 @@ def shown(given: str | os.PathLike[str]) -> Path:
     """Return a path as it is shown: of an address without secrets, and with both its slashes."""
     address = Address.parse(given)
     return Path(given) if address is None else address.path
+
+
+def _safe(name: str) -> str:
+    """Return a name that is one of a file: ``..`` is a name like any other in a store, but not in a folder."""
+    if name in (".", ".."):
+        return "%2E" * len(name)
+    return "".join(quote(char, safe="", errors="surrogatepass") if char == "/" or not char.isprintable() else char for char in name)
 
 
 def _host(netloc: str) -> str:

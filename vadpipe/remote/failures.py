@@ -90,6 +90,9 @@ def _told(failure: Exception, address: Address, kind: type[VadpipeError], doing:
     if isinstance(failure, OSError) and failure.errno in _NO_SPACE:
         reason = f"cannot be kept in the cache meanwhile: {failure.strerror}"
         return OutputError(reason, file=address.path, next_step="Free disk space, or set VADPIPE_CACHE.")
+    if isinstance(failure, FileNotFoundError) and doing == "written":
+        step = "Check the address; the bucket has to be there."
+        return kind("cannot be written: no such bucket", file=address.path, next_step=step)
     if isinstance(failure, FileNotFoundError):
         return kind("no such file or folder", file=address.path, next_step="Check the address.")
     denied = isinstance(failure, PermissionError) or _status(failure) in (401, 403)

@@ -78,9 +78,14 @@ def listed(folder: Address, kind: type[VadpipeError] = InputError) -> dict[str, 
 
 
 def read(address: Address, n_bytes: int | None = None, kind: type[VadpipeError] = InputError) -> bytes:
-    """Return the content of an object, or its first bytes."""
+    """Return the content of an object, or the first bytes of one that is not empty.
+
+    Raises:
+        InputError: of that kind, if it cannot be read.
+    """
     filesystem = _filesystem(address.scheme)
-    return bytes(retried(address, lambda: filesystem.cat_file(address.location, start=0, end=n_bytes), kind))
+    part = {} if n_bytes is None else {"start": 0, "end": n_bytes}
+    return bytes(retried(address, lambda: filesystem.cat_file(address.location, **part), kind))
 
 
 def download(address: Address, target: Path, check: Callable[[State], None]) -> State:
