@@ -31,7 +31,7 @@ def test_secrets_are_in_no_output_and_no_object(bucket, web, options, tmp_path):
         assert done.returncode == 3, done.stderr
         assert f"https://{web.host}/v/none.mp4" in done.stdout + done.stderr
         assert not SECRET.search(done.stdout + done.stderr), how
-    kept = [key for key in bucket.keys(hidden=True) if "features/" in key]
+    kept = [key for key in bucket.names(hidden=True) if "features/" in key]
     assert "features/v/a.mp4.safetensors" in kept
     for key in kept:
         assert not SECRET.search(key)
@@ -65,8 +65,12 @@ def test_a_killed_run_goes_on_where_it_stopped(bucket, options, tmp_path):
     asked = ["extract", bucket.address("videos"), "-o", bucket.address("features"), *options]
     uploaded = f"PUT /{bucket.name}/features/videos/a.mp4"
     bucket.store.faults.append(lambda line: time.sleep(0.2) if uploaded in line else None)
-    running = start(f"import os; open('pid', 'w').write(str(os.getpid()))\n{COMMAND_LINE}", *asked, cwd=tmp_path)
-    wait_until(lambda: any(key.endswith("a.mp4.safetensors") for key in bucket.keys()), "the first is written")
+    running = start(
+        f"import os; open('pid', 'w').write(str(os.getpid()))\n{COMMAND_LINE}", *asked, cwd=tmp_path
+    )
+    wait_until(
+        lambda: any(key.endswith("a.mp4.safetensors") for key in bucket.names()), "the first is written"
+    )
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     running.wait()
     bucket.store.faults.clear()
@@ -77,7 +81,7 @@ def test_a_killed_run_goes_on_where_it_stopped(bucket, options, tmp_path):
     assert re.search(r"[12] extracted, [12] already done, 0 failed: s3://", done.stderr)
     assert not bucket.requests(f"GET /{bucket.name}/videos/a.mp4")
     assert bucket.get("features/videos/a.mp4.safetensors") == first
-    assert len([key for key in bucket.keys() if key.endswith(".safetensors")]) == 3
+    assert len([key for key in bucket.names() if key.endswith(".safetensors")]) == 3
 
 
 def test_a_head_is_trained_on_remote_features(bucket, tmp_path):

@@ -45,7 +45,11 @@ def features_of(video, **changes):
 def listed_once_and_read_by_the_index(bucket):
     asked = bucket.requests("features")
     others = [line for line in asked if "list-type" not in line]
-    return len(asked) - len(others) == 1 and all(".vadpipe-index/" in line for line in others) and len(others) <= 2
+    return (
+        len(asked) - len(others) == 1
+        and all(".vadpipe-index/" in line for line in others)
+        and len(others) <= 2
+    )
 
 
 def load(bucket, key, tmp_path):
@@ -82,7 +86,7 @@ def test_a_broken_index_is_no_index(bucket, opened, content):
     first = opened()
     first.write(features_of(video), video)
     first.close()
-    (key,) = [key for key in bucket.keys(hidden=True) if ".vadpipe-index" in key]
+    (key,) = [key for key in bucket.names(hidden=True) if ".vadpipe-index" in key]
     bucket.put(key, bucket.get(key)[:-20] if content is None else content)
     assert opened().find(video) is not None
 
@@ -102,7 +106,9 @@ def test_two_machines_on_the_same_video_leave_one_file(bucket, opened, tmp_path)
     one, other = opened(), opened()
     one.write(features_of(video), video)
     other.write(features_of(video), video)
-    assert [key for key in bucket.keys() if key.startswith("features/")] == ["features/videos/a.mp4.safetensors"]
+    assert [key for key in bucket.names() if key.startswith("features/")] == [
+        "features/videos/a.mp4.safetensors"
+    ]
     assert load(bucket, "features/videos/a.mp4.safetensors", tmp_path).source.place == video.place
 
 
@@ -112,7 +118,7 @@ def test_two_machines_whose_videos_have_one_name_lose_neither(bucket, opened, tm
     one, other = opened(), opened()
     one.write(features_of(mine), mine)
     other.write(features_of(theirs), theirs)
-    keys = [key for key in bucket.keys() if key.startswith("features/")]
+    keys = [key for key in bucket.names() if key.startswith("features/")]
     assert keys == ["features/videos/a.mp4.safetensors", "features/y/videos/a.mp4.safetensors"]
     assert [load(bucket, key, tmp_path).source.place for key in keys] == [mine.place, theirs.place]
     third = opened()
@@ -141,14 +147,14 @@ def test_failures_are_remembered_for_other_machines_until_there_are_features(buc
     one = opened()
     one.remember_failure(video, "asked", DecodeError("is broken", file=video.path))
     one.close()
-    (key,) = [key for key in bucket.keys() if key.startswith("features/")]
+    (key,) = [key for key in bucket.names() if key.startswith("features/")]
     assert json.loads(bucket.get(key))["reason"] == "is broken"
     two = opened()
     two.find(video)
     assert "is broken" in two.past_failure(video, "asked").reason
     assert two.past_failure(video, "otherwise") is None
     two.write(features_of(video), video)
-    assert key not in bucket.keys()
+    assert key not in bucket.names()
 
 
 def test_many_small_indexes_become_one(bucket, opened, monkeypatch):
@@ -160,7 +166,7 @@ def test_many_small_indexes_become_one(bucket, opened, monkeypatch):
         store = opened()
         store.write(features_of(video), video)
         store.close()
-    indexes = [key for key in bucket.keys(hidden=True) if ".vadpipe-index" in key]
+    indexes = [key for key in bucket.names(hidden=True) if ".vadpipe-index" in key]
     assert len(indexes) == 1
     bucket.requests()
     last = opened()
@@ -169,7 +175,15 @@ def test_many_small_indexes_become_one(bucket, opened, monkeypatch):
 
 
 def test_names_of_objects_lead_nowhere_else(bucket, opened, monkeypatch):
-    names = ["../../../etc/x.mp4", "./x.mp4", "a//x.mp4", "a\nb.mp4", "x" * 300 + ".mp4", "-i.mp4", "ü/\\..\\x.mp4"]
+    names = [
+        "../../../etc/x.mp4",
+        "./x.mp4",
+        "a//x.mp4",
+        "a\nb.mp4",
+        "x" * 300 + ".mp4",
+        "-i.mp4",
+        "ü/\\..\\x.mp4",
+    ]
     states = {name: State(7, str(number)) for number, name in enumerate(names)}
     monkeypatch.setattr(remote_folder, "listed", lambda _: states)  # moto does not take all of these
     videos, _ = find_videos(bucket.address("videos"))
@@ -178,7 +192,7 @@ def test_names_of_objects_lead_nowhere_else(bucket, opened, monkeypatch):
     for video in videos:
         path = store.write(features_of(video), video)
         assert path.resolve().is_relative_to(store.folder.resolve())
-    keys = [key for key in bucket.keys() if key.startswith("features/")]
+    keys = [key for key in bucket.names() if key.startswith("features/")]
     assert len(keys) == len(names)
     assert not any(".." in key.split("/") for key in keys)
     found = opened()

@@ -62,7 +62,7 @@ def test_a_second_run_asks_for_the_two_lists_and_decodes_nothing(bucket, videos,
 
 def test_without_its_index_each_record_is_read_and_nothing_decoded(bucket, videos, extract):
     extract()
-    for key in bucket.keys(hidden=True):
+    for key in bucket.names(hidden=True):
         if ".vadpipe-index" in key:
             bucket.remove(key)
     bucket.requests()
@@ -86,7 +86,7 @@ def test_what_changed_alone_is_fetched_again(bucket, videos, extract):
 
 def test_the_record_of_the_run_names_addresses_and_versions(bucket, videos, extract):
     extract()
-    (key,) = [key for key in bucket.keys() if key.startswith("features/run-")]
+    (key,) = [key for key in bucket.names() if key.startswith("features/run-")]
     record = json.loads(bucket.get(key))
     assert record["resolved"]["output"] == bucket.address("features")
     assert {video["file"]: video["version"] for video in record["videos"]} == {

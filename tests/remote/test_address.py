@@ -29,7 +29,9 @@ def test_what_an_address_is_called(text, path, parts):
     assert str(shown(text)) == str(shown(Path(path))) == path
 
 
-@pytest.mark.parametrize("text", ["videos/a.mp4", "C:/a.mp4", "http://h.org/a.mp4", "rtsp://cam/1", "s3:", "s3://"])
+@pytest.mark.parametrize(
+    "text", ["videos/a.mp4", "C:/a.mp4", "http://h.org/a.mp4", "rtsp://cam/1", "s3:", "s3://"]
+)
 def test_what_is_none(text):
     assert Address.parse(text) is None
 
@@ -49,7 +51,11 @@ def test_a_password_in_the_address_of_a_bucket_is_refused_and_not_shown():
 def test_the_place_of_a_file_is_the_same_whatever_signs_it():
     base = "https://h.org/a.mp4"
     plain = Address.parse(base).place
-    for query in ("X-Amz-Signature=1&X-Amz-Date=2", "sv=2024&sig=abc&se=2026", "Expires=1&Signature=2&Key-Pair-Id=3"):
+    for query in (
+        "X-Amz-Signature=1&X-Amz-Date=2",
+        "sv=2024&sig=abc&se=2026",
+        "Expires=1&Signature=2&Key-Pair-Id=3",
+    ):
         assert Address.parse(f"{base}?{query}").place == plain
     others = {Address.parse(f"{base}?id={number}&sig=x").place for number in range(3)}
     assert len({plain, *others}) == 4

@@ -122,7 +122,7 @@ def test_missing_credentials_are_told(bucket, monkeypatch, tmp_path):
         listed(Address.parse(bucket.address("x")))
     assert str(caught.value) == (
         f"{bucket.address('x')}: cannot be listed: no credentials were found\n"
-        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL of other stores."
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and AWS_ENDPOINT_URL if needed."
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from support.waiting import wait_until
+
 MAKING = """
 import os, sys, time
 from pathlib import Path

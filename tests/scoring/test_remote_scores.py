@@ -23,9 +23,11 @@ def videos(bucket, tmp_path):
 def test_results_in_a_remote_folder_are_those_of_a_local_one(bucket, videos, scorer, tmp_path):
     outputs = Outputs(("csv", "json"), plot="png", report=True)
     score_videos([videos], scorer, output=tmp_path / "local", outputs=outputs)
-    result = score_videos([bucket.address("videos")], scorer, output=bucket.address("scores"), outputs=outputs)
+    result = score_videos(
+        [bucket.address("videos")], scorer, output=bucket.address("scores"), outputs=outputs
+    )
     assert result.failed == []
-    names = {key.removeprefix("scores/") for key in bucket.keys() if key.startswith("scores/")}
+    names = {key.removeprefix("scores/") for key in bucket.names() if key.startswith("scores/")}
     (record,) = [name for name in names if re.fullmatch(r"run-\d{8}T\d{6}Z-\w{6}\.json", name)]
     expected = {path.name for path in (tmp_path / "local").iterdir()} - {"run.json"}
     assert names - {record} == expected
@@ -40,7 +42,7 @@ def test_results_in_a_remote_folder_are_those_of_a_local_one(bucket, videos, sco
     written = json.loads(bucket.get(f"scores/{record}"))
     assert {video["file"] for video in written["videos"]} == {bucket.address(f"videos/{n}.mp4") for n in "ab"}
     assert str(layout.folder()) not in json.dumps(written)
-    assert not [path for path in (layout.folder() / "remote").rglob("*.mp4")]
+    assert not [*(layout.folder() / "remote").rglob("*.mp4")]
 
 
 def test_a_report_that_does_not_hold_its_video_has_a_copy_beside_it(bucket, videos, scorer):
@@ -62,10 +64,12 @@ def test_the_api_scores_and_explains_a_remote_video(bucket, videos, scorer):
     assert (curve.scores == scorer.score(videos / "a.mp4").scores).all()
     again, _ = scorer.explain(bucket.address("videos/a.mp4"))
     assert (again.scores == curve.scores).all()
-    assert not [path for path in (layout.folder() / "remote").rglob("*.mp4")]
+    assert not [*(layout.folder() / "remote").rglob("*.mp4")]
 
 
-def test_pictures_of_a_video_whose_features_are_kept_are_fetched(bucket, videos, x3d_head, x3d_weights, tmp_path):
+def test_pictures_of_a_video_whose_features_are_kept_are_fetched(
+    bucket, videos, x3d_head, x3d_weights, tmp_path
+):
     import vadpipe
 
     keeping = vadpipe.Scorer(x3d_head, weights=x3d_weights, features=tmp_path / "features")

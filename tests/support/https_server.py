@@ -58,7 +58,8 @@ class HttpsServer:
             def do_GET(self):
                 outer.answer(self)
 
-            do_HEAD = do_GET
+            def do_HEAD(self):
+                outer.answer(self)
 
             def log_message(self, *args):
                 pass

@@ -152,7 +152,7 @@ class Bucket:
     def etag(self, key):
         return self.store.direct.head_object(Bucket=self.name, Key=key)["ETag"].strip('"')
 
-    def keys(self, hidden=False):
+    def names(self, hidden=False):
         """Return the names of all objects, those of indexes only if wanted."""
         pages = self.store.direct.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         names = [item["Key"] for page in pages for item in page.get("Contents", [])]

@@ -118,10 +118,13 @@ def shown(given: str | os.PathLike[str]) -> Path:
 
 
 def _safe(name: str) -> str:
-    """Return a name that is one of a file: ``..`` is a name like any other in a store, but not in a folder."""
+    """Return a name that may be one of a file: in a store ``..`` is a name like any other."""
     if name in (".", ".."):
         return "%2E" * len(name)
-    return "".join(quote(char, safe="", errors="surrogatepass") if char == "/" or not char.isprintable() else char for char in name)
+    return "".join(
+        char if char.isprintable() and char != "/" else quote(char, safe="", errors="surrogatepass")
+        for char in name
+    )
 
 
 def _host(netloc: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vadpipe.errors import FeatureError, InputError
+from vadpipe.features.file import SUFFIX
 from vadpipe.features.folder import may_hold_features
 from vadpipe.files.atomic import fitting_name
 from vadpipe.remote.address import Address, address_of
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 def local_features(given: T) -> T | Path:
-    """Return features that a run reads; of the address of a folder a local copy, which is there until it ends.
+    """Return features that a run reads; of the address of a folder a local copy, there until the run ends.
 
     Raises:
         FeatureError: if there are none at the address, or they cannot be fetched.
@@ -59,8 +60,8 @@ def _copied(address: Address) -> Iterator[Path]:
 
 def _copy(file: Address, folder: Path, depth: int) -> None:
     *folders, name = file.parts[depth:]  # none of which leads out of the folder
-    stem = name.removesuffix(Path(name).suffix)
-    target = folder.joinpath(*(fitting_name(part, "") for part in folders), fitting_name(stem, Path(name).suffix))
+    short = fitting_name(name.removesuffix(SUFFIX), SUFFIX)
+    target = folder.joinpath(*(fitting_name(part, "") for part in folders), short)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         download(file, target, lambda _: None)

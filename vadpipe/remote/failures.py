@@ -23,7 +23,7 @@ STALL_S = 30
 T = TypeVar("T")
 
 _CREDENTIALS = {
-    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL of other stores.",
+    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and AWS_ENDPOINT_URL if needed.",
     "gs": "Set GOOGLE_APPLICATION_CREDENTIALS to a file of credentials, or run in a place that has some.",
     "az": "Set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING.",
     "https": "Check the address; one that is signed may have expired.",

@@ -30,7 +30,7 @@ class WebFileSystem(HTTPFileSystem):  # type: ignore[misc]  # fsspec has no type
         super().__init__(client_kwargs=session, encoded=True, get_client=_client)
 
     async def _info(self, url: str, **_: object) -> dict[str, object]:
-        """Return what the server says of a file; unlike fsspec, which takes every failure for a missing one."""
+        """Return what the server says of a file; fsspec takes every failure for a missing one."""
         session = await self.set_session()
         for ask in (session.head, session.get):
             async with ask(self.encode_url(url), allow_redirects=True) as answer:

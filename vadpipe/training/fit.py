@@ -61,8 +61,8 @@ def fit(
     repeated with the same arguments, and a finished one is not run again.
 
     Args:
-        features: folder that ``extract`` wrote, or its address (``s3://bucket/features``); or a dictionary of the features of each video by its name:
-            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.from_memory`, or
+        features: folder that ``extract`` wrote, or its address; or a dictionary of the features of each video
+            by its name: arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.from_memory`, or
             :class:`vadpipe.Features`.
         labels: CSV or Excel sheet ``video,label[,group]``, a data frame of pandas with these columns, or a
             dictionary of each video's label; without them, labels come from the videos' folders.
