@@ -112,6 +112,20 @@ def test_waits_grow_between_attempts(monkeypatch):
     assert waited == [0.5, 2.0, 8.0, 30.0]
 
 
+@pytest.mark.parametrize("error", [PermissionError("s3cret"), OSError("Forbidden: https://x?sig=s3cret")])
+def test_what_is_denied_is_not_tried_again_and_told_in_our_words(error):
+    asked = []
+
+    def ask():
+        asked.append(1)
+        raise error
+
+    with pytest.raises(InputError) as caught:
+        failures.retried(Address.parse("gs://b/x"), ask)
+    assert str(caught.value).startswith("gs://b/x: cannot be read: access is denied\nSet GOOGLE_APPLICATION")
+    assert len(asked) == 1
+
+
 def test_missing_credentials_are_told(bucket, monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

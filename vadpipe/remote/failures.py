@@ -95,7 +95,7 @@ def _told(failure: Exception, address: Address, kind: type[VadpipeError], doing:
         return kind("cannot be written: no such bucket", file=address.path, next_step=step)
     if isinstance(failure, FileNotFoundError):
         return kind("no such file or folder", file=address.path, next_step="Check the address.")
-    denied = isinstance(failure, PermissionError) or _status(failure) in (401, 403)
+    denied = _is_denied(failure)
     if denied or type(failure).__name__ in _NO_CREDENTIALS:
         why = "access is denied" if denied else "no credentials were found"
         step = _CREDENTIALS.get(address.scheme, "Check the address.")
@@ -105,14 +105,12 @@ def _told(failure: Exception, address: Address, kind: type[VadpipeError], doing:
 
 
 def _may_pass(error: Exception) -> bool:
+    if _is_denied(error) or _is_certificate(error):
+        return False
     status = _status(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
-    if (
-        _is_certificate(error)
-        or isinstance(error, _FINAL)
-        or (isinstance(error, OSError) and error.errno in _FINAL_NUMBERS)
-    ):
+    if isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _FINAL_NUMBERS):
         return False
     homes = {(base.__module__.partition(".")[0], base.__name__) for base in type(error).__mro__}
     return isinstance(error, (OSError, EOFError, BrokenError)) or bool(homes & _PASSING)
@@ -136,6 +134,12 @@ def _why(error: Exception) -> str:
     if isinstance(error, ConnectionError) or "Connect" in names or "HTTPClientError" in names:
         return "the connection failed"
     return masked(f"{type(error).__name__}: {error}"[:200])
+
+
+def _is_denied(error: Exception) -> bool:
+    if isinstance(error, PermissionError) or _status(error) in (401, 403):
+        return True
+    return isinstance(error, OSError) and str(error).startswith("Forbidden:")  # as gcsfs has it
 
 
 def _is_certificate(error: Exception) -> bool:

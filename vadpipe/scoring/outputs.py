@@ -222,8 +222,10 @@ def write_pictures(
             from vadpipe.output.report.preview import finished_preview
 
             copy = None if copying is None else finished_preview(copying, exports, path)
+            # The local copy of a remote video is soon gone: a page cannot refer to it.
+            embed = True if video.is_remote and copy is None else outputs.embed
             written += write_page(
-                curve, page, video=path, stills=stills, copy=copy, embed=outputs.embed, truth=truth_s,
+                curve, page, video=path, stills=stills, copy=copy, embed=embed, truth=truth_s,
                 explanations=explanations,
             )  # fmt: skip
         if outputs.annotate is not None:
