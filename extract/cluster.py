@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,9 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.cluster_nodes import RayCluster, Seat, connected, seats_of
 from vadpipe.extract.cluster_run import Assignment, ClusterRun
 from vadpipe.extract.cluster_worker import Conditions, Worker, current_versions
+from vadpipe.extract.video.discovery import Video
 from vadpipe.files.atomic import write_text
+from vadpipe.remote.address import address_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,18 @@ class _Hired:
     starting: list[Any]
     stream: Any = None
     given: Assignment = field(default_factory=lambda: Assignment([]))
+
+
+def check_local(output: str | os.PathLike[str] | None, videos: Iterable[Video]) -> None:
+    """Raise UsageError where the results or a video have an address: the nodes of a cluster share folders."""
+    remote = next((video.path for video in videos if video.is_remote), None)
+    address = address_of(output)
+    if remote is not None or address is not None:
+        raise UsageError(
+            "workers of a Ray cluster read and write folders alone, no addresses",
+            file=remote if address is None else address.path,
+            next_step="Mount it on every node, or divide the videos by --shard.",
+        )
 
 
 @contextmanager

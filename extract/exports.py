@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,18 @@ import numpy as np
 from vadpipe.errors import UsageError
 from vadpipe.features.file import Features
 from vadpipe.files.atomic import atomic_path
+from vadpipe.remote.address import address_of
 
 FORMATS = ("safetensors", "npy")
 
 
-def check_format(name: str) -> None:
-    """Raise UsageError where there is no such format."""
+def check_format(name: str, output: str | os.PathLike[str]) -> None:
+    """Raise UsageError where there is no such format, or none for a remote folder."""
     if name not in FORMATS:
         raise UsageError(f"unknown format {name!r}", next_step=f"Choose one of: {', '.join(FORMATS)}.")
+    if name == "npy" and address_of(output) is not None:
+        step = "Extract to a local folder, or export arrays there: vadpipe extract -o FOLDER --format npy."
+        raise UsageError("plain arrays are written to local folders only", next_step=step)
 
 
 def npy_name(path: Path) -> Path:

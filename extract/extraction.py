@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from vadpipe.errors import InputError, printable
-from vadpipe.extract.cluster import cluster_workers
+from vadpipe.extract.cluster import check_local, cluster_workers
 from vadpipe.extract.cluster_nodes import RayCluster
 from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.exports import FORMATS, check_format, npy_beside, npy_name
 from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.record import Extraction, asked_of
+from vadpipe.extract.remote_store import begin_record, open_store
 from vadpipe.extract.run import OnFailure, OnProgress, Reporter, run_over
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore, StoredVideo, StorePart
-from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Failure, Video, find_videos, named_video
 from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import FeatureHeader, Source, read_header
-from vadpipe.files.atomic import check_writable
 from vadpipe.files.locks import VideoLock
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
@@ -56,8 +55,8 @@ def extract_features(
     is working on is waited for at the end. ``run.json`` records what was done.
 
     Args:
-        inputs: files, folders (searched recursively) and patterns.
-        output: folder of the feature files.
+        inputs: files, folders (searched recursively), patterns and addresses (``s3://bucket/videos``).
+        output: folder of the feature files, or its address.
         settings: of the extraction.
         shard: take this part of the videos alone; other machines take the others.
         retry: retry videos that failed before.
@@ -73,11 +72,13 @@ def extract_features(
         WeightsError: if the backbone's weights are not available.
         OutputError: if ``output`` cannot be written.
     """
-    check_format(format)
+    check_format(format, output)
     extractor = Extractor(settings)
     extractor.settings.check_here()
     videos, unusable = find_videos(inputs)
-    store = FeatureStore(Path(output), places=(video.place for video in videos))
+    if ray is not None:
+        check_local(output, videos)
+    store = open_store(output, places=(video.place for video in videos))
     if shard is not None:
         videos = shard.of_videos(videos)
         unusable = unusable if shard.number == 1 else []  # to be reported once
@@ -89,7 +90,7 @@ def extract_features(
         if on_failure is not None:
             on_failure(failure)
 
-    journal().begin(store.folder)
+    begin_record(store)
     for failure in unusable:
         note(failure)
     # What another process has claimed is looked at last, one by one: two that wait for each other
@@ -141,11 +142,11 @@ class _ExtractionTask:
 
     def begin(self, video: Video) -> _Claimed | None:
         """Start decoding a video, unless there is nothing to do or another process is working on it."""
-        sniff(video.path)
+        video.check()
         if self._is_known(video, self.store.find(video)):
             return None
         if not self._ready:
-            check_writable(self.store.folder)
+            self.store.check_writable()
             self.extractor.engine  # noqa: B018  what is missing shows before anything is decoded
             self._ready = True
         claim = self.store.claim(video)
@@ -159,6 +160,7 @@ class _ExtractionTask:
                 claim.close()
                 return None
             self._warn_of_another_recipe(video, stored)
+            video.fetch(self.extractor.settings.limits)  # what fails here is the network's fault
             with self._remembering(video, video.state()):
                 return _Claimed(self.extractor.open(video), claim)
         except BaseException:
@@ -171,10 +173,11 @@ class _ExtractionTask:
         with self._remembering(video, claimed.opened.state):
             features = self.extractor.features(claimed.opened, report)
         path = self.store.write(features, video)
-        self.result.written.append(path)
+        self.result.written.append(self.store.shown(path))
         header = read_header(path)  # with the name that it got
         self._note(video, path, header, skipped=False)
         journal().made_by(header.recipe, n_snippets=len(features.values))
+        self.store.settle(path)
 
     def part_of(self, videos: Sequence[Video]) -> Callable[[_Shared], _ExtractionTask]:
         """Return the same work on some of the videos, for another process."""
@@ -221,8 +224,9 @@ class _ExtractionTask:
         if stored is not None and not self._differences(stored):
             fresh = self.store.refresh(stored, video)
             if fresh is not None:
-                self.result.skipped.append(fresh.path)
-                log.info("%s: already done, see %s", printable(video.path), fresh.path)
+                shown = self.store.shown(fresh.path)
+                self.result.skipped.append(shown)
+                log.info("%s: already done, see %s", printable(video.path), shown)
                 self._note(video, fresh.path, fresh.header, skipped=True)
                 journal().made_by(fresh.header.recipe)
                 return True
@@ -251,7 +255,7 @@ class _ExtractionTask:
                     self.store.remember_failure(video, self._asked, error)
             raise
         except OSError as error:
-            if error.filename != os.fspath(video.path):
+            if error.filename != os.fspath(video.file):
                 raise
             raise InputError(f"cannot be read: {error.strerror}", file=video.path) from error
 
@@ -260,7 +264,7 @@ class _ExtractionTask:
         warn_of_damage(video, source)
         damaged = source.lost_share > self._tolerate
         if damaged:
-            self.result.damaged.append(path)
+            self.result.damaged.append(self.store.shown(path))
         if self._format == "npy" or npy_name(path).is_file():  # an older one must not outlive its features
             files.append(npy_beside(path))
         journal().did(video.path, source, files, damaged=damaged, skipped=skipped)

@@ -76,15 +76,18 @@ class Extractor:
             OutputError: if the folder cannot be written.
         """
         known, folder = named_video(video), Path(output)
-        sniff(known.path)
+        known.check()
         if folder not in self._stores:  # reading it once for each of many videos would take ever longer
             self._stores[folder] = FeatureStore(folder)
         store = self._stores[folder]
         stored = store.find_anew(known)
         if stored is not None and not self.settings.differences(stored.header.recipe, self.weights_sha256):
             return stored.path
-        with self.open(known) as opened:
-            return store.write(self.features(opened), known)
+        try:
+            with self.open(known) as opened:
+                return store.write(self.features(opened), known)
+        finally:
+            known.release()
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -133,6 +136,7 @@ class Extractor:
             InputError: if the file is missing or not a video.
             UsageError: if the requested decoder is not installed.
         """
+        video.fetch(self.settings.limits)
         return Opened(video, self.settings, str(self.device))
 
     def features(self, opened: Opened, report: Reporter | None = None) -> Features:
@@ -151,9 +155,9 @@ class Extractor:
             log.info("%s: %d frames by %s", printable(opened.video.path), clips.n_frames, version)
             timeline = decoding.timeline
             self._tell_of_times(opened.video, timeline)
-            if os.path.isdir(opened.video.path):  # noqa: PTH112
+            if os.path.isdir(opened.video.file):  # noqa: PTH112
                 _tell_of_pictures(opened.video, clips)
-            sha256, (n_bytes, modified_ns) = content_digest(opened.video.path), opened.state
+            sha256, (n_bytes, modified_ns) = content_digest(opened.video.file), opened.state
             if opened.video.state() != opened.state:
                 step = "Run again when the file is complete."
                 raise InputError("changed while it was read", file=opened.video.path, next_step=step)
@@ -176,6 +180,7 @@ class Extractor:
                     n_announced=timeline.n_announced,
                     n_decoded=clips.n_frames - clips.n_missing,
                     gaps=tuple(clips.gaps),
+                    version=opened.video.version,
                     width_px=timeline.width_px,
                     height_px=timeline.height_px,
                 ),
@@ -271,7 +276,7 @@ class Opened:
     def __init__(self, video: Video, settings: ExtractSettings, device: str) -> None:
         self.video = video
         self.error: InputError = DecodeError("cannot be decoded", file=video.path)
-        family = sniff(video.path)
+        family = sniff(video.file)
         self.state = video.state()
         self._decoders, why = choose_decoders(settings.decoder, device, family, self.state[0])
         log.info("%s: decoder %s on %s, since %s", printable(video.path), *self._decoders[0], why)
@@ -307,4 +312,4 @@ class Opened:
         self.close()
 
     def _start(self, decoder: str, device: str) -> Decoding:
-        return Decoding(self.video.path, replace(self._job, decoder=decoder, device=device))
+        return Decoding(self.video.file, replace(self._job, decoder=decoder, device=device))

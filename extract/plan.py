@@ -10,14 +10,13 @@ from pathlib import Path
 from vadpipe.errors import FeatureError, InputError
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.record import asked_of, snippets_per_s
+from vadpipe.extract.remote_store import open_store
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video, find_videos
 from vadpipe.extract.video.job import DecodeJob
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.shards import Shard
-from vadpipe.files.atomic import check_writable
 
 _FLOAT_BYTES = 4
 
@@ -60,11 +59,11 @@ def plan_extraction(
     """
     extractor = Extractor(settings)
     extractor.settings.check_here()
-    check_writable(Path(output))
     videos, unusable = find_videos(inputs)
     for failure in unusable:
         yield Planned(failure.path, "unusable", failure.error.reason)
-    store = FeatureStore(Path(output), places=(video.place for video in videos))
+    store = open_store(output, places=(video.place for video in videos))
+    store.check_writable()
     digest = extractor.known_weights_sha256 or "never fetched"
     speed = snippets_per_s(Path(output), extractor.settings)
     for video in videos if shard is None else shard.of_videos(videos):
@@ -83,16 +82,18 @@ def _planned(
     retry: bool,
     speed: float | None,
 ) -> Planned:
-    sniff(video.path)
+    video.check()
     stored, why = store.find(video), "no features yet"
     if stored is not None:
         differences = settings.differences(stored.header.recipe, weights_sha256)
         if not differences:
-            return Planned(video.path, "there", str(stored.path))
+            return Planned(video.path, "there", str(store.shown(stored.path)))
         why = f"features of another recipe ({differences[0]})"
     past = store.past_failure(video, asked_of(settings))
     if past is not None and not retry:
         raise past
+    if video.is_remote:  # to know more, it would have to be fetched
+        return Planned(video.path, "extract", f"{video.state()[0] / 1e6:.1f} MB to fetch, {why}")
     job = DecodeJob(settings.size, limits=settings.limits, assume_fps=settings.assume_fps, stills=())
     with Decoding(video.path, job) as decoding:
         timeline = decoding.timeline

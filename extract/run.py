@@ -118,12 +118,17 @@ def run_over(
         except (InputError, FeatureError, MemoryError) as error:
             if isinstance(error, MemoryError):
                 error = InputError("needs more memory than is available", file=video.path)
-            failures.append(Failure(video.path, error))
+            failures.append(Failure(video.path, video.told(error)))
             if on_failure is not None:
                 on_failure(failures[-1])
 
     def start(index: int, video: Video) -> None:
-        begun = begin(video)
+        begun = None
+        try:
+            begun = begin(video)
+        finally:
+            if begun is None:
+                video.release()
         if begun is not None:
             journal().started(video.path, index, len(videos))
             open_work.append((index, video, begun))
@@ -134,6 +139,7 @@ def run_over(
             guarded(video, lambda: finish(begun, reporter(index)))
         finally:
             open_work.pop(0)[2].close()
+            video.release()
         on_end(video)
 
     try:
@@ -146,8 +152,9 @@ def run_over(
         while open_work:
             end()
     finally:
-        for _, _, begun in open_work:
+        for _, video, begun in open_work:
             begun.close()
+            video.release()
     return failures
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vadpipe.errors import InputError
-from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.video.container import sniff
+from vadpipe.extract.remote_store import open_store
 from vadpipe.extract.video.discovery import find_videos
 from vadpipe.extract.video.shards import Shard
 
@@ -47,17 +46,17 @@ def extraction_status(
     videos, unusable = find_videos(inputs)
     for failure in unusable:
         yield VideoStatus(failure.path, "failed", failure.error.reason)
-    store = FeatureStore(Path(output), places=(video.place for video in videos))
+    store = open_store(output, places=(video.place for video in videos))
     for video in videos if shard is None else shard.of_videos(videos):
         try:
             stored, failed = store.find(video), store.last_failure(video)
             if stored is None and failed is None:
-                sniff(video.path)  # what is not a video is not recorded as a failure
+                video.check()  # what is not a video is not recorded as a failure
         except InputError as error:
             yield VideoStatus(video.path, "failed", error.reason)
             continue
         if stored is not None:
-            yield VideoStatus(video.path, "done", str(stored.path))
+            yield VideoStatus(video.path, "done", str(store.shown(stored.path)))
         elif failed is not None:
             yield VideoStatus(video.path, "failed", failed)
         else:

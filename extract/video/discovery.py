@@ -3,91 +3,30 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import logging
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from vadpipe.errors import InputError, UsageError, VadpipeError, printable
+from vadpipe.errors import InputError, UsageError, printable
 from vadpipe.extract.video.container import SUFFIXES, names_address, no_such_file
-from vadpipe.extract.video.image_folder import image_state, is_image_sequence, list_images
+from vadpipe.extract.video.image_folder import is_image_sequence, list_images
 from vadpipe.extract.video.lists import names_list, read_list
+from vadpipe.extract.video.remote_folder import remote_videos
+from vadpipe.extract.video.video import Failure as Failure
+from vadpipe.extract.video.video import Video as Video
+from vadpipe.extract.video.video import located as located
+from vadpipe.extract.video.video import named_video as named_video
+from vadpipe.extract.video.video import text as text
 from vadpipe.features.file import SUFFIX
 from vadpipe.features.folder import may_hold_features
 from vadpipe.files.arguments import described
+from vadpipe.remote.address import address_of
 
 _PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|preview\.mp4|event-\d{3,}\.(mp4|mkv))$")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Video:
-    r"""A video of the input.
-
-    Attributes:
-        path: of the file or folder.
-        name: its path below the folder that was given, that folder's name included, with ``/``.
-            ``vadpipe extract videos/`` gives ``videos/fight/a.mp4``; naming the file alone gives
-            ``fight/a.mp4``. Labels come from these folders, and feature files are laid out by them.
-            Bytes that are not UTF-8 are written as ``\xff``.
-    """
-
-    path: Path
-    name: str
-
-    @property
-    def stem(self) -> str:
-        """The base name of its results: the file's name without suffix, or the name of an image sequence."""
-        return self.path.name if os.path.isdir(self.path) else self.path.stem  # noqa: PTH112
-
-    @property
-    def footage(self) -> Path:
-        """What pictures are read from: itself."""
-        return self.path
-
-    @property
-    def is_footage_known(self) -> bool:
-        """Whether there is something to read pictures from. It may turn out to be missing or broken."""
-        return True
-
-    @property
-    def place(self) -> str:
-        """Digest of the absolute path: identifies a file however it was named, and reveals no path."""
-        return hashlib.sha256(os.fsencode(located(self.path))).hexdigest()[:16]
-
-    def state(self) -> tuple[int, int]:
-        """Return its size in bytes and the time of its last change in ns.
-
-        Of an image sequence it is the size of all pictures, and a number that changes with any of them.
-
-        Raises:
-            InputError: if it no longer exists.
-        """
-        if os.path.isdir(self.path):  # noqa: PTH112
-            return image_state(self.path)
-        try:
-            stat = self.path.stat()
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=self.path) from error
-        return stat.st_size, stat.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A video, or something named as one, that could not be used, and why."""
-
-    path: Path
-    error: VadpipeError
-
-
-def named_video(path: str | os.PathLike[str]) -> Video:
-    """Return the video of a file that is named explicitly; its name includes its folder's."""
-    absolute = located(path)
-    return Video(Path(path), text("/".join(absolute.parts[-2:]).lstrip("/")))
 
 
 def find_videos(
@@ -117,12 +56,20 @@ def find_videos(
     Raises:
         UsageError: for an empty name, which would mean the current folder, or an unreadable list.
     """
-    videos: dict[Path, Video] = {}
+    videos: dict[Path | str, Video] = {}
     failures: list[Failure] = []
     if not isinstance(inputs, (str, os.PathLike, Iterable)):
         raise UsageError(f"videos is {described(inputs)}", next_step="Pass a path, or several.")
     # A single name is meant as one, and not as its letters, of which "/" would search the whole disk.
-    for path in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
+    for given in _listed([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, failures):
+        path, address = Path(given), address_of(given)
+        if address is not None:
+            try:
+                for remote in remote_videos(address):
+                    videos.setdefault(remote.place, remote)
+            except InputError as failed:
+                failures.append(Failure(address.path, failed))
+            continue
         if names_address(path):
             what = no_such_file(path)
             failures.append(Failure(Path(what.file or path), what))  # without the password
@@ -143,13 +90,15 @@ def find_videos(
     return list(videos.values()), failures
 
 
-def _listed(inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]) -> Iterator[Path]:
+def _listed(
+    inputs: Iterable[str | os.PathLike[str]], failures: list[Failure]
+) -> Iterator[str | os.PathLike[str]]:
     """Yield what was given, each list replaced by what it names."""
     for given in inputs:
         if not os.fspath(given):
             raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
         if not names_list(given):
-            yield Path(given)
+            yield given
             continue
         listed = read_list(os.fspath(given))
         if not listed:
@@ -238,22 +187,3 @@ def in_folder(
             if path.suffix.lower() in suffixes and not name.startswith("."):
                 below = path.relative_to(folder).parts
                 yield Video(path, text("/".join(part for part in (root, *below) if part)))
-
-
-def located(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path without ``..``.
-
-    Links are left as they are, since a label may lie in a link's name; only where ``..`` follows, they
-    have to be resolved to know what it means.
-    """
-    given = Path(path)
-    if ".." not in given.parts:
-        return Path(os.path.abspath(given))  # noqa: PTH100
-    if given.name == "..":
-        return Path(os.path.realpath(given))
-    return Path(os.path.realpath(given.parent)) / given.name
-
-
-def text(name: str) -> str:
-    """Return a file's name as valid Unicode text."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

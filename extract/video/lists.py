@@ -19,8 +19,8 @@ def names_list(given: str | os.PathLike[str]) -> bool:
     )
 
 
-def read_list(given: str) -> list[Path]:
-    """Return the entries of a list: a file, folder or pattern per line.
+def read_list(given: str) -> list[str]:
+    """Return the entries of a list: a file, folder, pattern or address per line.
 
     Empty lines and those that begin with ``#`` are left out; names count from the current folder, as on the
     command line. Bytes that are not UTF-8 are kept.
@@ -45,4 +45,4 @@ def read_list(given: str) -> list[Path]:
         raise UsageError("is not a list of videos but a binary file", file=given, next_step=step)
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
     names = [line for line in lines if line.strip() and not line.startswith(b"#")]
-    return [Path(os.fsdecode(name)) for name in names]
+    return [os.fsdecode(name) for name in names]

@@ -23,6 +23,7 @@ from vadpipe.errors import DecodeError, InputError, VadpipeError, printable
 from vadpipe.extract.video.container import open_video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.wire_format import HEADER, Kind, parse_header
+from vadpipe.runs.masking import names_a_secret
 
 _PIPE_BYTES = 1 << 20  # what an unprivileged process may ask for; holds a few frames ahead
 _TEXT_BYTES = 1 << 16  # no record is longer
@@ -210,8 +211,9 @@ def _signal_name(number: int) -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of a child process: one thread, and the vadpipe that runs here."""
+    """Return the environment of a child process: one thread, the vadpipe that runs here, and no secrets."""
     root = str(PACKAGE_FOLDER.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}
+    plain = {name: value for name, value in os.environ.items() if not names_a_secret(name)}
+    return {**plain, **one_thread, "PYTHONPATH": os.pathsep.join(paths)}

@@ -7,6 +7,7 @@ import pytest
 from vadpipe.errors import UsageError
 from vadpipe.extract import cluster_nodes
 from vadpipe.extract.cluster_nodes import RayCluster, connected, seats_of
+from vadpipe.extract.extraction import extract_features
 
 
 def node(name, **resources):
@@ -61,6 +62,18 @@ def test_what_is_refused(arguments, message, step):
         RayCluster(*arguments)
     assert caught.value.reason == message
     assert step in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "named"),
+    [(["s3://bucket/videos/a.mp4"], "features", "a.mp4"), ([], "s3://bucket/features", "features")],
+)
+def test_nodes_share_folders_and_no_addresses(inputs, output, named, tiny):
+    with pytest.raises(UsageError) as caught:
+        extract_features(inputs, output, settings=tiny(), ray="local")
+    assert caught.value.reason == "workers of a Ray cluster read and write folders alone, no addresses"
+    assert str(caught.value.file).endswith(named)
+    assert "--shard" in caught.value.next_step
 
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch):

@@ -143,7 +143,7 @@ ADDRESSES = {
         "is the address of a stream",
         "ffmpeg",
     ),
-    "https://user@example.org/a.mp4": ("https://example.org/a.mp4", "is an address, not a file", "curl"),
+    "http://user@example.org/a.mp4": ("http://example.org/a.mp4", "is an address, not a file", "curl"),
     "http://example.org/a.mp4?user=admin&pwd=pass@word": (
         "http://example.org/a.mp4",
         "is an address, not a file",

@@ -25,4 +25,6 @@ def test_secrets_of_the_environment(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefgh")
     monkeypatch.setenv("DB_PASSWORD", "true")  # too short to be told from a word
     monkeypatch.setenv("EDITOR", "nano-of-mine")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountKey=abc")
+    assert masked("AccountKey=abc;") == "***;"
     assert masked("hf_abcdefgh is true of nano-of-mine") == "*** is true of nano-of-mine"

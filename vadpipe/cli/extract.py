@@ -22,7 +22,11 @@ def extract(
     videos: options.Videos,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Output folder for the feature files (default: features)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Output folder for the feature files, or its address (default: features).",
+        ),
     ] = None,
     features: Annotated[Path | None, typer.Option("--features", help="Same as --output.")] = None,
     backbone: options.Backbone = None,
@@ -90,13 +94,14 @@ def extract(
     options.set_up(verbose, quiet, progress)
     if output and features and output != features:
         raise UsageError("--output and --features name different folders", next_step="Use only one of them.")
-    folder = output or features or Path("features")
     from vadpipe.extract.backbones.registry import DEFAULT
     from vadpipe.extract.extraction import extract_features
     from vadpipe.extract.plan import plan_extraction
     from vadpipe.extract.settings import ExtractSettings
     from vadpipe.extract.status import extraction_status
+    from vadpipe.remote.address import shown
 
+    folder = shown(output or features or Path("features"))
     settings = ExtractSettings(
         backbone=backbone or DEFAULT,
         view=view,

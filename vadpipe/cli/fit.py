@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def fit(
     features: Annotated[
-        Path, typer.Option("--features", help="Folder of feature files written by extract.")
+        Path, typer.Option("--features", help="Folder of feature files written by extract, or its address.")
     ] = Path("features"),
     labels: Annotated[
         Path | None,

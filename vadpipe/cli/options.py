@@ -29,7 +29,8 @@ Videos = Annotated[
     list[str],
     typer.Argument(
         metavar="VIDEOS...",
-        help="Files, folders or patterns; @FILE lists one per line, - reads the list from standard input.",
+        help="Files, folders, patterns or addresses (s3://, gs://, az://, https://); @FILE lists one per "
+        "line, - reads the list from standard input.",
     ),
 ]
 Backbone = Annotated[

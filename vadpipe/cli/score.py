@@ -34,13 +34,17 @@ def score(
         list[str],
         typer.Argument(
             metavar="VIDEOS...",
-            help="Videos or feature files, folders or patterns; @FILE lists one per line, - reads the list "
-            "from standard input.",
+            help="Videos or feature files, folders, patterns or addresses (s3://, gs://, az://, https://); "
+            "@FILE lists one per line, - reads the list from standard input.",
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Output folder (default: next to each video or feature file)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Output folder, or its address (default: next to each video or feature file).",
+        ),
     ] = None,
     formats: Annotated[
         str, typer.Option("--format", help="Comma-separated names.")  # which, says ScoreCommand

@@ -7,7 +7,7 @@ in it is executable, and it can be mapped into memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -40,10 +40,12 @@ class Source(BaseModel):
             (``videos/fight/a.mp4``). Labels are taken from its folders; no absolute path is kept.
         place: digest of its absolute path, by which the same file is known however it was named.
         sha256: digest of its content, by which a copy or a moved folder is known.
-        n_bytes, modified_ns: size and modification time; while both stay, the content is not read again.
+        n_bytes, modified_ns: size and modification time; while both stay, the content is not read again. Of a
+            remote video the latter is a number that changes with its version.
         n_announced: how many frames the container says that a player shows.
         n_decoded: how many of them could be decoded.
         gaps: ranges [start, stop) of frames before the last decoded one that could not be.
+        version: what a store calls that version of a remote video, such as its ETag; None of a local one.
         width_px, height_px: of the picture as shown, after rotation; None if it was not recorded, or the
             features were made elsewhere.
     """
@@ -58,8 +60,17 @@ class Source(BaseModel):
     n_announced: int = Field(ge=1)
     n_decoded: int = Field(ge=0)
     gaps: tuple[tuple[int, int], ...] = ()
+    version: str | None = None
     width_px: int | None = Field(None, ge=1)
     height_px: int | None = Field(None, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _without_a_version(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave a version out where there is none, so that records of local videos stay as they are."""
+        fields: dict[str, Any] = serialise(self)
+        if self.version is None:
+            del fields["version"]
+        return fields
 
     @property
     def size_px(self) -> tuple[int, int] | None:
@@ -267,6 +278,15 @@ def read_header(path: Path) -> FeatureHeader:
         raise FeatureError("no such feature file", file=path) from error
     except (SafetensorError, OSError) as error:
         raise _broken(path, str(error)) from error
+    return header_in(metadata, path)
+
+
+def header_in(metadata: Mapping[str, str], path: Path) -> FeatureHeader:
+    """Return the record in the metadata of a feature file.
+
+    Raises:
+        FeatureError: if it is not of a feature file of this schema.
+    """
     if "vadpipe.head" in metadata:
         raise FeatureError("is a head, not a feature file", file=path, next_step="Pass it as --head.")
     if _HEADER_KEY not in metadata:

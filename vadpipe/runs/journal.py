@@ -6,11 +6,11 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from vadpipe.errors import OutputError, VadpipeError
 from vadpipe.features.file import Source
@@ -37,6 +37,7 @@ from vadpipe.runs.versions import versions
 from vadpipe.weights import SHIPPED_HEAD
 
 Event = dict[str, object]
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,10 @@ class Journal:
         self._counts: Counts | None = None
         self._recipe: Recipe | None = None
         self._snippets: int | None = None
+        self._shown: Callable[[Path], Path] | None = None
+        self._publish: Callable[[Path | None], None] | None = None
+        self._stand_ins: dict[Path, Path] = {}
+        self._held = ExitStack()
         self.warnings: list[str] = []
 
     def begin(self, folder: Path, name: str = FILE_NAME) -> None:
@@ -107,6 +112,26 @@ class Journal:
         for role, path, files in self._to_read:
             self._read(role, path, files)
         self._to_read.clear()
+
+    def writes_elsewhere(self, shown: Callable[[Path], Path], publish: Callable[[Path | None], None]) -> None:
+        """Say that results are written to a local folder which stands for another one.
+
+        Args:
+            shown: returns where a file of it is to be found.
+            publish: called when the run has ended, with its record, if there is one.
+        """
+        self._shown, self._publish = shown, publish
+
+    def stands_for(self, local: Path, named: Path) -> None:
+        """Say that an input is a local copy of something else, by which it is recorded."""
+        self._stand_ins[local] = named
+
+    def until_end(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context, which is left when the run ends."""
+        return self._held.enter_context(context)
+
+    def _named(self, file: Path) -> str:
+        return str(plain(file if self._shown is None else self._shown(file)))
 
     def reads(self, role: str, path: object, files: Sequence[Path] | None = None) -> None:
         """Note an input that is read as a whole; its digest is taken when the run begins.
@@ -129,7 +154,7 @@ class Journal:
             self._inputs.append(InputRecord(role=role, file=None))
             return
         place = Path(path)
-        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(path))
+        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(self._stand_ins.get(place, path)))
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
                 n_files, digest = files_digest(
@@ -186,6 +211,7 @@ class Journal:
                 sha256=source.sha256,
                 n_bytes=source.n_bytes,
                 modified_ns=source.modified_ns,
+                version=source.version,
                 n_announced=source.n_announced,
                 n_decoded=source.n_decoded,
                 damaged=damaged,
@@ -195,7 +221,7 @@ class Journal:
             "skipped" if skipped else "finished",
             video=str(plain(path)),
             damaged=damaged,
-            files=[str(plain(file)) for file in results],
+            files=[self._named(file) for file in results],
         )
 
     def failed(self, path: str | os.PathLike[str], name: str, error: VadpipeError) -> None:
@@ -253,23 +279,36 @@ class Journal:
 
     def end(self, error: BaseException | None) -> None:
         """Write the record, if there is anything to record; warn if it cannot be written."""
+        with self._held:
+            path = self._written(error)
+        if self._publish is not None:
+            try:
+                self._publish(path)
+            except OutputError as failed:
+                log.warning("%s", failed)
+                return
+        if path is not None:
+            self._tell("record", file=self._named(path))
+
+    def _written(self, error: BaseException | None) -> Path | None:
+        """Write the record, and return where it is; None if there is nothing to record, or it cannot be."""
         failures = any(video.status == "failed" for video in self._videos)
         path = self._path
         if path is None or not (self._outputs or failures or error is not None):
-            return
+            return None
         if not self._outputs and not path.parent.is_dir():
-            return
+            return None
         try:
             kept = write_record(self._record(path, error), path)
         except (OutputError, OSError) as failed:  # the results are written, and none depends on this
             log.warning("%s", failed)
-            return
+            return None
         if kept is not None:
             log.info("%s: the record of an earlier run is kept as %s", path, kept.name)
         command = _command_line.get()
         if command is not None:
             command.records.append(path)
-        self._tell("record", file=str(plain(path)))
+        return path
 
     def _record(self, path: Path, error: BaseException | None) -> RunRecord:
         took_s = time.monotonic() - self._began_s
@@ -278,7 +317,7 @@ class Journal:
         return RunRecord(
             command=self._command,
             arguments=None if command is None else command.arguments,
-            started_in=os.path.relpath(Path.cwd(), path.parent.absolute()),
+            started_in="." if self._shown else os.path.relpath(Path.cwd(), path.parent.absolute()),
             resolved=self._resolved,
             versions=versions(),
             recipe=self._recipe,

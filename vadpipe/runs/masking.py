@@ -12,9 +12,17 @@ _ADDRESS = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]+:/{1,2})(?P<user>[^?\s\"']*@)?(?P<rest>[^/\s?\"'][^\s?\"']*)(?P<query>\?[^\s\"']*)?",
     re.IGNORECASE,
 )
-_NAMES_A_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_NAMES_A_SECRET = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(API|ACCESS|ACCOUNT|STORAGE)_?KEY|CONNECTION_?STRING",
+    re.IGNORECASE,
+)
 _SHORTEST = 8
 """Characters of a secret; a shorter value, such as ``1`` or ``true``, occurs by chance."""
+
+
+def names_a_secret(name: str) -> bool:
+    """Return whether a variable of the environment is a secret by its name, such as ``HF_TOKEN``."""
+    return _NAMES_A_SECRET.search(name) is not None
 
 
 def masked(text: str) -> str:
@@ -23,7 +31,7 @@ def masked(text: str) -> str:
     A secret of the environment is the value of a variable whose name says so, such as ``HF_TOKEN``.
     """
     for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and _NAMES_A_SECRET.search(name):
+        if len(value) >= _SHORTEST and names_a_secret(name):
             text = text.replace(value, MASK)
     return _ADDRESS.sub(_masked_address, text)
 

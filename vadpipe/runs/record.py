@@ -51,6 +51,7 @@ class VideoRecord(_Part):
         sha256: of its content, as its features have it, so that no video is read for this record; None where
             it failed.
         n_bytes, modified_ns: size and modification time; while both stay, it is taken to be unchanged.
+        version: what a store calls that version of a remote video, such as its ETag; None of a local one.
         n_announced, n_decoded: frames that the container says there are, and those that could be decoded.
         damaged: whether more of them were lost than is tolerated.
         reason: why it failed.
@@ -62,6 +63,7 @@ class VideoRecord(_Part):
     sha256: str | None = None
     n_bytes: int | None = None
     modified_ns: int | None = None
+    version: str | None = None
     n_announced: int | None = None
     n_decoded: int | None = None
     damaged: bool = False

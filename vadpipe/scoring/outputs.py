@@ -88,6 +88,11 @@ class Outputs:
         return self.report or self.annotate is not None or self.clips is not None
 
     @property
+    def reads_the_video(self) -> bool:
+        """Whether one of them reads it again."""
+        return self.show_the_video or self.plot is not None or self.explain or "cvat" in self.formats
+
+    @property
     def n_readings(self) -> int:
         """How many steps of a video tell how far they are: scoring, and what else is made of it."""
         return 1 + self.explain + (self.annotate is not None) + (self.clips is not None)
@@ -213,10 +218,11 @@ def write_pictures(
         jobs = _video_jobs(curve, video, places, outputs, limits)
         copying = None
         if outputs.report:
+            from vadpipe.output.report.page import is_embedded
             from vadpipe.output.report.preview import needs_preview, preview
 
             page = places.file(video, ".report.html")
-            if needs_preview(path):
+            if needs_preview(path) or (video.is_remote and not is_embedded(path, outputs.embed)):
                 copying = stack.enter_context(preview(curve, page.parent, limits))
                 jobs.insert(0, nullcontext(copying))
         exports = stack.enter_context(Exports(path, jobs))
@@ -225,8 +231,10 @@ def write_pictures(
             from vadpipe.output.report.preview import finished_preview
 
             copy = None if copying is None else finished_preview(copying, exports, path)
+            # The local copy of a remote video is soon gone: a page cannot refer to it.
+            embed = True if video.is_remote and copy is None else outputs.embed
             written += write_page(
-                curve, page, video=path, stills=stills, copy=copy, embed=outputs.embed, truth=truth_s,
+                curve, page, video=path, stills=stills, copy=copy, embed=embed, truth=truth_s,
                 explanations=explanations,
             )  # fmt: skip
         if outputs.annotate is not None:

@@ -16,7 +16,7 @@ from vadpipe.annotations.annotation import Annotation
 from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.curves.curve import Curve
 from vadpipe.errors import FeatureError, printable
-from vadpipe.extract.cluster import cluster_workers
+from vadpipe.extract.cluster import check_local, cluster_workers
 from vadpipe.extract.cluster_nodes import RayCluster
 from vadpipe.extract.cluster_run import ClusterRun
 from vadpipe.extract.extraction import TOLERATED_SHARE
@@ -32,6 +32,7 @@ from vadpipe.runs.record import FILE_NAME
 from vadpipe.runs.recording import recorded
 from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
+from vadpipe.scoring.results_folder import ResultsFolder
 from vadpipe.scoring.scorer import PendingScore, Scorer
 from vadpipe.scoring.second_pass import read_again, stills_wanted
 
@@ -100,7 +101,7 @@ def score_videos(
         inputs: videos and feature files, folders (searched recursively), patterns and lists, see
             :func:`vadpipe.scoring.inputs.find_inputs`.
         scorer: the head.
-        output: folder for the results; beside each video by default.
+        output: folder for the results, or its address; beside each video by default, unless it is remote.
         outputs: what to write.
         truth: a sheet of what is known, see :func:`vadpipe.annotations.truth_sheet.read_annotations`, to be
             shown beside the scores.
@@ -118,6 +119,8 @@ def score_videos(
         WeightsError: if the backbone's weights are not available.
     """
     videos, unusable = find_inputs(inputs)
+    if ray is not None:
+        check_local(output, videos)
     failed: list[Failure] = []
 
     def fail(failure: Failure) -> None:
@@ -129,14 +132,15 @@ def score_videos(
     for failure in unusable:
         fail(failure)
     outputs = outputs or Outputs()
-    places = OutputPaths(videos, None if output is None else Path(output), outputs)
+    results = ResultsFolder(output, videos)
+    places = OutputPaths(videos, results.folder, outputs)
     truths = {} if truth is None else _truths(videos, Path(truth))
     places.check_writable()
     if outputs.plot is not None:
         bare = [video.name for video in videos if not video.is_footage_known]
         tell(log, "plotted without stills, as only the features were found", bare)
     task = _ScoringTask(
-        scorer, outputs, places, truths, tolerate, several=len(videos) > 1, on_scored=on_scored
+        scorer, outputs, places, results, truths, tolerate, several=len(videos) > 1, on_scored=on_scored
     )
     journal().resolve(scorer=scorer.resolved)
     for role, path in {**scorer.inputs, "truth": truth}.items():
@@ -168,6 +172,7 @@ class _ScoringTask:
         scorer: Scorer,
         outputs: Outputs,
         places: OutputPaths,
+        results: ResultsFolder,
         truths: Mapping[Video, Annotation],
         tolerate: float,
         *,
@@ -177,6 +182,7 @@ class _ScoringTask:
         self.begin = scorer.begin
         self.scored: list[ScoredVideo] = []
         self._scorer, self._outputs, self._places, self._truths = scorer, outputs, places, truths
+        self._results = results
         self._tolerate, self._several, self._on_scored = tolerate, several, on_scored
         self._entries: list[IndexEntry] = []
         self._done: dict[Video, _Scored] = {}
@@ -187,6 +193,7 @@ class _ScoringTask:
             _ScoringTask,
             outputs=self._outputs,
             places=self._places.part_of(videos),
+            results=self._results,
             truths={video: self._truths[video] for video in videos if video in self._truths},
             tolerate=self._tolerate,
             several=self._several,
@@ -218,12 +225,15 @@ class _ScoringTask:
         features = self._scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = self._scorer.curve(features)
-        _begin_record(self._places, video, several=self._several)
+        self._results.begin_record(_record_path(self._places, video, several=self._several))
         journal().made_by(features.recipe)
-        files = self._write(curve, video, features, report)
         damaged = features.source.lost_share > self._tolerate
-        journal().did(video.path, _source_of(video, features.source), files, damaged=damaged)
-        self.scored.append(ScoredVideo(video.path, curve, tuple(files), damaged))
+        try:
+            files = self._write(curve, video, features, report)
+            journal().did(video.path, _source_of(video, features.source), files, damaged=damaged)
+        finally:
+            self._results.publish()
+        self.scored.append(ScoredVideo(video.path, curve, tuple(map(self._results.shown, files)), damaged))
         if self._on_scored is not None:
             self._on_scored(self.scored[-1])
 
@@ -240,6 +250,8 @@ class _ScoringTask:
             write_formats, curve, places.stem(video),
             video=video, limits=limits, size_px=features.source.size_px,
         )  # fmt: skip
+        if outputs.reads_the_video:
+            video.fetch(limits)  # it is not here where its features were
         files = write(outputs.formats)
         journal().wrote(files)
         wanted = stills_wanted(curve, outputs, listed=self._several)
@@ -269,13 +281,13 @@ class _ScoringTask:
 
         write_index(self._entries, self._places.index)
         journal().wrote([self._places.index])
-        return self._places.index
+        self._results.publish()
+        return self._results.shown(self._places.index)
 
 
-def _begin_record(places: OutputPaths, video: Video, *, several: bool) -> None:
-    """Say where the record of the run belongs: ``NAME.run.json`` of one video, else ``run.json``."""
-    path = places.index.with_name(FILE_NAME) if several else places.file(video, f".{FILE_NAME}")
-    journal().begin(path.parent, path.name)
+def _record_path(places: OutputPaths, video: Video, *, several: bool) -> Path:
+    """Return where the record of the run belongs: ``NAME.run.json`` of one video, else ``run.json``."""
+    return places.index.with_name(FILE_NAME) if several else places.file(video, f".{FILE_NAME}")
 
 
 def _source_of(video: Video, source: Source) -> Source:

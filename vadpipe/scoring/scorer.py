@@ -24,7 +24,6 @@ from vadpipe.extract.extractor import Extractor, Opened
 from vadpipe.extract.run import Reporter
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.store import FeatureStore
-from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video
 from vadpipe.extract.video.limits import Limits
 from vadpipe.features.commands import options_of
@@ -160,6 +159,7 @@ class Scorer:
             return self.curve(self.features(begun))
         finally:
             begun.close()
+            begun.video.release()
 
     def explain(
         self, video: str | os.PathLike[str], *, threshold: float | None = None, n_events: int = 5
@@ -179,19 +179,22 @@ class Scorer:
         begun = self.begin(named)
         try:
             features = self.features(begun)
+            begun.close()
+            curve = self.curve(features)
+            if threshold is not None:
+                curve = curve.at(threshold)
+            named.fetch(self.limits)
+            return curve, explain(self, features, curve, named.footage, n_events=n_events)
         finally:
             begun.close()
-        curve = self.curve(features)
-        if threshold is not None:
-            curve = curve.at(threshold)
-        return curve, explain(self, features, curve, named.footage, n_events=n_events)
+            named.release()
 
     def begin(self, video: Video) -> PendingScore:
         """Find the features of a video, or start decoding it."""
         if isinstance(video, FeatureFile):
             return PendingScore(video, video.path)
         extractor = self._extractor  # a head of imported features has none, whatever the file is
-        sniff(video.path)
+        video.check()
         stored = None if self._store is None else self._store.find(video)
         if stored is not None:  # those of another recipe are refused when they are scored
             log.info("%s: features found in %s", printable(video.path), stored.path)

@@ -22,6 +22,7 @@ from vadpipe.files.tables_from_memory import GivenTable, Table, given_labels
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
+from vadpipe.remote.copies import local_features
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
 from vadpipe.training.fine_tuning import BaseHead
@@ -60,8 +61,8 @@ def fit(
     repeated with the same arguments, and a finished one is not run again.
 
     Args:
-        features: folder that ``extract`` wrote; or a dictionary of the features of each video by its name:
-            arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.from_memory`, or
+        features: folder that ``extract`` wrote, or its address; or a dictionary of the features of each video
+            by its name: arrays, (S, D) or (C, S, D), see :mod:`vadpipe.features.from_memory`, or
             :class:`vadpipe.Features`.
         labels: CSV or Excel sheet ``video,label[,group]``, a data frame of pandas with these columns, or a
             dictionary of each video's label; without them, labels come from the videos' folders.
@@ -103,6 +104,7 @@ def fit(
         tensorboard=(tensorboard, PATH.or_none),
     )
     _check_seeds(seed, seeds, ensemble)
+    features = local_features(features)
     normal_folders, wanted = names_of(normal, "normal"), names_of(recipe, "recipe")
     chosen_device = choose_device(device)
     base = None if from_head is None else BaseHead.load(from_head)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -208,3 +209,13 @@ def test_the_child_dies_with_its_parent_however_that_ends(tmp_path, video, monke
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         wait_until(lambda: has_ended(child.pid), "the child has died with its parent")
+
+
+def test_a_decoder_is_told_no_secrets(video, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret-of-a-test")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountKey=s3cret-of-a-test")
+    with Decoding(video, DecodeJob(Size(120, square=False))) as decoding:
+        next(decoding.frames())
+        environment = Path(f"/proc/{decoding.pid}/environ").read_bytes()
+    assert b"OMP_NUM_THREADS=1" in environment
+    assert b"s3cret" not in environment

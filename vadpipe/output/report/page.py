@@ -121,8 +121,7 @@ def write_page(
     written = [path]
     shown = video if copy is None else copy
     with ExitStack() as stack:
-        if embed is None:
-            embed = _size(shown) <= MAX_EMBEDDED_BYTES
+        embed = is_embedded(shown, embed)
         if embed and _size(shown) > TOO_LONG_BYTES:
             log.warning("%s: too large for browsers to play when embedded in a page", printable(video))
         # Opened first: what goes wrong here is the video's fault, and not that of the report.
@@ -140,6 +139,11 @@ def write_page(
                 page.writelines(_clip(*opened, video))
             page.write(tail.encode())
     return written
+
+
+def is_embedded(video: Path, embed: bool | None) -> bool:
+    """Return whether a page holds a video; where the caller does not decide, a small one."""
+    return _size(video) <= MAX_EMBEDDED_BYTES if embed is None else embed
 
 
 def _keep(copy: Path, page: Path) -> Path:
