@@ -100,19 +100,19 @@ def _tried(
             raise SystemExit(f"the tests of {module} are {whole.outcome} before it is changed:\n{whole.said}")
         if options.verbose:
             print(f"{module}: tests take {whole.cpu_s:.1f} s of CPU", flush=True)
-        return Limits(10 + 5 * whole.cpu_s, 30 + 5 * whole.seconds)  # the machine may be busier then
+        return Limits(4 + 3 * whole.cpu_s, 30 + 4 * whole.seconds)  # the machine may be busier then
 
     def judge(mutant: Mutant) -> Verdict:
         with _one_of(copies) as copy:
-            return copy.try_change(mutant.module, mutant.change, TESTS[mutant.module], limits[mutant.module])
+            verdict = copy.try_change(mutant.module, mutant.change, TESTS[mutant.module], limits[mutant.module])
+        if options.verbose:
+            print(f"{verdict.outcome} in {verdict.cpu_s:.1f} s: {mutant}", flush=True)
+        return verdict
 
     with ThreadPoolExecutor(options.jobs) as pool:
         modules = [*dict.fromkeys(mutant.module for mutant in mutants)]
         limits = dict(zip(modules, pool.map(limits_of, modules), strict=True))
-        for mutant, verdict in zip(mutants, pool.map(judge, mutants), strict=True):
-            if options.verbose:
-                print(f"{verdict.outcome} in {verdict.cpu_s:.1f} s: {mutant}", flush=True)
-            yield mutant, verdict
+        yield from zip(mutants, pool.map(judge, mutants), strict=True)
 
 
 @contextmanager

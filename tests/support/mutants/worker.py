@@ -6,6 +6,7 @@ answers each by one: ``{"outcome": "killed", "seconds": 1.5, "said": "..."}``.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+_PR_SET_PDEATHSIG = 1
 _MEMORY_BYTES = 16 << 30
 """Of address space: a change may well let a loop take all memory of the machine."""
 
@@ -64,6 +66,7 @@ def _run_tests(tests: list[str], said: Path, scratch: Path, cpu_s: float) -> Non
     code = 70
     try:
         os.setsid()  # so that all of it can be ended together
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(cpu_s), resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
