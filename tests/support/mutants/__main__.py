@@ -104,7 +104,9 @@ def _tried(
 
     def judge(mutant: Mutant) -> Verdict:
         with _one_of(copies) as copy:
-            verdict = copy.try_change(mutant.module, mutant.change, TESTS[mutant.module], limits[mutant.module])
+            verdict = copy.try_change(
+                mutant.module, mutant.change, TESTS[mutant.module], limits[mutant.module]
+            )
         if options.verbose:
             print(f"{verdict.outcome} in {verdict.cpu_s:.1f} s: {mutant}", flush=True)
         return verdict

@@ -8,6 +8,7 @@ _CONFINED = tuple(
         "test_a_confined_process_can_do_its_work_and_nothing_else",
         "test_without_the_sandbox_the_same_process_can_do_all_of_that",
         "test_a_kernel_without_a_layer_still_has_the_other",
+        "test_the_limits_of_a_confined_process",
         "test_layers_say_what_is_on",
     )
 )
@@ -26,6 +27,15 @@ _FORMATS = ("tests/output/test_formats.py",)
 _STORE = ("tests/extract/test_stored_videos.py", "tests/extract/test_store.py")
 _CONTAINER = (_VIDEO + "test_signatures.py", _VIDEO + "test_container.py")
 _PROCESS = (_VIDEO + "test_process.py",)
+_FAULTS = tuple(
+    f"{_VIDEO}test_sandboxed_process.py::{name}"
+    for name in (
+        "test_a_fault_costs_its_file_and_nothing_is_left",
+        "test_a_crash_leaves_nothing_of_what_was_started_and_let_go",
+        "test_a_decoder_that_hangs_costs_its_file_and_nothing_is_left",
+        "test_closing_in_the_middle_ends_the_child",
+    )
+)
 
 TESTS: dict[str, tuple[str, ...]] = {
     # what guards decoding
@@ -33,18 +43,18 @@ TESTS: dict[str, tuple[str, ...]] = {
     "extract/video/signatures.py": _CONTAINER,
     "extract/video/wire_format.py": (_VIDEO + "test_wire_format.py",),
     "extract/video/process.py": _PROCESS,
-    "extract/video/sandboxed_process.py": _PROCESS,
+    "extract/video/sandboxed_process.py": (*_PROCESS, *_FAULTS),
     "extract/video/limits.py": _LIMITS,
     "extract/video/sandbox/confine.py": _CONFINED,
-    "extract/video/sandbox/landlock.py": _CONFINED,
+    "extract/video/sandbox/landlock.py": (_VIDEO + "sandbox/test_landlock_versions.py", *_CONFINED),
     "extract/video/sandbox/seccomp.py": (_VIDEO + "sandbox/test_seccomp_filter.py", *_CONFINED),
     # the store of features
     "extract/store.py": _STORE,
     "extract/failures.py": _STORE,
     "vadpipe/features/file.py": ("tests/features/test_file.py",),
     "vadpipe/features/folder.py": ("tests/features/test_folder.py", "tests/features/test_recipe_choice.py"),
-    "vadpipe/files/atomic.py": ("tests/files/test_atomic.py", "tests/extract/test_store.py"),
-    "vadpipe/files/locks.py": ("tests/extract/test_store.py",),
+    "vadpipe/files/atomic.py": ("tests/files/test_atomic.py",),
+    "vadpipe/files/locks.py": ("tests/files/test_locks.py",),
     # going on after an interruption
     "vadpipe/training/resume.py": ("tests/training/test_resume.py",),
     # the threshold

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import re
 import struct
 from pathlib import Path
@@ -146,3 +147,18 @@ def test_calls_of_another_architecture_kill_and_those_of_another_numbering_are_r
 def test_the_call_that_installs_it_has_its_number_too(machine):
     name, numbers = machine
     assert seccomp._MACHINES[name].seccomp == numbers["seccomp"]
+
+
+def test_a_kernel_that_refuses_is_told(monkeypatch):
+    """A call that does not exist stands for it: nothing is put into force in this process."""
+    here = seccomp._MACHINES[platform.machine()]._replace(seccomp=9999)
+    monkeypatch.setattr(seccomp, "_MACHINES", {platform.machine(): here})
+    with pytest.raises(OSError, match="seccomp: Function not implemented") as caught:
+        seccomp.refuse_calls()
+    assert caught.value.errno == errno.ENOSYS
+
+
+def test_an_unknown_machine_has_none(monkeypatch):
+    monkeypatch.setattr(seccomp, "_MACHINES", {})
+    assert seccomp.can_refuse_calls() is False
+    assert seccomp.refuse_calls() is False
