@@ -64,8 +64,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     # results
     "vadpipe/curves/events.py": ("tests/curves/test_events.py",),
     "vadpipe/curves/curve.py": ("tests/curves/test_curve.py",),
-    "vadpipe/output/number_text.py": _FORMATS,
-    "vadpipe/output/timecode.py": ("tests/output/test_edl.py",),
+    "vadpipe/output/number_text.py": ("tests/output/test_number_text.py",),
+    "vadpipe/output/timecode.py": ("tests/output/test_timecode.py",),
     "vadpipe/output/tables.py": _FORMATS,
     "vadpipe/output/subtitles.py": ("tests/output/test_subtitles.py",),
     "vadpipe/output/edl.py": ("tests/output/test_edl.py",),
