@@ -108,7 +108,9 @@ def _tried(
                 mutant.module, mutant.change, TESTS[mutant.module], limits[mutant.module]
             )
         if options.verbose:
-            print(f"{verdict.outcome} in {verdict.cpu_s:.1f} s: {mutant}", flush=True)
+            print(
+                f"{verdict.outcome} in {verdict.cpu_s:.1f} s: {mutant}\n", end="", flush=True
+            )  # of several threads
         return verdict
 
     with ThreadPoolExecutor(options.jobs) as pool:
