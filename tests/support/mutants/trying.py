@@ -71,7 +71,7 @@ class Copy:
     """
 
     def __init__(self, folder: Path, root: Path = ROOT, imported: Sequence[str] = SLOW_TO_IMPORT) -> None:
-        self._root, self._folder, self._n_tried = root, folder, 0
+        self._folder, self._n_tried = folder, 0
         shutil.copytree(root, folder, symlinks=True, ignore=_LEFT_OUT)
         paths = [folder, folder / "tests", Path(__file__).parents[2]]
         self._process = subprocess.Popen(
@@ -101,12 +101,14 @@ class Copy:
 
     def try_change(self, module: str, change: Change, tests: Sequence[str], limits: Limits) -> Verdict:
         """Run tests on a module with a change."""
-        original, changed = self._root / module, self._folder / module
-        changed.write_text(change.of(original.read_text()))
+        changed = self._folder / module
+        original, kept = changed.read_text(), changed.stat()  # the project may be worked on meanwhile
+        changed.write_text(change.of(original))
         # Compiled code is known by the time and the size of its source: no two changes have the same time.
         self._n_tried += 1
         os.utime(changed, (self._n_tried, self._n_tried))
         try:
             return self.run(tests, limits)
         finally:
-            shutil.copy2(original, changed)
+            changed.write_text(original)
+            os.utime(changed, ns=(kept.st_atime_ns, kept.st_mtime_ns))
