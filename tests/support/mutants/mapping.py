@@ -66,7 +66,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vadpipe/curves/curve.py": ("tests/curves/test_curve.py",),
     "vadpipe/output/number_text.py": ("tests/output/test_number_text.py",),
     "vadpipe/output/timecode.py": ("tests/output/test_timecode.py",),
-    "vadpipe/output/csv_and_npy.py": _FORMATS,
+    "vadpipe/output/csv_and_npy.py": ("tests/output/test_csv_and_npy.py", *_FORMATS),
     "vadpipe/output/subtitles.py": ("tests/output/test_subtitles.py",),
     "vadpipe/output/edl.py": ("tests/output/test_edl.py",),
     "vadpipe/output/json_document.py": ("tests/output/test_json_document.py",),
