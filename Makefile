@@ -4,6 +4,7 @@
 # make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
 # make fuzz             10,000 files changed at random, of every kind that is read; MUTATIONS=N for another number
 # make fuzz-parsers     the readers of text, with inputs chosen by what they execute (atheris); SECONDS_EACH=N
+# make mutants          300 small changes of the code, each of which its tests have to notice; fails below 90 %; MUTANTS=N, SEED=N
 # make check            the checks alone: style, types, layers, spelling, calls that may be unsafe
 # make audit            known weaknesses of the pinned packages (pip-audit; needs the network)
 # make check-web        eslint and stylelint on the script and the style of the report
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow fuzz fuzz-parsers check audit check-web fix coverage docs wheel sbom clean
+.PHONY: demo test test-slow fuzz fuzz-parsers mutants check audit check-web fix coverage docs wheel sbom clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
@@ -49,6 +50,12 @@ fuzz-parsers: $(VENV)/test
 	for parser in labels truth settings scores names; do \
 		PYTHONPATH=.:tests $(BIN)/python -m support.fuzzing.coverage_guided $$parser -max_total_time=$(SECONDS_EACH) || exit 1; \
 	done
+
+MUTANTS ?= 300
+SEED ?= 0
+
+mutants: $(VENV)/test
+	PYTHONPATH=.:tests $(BIN)/python -m support.mutants --mutants $(MUTANTS) --seed $(SEED) --jobs 2
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -104,7 +104,7 @@ class FeatureStore:
             InputError: if the video cannot be read.
         """
         here, namesake = self._by_place.get(video.place), self._by_name.get(video.name)
-        if namesake is not None and namesake.header.source.place in self._places:
+        if namesake is here or (namesake is not None and namesake.header.source.place in self._places):
             namesake = None
         n_bytes, modified_ns = video.state()
         if here is not None:

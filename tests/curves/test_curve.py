@@ -155,6 +155,9 @@ def test_peaks_are_the_middles_of_the_highest_runs_apart_from_each_other():
     curve = make_curve([0.1] * 16 + [0.9] * 16 + [0.8] * 16 + [0.2] * 32 + [0.7] * 16)
     assert curve.peaks(2, apart_s=3.0) == [23, 87]
     assert curve.peaks(2, apart_s=0.0) == [23, 39]
+    apart_s = float(curve.times_s[39] - curve.times_s[23])
+    assert curve.peaks(2, apart_s=apart_s) == [23, 39]
+    assert curve.peaks(2, apart_s=np.nextafter(apart_s, 9)) == [23, 87]
 
 
 def test_frames_without_a_score_are_empty_fields(tmp_path):

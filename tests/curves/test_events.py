@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadpipe.curves.events import DEFAULT_RULE, EventRule, at_or_above, find_events
+from vadpipe.curves.events import (
+    DEFAULT_RULE,
+    EventRule,
+    at_or_above,
+    check_threshold,
+    find_events,
+)
 from vadpipe.errors import UsageError
 from vadpipe.features.ranges import runs_of_true
 
@@ -186,3 +192,38 @@ def test_hysteresis_makes_no_more_events_and_none_shorter(scores, threshold, hys
     assert bool(with_it) == bool(without)
     for start, stop in without:
         assert any(first <= start and stop <= last for first, last in with_it)
+
+
+@pytest.mark.parametrize("name", ["hysteresis", "merge_gap_s", "min_length_s"])
+@pytest.mark.parametrize("value", ["1", None, True, [1.0]])
+def test_what_is_no_number_is_no_part_of_a_rule(name, value):
+    with pytest.raises(UsageError, match=name):
+        EventRule(**{name: value})
+
+
+@pytest.mark.parametrize("threshold", [0, 0.0, 1, 1.0, 0.5])
+def test_any_score_may_be_the_threshold(threshold):
+    check_threshold(threshold)
+
+
+@pytest.mark.parametrize("threshold", [-1e-9, 1 + 1e-9, NAN, 1e9])
+def test_what_is_no_score_may_not(threshold):
+    with pytest.raises(UsageError, match=r"threshold .* is out of range") as caught:
+        check_threshold(threshold)
+    assert caught.value.next_step == "Scores lie in [0, 1]."
+
+
+def test_an_event_in_words_that_others_read():
+    (event,) = events_of([0.0, 0.5, 0.75, 0.75, 0.0])
+    assert event.to_dict() == {
+        "start_s": 0.25, "end_s": 1.0, "start_frame": 1, "stop_frame": 4, "peak": 0.75, "peak_s": 0.5, "peak_frame": 2,
+        "mean": pytest.approx(2 / 3),
+    }  # fmt: skip
+    assert event.length_s == 0.75
+    assert {type(value) for value in event.to_dict().values()} == {int, float}
+
+
+@pytest.mark.parametrize("threshold", [NAN, np.inf, -np.inf])
+def test_a_threshold_that_is_no_number_finds_nothing_quietly_never(threshold):
+    with pytest.raises(UsageError, match="is not a number"):
+        events_of([0.5], threshold)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from support.feature_files import make_features, make_recipe
-from vadpipe.errors import FeatureError
-from vadpipe.features.file import SCHEMA, Features, read_header
+from vadpipe.errors import FeatureError, OutputError
+from vadpipe.features.file import SCHEMA, Features, Source, read_frame_times, read_header
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path):
@@ -193,3 +193,157 @@ def test_published_rows_are_refused_where_the_frames_cannot_fill_them():
         Features(**dict(vars(good)) | {"recipe": recipe, "values": np.ones((5, 1, 8), np.float32)})
     with pytest.raises(ValidationError):
         make_recipe(fixed_rows=0)
+
+
+def source(**changes):
+    return make_features().source.model_copy(update=changes)
+
+
+def test_the_size_of_the_picture_is_known_if_both_sides_are():
+    assert source(width_px=640, height_px=360).size_px == (640, 360)
+    for known in ({}, {"width_px": 640}, {"height_px": 360}):
+        assert source(**known).size_px is None
+
+
+def test_a_record_has_no_impossible_numbers():
+    fields = source().model_dump()
+    for name in ("n_announced", "width_px", "height_px"):
+        assert Source(**fields | {name: 1})
+        with pytest.raises(ValidationError):
+            Source(**fields | {name: 0})
+    assert Source(**fields | {"n_decoded": 0})
+    with pytest.raises(ValidationError):
+        Source(**fields | {"n_decoded": -1})
+
+
+@pytest.mark.parametrize(
+    ("decoded", "gaps", "said"),
+    [
+        (40, (), None),
+        (41, (), None),
+        (39, (), "1 of 40 frames could not be decoded (frames: the end)"),
+        (39, ((3, 4),), "1 of 40 frames could not be decoded (frames: 3)"),
+        (37, ((3, 5), (7, 8)), "3 of 40 frames could not be decoded (frames: 3 to 4, 7)"),
+        (36, ((3, 5), (7, 8)), "4 of 40 frames could not be decoded (frames: 3 to 4, 7, the end)"),
+        (37, ((1, 2), (3, 4), (5, 6)), "3 of 40 frames could not be decoded (frames: 1, 3, 5)"),
+        (
+            35,
+            ((1, 2), (3, 4), (5, 6), (8, 9), (10, 11)),
+            "5 of 40 frames could not be decoded (frames: 1, 3, 5, 2 more gaps)",
+        ),
+    ],
+)
+def test_what_is_missing_of_a_video_is_said_in_a_few_words(decoded, gaps, said):
+    damaged = source(n_announced=40, n_decoded=decoded, gaps=gaps)
+    assert damaged.partial == said
+    assert damaged.lost_share == pytest.approx(1 - decoded / 40)
+
+
+def test_snippets_that_need_a_lost_frame_are_lost():
+    whole = make_features(n_frames=64)
+    assert whole.lost.tolist() == [False] * 4
+    for gaps, lost in [
+        (((0, 1),), [True, False, False, False]),
+        (((15, 16),), [True, False, False, False]),
+        (((16, 17),), [False, True, False, False]),
+        (((15, 17), (63, 64)), [True, True, False, True]),
+    ]:
+        damaged = replace(whole, source=whole.source.model_copy(update={"gaps": gaps}))
+        assert damaged.lost.dtype == np.bool_
+        assert damaged.lost.tolist() == lost
+
+
+def test_stretches_are_half_open_and_reach_the_end():
+    features = make_features(n_frames=40)
+    assert features.spans.tolist() == [[0, 16], [16, 32], [24, 40]]
+    np.testing.assert_allclose(features.snippet_times_s, [[0, 0.64], [0.64, 1.28], [0.96, 1.6]])
+
+
+def test_frame_times_may_repeat_and_must_be_numbers():
+    fields = dict(vars(make_features()))
+    times_s = fields["frame_times_s"].copy()
+    times_s[1] = times_s[0]
+    assert Features(**fields | {"frame_times_s": times_s}).n_frames == 40
+    times_s[-1] = np.nan
+    with pytest.raises(FeatureError, match="run backwards"):
+        Features(**fields | {"frame_times_s": times_s})
+    with pytest.raises(FeatureError, match="has no frame times"):
+        Features(**fields | {"frame_times_s": times_s[None]})
+
+
+def test_as_many_published_rows_as_the_frames_can_fill_are_taken():
+    recipe = make_recipe(fixed_rows=3)
+    fields = dict(vars(make_features(n_frames=33))) | {"recipe": recipe}
+    assert Features(**fields | {"values": np.ones((3, 1, 8), np.float32)}).n_frames == 33
+    fields = dict(vars(make_features(n_frames=32))) | {"recipe": recipe}
+    with pytest.raises(FeatureError, match="has 3 rows, too many for 32 frames"):
+        Features(**fields | {"values": np.ones((3, 1, 8), np.float32)})
+
+
+@pytest.mark.parametrize("views", [["whole"], ["centre", "whole"]])
+def test_some_of_the_views_lie_in_memory_as_if_they_were_all(views):
+    features = make_features(view="whole,centre", crops=2, resize_px=256)
+    some = features.of_views(views)
+    assert some.recipe.views == tuple(view for view in ("whole", "centre") if view in views)
+    assert some.values.flags.c_contiguous
+    assert some.n_frames == features.n_frames
+
+
+def test_a_head_and_broken_records_are_called_what_they_are(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for metadata, said in [
+        ({"vadpipe.head": "{}"}, "is a head, not a feature file\nPass it as --head."),
+        ({"vadpipe.features": "[1]"}, "its record does not follow the schema\nDelete it"),
+        ({"vadpipe.features": "{"}, "its record does not follow the schema"),
+        ({"vadpipe.features": "[" * 100_000}, "its record does not follow the schema"),
+        ({"vadpipe.features": '{"schema_version": "3"}'}, "its record does not follow the schema"),
+        ({"vadpipe.features": '{"schema_version": 3}'}, "its record does not follow the schema"),
+    ]:
+        save_file({"x": np.zeros(3)}, path, metadata=metadata)
+        for read in (read_header, read_frame_times, Features.load):
+            with pytest.raises(FeatureError, match=rf"a\.safetensors: .*{said}"):
+                read(path)
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(FeatureError, match=r"folder\.safetensors: is not a readable feature file"):
+        read_header(tmp_path / "folder.safetensors")
+
+
+def test_what_contradicts_itself_names_the_file_and_what_to_do(tmp_path):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    arrays = load_file(path)
+    save_file(arrays | {"features": arrays["features"][:-1]}, path, metadata=metadata)
+    with pytest.raises(FeatureError, match=r"a\.safetensors: has features of shape .*\nDelete it and run"):
+        Features.load(path)
+
+
+def test_times_alone_can_be_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    make_features().save(path)
+    times_s, end_s = read_frame_times(path)
+    np.testing.assert_array_equal(times_s, np.arange(40) / 25)
+    assert end_s == 1.6
+    arrays = load_file(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    save_file({"features": arrays["features"]}, path, metadata=metadata)
+    with pytest.raises(FeatureError, match=r"a\.safetensors: is not a readable feature file"):
+        read_frame_times(path)
+
+
+def test_a_disk_without_room_is_an_error_of_the_file(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("vadpipe.features.file.save_file", refuse)
+    with pytest.raises(OutputError, match=r"a\.safetensors: cannot be written: No space left on device"):
+        make_features().save(tmp_path / "a.safetensors")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_it_is_shown_in_one_line():
+    assert repr(make_features()) == (
+        "Features('videos/fight/a.mp4', values=(3, 1, 8), n_frames=40, end_s=1.60, backbone='i3d')"
+    )

@@ -73,3 +73,8 @@ def test_perfect_scores_give_finite_numbers():
     scale = fit_platt_scaling(odds_of([0.0, 0.0, 1.0, 1.0]), [0, 0, 1, 1])
     assert torch.isfinite(scale).all()
     assert scale[0] > 0
+
+
+def test_odds_that_tell_nothing_are_left_alone():
+    """Their slope is 0 to the last bit, and would make all scores the same."""
+    assert fit_platt_scaling([0.0] * 4, [0, 1, 0, 1]).tolist() == [1.0, 0.0]

@@ -56,6 +56,12 @@ def test_long_videos_have_a_longer_clock(written):
     ] == by_ffmpeg(path)  # fmt: skip
 
 
+@pytest.mark.parametrize(("end_s", "at"), [(9.9, "1.5 s"), (10.0, "0:02"), (10.1, "0:02")])
+def test_the_clock_is_that_of_the_video_s_length(written, end_s, at):
+    path = written(Curve("a.mp4", np.float32([0, 1, 0]), np.array([0, 1.5, 3.0]), end_s, 0.5))
+    assert by_pysubs2(path)[0][2] == f"Event 1 · peak 1.00 at {at} · above 0.50"
+
+
 def test_an_event_too_short_for_its_clock_lasts_a_millisecond(written):
     times_s = np.array([0, 0.0015, 0.0015, 0.0025, 0.0026, 5.0])
     scores = np.array([0, 1, 0, 0, 1, 0], np.float32)

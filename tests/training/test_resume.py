@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vadpipe.errors import OutputError
-from vadpipe.training.resume import Resume
+from vadpipe.training.resume import EVERY_S, Resume, code_digest, has_state
 
 
 def test_a_state_that_cannot_be_read_starts_anew(tmp_path, caplog):
@@ -90,3 +90,74 @@ def test_nothing_in_it_is_run(tmp_path, caplog):
     assert Resume(tmp_path / "state", "k").get("part") is None
     assert "state: is damaged; restarting the training" in caplog.text
     assert not (tmp_path / "ran").exists()
+
+
+def test_whether_there_is_a_state_of_that_training_is_known_without_reading_on(tmp_path):
+    path = tmp_path / "state"
+    assert has_state(path, "key") is False
+    Resume(path, "key").put("part", 1, now=True)
+    assert has_state(path, "key") is True
+    assert has_state(path, "other") is False
+    path.write_bytes(path.read_bytes()[:-1])
+    assert has_state(path, "key") is False
+    assert has_state(tmp_path, "key") is False
+
+
+def test_a_state_of_another_training_is_left_and_said(tmp_path, caplog):
+    caplog.set_level("INFO", logger="vadpipe")
+    Resume(tmp_path / "state", "key").put("part", 1, now=True)
+    assert Resume(tmp_path / "state", "other").get("part") is None
+    assert caplog.messages == [f"{tmp_path}/state: belongs to another training; restarting"]
+    assert Resume(tmp_path / "state", "key").get("part") == 1
+
+
+def test_it_begins_with_the_digest_of_the_rest_and_holds_no_key_in_clear(tmp_path):
+    Resume(tmp_path / "state", "secret key").put("part", 1, now=True)
+    written = (tmp_path / "state").read_bytes()
+    assert written[:32] == hashlib.sha256(written[32:]).digest()
+    assert b"secret key" not in written
+    content = torch.load(io.BytesIO(written[32:]), weights_only=True)
+    assert content == {"key": hashlib.sha256(b"secret key").hexdigest(), "parts": {"part": 1}}
+
+
+def test_warnings_of_a_damaged_state_are_not_the_users(tmp_path, recwarn):
+    body = io.BytesIO()
+    torch.save({"key": "k"}, body)  # without parts
+    (tmp_path / "state").write_bytes(hashlib.sha256(body.getvalue()).digest() + body.getvalue())
+    assert Resume(tmp_path / "state", "k").get("part") is None
+    assert [*recwarn] == []
+
+
+def test_the_code_that_makes_a_head_has_a_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr("vadpipe.training.resume.PACKAGE_FOLDER", tmp_path)
+    for name in (
+        "features/a.py",
+        "head/b.py",
+        "head/peers/c.py",
+        "curves/d.py",
+        "training/e.py",
+        "output/f.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    digests = [code_digest()]
+    assert len(digests[0]) == 64
+    (tmp_path / "output/f.py").write_text("changed")
+    (tmp_path / "head/note.txt").write_text("new")
+    assert code_digest() == digests[0]
+    for name in ("features/a.py", "head/b.py", "head/peers/c.py", "curves/d.py", "training/e.py"):
+        (tmp_path / name).write_text("changed")
+        digests.append(code_digest())
+    monkeypatch.setattr("torch.__version__", "9.9")
+    digests.append(code_digest())
+    assert len({*digests}) == 7
+
+
+def test_it_is_written_every_twenty_seconds_unless_another_time_is_given(tmp_path, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr("vadpipe.training.resume.time.monotonic", lambda: now_s)
+    resume = Resume(tmp_path / "state", "key")
+    for now_s, there in ((19.9, False), (20.0, True)):  # noqa: B007
+        resume.put("part", 1)
+        assert (tmp_path / "state").exists() is there
+    assert EVERY_S == 20

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from support.recordings import encode
 from support.videos import write_video
 from vadpipe.errors import InputError
-from vadpipe.extract.video.container import SUFFIXES, sniff
+from vadpipe.extract.video.container import SUFFIXES, names_address, sniff
 
 
 def begins(folder, content):
@@ -127,3 +128,41 @@ def test_missing_empty_and_unreadable_are_told_apart(tmp_path):
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     with pytest.raises(InputError, match=r"loop\.mp4: cannot be read: Too many levels"):
         sniff(tmp_path / "loop.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("0", "is a camera's number, not a file"),
+        ("12", "is a camera's number, not a file"),
+        ("v/0", "v/0: no such file"),
+        ("0.mp4", r"0\.mp4: no such file"),
+        ("rtsp://user:secret@host/1?token=secret", r"^rtsp://host/1: is the address of a stream, not a file"),
+        ("RTSP:/host/1", r"^RTSP://host/1: is the address of a stream"),
+        ("https://host/a.mp4", r"^https://host/a\.mp4: is an address, not a file"),
+    ],
+)
+def test_what_is_no_path_of_a_file_is_called_what_it_is(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said) as caught:
+        sniff(Path(name))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_camera_is_no_file(tmp_path):
+    (tmp_path / "video0").symlink_to(os.devnull)
+    with pytest.raises(InputError, match="video0: is a camera, not a file") as caught:
+        sniff(tmp_path / "video0")
+    assert caught.value.next_step.startswith("Record it to a file first: ffmpeg -f v4l2")
+    (tmp_path / "zero").symlink_to(os.devnull)
+    with pytest.raises(InputError, match="zero: is not a file"):
+        sniff(tmp_path / "zero")
+
+
+def test_a_name_like_an_address_is_one_where_no_such_file_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert names_address(Path("http:/a.mp4"))
+    assert not names_address(Path("a.mp4"))
+    (tmp_path / "http:").mkdir()
+    (tmp_path / "http:/a.mp4").touch()
+    assert not names_address(Path("http:/a.mp4"))

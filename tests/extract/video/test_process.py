@@ -90,6 +90,10 @@ SENTENCES = {
     "an error of no kind": ("opening(); send_json(1, Kind.FAILED, {'kind': 'os.system'})", "None"),
     "an error that is no record": ("opening(); send(1, Kind.FAILED, b'7')", "sent invalid text"),
     "a flood of signs of life": ("while True: send(1, Kind.ALIVE)", "sent too many signs of life"),
+    "more signs of life than time allows": (
+        "for _ in range(100): send(1, Kind.ALIVE)\ntime.sleep(1000)",
+        "sent too many signs of life",
+    ),
     "signs of life that carry something": (
         "send(1, Kind.ALIVE, bytes(1000))",
         "sent too many signs of life",
@@ -141,6 +145,26 @@ def test_signs_of_life_are_believed_for_a_while_only(tmp_path, listen, monkeypat
         faulty_talker(monkeypatch, tmp_path, body)
         with pytest.raises(DecodeError, match="delivered no frame for 120 s and was ended"):
             listen(Limits(stall_s=60))
+
+
+def test_a_limit_that_is_longer_than_one_wait_is_waited_for(tmp_path, listen, monkeypatch):
+    monkeypatch.setattr(sandboxed_process, "_LONGEST_S", 0.01)
+    body = "opening(); time.sleep(0.3); frame(0); send(1, Kind.DONE, bytes(13))"
+    faulty_talker(monkeypatch, tmp_path, body)
+    assert [frame.number for frame in listen(Limits(stall_s=3600.0))] == [0]
+
+
+@pytest.mark.parametrize(("n_bytes", "kind"), [(65_536, InputError), (65_600, DecodeError)])
+def test_a_record_has_a_longest_length(tmp_path, listen, monkeypatch, n_bytes, kind):
+    body = f"""
+record = json.dumps(dict(kind="InputError", reason="", next_step=None))
+record = record.replace('""', '"' + (({n_bytes} - len(record)) * "x") + '"')
+send(1, Kind.FAILED, record.encode())
+"""
+    faulty_talker(monkeypatch, tmp_path, body)
+    with pytest.raises((InputError, DecodeError)) as caught:
+        listen()
+    assert type(caught.value) is kind
 
 
 def test_a_flood_of_frames_ends_with_the_video(tmp_path, listen, monkeypatch):

@@ -67,3 +67,18 @@ def test_nobody_who_listens_is_an_error_at_once():
     with pytest.raises(BrokenPipeError):
         send(writer, Kind.ALIVE)
     os.close(writer)
+
+
+def test_kinds_have_numbers_of_their_own():
+    assert [*map(int, Kind)] == [*range(7)]
+    assert [kind.name for kind in Kind] == [
+        *("ALIVE", "TIMELINE", "TIMES", "FRAME", "DONE", "FAILED", "PROGRESS")
+    ]
+
+
+def test_a_message_has_a_limit():
+    assert parse_header(HEADER.pack(Kind.FRAME, 1 << 30)) == (Kind.FRAME, 1_073_741_824)
+    with pytest.raises(ValueError, match="a message of 1073741825 bytes"):
+        parse_header(HEADER.pack(Kind.FRAME, (1 << 30) + 1))
+    with pytest.raises(ValueError, match="7 is not a valid Kind"):
+        parse_header(HEADER.pack(7, 0))

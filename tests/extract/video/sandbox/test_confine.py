@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -153,12 +154,30 @@ def test_a_kernel_without_a_layer_still_has_the_other(folder, missing):
     assert outcome["read another file"] == (0 if missing == "landlock" else errno.EACCES)
 
 
-def test_seccomp_refuses_by_the_numbers_of_this_machine():
-    """The table has as many calls for each machine, and those of this one are what its headers say."""
-    tables = seccomp._MACHINES.values()
-    assert {len({*machine.refused}) - len(machine.refused) for machine in tables} == {0}
-    forks = 2  # aarch64 has neither fork nor vfork
-    assert len(seccomp._MACHINES["x86_64"].refused) == len(seccomp._MACHINES["aarch64"].refused) + forks
+LIMITED = """
+import ctypes, json, resource, sys
+from vadpipe.extract.video.sandbox.confine import confine_this_process
+confine_this_process(*json.loads(sys.argv[1]))
+limits = {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in ("FSIZE", "CORE", "NOFILE", "AS")}
+print(json.dumps(limits | {"no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([3 << 30], {"FSIZE": [0, 0], "AS": [3 << 30, 3 << 30]}),
+        ([1 << 70, 1000], {"FSIZE": [1000, 1000], "AS": [sys.maxsize, sys.maxsize]}),
+        ([3 << 30, 1 << 70], {"FSIZE": [sys.maxsize, sys.maxsize], "AS": [3 << 30, 3 << 30]}),
+        ([None], {"FSIZE": [0, 0], "AS": [*resource.getrlimit(resource.RLIMIT_AS)]}),
+    ],
+)
+def test_the_limits_of_a_confined_process(given, expected):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, json.dumps(given)], stdout=subprocess.PIPE, check=True
+    )
+    always = {"CORE": [0, 0], "NOFILE": [64, 64], "no new privileges": 1}
+    assert json.loads(done.stdout) == always | expected
 
 
 def test_layers_say_what_is_on(monkeypatch):
