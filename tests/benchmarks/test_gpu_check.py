@@ -32,6 +32,7 @@ def test_all_that_can_run_on_a_cpu_passes_there(tmp_path, capsys):
     found = {name: entry["found"] for name, entry in entries(report).items()}
     assert [*found] == NAMES
     features = found["features x3d_xs"]
+    assert features["weights"] == "random"
     assert features["float32"]["relative_error"] < 1e-4 < features["half"]["relative_error"]
     assert features["float32"]["cosine_min"] > 0.9999 > features["half"]["cosine_min"]
     assert (found["halving"]["batch"], found["halving"]["fits"]) == (5, 2)
@@ -157,9 +158,6 @@ class TestFeatures:
         found = check_features("x3d_xs", CPU, n_clips=2, side_px=32, weights=tmp_path)
         assert found.weights == "trained"
         assert found.float32.relative_error < 1e-4
-        random = check_features("x3d_xs", CPU, n_clips=2, side_px=32, weights=tmp_path / "none")
-        assert random.weights == "random"
-        assert random.half != found.half
 
 
 class TestHalving:
