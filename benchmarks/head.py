@@ -96,8 +96,8 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def random_set(n_normal: int, n_abnormal: int) -> TrainingSet:
-    """Return bags of random numbers that are views of one small pool."""
+def random_set(n_normal: int, n_abnormal: int, device: torch.device | None = None) -> TrainingSet:
+    """Return bags of random numbers that are views of one small pool; on the CPU by default."""
     pool = np.random.default_rng(0).normal(size=(1, 4096, DIM)).astype(np.float32)
     times_s = np.arange(SEGMENTS) * SNIPPET_FRAMES / FPS
     bags = []
@@ -105,7 +105,7 @@ def random_set(n_normal: int, n_abnormal: int) -> TrainingSet:
         start = 97 * index % (4096 - SEGMENTS)
         values, label = pool[:, start : start + SEGMENTS], int(index >= n_normal)
         bags.append(Bag(str(index), values, label, str(index), times_s, SEGMENTS * SNIPPET_FRAMES / FPS))
-    return TrainingSet(bags, SEGMENTS)
+    return TrainingSet(bags, SEGMENTS, device)
 
 
 def our_steps(data: TrainingSet) -> Callable[[int], object]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from vadpipe.extract.backbones.loading import ClipNetwork
 from vadpipe.extract.engines.cores import usable_cores
+from vadpipe.extract.engines.full_float32 import full_float32
+from vadpipe.extract.engines.halving import HalvingBatches
 from vadpipe.extract.pooling import positions
 from vadpipe.features.sampling import SNIPPET_FRAMES
 
@@ -46,7 +48,8 @@ class TorchEngine:
 class CudaEngine:
     """Torch on a GPU, in half precision where that may be and the features stay within 1e-3 of float32.
 
-    That is measured when the engine is built, on clips of noise.
+    That is measured when the engine is built, on clips of noise. Batches that the GPU's memory does not hold
+    go in halves.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class CudaEngine:
         self.batch = max(1, CUDA_BATCH * SNIPPET_FRAMES // clip_shape[0])  # as many frames at a time
         self._device = device
         self._network = network.to(device)
+        self._halving = HalvingBatches(self._run, self.batch, self.workers)
         precise = half and self._is_precise_in_half(clip_shape)
         precision = "float16" if precise else "float32"
         self.name = f"torch {torch.__version__} {precision} on {torch.cuda.get_device_name(device)}"
@@ -72,11 +76,24 @@ class CudaEngine:
         self._network = self._network.float()
         return False
 
-    @torch.inference_mode()
+    @property
+    def fits(self) -> int:
+        """How many clips at most are run together: fewer than ``batch`` once memory did not hold them."""
+        return self._halving.fits
+
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features or maps of clips (B, T, H, W, 3)."""
+        """Return the features or maps of clips (B, T, H, W, 3).
+
+        Raises:
+            UsageError: if the GPU's memory does not hold one clip.
+        """
+        return self._halving(clips)
+
+    @torch.inference_mode()
+    def _run(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(clips).pin_memory().to(self._device, non_blocking=True)
-        features: NDArray[np.float32] = self._network(pixels).cpu().numpy()
+        with full_float32():
+            features: NDArray[np.float32] = self._network(pixels).cpu().numpy()
         return features
 
 

@@ -8,5 +8,6 @@ hands it to a child process, where :mod:`~vadpipe.extract.video.child` applies
 :mod:`~vadpipe.extract.video.wire_format` is what travels between the two. A child that crashes or hangs costs
 its file and nothing else.
 
-This package imports neither torch nor pydantic, so that a child starts in a quarter of a second.
+This package imports neither torch, unless torchcodec decodes, nor pydantic: a child starts in a quarter of a
+second.
 """

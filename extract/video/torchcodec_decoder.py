@@ -16,6 +16,8 @@ os.environ.setdefault("TORCHCODEC_FFMPEG_LOG_LEVEL", "ERROR")
 try:  # here and not where it is used: torch looks for a place to write, and a confined process has none
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
+
+    from vadpipe.extract.video.gpu_scaling import scaled
 except (ImportError, RuntimeError, OSError) as error:
     raise DecodeError(
         f"torchcodec cannot be loaded: {str(error).strip().splitlines()[0]}",
@@ -37,6 +39,7 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
     check_unforced(reading, "torchcodec")
     timeline = reading.timeline
     width, height = reading.size_px
+    on_gpu = reading.device != "cpu"  # where torchcodec takes no transforms
     times_s = timeline.times_s
     with open_container(reading.path, reading.limits) as (_, stream):
         index = stream.index
@@ -49,7 +52,7 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
                 num_ffmpeg_threads=1,
                 device=reading.device,
                 seek_mode="exact",
-                transforms=[Resize((height, width))],
+                transforms=None if on_gpu else [Resize((height, width))],
             )
             if len(decoder) != len(times_s):
                 raise misread(f"torchcodec counts {len(decoder)} frames of {len(times_s)}")
@@ -64,7 +67,8 @@ def torchcodec_frames(reading: Reading) -> Iterator[Frame]:
                 if np.abs(seconds - times_s[some]).max() > timeline.frame_s / 2:
                     raise misread("torchcodec returns other frames than the packets announce")
                 reading.decoded[some] = True
-                for number, pixels in zip(some.tolist(), batch.data.cpu().numpy(), strict=True):
+                shown = scaled(batch.data, width, height).cpu().numpy()
+                for number, pixels in zip(some.tolist(), shown, strict=True):
                     yield Frame(number, pixels)
             reading.decoded[:] = True  # its index counted all of them
     except (RuntimeError, ValueError, IndexError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vadpipe.extract.engines.full_float32 import full_float32
 from vadpipe.head.bags import Bag, TrainingSet
 from vadpipe.head.head import Head
 from vadpipe.head.record import Calibration, HeldOut
@@ -118,6 +119,7 @@ def train_with_cross_validation(
     return result
 
 
+@full_float32()  # a head trained on a GPU is then that of a CPU, but for dropout and rounding
 def train_on(
     data: TrainingSet,
     settings: HeadSettings,
