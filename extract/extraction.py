@@ -23,6 +23,7 @@ from vadpipe.features.file import FeatureHeader, Source, read_header
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.locks import VideoLock
 from vadpipe.runs.journal import journal
+from vadpipe.runs.record import FILE_NAME
 from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def extract_features(
 
     A video whose feature file exists, was made by the same recipe and from an unchanged file is
     skipped. One that cannot be read is reported, remembered, and the rest goes on; one that another process
-    is working on is waited for at the end. ``run.json`` records what was done.
+    is working on is waited for at the end. ``run.json`` (of a shard ``run-3-of-8.json``) says what was
+    done.
 
     Args:
         inputs: files, folders (searched recursively) and patterns.
@@ -81,7 +83,7 @@ def extract_features(
         if on_failure is not None:
             on_failure(failure)
 
-    journal().begin(store.folder)
+    journal().begin(store.folder, FILE_NAME if shard is None else shard.own_name(FILE_NAME))
     for failure in unusable:
         note(failure)
     run_over(videos, work.begin, work.finish, on_progress=on_progress, on_failure=note)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from vadpipe.cli import options
+from vadpipe.cli.video_status import print_status
 from vadpipe.errors import printable
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ def score(
     offline: options.Offline = False,
     limit: options.Limit = None,
     tolerate: options.Tolerate = 0.05,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show which videos are done, failed or missing, and exit.")
+    ] = False,
+    shard: options.ShardText = None,
+    durations: options.Durations = None,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -124,6 +130,7 @@ def score(
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import score_videos
     from vadpipe.scoring.scorer import Scorer
+    from vadpipe.scoring.status import scoring_status
 
     outputs = Outputs(
         formats=parse_formats(formats),
@@ -135,6 +142,10 @@ def score(
         pad_s=pad,
         explain=explain,
     )
+    part = options.shard_of(shard, durations)
+    if status:
+        print_status(scoring_status(videos, output, outputs=outputs, shard=part), output, quiet)
+        return
     scorer = Scorer(
         head,
         backbone=backbone,
@@ -159,6 +170,7 @@ def score(
             output=output,
             outputs=outputs,
             truth=truth,
+            shard=part,
             tolerate=tolerate,
             on_progress=on_progress,
             on_scored=lambda scored: _tell(scored, quiet),

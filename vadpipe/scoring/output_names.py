@@ -21,6 +21,7 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
         folder = located(video.path).parent if output is None else output
         namesakes.setdefault(folder / video.stem, []).append(video)
     stems: dict[Video, Path] = {}
+    taken: set[Path] = set()
     for plain, group in namesakes.items():
         deepest = max(len(located(video.path).parts) for video in group) if output else 1
         forms = [
@@ -33,7 +34,6 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
             for depth in range(deepest)
             for with_suffix in (False, True)
         ]
-        taken = {*stems.values()}
         free = [form for form in forms if len({*form.values()} - taken) == len(group)]
         if not free:
             raise UsageError(
@@ -42,6 +42,7 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
                 next_step="Score them in two runs with different -o folders.",
             )
         stems |= free[0]
+        taken |= {*free[0].values()}
     if output is None:  # shown as the user named them
         return {video: video.path.parent / stem.name for video, stem in stems.items()}
     return stems

@@ -22,10 +22,10 @@ from vadpipe.extract.stills import Stills
 from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
+from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import Features, Source
 from vadpipe.output.formats import write_formats
 from vadpipe.runs.journal import journal
-from vadpipe.runs.record import FILE_NAME
 from vadpipe.runs.recording import recorded
 from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
@@ -78,6 +78,7 @@ def score_videos(
     output: str | os.PathLike[str] | None = None,
     outputs: Outputs | None = None,
     truth: str | os.PathLike[str] | None = None,
+    shard: Shard | None = None,
     tolerate: float = TOLERATED_SHARE,
     on_progress: OnProgress | None = None,
     on_scored: Callable[[ScoredVideo], None] | None = None,
@@ -100,6 +101,8 @@ def score_videos(
         outputs: what to write.
         truth: a sheet of what is known, see :func:`vadpipe.annotations.truth_sheet.read_annotations`, to be
             shown beside the scores.
+        shard: score this part of the videos alone. Its record and its index of reports have own names; all
+            else is called what it is called in a run over all videos.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         on_progress: called as a video is read.
         on_scored: called at once for each video whose results are written.
@@ -111,7 +114,12 @@ def score_videos(
         OutputError: if results cannot be written; what was written before stays.
         WeightsError: if the backbone's weights are not available.
     """
-    videos, unusable = find_inputs(inputs)
+    every, unusable = find_inputs(inputs)
+    videos = every if shard is None else shard.of_videos(every)
+    if shard is not None and shard.number > 1:
+        unusable = []  # to be reported once
+    outputs = outputs or Outputs()
+    places = OutputPaths(every, None if output is None else Path(output), outputs, shard)
 
     def fail(failure: Failure) -> None:
         journal().failed(failure.path, named_video(failure.path).name, failure.error)
@@ -120,16 +128,12 @@ def score_videos(
 
     for failure in unusable:
         fail(failure)
-    outputs = outputs or Outputs()
-    places = OutputPaths(videos, None if output is None else Path(output), outputs)
-    truths = {} if truth is None else _truths(videos, Path(truth))
+    truths = {} if truth is None else _truths(every, Path(truth))
     places.check_writable()
     if outputs.plot is not None:
         bare = [video.name for video in videos if not video.is_footage_known]
         tell(log, "plotted without stills, as only the features were found", bare)
-    task = _ScoringTask(
-        scorer, outputs, places, truths, tolerate, several=len(videos) > 1, on_scored=on_scored
-    )
+    task = _ScoringTask(scorer, outputs, places, truths, tolerate, on_scored)
     journal().resolve(scorer=scorer.resolved)
     for role, path in {**scorer.inputs, "truth": truth}.items():
         journal().reads(role, path)
@@ -154,13 +158,11 @@ class _ScoringTask:
         places: OutputPaths,
         truths: Mapping[Video, Annotation],
         tolerate: float,
-        *,
-        several: bool,
         on_scored: Callable[[ScoredVideo], None] | None,
     ) -> None:
         self.scored: list[ScoredVideo] = []
         self._scorer, self._outputs, self._places, self._truths = scorer, outputs, places, truths
-        self._tolerate, self._several, self._on_scored = tolerate, several, on_scored
+        self._tolerate, self._on_scored = tolerate, on_scored
         self._entries: list[IndexEntry] = []
 
     def finish(self, begun: PendingScore, report: Reporter | None) -> None:
@@ -169,7 +171,8 @@ class _ScoringTask:
         features = self._scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = self._scorer.curve(features)
-        _begin_record(self._places, video, several=self._several)
+        record = self._places.record(video)
+        journal().begin(record.parent, record.name)
         journal().made_by(features.recipe)
         files = self._write(curve, video, features, report)
         damaged = features.source.lost_share > self._tolerate
@@ -193,7 +196,7 @@ class _ScoringTask:
         )  # fmt: skip
         files = write(outputs.formats)
         journal().wrote(files)
-        wanted = stills_wanted(curve, outputs, listed=self._several)
+        wanted = stills_wanted(curve, outputs, listed=places.are_several)
         told = doing("explaining") if outputs.explain else None
         stills, reasons = read_again(
             self._scorer, features, curve, video, wanted, explain=outputs.explain, on_progress=told
@@ -208,7 +211,7 @@ class _ScoringTask:
             limits=limits,
             doing=doing,
         )  # fmt: skip
-        if outputs.report and self._several:
+        if outputs.report and places.are_several:
             self._entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
         return files
 
@@ -221,12 +224,6 @@ class _ScoringTask:
         write_index(self._entries, self._places.index)
         journal().wrote([self._places.index])
         return self._places.index
-
-
-def _begin_record(places: OutputPaths, video: Video, *, several: bool) -> None:
-    """Say where the record of the run belongs: ``NAME.run.json`` of one video, else ``run.json``."""
-    path = places.index.with_name(FILE_NAME) if several else places.file(video, f".{FILE_NAME}")
-    journal().begin(path.parent, path.name)
 
 
 def _source_of(video: Video, source: Source) -> Source:
