@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -79,7 +79,7 @@ class Journal:
         self._command, self._resolved = command, resolved or {}
         self._began, self._began_s = time.time(), time.monotonic()
         self._path: Path | None = None
-        self._to_read: list[tuple[str, object, Sequence[Path] | None]] = []
+        self._to_read: list[tuple[str, object, Sequence[Path] | None, Mapping[Path, str] | None]] = []
         self._inputs: list[InputRecord] = []
         self._videos: list[VideoRecord] = []
         self._outputs: dict[Path, str] = {}
@@ -92,11 +92,17 @@ class Journal:
     def begin(self, folder: Path, name: str = FILE_NAME) -> None:
         """Say that all is checked, and where the record of the run belongs."""
         self._path = folder / name
-        for role, path, files in self._to_read:
-            self._read(role, path, files)
+        for noted in self._to_read:
+            self._read(*noted)
         self._to_read.clear()
 
-    def reads(self, role: str, path: object, files: Sequence[Path] | None = None) -> None:
+    def reads(
+        self,
+        role: str,
+        path: object,
+        files: Sequence[Path] | None = None,
+        known: Mapping[Path, str] | None = None,
+    ) -> None:
         """Note an input that is read as a whole; its digest is taken when the run begins.
 
         Args:
@@ -104,15 +110,18 @@ class Journal:
             path: a file; a folder, of which the feature files count unless ``files`` are given; data in
                 memory; or None, which is not an input.
             files: those of a folder that count.
+            known: digests of files of a folder that need not be read for this.
         """
         if not self._command or path is None:
             return
         if self._path is None:
-            self._to_read.append((role, path, files))
+            self._to_read.append((role, path, files, known))
         else:
-            self._read(role, path, files)
+            self._read(role, path, files, known)
 
-    def _read(self, role: str, path: object, files: Sequence[Path] | None) -> None:
+    def _read(
+        self, role: str, path: object, files: Sequence[Path] | None, known: Mapping[Path, str] | None
+    ) -> None:
         if not isinstance(path, (str, os.PathLike)) or not os.path.lexists(path):
             self._inputs.append(InputRecord(role=role, file=None))
             return
@@ -121,7 +130,7 @@ class Journal:
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
                 n_files, digest = files_digest(
-                    FeatureFolder(place).files() if files is None else files, place
+                    FeatureFolder(place).files() if files is None else files, place, known
                 )
                 self._inputs.append(InputRecord(role=role, file=shown, n_files=n_files, sha256=digest))
             else:
