@@ -4,10 +4,10 @@
 
 Feature files of random numbers are written to FOLDER (8 to 24 snippets of 192 numbers, half of the videos
 normal; 1.6 GB for 100,000), and deleted afterwards. For each number of files ``fit`` runs twice, in a process
-of its own: the first run on a folder of many files reads all of them once and packs their bags, later ones find
-the pack. It is ended after some steps. Memory is what the process holds beside mapped files: resident less
-shared. The time to the first step runs from the call of ``fit`` to the first batch. Times are medians; CPU time
-is given as well, since other jobs may share the machine.
+of its own: the first run on a folder of many files reads all of them once and packs their bags, later ones
+find the pack. It is ended after some steps. Memory is what the process holds beside mapped files: resident
+less shared. The time to the first step runs from the call of ``fit`` to the first batch. Times are medians;
+CPU time is given as well, since other jobs may share the machine.
 
 With ``--whole`` a third run trains to the end, with two checks, for the memory of cross-validation and
 calibration.
@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -121,14 +122,14 @@ def measured(folder: Path, steps: int) -> dict[str, float]:
 def tell(run: str, took: dict[str, float]) -> None:
     """Print it."""
     print(
-        f"    {run}: first step after {took['first_step_s']:.1f} s ({took['first_step_cpu_s']:.1f} s of CPU time), "
-        f"{took['step_ms']:.1f} ms a step ({took['step_cpu_ms']:.1f} ms), in all {took['all_s']:.0f} s, "
+        f"    {run}: first step after {took['first_step_s']:.1f} s (CPU {took['first_step_cpu_s']:.1f} s), "
+        f"{took['step_ms']:.1f} ms a step (CPU {took['step_cpu_ms']:.1f} ms), in all {took['all_s']:.0f} s, "
         f"peak {took['peak_mb']:.0f} MB, {took['grown_mb']:.0f} MB more than before",
         flush=True,
     )
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """Ends a training."""
 
 
@@ -148,7 +149,7 @@ def fit_here(folder: Path, steps: int) -> dict[str, float]:
         begun_s.append(time.perf_counter())
         used_s.append(time.process_time())
         if steps and len(begun_s) > steps:
-            raise Ended
+            raise EndedError
         return do_step(training)
 
     Training._do_step = noted  # type: ignore[assignment, method-assign]
@@ -163,10 +164,8 @@ def fit_here(folder: Path, steps: int) -> dict[str, float]:
     threading.Thread(target=watch, daemon=True).start()
     settings = HeadSettings(segments=SEGMENTS, steps=max(100, steps + 1), checks=2 if not steps else 1)
     start_s, start_cpu_s = time.perf_counter(), time.process_time()
-    try:
+    with suppress(EndedError):
         fit(folder / "features", output=folder / "head", settings=settings)
-    except Ended:
-        pass
     all_s = time.perf_counter() - start_s
     done.set()
     measured_steps = slice(5, 61)  # of the first head, after its beginning
