@@ -2,9 +2,9 @@
 
     python benchmarks/cluster_simulation.py [--hours 10000] [--machines 256] [--core-hours 0.77] [--seed 0]
 
-Videos have lengths from a log-normal distribution with a mean of 10 minutes. Machines of 4 cores take parts of
-the videos from a queue, as a job array does. A machine is preempted at random times; it is back 12 minutes later
-and goes on with its part: finished videos are skipped, and the one in work is begun anew. Some machines are
+Videos have lengths from a log-normal distribution with a mean of 10 minutes. Machines of 4 cores take parts
+of the videos from a queue, as a job array does. A machine is preempted at random times; it is back 12 minutes
+later and goes on with its part: finished videos are skipped, the one in work is begun anew. Some machines are
 slow. Printed is the time until the last part is done, as a multiple of what it would be if all machines were
 fast, never preempted and busy to the end. It shows what a way of dividing costs; no cluster was measured.
 """
@@ -77,7 +77,7 @@ def by_hash(work_h: list[float], n_parts: int) -> list[list[float]]:
 
 
 def by_duration(work_h: list[float], n_parts: int) -> list[list[float]]:
-    """Return the parts of known durations, as ``--durations`` does: the longest first, to the least so far."""
+    """Return the parts that ``--durations`` gives: the longest video first, to the part with the least."""
     loads, parts = [(0.0, number) for number in range(n_parts)], [list[float]() for _ in range(n_parts)]
     for work in sorted(work_h, reverse=True):
         total, number = loads[0]

@@ -15,6 +15,7 @@ from support.head_settings import SMALL
 from vadpipe.errors import FeatureError, OutputError
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.bags import TrainingSet
+from vadpipe.runs.digests import files_digest
 from vadpipe.training import bag_pack, learnable_videos
 from vadpipe.training.bag_pack import open_pack, stamps_of
 from vadpipe.training.bags_of_features import bag_of
@@ -174,6 +175,10 @@ def test_files_are_read_once_while_they_stay(features, monkeypatch):
     first.unlink()
     assert {video.path for video in opened(features).videos()} == {*FeatureFolder(features).files()}
     assert len(read) == 22
+
+
+def test_the_digest_of_the_folder_is_that_of_its_files(features):
+    assert opened(features).files_digest() == files_digest(FeatureFolder(features).files(), features)
 
 
 @pytest.mark.parametrize("name", ["segments.bin", "columns.npz", "videos.json"])

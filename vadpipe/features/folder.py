@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.commands import GIVEN
@@ -113,21 +113,38 @@ def of_one_recipe(
         UsageError: if ``recipe`` names something that a recipe does not have.
     """
     described = [
-        Described(path, features.source.video, features.source.sha256, features.recipe)
+        _Loaded(path, features.source.video, features.source.sha256, features.recipe)
         for path, features in loaded
     ]
     return [loaded[index][1] for index in one_recipe(described, backbone, folder, recipe)]
 
 
-class Described(NamedTuple):
-    """What a choice between features depends on.
+class Described(Protocol):
+    """What a choice between features depends on."""
 
-    Attributes:
-        path: of the feature file, or the name of features in memory.
-        video: name of the video.
-        sha256: digest of its content.
-        recipe: how they were made.
-    """
+    @property
+    def path(self) -> Path:
+        """Of the feature file, or the name of features in memory."""
+        ...
+
+    @property
+    def video(self) -> str:
+        """The name of the video."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its content."""
+        ...
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the features were made."""
+        ...
+
+
+class _Loaded(NamedTuple):
+    """Features in memory, described."""
 
     path: Path
     video: str
@@ -148,6 +165,8 @@ def one_recipe(
         step = "Run 'vadpipe extract VIDEOS' first."
         raise FeatureError(f"contains no {kind}", file=folder, next_step=step)
     chosen = _chosen([(index, described[index].recipe) for index in kept], folder, [*recipe])
+    if len({described[index].video for index in chosen}) == len(chosen):
+        return chosen
     files = file_of_each_video(
         (described[index].video, described[index].path, described[index].sha256) for index in chosen
     )

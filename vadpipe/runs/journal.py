@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -37,6 +37,9 @@ from vadpipe.runs.versions import versions
 from vadpipe.weights import SHIPPED_HEAD
 
 Event = dict[str, object]
+
+FolderDigest = tuple[int, str]
+"""Of :func:`vadpipe.runs.digests.files_digest`."""
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +82,7 @@ class Journal:
         self._command, self._resolved = command, resolved or {}
         self._began, self._began_s = time.time(), time.monotonic()
         self._path: Path | None = None
-        self._to_read: list[tuple[str, object, Sequence[Path] | None, Mapping[Path, str] | None]] = []
+        self._to_read: list[tuple[str, object, Sequence[Path] | None, FolderDigest | None]] = []
         self._inputs: list[InputRecord] = []
         self._videos: list[VideoRecord] = []
         self._outputs: dict[Path, str] = {}
@@ -101,7 +104,7 @@ class Journal:
         role: str,
         path: object,
         files: Sequence[Path] | None = None,
-        known: Mapping[Path, str] | None = None,
+        known: FolderDigest | None = None,
     ) -> None:
         """Note an input that is read as a whole; its digest is taken when the run begins.
 
@@ -110,7 +113,7 @@ class Journal:
             path: a file; a folder, of which the feature files count unless ``files`` are given; data in
                 memory; or None, which is not an input.
             files: those of a folder that count.
-            known: digests of files of a folder that need not be read for this.
+            known: how many feature files a folder has, and their digest, where that need not be taken.
         """
         if not self._command or path is None:
             return
@@ -120,7 +123,7 @@ class Journal:
             self._read(role, path, files, known)
 
     def _read(
-        self, role: str, path: object, files: Sequence[Path] | None, known: Mapping[Path, str] | None
+        self, role: str, path: object, files: Sequence[Path] | None, known: FolderDigest | None
     ) -> None:
         if not isinstance(path, (str, os.PathLike)) or not os.path.lexists(path):
             self._inputs.append(InputRecord(role=role, file=None))
@@ -129,8 +132,8 @@ class Journal:
         shown = INCLUDED if place == SHIPPED_HEAD else str(plain(path))
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
-                n_files, digest = files_digest(
-                    FeatureFolder(place).files() if files is None else files, place, known
+                n_files, digest = known or files_digest(
+                    FeatureFolder(place).files() if files is None else files, place
                 )
                 self._inputs.append(InputRecord(role=role, file=shown, n_files=n_files, sha256=digest))
             else:

@@ -9,6 +9,7 @@ same; else they are written anew. They may be deleted at any time.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -46,13 +47,13 @@ Stamp = tuple[str, int, int]
 """A file below the folder, its size in bytes and its modification time in ns."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedVideo:
     """What is known of a video without its features.
 
     Attributes:
         row: of the pack.
-        path: its feature file.
+        folder, file: where its feature file lies, and its path from there.
         video, sha256: its name, and the digest of its content.
         recipe: how its features were made; the same object for all videos of one recipe.
         partial: which frames could not be decoded, or None.
@@ -60,12 +61,18 @@ class PackedVideo:
     """
 
     row: int
-    path: Path
+    folder: Path
+    file: str
     video: str
     sha256: str
     recipe: Recipe
     partial: str | None
     is_lost: bool
+
+    @property
+    def path(self) -> Path:
+        """Its feature file; made when it is asked for, as a path takes more memory than all else."""
+        return self.folder / self.file
 
 
 class BagPack:
@@ -119,18 +126,18 @@ class BagPack:
         for row, (name, video, sha256, partial) in enumerate(self._videos):
             recipe = self._recipes[self._columns["recipe"][row]]
             is_lost = not self._columns["n_snippets"][row]
-            yield PackedVideo(row, self.features / name, video, sha256, recipe, partial, is_lost)
+            yield PackedVideo(row, self.features, name, video, sha256, recipe, partial, is_lost)
 
     def path(self, row: int) -> Path:
         """Return a video's feature file."""
         return self.features / self._videos[row][0]
 
-    def digests_of_files(self) -> dict[Path, str]:
-        """Return the sha256 of each feature file."""
-        return {
-            self.features / name: bytes(digest).hex()
-            for (name, *_), digest in zip(self._videos, self._columns["file_sha256"], strict=True)
-        }
+    def files_digest(self) -> tuple[int, str]:
+        """Return what :func:`vadpipe.runs.digests.files_digest` says of the files, without reading them."""
+        whole = hashlib.sha256()
+        for (name, *_), digest in zip(self._videos, self._columns["file_sha256"], strict=True):
+            whole.update(name.encode(errors="surrogateescape") + b"\0" + bytes(digest).hex().encode() + b"\n")
+        return len(self._videos), whole.hexdigest()
 
     def recipe(self, row: int) -> Recipe:
         """Return how the features of a video were made."""

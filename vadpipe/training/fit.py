@@ -121,9 +121,7 @@ def fit(
     check_writable(target)
     journal().resolve(settings=settings)
     journal().made_by(made_by)
-    journal().reads(
-        "features", features, known=None if videos.pack is None else videos.pack.digests_of_files()
-    )
+    journal().reads("features", features, known=None if videos.pack is None else videos.pack.files_digest())
     journal().reads("labels", labels)
     journal().reads("from_head", None if base is None else base.file)
     contents = {video: by_video[video].sha256 for video in known}

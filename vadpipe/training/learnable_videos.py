@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from vadpipe.features.file import read_header
-from vadpipe.features.folder import Described, FeatureFolder, one_recipe
+from vadpipe.features.folder import FeatureFolder, one_recipe
 from vadpipe.features.from_memory import GivenFeatures
 from vadpipe.features.recipe import Recipe
 from vadpipe.head.bags import Bag, TrainingSet
@@ -115,8 +115,7 @@ def _packed(pack: BagPack, backbone: str | None, recipe: Iterable[str]) -> Learn
     for video in videos:
         if video.partial:
             log.warning("%s: the video is damaged, %s", video.path, video.partial)
-    described = [Described(video.path, video.video, video.sha256, video.recipe) for video in videos]
-    chosen = [videos[index] for index in one_recipe(described, backbone, pack.features, recipe)]
+    chosen = [videos[index] for index in one_recipe(videos, backbone, pack.features, recipe)]
     by_name = {
         item.video: LearnableVideo(item.sha256, item.is_lost, partial(PackedBag, pack, item.row, item.video))
         for item in chosen
