@@ -3,8 +3,8 @@
     python benchmarks/feature_precision.py FEATURES TRUTH.csv [--head HEAD] [--resamples 1000]
 
 The features of a folder are rounded, and scored by a head, the included one by default. Float16 is a cast.
-Int8 keeps, for each snippet and view, whole numbers from -127 to 127 and one float32 scale; int8 by channel
-has a scale for each number of a feature over the whole video. Printed are frame ROC-AUC and average precision,
+Int8 keeps, for each snippet and view, whole numbers from -127 to 127 and one float32 scale; by channel it
+has a scale for each number of a feature over a whole video. Printed are frame ROC-AUC and average precision,
 the paired difference from float32 with its 95 % interval (bootstrap over videos, or groups where the truth
 has them), and the largest difference of a frame's score. Videos that the head was trained on are included: it
 is the effect of rounding that is looked at.
