@@ -31,7 +31,7 @@ from vadpipe.features.recipe import Recipe
 from vadpipe.files.atomic import CHOOSE_ANOTHER_PLACE
 from vadpipe.files.locks import VideoLock
 from vadpipe.head.bags import squeezed_bag
-from vadpipe.runs.digests import file_digest
+from vadpipe.files.digest import file_digest
 from vadpipe.training.bags_of_features import bag_of
 from vadpipe.training.resume import code_digest
 
