@@ -29,9 +29,9 @@ from vadpipe.features.file import Features
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.features.recipe import Recipe
 from vadpipe.files.atomic import CHOOSE_ANOTHER_PLACE
+from vadpipe.files.digest import file_digest
 from vadpipe.files.locks import VideoLock
 from vadpipe.head.bags import squeezed_bag
-from vadpipe.files.digest import file_digest
 from vadpipe.training.bags_of_features import bag_of
 from vadpipe.training.resume import code_digest
 
