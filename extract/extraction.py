@@ -27,6 +27,7 @@ from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import FeatureHeader, Source, read_header
 from vadpipe.files.locks import VideoLock
 from vadpipe.runs.journal import journal
+from vadpipe.runs.record import FILE_NAME
 from vadpipe.runs.recording import recorded
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def extract_features(
 
     A video whose feature file exists, was made by the same recipe and from an unchanged file is
     skipped. One that cannot be read is reported, remembered, and the rest goes on; one that another process
-    is working on is waited for at the end. ``run.json`` records what was done.
+    is working on is waited for at the end. ``run.json`` (of a shard ``run-3-of-8.json``) says what was
+    done.
 
     Args:
         inputs: files, folders (searched recursively), patterns and addresses (``s3://bucket/videos``).
@@ -90,7 +92,7 @@ def extract_features(
         if on_failure is not None:
             on_failure(failure)
 
-    begin_record(store)
+    begin_record(store, FILE_NAME if shard is None else shard.own_name(FILE_NAME))
     for failure in unusable:
         note(failure)
     # What another process has claimed is looked at last, one by one: two that wait for each other

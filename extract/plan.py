@@ -65,7 +65,7 @@ def plan_extraction(
     store = open_store(output, places=(video.place for video in videos))
     store.check_writable()
     digest = extractor.known_weights_sha256 or "never fetched"
-    speed = snippets_per_s(Path(output), extractor.settings)
+    speed = snippets_per_s(Path(output), extractor.settings, shard)
     for video in videos if shard is None else shard.of_videos(videos):
         try:
             yield _planned(video, extractor.settings, store, digest, retry=retry, speed=speed)

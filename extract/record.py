@@ -12,6 +12,7 @@ from typing import Any
 from vadpipe.errors import UsageError
 from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.video.discovery import Failure
+from vadpipe.extract.video.shards import Shard
 from vadpipe.runs.record import FILE_NAME, read_record
 from vadpipe.runs.versions import DECODERS, library_versions
 
@@ -34,10 +35,10 @@ class Extraction:
     damaged: list[Path] = field(default_factory=list)
 
 
-def snippets_per_s(folder: Path, settings: ExtractSettings) -> float | None:
-    """Return how fast the folder's last run was, or None if there was none with these settings."""
+def snippets_per_s(folder: Path, settings: ExtractSettings, shard: Shard | None = None) -> float | None:
+    """Return how fast the folder's last run was, or None if none of this shard had these settings."""
     try:
-        record = read_record(folder / FILE_NAME)
+        record = read_record(folder / (FILE_NAME if shard is None else shard.own_name(FILE_NAME)))
     except UsageError:
         return None
     then, speed = record.resolved.get("settings"), record.times.snippets_per_s

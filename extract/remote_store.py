@@ -20,7 +20,6 @@ from vadpipe.remote.failures import TakenError
 from vadpipe.remote.mirror import Mirror
 from vadpipe.remote.objects import State, read, state_of
 from vadpipe.runs.journal import journal
-from vadpipe.runs.record import FILE_NAME
 
 _HEAD_BYTES = 2**16
 _LARGEST_HEAD_BYTES = 100 * 2**20  # as safetensors has it
@@ -39,13 +38,13 @@ def open_store(folder: str | os.PathLike[str], places: Iterable[str] = ()) -> Fe
     return RemoteFeatureStore(Mirror(address), places)
 
 
-def begin_record(store: FeatureStore) -> None:
-    """Say where the record of the run belongs: beside the features."""
+def begin_record(store: FeatureStore, name: str) -> None:
+    """Say where the record of the run belongs: beside the features, and in a local folder of that name."""
     if isinstance(store, RemoteFeatureStore):
         journal().writes_elsewhere(store.shown, store.close)
-        journal().begin(store.folder, store.mirror.record_name(FILE_NAME))
+        journal().begin(store.folder, store.mirror.record_name(name))
     else:
-        journal().begin(store.folder)
+        journal().begin(store.folder, name)
 
 
 class RemoteFeatureStore(FeatureStore):

@@ -19,14 +19,25 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from vadpipe.extract.video.container import SUFFIXES
 
 TAILS = ("_x264", "_i3d", "_c3d", "_rgb", "_flow", "_features", "_feature", "_feat")
 """Endings of names that say how a video was encoded or processed, not which one it is."""
 
+_ENDINGS = (*SUFFIXES, *TAILS)
 _NAMED = 3
 _CROP = re.compile(r"__\d$")
+
+
+class _Name(NamedTuple):
+    """A name in its parts, at its place among all."""
+
+    place: int
+    name: str
+    folders: tuple[str, ...]
+    last: str
 
 
 class Names:
@@ -37,24 +48,34 @@ class Names:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._known: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        for name in names:
+        # Cameras call their videos alike, so that many have one bare name: each is kept by its folder, too.
+        self._exact: Counter[str] = Counter()
+        self._known: dict[str, dict[str, list[_Name]]] = {}
+        for place, name in enumerate(names):
+            self._exact[name] += 1
             folders, last = _parted(name)
-            self._known.setdefault(bare(last), []).append((folders, name))
+            of_folder = self._known.setdefault(bare(last), {})
+            of_folder.setdefault(_innermost(folders), []).append(_Name(place, name, folders, last))
 
     def find(self, name: str) -> list[str]:
         """Return the names that mean the same video: none, one, or several if ambiguous."""
+        if self._exact[name]:
+            return [name] * self._exact[name]
         folders, last = _parted(name)
-        same = [known for _, known in self._known.get(bare(last), []) if known == name]
-        if same:
-            return same
         agreed = [
-            (_likeness(last, _parted(known)[1]), min(len(others), len(folders)), known)
-            for others, known in self._known.get(bare(last), [])
-            if all(a == b for a, b in zip(reversed(others), reversed(folders), strict=False))
+            (_likeness(last, known.last), min(len(known.folders), len(folders)), known.name)
+            for known in self._candidates(folders, last)
+            if all(a == b for a, b in zip(reversed(known.folders), reversed(folders), strict=False))
         ]
         best = max((fit[:2] for fit in agreed if fit[0]), default=None)
         return [known for likeness, depth, known in agreed if (likeness, depth) == best]
+
+    def _candidates(self, folders: Sequence[str], last: str) -> list[_Name]:
+        """Return the names of this bare name whose innermost folder does not differ, in their order."""
+        of_folder = self._known.get(bare(last), {})
+        keys = {_innermost(folders), ""} if folders else of_folder.keys()
+        found = [known for key in keys for known in of_folder.get(key, ())]
+        return sorted(found) if len(found) > 1 else found
 
 
 @dataclass(frozen=True)
@@ -127,7 +148,7 @@ def tell(log: logging.Logger, what: str, names: Sequence[str]) -> None:
 def bare(name: str) -> str:
     """Return the part of a name without folders that says which video it is."""
     shorter = _CROP.sub("", name)
-    for tail in (*SUFFIXES, *TAILS):
+    for tail in _ENDINGS if shorter.lower().endswith(_ENDINGS) else ():
         if shorter.lower().endswith(tail) and len(shorter) > len(tail):
             shorter = shorter[: -len(tail)]
     if shorter != name:
@@ -145,10 +166,16 @@ def _likeness(one: str, other: str) -> int:
 
 
 def _without_suffix(name: str) -> str:
+    lower = name.lower()
     for suffix in SUFFIXES:
-        if name.lower().endswith(suffix):
+        if lower.endswith(suffix):
             return name[: -len(suffix)]
     return name
+
+
+def _innermost(folders: Sequence[str]) -> str:
+    """Return the folder that a video lies in; empty where the name has none."""
+    return folders[-1] if folders else ""
 
 
 def _parted(name: str) -> tuple[tuple[str, ...], str]:

@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from vadpipe.errors import UsageError
 from vadpipe.extract.video.discovery import Video
 from vadpipe.files.csv_rows import read_rows
+
+T = TypeVar("T", bound=Video)
 
 _FORM = "Write it as I/N, with I from 1 to N: 1/8 for the first of eight."
 
@@ -48,7 +51,12 @@ class Shard:
         known = None if durations is None else read_durations(durations)
         return cls(int(match[1]), int(match[2]), known)
 
-    def of_videos(self, videos: Iterable[Video]) -> list[Video]:
+    def own_name(self, name: str) -> str:
+        """Return the name of a file that each part writes one of: ``run-3-of-8.json`` of ``run.json``."""
+        path = Path(name)
+        return f"{path.stem}-{self.number}-of-{self.of}{path.suffix}"
+
+    def of_videos(self, videos: Iterable[T]) -> list[T]:
         """Return the videos of this part, in their order.
 
         Without durations a video's part follows from the hash of its name alone, so that it stays where it is
@@ -61,15 +69,15 @@ class Shard:
             return [video for video in videos if _hash(video.name) % self.of == self.number - 1]
         known = self.durations_s
         mean_s = sum(known.values()) / len(known)
-        lengths = [(known.get(video.name, mean_s), video.name) for video in videos]
+        lengths = [known.get(video.name, mean_s) for video in videos]
         parts = [(0.0, number) for number in range(1, self.of + 1)]
-        mine = set()
-        for length_s, name in sorted(lengths, key=lambda item: (-item[0], item[1])):
+        mine = []
+        for index in sorted(range(len(videos)), key=lambda index: (-lengths[index], videos[index].name)):
             total_s, number = parts[0]
-            heapq.heapreplace(parts, (total_s + length_s, number))
+            heapq.heapreplace(parts, (total_s + lengths[index], number))
             if number == self.number:
-                mine.add(name)
-        return [video for video in videos if video.name in mine]
+                mine.append(index)
+        return [videos[index] for index in sorted(mine)]
 
 
 def read_durations(path: Path) -> dict[str, float]:

@@ -1,8 +1,12 @@
 """Labels come from folders by a documented rule, or from a CSV; nothing is guessed."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vadpipe.annotations.labels import folder_labels, joined_groups, read_labels
+from vadpipe.annotations.matching import match_videos, problems_of
+from vadpipe.annotations.sheet import read_sheet
 from vadpipe.errors import UsageError
 
 
@@ -208,3 +212,26 @@ def test_a_misspelt_name_gets_a_suggestion_unless_it_is_a_number(tmp_path):
     path.write_text("video,label\n024,1\n")
     with pytest.raises(UsageError, match=r"line 2: '024' matches no feature file\nCorrect the name"):
         read_labels(path, there)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), max_size=9))
+def test_groups_of_copies_are_those_of_a_loop_over_all(videos):
+    groups = {str(place): group for place, (group, _) in enumerate(videos)}
+    contents = {str(place): str(content) for place, (_, content) in enumerate(videos)}
+    expected = dict(groups)
+    for place, (_, content) in enumerate(videos):
+        first = next(at for at, (_, other) in enumerate(videos) if other == content)
+        old, new = expected[str(place)], expected[str(first)]
+        expected = {name: new if group == old else group for name, group in expected.items()}
+    assert joined_groups(groups, contents)[0] == expected
+
+
+def test_of_many_names_that_match_nothing_some_get_a_suggestion(tmp_path):
+    """Each is compared with every video that is left over; so the cost is bounded."""
+    (tmp_path / "labels.csv").write_text("video,label\n" + "".join(f"cam{n}x.mp4,0\n" for n in range(300)))
+    sheet = read_sheet(tmp_path / "labels.csv")
+    names = {f"v/cam{n}y.mp4": str(n) for n in range(300)}
+    found = match_videos((item.video for item in sheet.annotations), names)
+    problems = problems_of(sheet.annotations, found)
+    assert len(problems) == 300
+    assert sum("Did you mean" in problem.next_step for problem in problems.values()) == 100

@@ -60,3 +60,34 @@ def test_names_on_two_machines_agree(tmp_path):
         videos, _ = find_videos([tmp_path / mount / "videos"])
         parts.append([[video.name for video in Shard(number, 3).of_videos(videos)] for number in (1, 2, 3)])
     assert parts[0] == parts[1]
+
+
+SCORE = "vadpipe score {} -o {} --features {} --shard {} --progress {}"
+
+
+def test_slurm_gives_each_task_its_shard_to_score(tmp_path):
+    job = ("bash", CLUSTER / "score.sbatch", "/data/videos", "/data/scores", "/data/kept")
+    (call,) = calls(
+        tmp_path, *job, SLURM_CPUS_PER_TASK="4", SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_TASK_MAX="32"
+    )
+    assert call == SCORE.format("/data/videos", "/data/scores", "/data/kept", "3/32", "plain")
+
+
+def test_kubernetes_gives_each_index_its_shard_to_score(tmp_path):
+    job = yaml.safe_load((CLUSTER / "score.yaml").read_text())
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    n_parts = job["spec"]["completions"]
+    command = [*container["command"], *container["args"]]
+    expected = [
+        SCORE.format("/data/videos", "/data/scores", "/data/scored-features", f"{number}/{n_parts}", "json")
+        for number in range(1, n_parts + 1)
+    ]
+    for index in range(n_parts):
+        heard = calls(tmp_path, *command, JOB_COMPLETION_INDEX=str(index))
+    assert [f"vadpipe {call}" for call in heard] == expected
+
+
+def test_parallel_is_given_every_number_to_score(tmp_path):
+    (call,) = calls(tmp_path, "sh", CLUSTER / "score_parallel.sh", "4", "videos", "scores", "kept")
+    assert call.startswith("-j 4 ")
+    assert call.endswith(SCORE.format("videos", "scores", "kept", "{}/4", "plain"))

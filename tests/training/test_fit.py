@@ -86,7 +86,7 @@ def test_same_seed_same_files(folder):
 
 
 def test_the_last_step_is_kept_beside_the_picked_one(folder):
-    result = fit(settings=LEARNING.model_copy(update={"weight_averaging": 0.0}))
+    result = fit(settings=LEARNING.model_copy(update={"weight_averaging": 0.0, "steps": 30, "checks": 6}))
     assert result.last.as_posix() == "head/last.safetensors"
     picked, last = TrainedHead.load(result.head).record, TrainedHead.load(result.last).record
     assert (picked.step, last.step) == (result.step, 30)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from vadpipe.training.resampling import drawn_groups, interval_of, resampled_auc
+from vadpipe.training.resampling import drawn_groups, drawn_in_parts, interval_of, resampled_auc
 
 
 @given(
@@ -31,6 +31,17 @@ def test_groups_are_drawn_whole_and_as_many_as_there_are():
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.15)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 7, 25, 10**6])
+def test_resamples_in_parts_are_those_of_one_draw(at_once):
+    """Drawn at once by numpy, as they were before there were parts."""
+    groups = ["hall", "a", "hall", "yard"]
+    draws = np.random.default_rng(3).multinomial(3, np.full(3, 1 / 3), 30)[:, [0, 1, 0, 2]]
+    parts = [*drawn_in_parts(groups, 30, 3, at_once)]
+    np.testing.assert_array_equal(np.concatenate(parts), draws)
+    assert {len(part) for part in parts[:-1]} <= {max(1, at_once // 4)}
+    np.testing.assert_array_equal(drawn_groups(groups, 30, 3), draws)
 
 
 def test_the_interval_covers_what_it_should():

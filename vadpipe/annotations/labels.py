@@ -134,6 +134,9 @@ def joined_groups(
         The new groups, and each copy behind the first video of that content.
     """
     joined, copies = dict(groups), []
+    members: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        members.setdefault(group, []).append(name)
     first: dict[str, str] = {}
     for video, content in contents.items():
         original = first.setdefault(content, video)
@@ -141,5 +144,9 @@ def joined_groups(
             continue
         copies.append((original, video))
         old, new = joined[video], joined[original]
-        joined = {name: new if group == old else group for name, group in joined.items()}
+        if old == new:
+            continue
+        moved = members.pop(old)
+        members[new] += moved
+        joined.update(dict.fromkeys(moved, new))
     return joined, copies

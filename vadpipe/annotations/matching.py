@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 _NAMED = 3
 
+_SUGGESTIONS = 100
+"""Problems that get a suggestion; of more, it is not single names that are misspelt."""
+
 
 def match_videos(names: Iterable[str], contents: Mapping[str, str]) -> Match:
     """Match names against videos by the rule of :mod:`vadpipe.extract.video.names`.
@@ -76,7 +79,7 @@ def problems_of(
     problems: dict[str, UsageError] = {}
     first: dict[str, Annotation] = {}
     for item in annotations:
-        problem = problem_of(item.video, found, what)
+        problem = problem_of(item.video, found, what, suggests=len(problems) < _SUGGESTIONS)
         if problem is None:
             continue
         fits = found.ambiguous.get(item.video, [])
@@ -113,19 +116,22 @@ def _nearest(name: str, there: Iterable[str]) -> str | None:
     return stems[near[0]] if near else None
 
 
-def problem_of(name: str, found: Match, what: str = "feature file") -> UsageError | None:
+def problem_of(
+    name: str, found: Match, what: str = "feature file", *, suggests: bool = True
+) -> UsageError | None:
     """Return why a name means no video, and what to do, or None if it means one.
 
     Args:
         name: in the sheet.
         found: result of :func:`match_videos`.
         what: the names were matched against, in the singular.
+        suggests: whether the next step names the video that may be meant, which takes a look at all of them.
     """
     if name in found.found:
         return None
     fits = sorted(found.ambiguous.get(name, ()))
     if not fits:
-        near = _nearest(name, found.superfluous)
+        near = _nearest(name, found.superfluous) if suggests else None
         return UsageError(
             f"{name!r} matches no {what}",
             next_step=f"Did you mean {near}? "

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vadpipe.cli import options
+from vadpipe.cli.video_status import print_status
 from vadpipe.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from vadpipe.extract.plan import Planned
     from vadpipe.extract.settings import ExtractSettings
-    from vadpipe.extract.status import VideoStatus
 
 
 def extract(
@@ -122,7 +122,7 @@ def extract(
     part = options.shard_of(shard, durations)
     cluster = options.cluster_of(ray, ray_cpus)
     if status:
-        _print_status(extraction_status(videos, folder, shard=part), folder, quiet)
+        print_status(extraction_status(videos, folder, shard=part), folder, quiet)
         return
     _tell_of_head(settings, folder, quiet)
     if dry_run:
@@ -155,18 +155,6 @@ def extract(
         folder=str(folder),
     )
     options.exit_for(done, len(result.failed) + len(result.damaged))
-
-
-def _print_status(found: Iterable[VideoStatus], folder: Path, quiet: bool) -> None:
-    """Print a line per video that is not done (state, path, reason, separated by tabs), and the totals."""
-    counts = {"done": 0, "failed": 0, "missing": 0}
-    for item in found:
-        counts[item.state] += 1
-        if item.state != "done":
-            typer.echo(f"{item.state}\t{printable(item.path)}\t{item.detail}")
-    totals = ", ".join(f"{count} {state}" for state, count in counts.items())
-    options.say(f"{totals}: {folder}", quiet, kind="status", **counts, folder=str(folder))
-    options.exit_for(counts["done"], counts["failed"] + counts["missing"])
 
 
 def _tell_of_head(settings: ExtractSettings, folder: Path, quiet: bool) -> None:

@@ -10,6 +10,7 @@ from typer.core import TyperOption
 
 from vadpipe.cli import options
 from vadpipe.cli.ray_option import RayCommand
+from vadpipe.cli.video_status import print_status
 from vadpipe.errors import printable
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ def score(
     tolerate: options.Tolerate = 0.05,
     ray: options.Ray = None,
     ray_cpus: options.RayCpus = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show which videos are done, failed or missing, and exit.")
+    ] = False,
+    shard: options.ShardText = None,
+    durations: options.Durations = None,
     progress: options.Progress = "auto",
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -131,6 +137,7 @@ def score(
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import score_videos
     from vadpipe.scoring.scorer import Scorer
+    from vadpipe.scoring.status import scoring_status
 
     outputs = Outputs(
         formats=parse_formats(formats),
@@ -142,6 +149,10 @@ def score(
         pad_s=pad,
         explain=explain,
     )
+    part = options.shard_of(shard, durations)
+    if status:
+        print_status(scoring_status(videos, output, outputs=outputs, shard=part), output, quiet)
+        return
     scorer = Scorer(
         head,
         backbone=backbone,
@@ -167,6 +178,7 @@ def score(
             output=output,
             outputs=outputs,
             truth=truth,
+            shard=part,
             tolerate=tolerate,
             ray=cluster,
             on_progress=on_progress,

@@ -7,7 +7,7 @@ Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile inter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from vadpipe.evaluation.metrics import JudgedVideo
 from vadpipe.evaluation.ranking import Ranking
 from vadpipe.training.resampling import LEVEL as LEVEL
 from vadpipe.training.resampling import Interval as Interval
-from vadpipe.training.resampling import drawn_groups
+from vadpipe.training.resampling import drawn_in_parts
 from vadpipe.training.resampling import interval_of as interval_of
 
 
@@ -34,8 +34,8 @@ def intervals(
     """
     if not resamples:
         return {}
-    weights = drawn(judged, resamples, seed)
-    return {name: interval_of(values) for name, values in reweighted(judged, counts, weights).items()}
+    parts = [reweighted(judged, counts, weights) for weights in _drawn_in_parts(judged, resamples, seed)]
+    return {name: interval_of(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
 
 def reweighted(
@@ -63,6 +63,10 @@ def reweighted(
 
 def drawn(judged: Sequence[JudgedVideo], resamples: int, seed: int) -> NDArray[np.int64]:
     """Return how often each video is in each resample, (R, V) int64; a group is drawn as a whole."""
+    return np.concatenate([*_drawn_in_parts(judged, resamples, seed)])
+
+
+def _drawn_in_parts(judged: Sequence[JudgedVideo], resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
     # A video without a group is a group of its own, whatever other groups are called.
     keys = [(video.truth.group, video.truth.group or video.truth.video) for video in judged]
-    return drawn_groups(keys, resamples, seed)
+    return drawn_in_parts(keys, resamples, seed)

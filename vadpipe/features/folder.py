@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.commands import GIVEN
 from vadpipe.features.file import SUFFIX, FeatureHeader, Features, read_header
+from vadpipe.features.recipe import Recipe
 from vadpipe.features.recipe_choice import fits, parse_choice, summary, values
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ PART = ".part-"
 
 HEAD_NAMES = ("head.safetensors", "last.safetensors")
 """Files that ``fit`` writes; they may lie among feature files, but are not feature files."""
+
+_SEPARATOR = os.sep
 
 _IS_PART = re.compile(re.escape(PART) + r"[0-9a-z_]{8}" + re.escape(SUFFIX)).fullmatch
 
@@ -45,7 +49,15 @@ class FeatureFolder:
 
     def files(self) -> Iterator[Path]:
         """Yield the files that may hold features, sorted by path."""
-        for path in sorted(self.path.rglob(f"*{SUFFIX}")) if self.path.is_dir() else []:
+        # Not by rglob, whose matching and sorting of paths takes several times as long.
+        found = [
+            (*place.split(_SEPARATOR), name)
+            for place, _, names in os.walk(self.path)
+            for name in names
+            if name.endswith(SUFFIX)
+        ]
+        for parts in sorted(found):
+            path = Path(_SEPARATOR.join(parts))
             if may_hold_features(path) and path.is_file():
                 yield path
 
@@ -100,30 +112,78 @@ def of_one_recipe(
         FeatureError: if there are none, two recipes differ, or two different videos have one name.
         UsageError: if ``recipe`` names something that a recipe does not have.
     """
-    if backbone is not None:
-        loaded = [(path, features) for path, features in loaded if features.recipe.backbone == backbone]
-    if not loaded:
+    described = [
+        _Loaded(path, features.source.video, features.source.sha256, features.recipe)
+        for path, features in loaded
+    ]
+    return [loaded[index][1] for index in one_recipe(described, backbone, folder, recipe)]
+
+
+class Described(Protocol):
+    """What a choice between features depends on."""
+
+    @property
+    def path(self) -> Path:
+        """Of the feature file, or the name of features in memory."""
+        ...
+
+    @property
+    def video(self) -> str:
+        """The name of the video."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its content."""
+        ...
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the features were made."""
+        ...
+
+
+class _Loaded(NamedTuple):
+    """Features in memory, described."""
+
+    path: Path
+    video: str
+    sha256: str
+    recipe: Recipe
+
+
+def one_recipe(
+    described: Sequence[Described],
+    backbone: str | None,
+    folder: str | os.PathLike[str],
+    recipe: Iterable[str] = (),
+) -> list[int]:
+    """Return which of the features :func:`of_one_recipe` returns, by their places."""
+    kept = [index for index, item in enumerate(described) if backbone in (None, item.recipe.backbone)]
+    if not kept:
         kind = "feature file" if backbone is None else f"feature file of {backbone}"
         step = "Run 'vadpipe extract VIDEOS' first."
         raise FeatureError(f"contains no {kind}", file=folder, next_step=step)
-    chosen = _chosen(loaded, folder, [*recipe])
+    chosen = _chosen([(index, described[index].recipe) for index in kept], folder, [*recipe])
+    if len({described[index].video for index in chosen}) == len(chosen):
+        return chosen
     files = file_of_each_video(
-        (features.source.video, path, features.source.sha256) for path, features in chosen
+        (described[index].video, described[index].path, described[index].sha256) for index in chosen
     )
-    return [features for path, features in chosen if files[features.source.video] == path]
+    return [index for index in chosen if files[described[index].video] == described[index].path]
 
 
 def _chosen(
-    loaded: Sequence[tuple[Path, Features]], folder: str | os.PathLike[str], recipe: list[str]
-) -> Sequence[tuple[Path, Features]]:
+    found: Sequence[tuple[int, Recipe]], folder: str | os.PathLike[str], recipe: list[str]
+) -> list[int]:
     """Return what was asked for. Raises FeatureError if that is nothing, or of several recipes."""
     choice = parse_choice(recipe)
-    chosen = [item for item in loaded if fits(item[1].recipe, choice)]
-    several = summary([features.recipe for _, features in chosen or loaded])
+    chosen = [item for item in found if fits(item[1], choice)]
+    several = summary([own for _, own in chosen or found])
     if chosen and several is None:
-        return chosen
+        return [index for index, _ in chosen]
     if several is None:
-        there = values(loaded[0][1].recipe, choice)
+        there = values(found[0][1], choice)
         raise FeatureError(
             f"contains no features with {', '.join(recipe)}; all have {there}",
             file=folder,
@@ -137,7 +197,7 @@ def _chosen(
             next_step=f"Select some with {options}.",
         )
     step = f"Select one, for example with {options}, or keep them in separate folders."
-    if all(features.recipe.backbone == GIVEN for _, features in chosen):
+    if all(own.backbone == GIVEN for _, own in chosen):
         step = "Pass arrays of one kind: (S, D) or (C, S, D), with the same C and D for all videos."
     raise FeatureError(f"contains features of several recipes: {kinds}", file=folder, next_step=step)
 

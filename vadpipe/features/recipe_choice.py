@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -54,13 +55,13 @@ def summary(recipes: Sequence[Recipe]) -> tuple[str, str] | None:
         recipes agree.
     """
     kinds: list[tuple[Recipe, int]] = []
-    for recipe in recipes:
+    for recipe, n_same in Counter(recipes).items():
         for index, (known, count) in enumerate(kinds):
             if not known.differences(recipe):
-                kinds[index] = (known, count + 1)
+                kinds[index] = (known, count + n_same)
                 break
         else:
-            kinds.append((recipe, 1))
+            kinds.append((recipe, n_same))
     if len(kinds) < 2:
         return None
     kinds.sort(key=lambda kind: -kind[1])

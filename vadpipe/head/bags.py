@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vadpipe.errors import FeatureError
+
+Moments = tuple[np.float64, NDArray[np.float64], NDArray[np.float64]]
+"""How many snippets there are, in all crops, and the sums (D,) of their values and of their squares."""
 
 _HIGHEST = 1e18  # its square is still a float32
 
@@ -97,30 +100,32 @@ class TrainingSet:
     def __init__(self, bags: Sequence[Bag], segments: int, device: torch.device | None = None) -> None:
         self.bags, self.device = list(bags), device or torch.device("cpu")
         crops, _, dim = bags[0].values.shape
-        self._lengths = torch.tensor([min(bag.values.shape[1], segments) for bag in bags])
-        features = torch.zeros(len(bags), crops, int(self._lengths.max()), dim)
-        moments = []
-        digest = hashlib.sha256(str([(bag.name, bag.label, bag.group) for bag in bags]).encode())
-        digest.update(str(bags[0].n_windows).encode())
+        lengths = [min(bag.values.shape[1], segments) for bag in bags]
+        features = torch.zeros(len(bags), crops, max(lengths), dim)
+        moments, digests = [], []
         for row, bag in zip(features, bags, strict=True):
-            values = squeeze(bag.values, segments)
-            highest = float(np.abs(values).max())
-            if highest > _HIGHEST:
-                raise FeatureError(
-                    f"has feature values as large as {highest:.0e}",
-                    file=bag.name,
-                    next_step="Extract them again; no known network has such features.",
-                )
-            row[:, : values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values))
-            moments.append(_moments(bag.values))
-            spans = np.empty(0, np.int64) if bag.spans is None else bag.spans
-            for part in (row.numpy(), *moments[-1], bag.times_s, np.float64(bag.end_s), spans):
-                digest.update(part.tobytes())
-        self.digest = digest.hexdigest()
+            one = squeezed_bag(bag, segments)
+            row[:, : one.values.shape[1]] = torch.from_numpy(np.ascontiguousarray(one.values))
+            moments.append(one.moments)
+            digests.append(one.digest)
         self._counts, self._sums, self._squares = (np.stack(part) for part in zip(*moments, strict=True))
         self._features = features.to(self.device)
-        self._mask = (torch.arange(features.shape[2]) < self._lengths[:, None]).to(self.device)
-        self._labels = torch.tensor([float(bag.label) for bag in bags], device=self.device)
+        self._describe(lengths, digests)
+
+    def _describe(self, lengths: Sequence[int], digests: Iterable[bytes]) -> None:
+        """Keep what a batch needs beside the segments.
+
+        Args:
+            lengths: of each bag, in segments.
+            digests: of each bag, see :class:`SqueezedBag`.
+        """
+        self._lengths = torch.tensor(lengths)
+        self._mask = (torch.arange(max(lengths)) < self._lengths[:, None]).to(self.device)
+        self._labels = torch.tensor([float(bag.label) for bag in self.bags], device=self.device)
+        digest = hashlib.sha256(str(self.n_windows).encode())
+        for bag, own in zip(self.bags, digests, strict=True):
+            digest.update(str((bag.name, bag.label, bag.group)).encode() + own)
+        self.digest = digest.hexdigest()
 
     @property
     def n_views(self) -> int:
@@ -141,12 +146,18 @@ class TrainingSet:
         """
         index = torch.as_tensor(rows)
         length = int(self._lengths[index].max())
+        features = self._segments(index, length, views)
+        index = index.to(self.device)
+        return Batch(features, self._mask[index, :length], self._labels[index])
+
+    def _segments(self, index: Tensor, length: int, views: Sequence[int] | None) -> Tensor:
+        """Return the segments (N, C, length, D) of these bags, zeros where one has fewer."""
         index = index.to(self.device)
         features = self._features[index, :, :length]
-        if views is not None:
-            taken = torch.as_tensor(views, device=self.device)
-            features = features[torch.arange(len(taken), device=self.device), taken].unsqueeze(1)
-        return Batch(features, self._mask[index, :length], self._labels[index])
+        if views is None:
+            return features
+        taken = torch.as_tensor(views, device=self.device)
+        return features[torch.arange(len(taken), device=self.device), taken].unsqueeze(1)
 
     def of_label(self, label: int, rows: Sequence[int]) -> list[int]:
         """Return those of the rows whose bags have that label."""
@@ -157,15 +168,55 @@ class TrainingSet:
 
         Constant channels get deviation 1.
         """
-        normal = self.of_label(0, rows)
-        count = self._counts[normal].sum()
-        mean = self._sums[normal].sum(0) / count
-        std = np.sqrt(np.maximum(self._squares[normal].sum(0) / count - mean**2, 0))
+        count, sums, squares = self._totals(self.of_label(0, rows))
+        mean = sums / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
         std[std < 1e-6 * np.maximum(1, np.abs(mean))] = 1.0
         return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
 
+    def _totals(self, rows: Sequence[int]) -> Moments:
+        """Return the moments of these bags together."""
+        count: np.float64 = self._counts[rows].sum()
+        return count, self._sums[rows].sum(0), self._squares[rows].sum(0)
 
-def _moments(values: NDArray[np.float32]) -> tuple[np.float64, NDArray[np.float64], NDArray[np.float64]]:
+
+@dataclass(frozen=True)
+class SqueezedBag:
+    """What a training reads of a bag at each step.
+
+    Attributes:
+        values: (C, T, D) float32, its segments.
+        moments: of all its snippets, before they are squeezed.
+        digest: sha256, 32 bytes, of everything that a training depends on, but for name, label and group.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    moments: Moments = field(repr=False)
+    digest: bytes
+
+
+def squeezed_bag(bag: Bag, segments: int) -> SqueezedBag:
+    """Return a bag squeezed to at most ``segments`` segments.
+
+    Raises:
+        FeatureError: if numbers are so large that their squares are none in float32.
+    """
+    values, moments = squeeze(bag.values, segments), _moments(bag.values)
+    highest = float(np.abs(values).max())
+    if highest > _HIGHEST:
+        raise FeatureError(
+            f"has feature values as large as {highest:.0e}",
+            file=bag.name,
+            next_step="Extract them again; no known network has such features.",
+        )
+    spans = np.empty(0, np.int64) if bag.spans is None else bag.spans
+    digest = hashlib.sha256(str(values.shape).encode())
+    for part in (values, *moments, bag.times_s, np.float64(bag.end_s), spans):
+        digest.update(part.tobytes())
+    return SqueezedBag(values, moments, digest.digest())
+
+
+def _moments(values: NDArray[np.float32]) -> Moments:
     """Return how many snippets and crops there are, and the sums (D,) of their values and squares."""
     count, total, squares = 0, 0.0, 0.0
     for crop in values:
@@ -180,8 +231,8 @@ def drawn_views(n_views: int, n_bags: int, seed: int, step: int) -> list[int]:
     return drawn
 
 
-def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int, step: int) -> list[int]:
-    """Return the rows of a step's batch: ``n_each`` normal and ``n_each`` abnormal bags.
+class BalancedBatches:
+    """The batches of a training: ``n_each`` normal and ``n_each`` abnormal bags in each step.
 
     Each class goes through shuffled rounds; one with fewer bags than ``n_each`` fills its half by going
     round again. The rows depend on nothing but the arguments, so that a training that goes on after an
@@ -192,17 +243,32 @@ def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int
         rows: those to choose from.
         n_each: b.
         seed: of the shuffling.
-        step: from 1 up.
     """
-    chosen: list[int] = []
-    for label in (0, 1):
-        members = data.of_label(label, rows)
-        if not members:
-            continue
-        orders: dict[int, NDArray[np.int64]] = {}
-        for place in range((step - 1) * n_each, step * n_each):
-            number, at = divmod(place, len(members))
-            if number not in orders:
-                orders[number] = np.random.default_rng([seed, label, number]).permutation(len(members))
-            chosen.append(members[orders[number][at]])
-    return chosen
+
+    def __init__(self, data: TrainingSet, rows: Sequence[int], n_each: int, seed: int) -> None:
+        self._members = [np.array(data.of_label(label, rows), np.int64) for label in (0, 1)]
+        self._n_each, self._seed = n_each, seed
+        self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
+
+    def rows(self, step: int) -> list[int]:
+        """Return the rows of a step's batch; steps count from 1 up."""
+        chosen: list[int] = []
+        orders: dict[tuple[int, int], NDArray[np.int64]] = {}
+        for label, members in enumerate(self._members):
+            for place in range((step - 1) * self._n_each, step * self._n_each) if len(members) else ():
+                number, at = divmod(place, len(members))
+                key = label, number
+                if key not in orders:
+                    orders[key] = self._orders[key] if key in self._orders else self._shuffled(*key)
+                chosen.append(int(members[orders[key][at]]))
+        self._orders = orders  # the next step goes on in these rounds
+        return chosen
+
+    def _shuffled(self, label: int, number: int) -> NDArray[np.int64]:
+        """Return the order of a round; shuffling takes as long as there are bags."""
+        return np.random.default_rng([self._seed, label, number]).permutation(len(self._members[label]))
+
+
+def balanced_rows(data: TrainingSet, rows: Sequence[int], n_each: int, seed: int, step: int) -> list[int]:
+    """Return the rows of one step's batch, see :class:`BalancedBatches`."""
+    return BalancedBatches(data, rows, n_each, seed).rows(step)

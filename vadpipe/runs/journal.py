@@ -39,6 +39,9 @@ from vadpipe.weights import SHIPPED_HEAD
 Event = dict[str, object]
 T = TypeVar("T")
 
+FolderDigest = tuple[int, str]
+"""Of :func:`vadpipe.runs.digests.files_digest`."""
+
 log = logging.getLogger(__name__)
 
 INCLUDED = "included"
@@ -92,7 +95,7 @@ class Journal:
         self._command, self._resolved = command, resolved or {}
         self._began, self._began_s = time.time(), time.monotonic()
         self._path: Path | None = None
-        self._to_read: list[tuple[str, object, Sequence[Path] | None]] = []
+        self._to_read: list[tuple[str, object, Sequence[Path] | None, FolderDigest | None]] = []
         self._inputs: list[InputRecord] = []
         self._videos: list[VideoRecord] = []
         self._outputs: dict[Path, str] = {}
@@ -109,8 +112,8 @@ class Journal:
     def begin(self, folder: Path, name: str = FILE_NAME) -> None:
         """Say that all is checked, and where the record of the run belongs."""
         self._path = folder / name
-        for role, path, files in self._to_read:
-            self._read(role, path, files)
+        for noted in self._to_read:
+            self._read(*noted)
         self._to_read.clear()
 
     def writes_elsewhere(self, shown: Callable[[Path], Path], publish: Callable[[Path | None], None]) -> None:
@@ -133,7 +136,13 @@ class Journal:
     def _named(self, file: Path) -> str:
         return str(plain(file if self._shown is None else self._shown(file)))
 
-    def reads(self, role: str, path: object, files: Sequence[Path] | None = None) -> None:
+    def reads(
+        self,
+        role: str,
+        path: object,
+        files: Sequence[Path] | None = None,
+        known: FolderDigest | None = None,
+    ) -> None:
         """Note an input that is read as a whole; its digest is taken when the run begins.
 
         Args:
@@ -141,15 +150,18 @@ class Journal:
             path: a file; a folder, of which the feature files count unless ``files`` are given; data in
                 memory; or None, which is not an input.
             files: those of a folder that count.
+            known: how many feature files a folder has, and their digest, where that need not be taken.
         """
         if not self._command or path is None:
             return
         if self._path is None:
-            self._to_read.append((role, path, files))
+            self._to_read.append((role, path, files, known))
         else:
-            self._read(role, path, files)
+            self._read(role, path, files, known)
 
-    def _read(self, role: str, path: object, files: Sequence[Path] | None) -> None:
+    def _read(
+        self, role: str, path: object, files: Sequence[Path] | None, known: FolderDigest | None
+    ) -> None:
         if not isinstance(path, (str, os.PathLike)) or not os.path.lexists(path):
             self._inputs.append(InputRecord(role=role, file=None))
             return
@@ -157,7 +169,7 @@ class Journal:
         shown = INCLUDED if place == SHIPPED_HEAD else str(plain(self._stand_ins.get(place, path)))
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
-                n_files, digest = files_digest(
+                n_files, digest = known or files_digest(
                     FeatureFolder(place).files() if files is None else files, place
                 )
                 self._inputs.append(InputRecord(role=role, file=shown, n_files=n_files, sha256=digest))

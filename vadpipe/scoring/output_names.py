@@ -21,9 +21,10 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
         folder = located(video.path).parent if output is None else output
         namesakes.setdefault(folder / video.stem, []).append(video)
     stems: dict[Video, Path] = {}
+    taken: set[Path] = set()
     for plain, group in namesakes.items():
         deepest = max(len(located(video.path).parts) for video in group) if output else 1
-        forms = [
+        forms = (
             {
                 video: plain.parent.joinpath(
                     *_folders(video, depth), _full_name(video) if with_suffix else video.stem
@@ -32,16 +33,16 @@ def output_stems(videos: Sequence[Video], output: Path | None) -> dict[Video, Pa
             }
             for depth in range(deepest)
             for with_suffix in (False, True)
-        ]
-        taken = {*stems.values()}
-        free = [form for form in forms if len({*form.values()} - taken) == len(group)]
-        if not free:
+        )
+        free = next((form for form in forms if len({*form.values()} - taken) == len(group)), None)
+        if free is None:
             raise UsageError(
-                f"would write the same results as {forms[-1][group[0]].name}.scores.csv of another video",
+                f"would write the same results as {_full_name(group[0])}.scores.csv of another video",
                 file=group[0].path,
                 next_step="Score them in two runs with different -o folders.",
             )
-        stems |= free[0]
+        stems |= free
+        taken |= {*free.values()}
     if output is None:  # shown as the user named them
         return {video: video.path.parent / stem.name for video, stem in stems.items()}
     return stems

@@ -18,12 +18,14 @@ from vadpipe.errors import UsageError
 from vadpipe.extract.stills import Stills
 from vadpipe.extract.video.discovery import Video, located
 from vadpipe.extract.video.limits import Limits
+from vadpipe.extract.video.shards import Shard
 from vadpipe.files.atomic import check_writable, fitting_name
 from vadpipe.output.formats import FORMATS
 from vadpipe.output.video_export.annotated import SUFFIXES, annotation
 from vadpipe.output.video_export.clips import clip_paths, cutting
 from vadpipe.output.video_export.exports import Exports
 from vadpipe.output.video_export.job import ExportJob
+from vadpipe.runs.record import FILE_NAME
 from vadpipe.scoring.inputs import files_read
 from vadpipe.scoring.output_names import output_stems
 
@@ -102,16 +104,23 @@ class OutputPaths:
     """Where each video's results go.
 
     Args:
-        videos: all of a run.
+        videos: all of a run, those of its other shards too: a video's results have one name in all of them.
         output: folder for the results; beside each video where it is None.
         outputs: what is written.
+        shard: of the run. Its record and its index are its own.
+
+    Attributes:
+        index: the page of all reports.
+        are_several: whether there are several videos, which then share a record and an index.
 
     Raises:
         UsageError: if two results would have one name, one would take the place of a video, or one would
             lie among the pictures of an image sequence.
     """
 
-    def __init__(self, videos: Sequence[Video], output: Path | None, outputs: Outputs) -> None:
+    def __init__(
+        self, videos: Sequence[Video], output: Path | None, outputs: Outputs, shard: Shard | None = None
+    ) -> None:
         self._stems = output_stems(videos, output)
         self._annotated = {} if outputs.annotate is None else _annotated_paths(videos, Path(outputs.annotate))
         self._clips = {} if outputs.clips is None else output_stems(videos, Path(outputs.clips))
@@ -136,7 +145,12 @@ class OutputPaths:
                 step = "Use another folder for --clips, or omit that video."
                 raise UsageError("could be overwritten by a clip of this run", file=original, next_step=step)
         self.index = _index_path([*self._stems.values()], output)
-        self._has_index = outputs.report and len(videos) > 1
+        self._record = FILE_NAME
+        if shard is not None:
+            self.index = self.index.with_name(shard.own_name(INDEX_NAME))
+            self._record = shard.own_name(FILE_NAME)
+        self.are_several = len(videos) > 1
+        self._has_index = outputs.report and self.are_several
 
     def part_of(self, videos: Sequence[Video]) -> OutputPaths:
         """Return where the results of these videos go, for another process."""
@@ -154,6 +168,10 @@ class OutputPaths:
     def stem(self, video: Video) -> Path:
         """Return the path of a video's results without a suffix."""
         return self._stems[video]
+
+    def record(self, video: Video) -> Path:
+        """Return the path of the record: ``NAME.run.json`` of one video, else ``run.json``."""
+        return self.index.with_name(self._record) if self.are_several else self.file(video, f".{FILE_NAME}")
 
     def film(self, video: Video) -> Path:
         """Return the path of the annotated video."""

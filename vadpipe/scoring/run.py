@@ -25,10 +25,10 @@ from vadpipe.extract.stills import Stills
 from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
+from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import Features, Source
 from vadpipe.output.formats import write_formats
 from vadpipe.runs.journal import journal
-from vadpipe.runs.record import FILE_NAME
 from vadpipe.runs.recording import recorded
 from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs, write_pictures
@@ -82,6 +82,7 @@ def score_videos(
     output: str | os.PathLike[str] | None = None,
     outputs: Outputs | None = None,
     truth: str | os.PathLike[str] | None = None,
+    shard: Shard | None = None,
     tolerate: float = TOLERATED_SHARE,
     ray: RayCluster | str | None = None,
     on_progress: OnProgress | None = None,
@@ -105,6 +106,8 @@ def score_videos(
         outputs: what to write.
         truth: a sheet of what is known, see :func:`vadpipe.annotations.truth_sheet.read_annotations`, to be
             shown beside the scores.
+        shard: score this part of the videos alone. Its record and its index of reports have own names; all
+            else is called what it is called in a run over all videos.
         tolerate: share of a video's frames that may be lost before it is called damaged.
         ray: have it done by the workers of this Ray cluster, or that of this address, see
             :class:`vadpipe.extract.cluster_nodes.RayCluster`.
@@ -118,9 +121,12 @@ def score_videos(
         OutputError: if results cannot be written; what was written before stays.
         WeightsError: if the backbone's weights are not available.
     """
-    videos, unusable = find_inputs(inputs)
+    every, unusable = find_inputs(inputs)
     if ray is not None:
-        check_local(output, videos)
+        check_local(output, every)
+    videos = every if shard is None else shard.of_videos(every)
+    if shard is not None and shard.number > 1:
+        unusable = []  # to be reported once
     failed: list[Failure] = []
 
     def fail(failure: Failure) -> None:
@@ -132,16 +138,14 @@ def score_videos(
     for failure in unusable:
         fail(failure)
     outputs = outputs or Outputs()
-    results = ResultsFolder(output, videos)
-    places = OutputPaths(videos, results.folder, outputs)
-    truths = {} if truth is None else _truths(videos, Path(truth))
+    results = ResultsFolder(output, every)
+    places = OutputPaths(every, results.folder, outputs, shard)
+    truths = {} if truth is None else _truths(every, Path(truth))
     places.check_writable()
     if outputs.plot is not None:
         bare = [video.name for video in videos if not video.is_footage_known]
         tell(log, "plotted without stills, as only the features were found", bare)
-    task = _ScoringTask(
-        scorer, outputs, places, results, truths, tolerate, several=len(videos) > 1, on_scored=on_scored
-    )
+    task = _ScoringTask(scorer, outputs, places, results, truths, tolerate, on_scored)
     journal().resolve(scorer=scorer.resolved)
     for role, path in {**scorer.inputs, "truth": truth}.items():
         journal().reads(role, path)
@@ -175,15 +179,13 @@ class _ScoringTask:
         results: ResultsFolder,
         truths: Mapping[Video, Annotation],
         tolerate: float,
-        *,
-        several: bool,
         on_scored: Callable[[ScoredVideo], None] | None = None,
     ) -> None:
         self.begin = scorer.begin
         self.scored: list[ScoredVideo] = []
         self._scorer, self._outputs, self._places, self._truths = scorer, outputs, places, truths
         self._results = results
-        self._tolerate, self._several, self._on_scored = tolerate, several, on_scored
+        self._tolerate, self._on_scored = tolerate, on_scored
         self._entries: list[IndexEntry] = []
         self._done: dict[Video, _Scored] = {}
 
@@ -196,7 +198,6 @@ class _ScoringTask:
             results=self._results,
             truths={video: self._truths[video] for video in videos if video in self._truths},
             tolerate=self._tolerate,
-            several=self._several,
         )
 
     def take(self) -> object:
@@ -225,7 +226,7 @@ class _ScoringTask:
         features = self._scorer.features(begun, report)
         begun.close()  # before the video is read again for pictures
         curve = self._scorer.curve(features)
-        self._results.begin_record(_record_path(self._places, video, several=self._several))
+        self._results.begin_record(self._places.record(video))
         journal().made_by(features.recipe)
         damaged = features.source.lost_share > self._tolerate
         try:
@@ -254,7 +255,7 @@ class _ScoringTask:
             video.fetch(limits)  # it is not here where its features were
         files = write(outputs.formats)
         journal().wrote(files)
-        wanted = stills_wanted(curve, outputs, listed=self._several)
+        wanted = stills_wanted(curve, outputs, listed=places.are_several)
         told = doing("explaining") if outputs.explain else None
         stills, reasons = read_again(
             self._scorer, features, curve, video, wanted, explain=outputs.explain, on_progress=told
@@ -269,7 +270,7 @@ class _ScoringTask:
             limits=limits,
             doing=doing,
         )  # fmt: skip
-        if outputs.report and self._several:
+        if outputs.report and places.are_several:
             self._entries.append(_index_entry(curve, places.file(video, ".report.html"), stills))
         return files
 
@@ -283,11 +284,6 @@ class _ScoringTask:
         journal().wrote([self._places.index])
         self._results.publish()
         return self._results.shown(self._places.index)
-
-
-def _record_path(places: OutputPaths, video: Video, *, several: bool) -> Path:
-    """Return where the record of the run belongs: ``NAME.run.json`` of one video, else ``run.json``."""
-    return places.index.with_name(FILE_NAME) if several else places.file(video, f".{FILE_NAME}")
 
 
 def _source_of(video: Video, source: Source) -> Source:

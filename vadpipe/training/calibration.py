@@ -104,12 +104,14 @@ def _lowest(curves: Sequence[Scored], allowed: int) -> float:
     scores = np.concatenate([scores for _, scores in curves])
     videos = np.repeat(np.arange(len(curves)), [len(scores) for _, scores in curves])
     videos, scores = videos[np.isfinite(scores)], scores[np.isfinite(scores)]
-    alarms = np.zeros(len(curves), dtype=np.int64)
+    alarms, n_alarms = np.zeros(len(curves), dtype=np.int64), 0
     lowest = float(np.nextafter(scores.max(), np.float32(np.inf)))
     for score, places in groupby(np.argsort(-scores), scores.__getitem__):
         for video in np.unique(videos[list(places)]):
-            alarms[video] = len(_events([curves[video]], float(score))[0])
-        if alarms.sum() > allowed:
+            n_now = len(_events([curves[video]], float(score))[0])
+            n_alarms += n_now - int(alarms[video])
+            alarms[video] = n_now
+        if n_alarms > allowed:
             break
         lowest = float(score)
     return lowest
@@ -123,13 +125,11 @@ def _balanced(normals: Sequence[Scored], abnormals: Sequence[Scored]) -> float |
     """
     normal_peaks = np.array([np.nanmax(scores) for _, scores in normals])
     abnormal_peaks = np.array([np.nanmax(scores) for _, scores in abnormals])
-    best, threshold = 0, None
-    for peak in np.unique(abnormal_peaks)[::-1]:
-        found, false = int(np.sum(abnormal_peaks >= peak)), int(np.sum(normal_peaks >= peak))
-        gain = found * len(normals) - false * len(abnormals)
-        if gain > best:
-            best, threshold = gain, float(peak)
-    return threshold
+    peaks = np.unique(abnormal_peaks)[::-1]
+    found, false = (len(own) - np.searchsorted(np.sort(own), peaks) for own in (abnormal_peaks, normal_peaks))
+    gains = found * len(normals) - false * len(abnormals)
+    best = int(np.argmax(gains))  # of several the first, which is the highest
+    return float(peaks[best]) if gains[best] > 0 else None
 
 
 def _events(curves: Sequence[Scored], threshold: float) -> list[list[Event]]:

@@ -8,26 +8,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from vadpipe.annotations.label_dictionary import dictionary_labels
 from vadpipe.annotations.labels import Label, folder_labels, joined_groups, read_labels
 from vadpipe.errors import UsageError
 from vadpipe.extract.engines.device import choose_device
-from vadpipe.features.file import Features
 from vadpipe.features.from_memory import Given, folder_of, given_features
 from vadpipe.files.arguments import PATH, SWITCH, TEXT, WHOLE, check_arguments, names_of
 from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import GivenTable, Table, given_labels
-from vadpipe.head.bags import Bag, TrainingSet
+from vadpipe.head.bags import Bag
 from vadpipe.head.methods import given_settings
 from vadpipe.head.settings import HeadSettings
 from vadpipe.remote.copies import local_features
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
+from vadpipe.training.bags_of_features import bag_of as bag_of
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
 from vadpipe.training.job import FitJob
+from vadpipe.training.learnable_videos import LearnableVideo, learnable_videos, training_set
 from vadpipe.training.result import Fit
 from vadpipe.training.tensorboard import TensorBoardLog
 
@@ -110,25 +109,29 @@ def fit(
     base = None if from_head is None else BaseHead.load(from_head)
     settings = given_settings(settings, None if base is None else base.record.settings)
     target, given = Path(output), given_labels(labels)
-    by_video = {
-        item.source.video: item for item in folder_of(given_features(features)).load(backbone, wanted)
-    }
+    videos = learnable_videos(
+        folder_of(given_features(features)),
+        segments=settings.segments,
+        backbone=backbone,
+        recipe=wanted,
+        output=target,
+    )
+    by_video, made_by = videos.by_name, videos.recipe
     known = _labels_of(by_video, given, normal_folders)
-    bags = [bag_of(by_video[video], int(label.abnormal), label.group) for video, label in known.items()]
+    bags = [by_video[video].bag(int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
-    made_by = next(iter(by_video.values())).recipe
     journal().resolve(settings=settings)
     journal().made_by(made_by)
-    journal().reads("features", features)
+    journal().reads("features", features, known=None if videos.pack is None else videos.pack.files_digest())
     journal().reads("labels", labels)
     journal().reads("from_head", None if base is None else base.file)
-    contents = {video: by_video[video].source.sha256 for video in known}
+    contents = {video: by_video[video].sha256 for video in known}
     if base is not None:
         base.check(settings, made_by)
         base.warn_of_known(contents)
     job = FitJob(
-        data=TrainingSet(bags, settings.segments, chosen_device),
+        data=training_set(bags, settings.segments, chosen_device),
         settings=settings,
         seeds=range(seed, seed + seeds),
         ensemble=ensemble,
@@ -176,10 +179,12 @@ def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
 
 
 def _labels_of(
-    features: dict[str, Features], given: Path | GivenTable | Mapping[str, str] | None, normal: Sequence[str]
+    features: dict[str, LearnableVideo],
+    given: Path | GivenTable | Mapping[str, str] | None,
+    normal: Sequence[str],
 ) -> dict[str, Label]:
     """Return the labels of the videos that are learned from: given ones, or those of their folders."""
-    digests = {video: item.source.sha256 for video, item in features.items()}
+    digests = {video: item.sha256 for video, item in features.items()}
     if given is None:
         known = folder_labels([*features], normal)
     elif isinstance(given, Mapping):
@@ -189,18 +194,18 @@ def _labels_of(
     return _join_copies(_leave_out_lost(known, features), features)
 
 
-def _leave_out_lost(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
+def _leave_out_lost(labels: dict[str, Label], features: dict[str, LearnableVideo]) -> dict[str, Label]:
     """Drop videos without a decoded snippet, with a warning."""
-    lost = {video for video in labels if features[video].lost.all()}
+    lost = {video for video in labels if features[video].is_lost}
     for video in sorted(lost):
         log.warning("%s: not used, because none of its snippets could be decoded", video)
     return {video: label for video, label in labels.items() if video not in lost}
 
 
-def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dict[str, Label]:
+def _join_copies(labels: dict[str, Label], features: dict[str, LearnableVideo]) -> dict[str, Label]:
     """Merge the groups of copies, with a warning: a copy must not validate its original."""
     groups = {video: label.group for video, label in labels.items()}
-    joined, copies = joined_groups(groups, {video: features[video].source.sha256 for video in labels})
+    joined, copies = joined_groups(groups, {video: features[video].sha256 for video in labels})
     for original, video in copies:
         kinds = ["abnormal" if labels[name].abnormal else "normal" for name in (original, video)]
         advice = (
@@ -209,18 +214,6 @@ def _join_copies(labels: dict[str, Label], features: dict[str, Features]) -> dic
         text = "%s (%s) and %s (%s) are the same video: %s"
         log.warning(text, original, kinds[0], video, kinds[1], advice)
     return {video: replace(label, group=joined[video]) for video, label in labels.items()}
-
-
-def bag_of(features: Features, label: int, group: str) -> Bag:
-    """Return a video's features as a bag; snippets that could not be decoded are left out."""
-    values, spans = features.values.transpose(1, 0, 2), features.spans
-    # The frames between two edges are held by the same snippets.
-    edges = np.unique([0, *spans.ravel(), features.n_frames])
-    times_s, spans = features.frame_times_s[edges[:-1]], np.searchsorted(edges, spans)
-    if features.lost.any():
-        values, spans = values[:, ~features.lost], spans[~features.lost]
-    n_windows = len(features.recipe.windows)
-    return Bag(features.source.video, values, label, group, times_s, features.end_s, spans, n_windows)
 
 
 def _check_both_labels(bags: Sequence[Bag], labels: dict[str, Label]) -> None:

@@ -18,12 +18,13 @@ from vadpipe.head.platt_scaling import fit_platt_scaling, log_odds
 from vadpipe.head.record import Calibration, HeldOut
 from vadpipe.training.calibration import calibrate
 from vadpipe.training.folds import can_judge
-from vadpipe.training.resampling import drawn_groups, interval_of, resampled_auc
+from vadpipe.training.resampling import drawn_in_parts, interval_of, resampled_auc
 
 RESAMPLES = 1000
 """Of the groups, for the interval of the AUC."""
 
 _BAGS_AT_ONCE = 64
+_WEIGHTS_AT_ONCE = 2**22  # 32 MB; figures of any part are whole numbers until the last division
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def bag_means(
 
 def snippet_scores(head: Head, bag: Bag) -> NDArray[np.float32]:
     """Return the score of each snippet of a whole video, (S,) float32."""
-    return PiecewiseScoring(head, bag.values.transpose(1, 0, 2), np.arange(bag.values.shape[1])).scores()
+    values = bag.values.transpose(1, 0, 2)
+    return PiecewiseScoring(head, values, np.arange(len(values))).scores()
 
 
 def _held_out(data: TrainingSet, judges: Sequence[Judge], *, unseen: bool, seed: int) -> HeldOut:
@@ -137,8 +139,11 @@ def _held_out(data: TrainingSet, judges: Sequence[Judge], *, unseen: bool, seed:
     if auc is not None:
         means, labels = means_by_judges(data, judges, lambda scores: scores)
         groups = [data.bags[row].group for judge in judges for row in judge.rows]
-        weights = drawn_groups(groups, RESAMPLES, seed)
-        interval = interval_of(resampled_auc(np.array(means), np.array(labels, bool), weights))
+        scores, abnormal = np.array(means), np.array(labels, bool)
+        parts = drawn_in_parts(groups, RESAMPLES, seed, _WEIGHTS_AT_ONCE)
+        interval = interval_of(
+            np.concatenate([resampled_auc(scores, abnormal, weights) for weights in parts])
+        )
         low, high, n_undefined = interval.low, interval.high, interval.n_undefined
     return HeldOut(
         auc=auc,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vadpipe.errors import UsageError
-from vadpipe.head.bags import TrainingSet, balanced_rows, drawn_views
+from vadpipe.head.bags import BalancedBatches, TrainingSet, drawn_views
 from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
 from vadpipe.head.loss import Loss
@@ -78,7 +78,8 @@ class Training:
         seed: int = 0,
         start: Start | None = None,
     ) -> None:
-        self._data, self._rows, self._seed = data, list(rows), seed
+        self._data, self._seed = data, seed
+        self._batches = BalancedBatches(data, rows, settings.batch_bags, seed)
         self._device = data.device
         self.settings, self.step = settings, 0
         with _own_randomness(self._device):
@@ -122,7 +123,7 @@ class Training:
     def _do_step(self) -> Loss:
         settings, step = self.settings, self.step
         torch.manual_seed(_mixed(self._seed, step))  # of the dropout
-        rows = balanced_rows(self._data, self._rows, settings.batch_bags, self._seed, step)
+        rows = self._batches.rows(step)
         views = None
         if settings.view_sampling == "one" and self._data.n_views > 1:
             views = drawn_views(self._data.n_views, len(rows), self._seed, step)

@@ -6,13 +6,16 @@ Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile inter
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+
+AT_ONCE = 2**27
+"""Numbers of a part of the resamples, 1 GiB: 134,000 videos a thousand times."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,27 @@ def drawn_groups(groups: Sequence[Hashable], resamples: int, seed: int) -> NDArr
         resamples: R.
         seed: of the draws.
     """
+    return np.concatenate([*drawn_in_parts(groups, resamples, seed)])
+
+
+def drawn_in_parts(
+    groups: Sequence[Hashable], resamples: int, seed: int, at_once: int = AT_ONCE
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the same in parts (P, V), so that memory does not grow with the number of videos.
+
+    Args:
+        groups: of each of V videos.
+        resamples: R, at least one.
+        seed: of the draws.
+        at_once: numbers of a part, if one resample does not have more.
+    """
     group_of = {group: index for index, group in enumerate(dict.fromkeys(groups))}
-    n_groups = len(group_of)
-    draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), resamples)
-    return draws[:, [group_of[group] for group in groups]]
+    columns = np.array([group_of[group] for group in groups])
+    n_groups, rng = len(group_of), np.random.default_rng(seed)
+    shares = np.full(n_groups, 1 / n_groups)
+    part = max(1, at_once // len(groups))
+    for start in range(0, resamples, part):
+        yield rng.multinomial(n_groups, shares, min(part, resamples - start))[:, columns]
 
 
 def interval_of(values: NDArray[np.float64]) -> Interval:

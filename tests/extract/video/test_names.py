@@ -1,8 +1,10 @@
 """Videos are known though lists and folders spell their names differently."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vadpipe.extract.video.names import Names, bare, match
+from vadpipe.extract.video.names import Names, _likeness, _parted, bare, match
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,37 @@ def test_one_crop_is_not_another():
     assert (
         Names(["clip__1.mp4"]).find("clip") == Names(["clip__1.mp4"]).find("clip__1_i3d") == ["clip__1.mp4"]
     )
+
+
+def slow_find(names, name):
+    """Look at every name; the rule as the documentation of the module has it."""
+    folders, last = _parted(name)
+    same = [known for known in names if known == name]
+    if same:
+        return same
+    fits = []
+    for known in names:
+        others, other = _parted(known)
+        depth = min(len(others), len(folders))
+        agree = others[len(others) - depth :] == folders[len(folders) - depth :]
+        if bare(other) == bare(last) and agree and _likeness(last, other):
+            fits.append((_likeness(last, other), depth, known))
+    best = max((fit[:2] for fit in fits), default=None)
+    return [known for *rank, known in fits if tuple(rank) == best]
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda folders, last: "/".join([*folders, last]),
+            st.lists(st.sampled_from(["a", "b", "v"]), max_size=3),
+            st.sampled_from(["1.mp4", "1.avi", "1", "1_i3d", "1_x264.mp4", "2.mp4", "1__0", "1__1"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_what_is_found_is_what_a_look_at_every_name_finds(names):
+    for count in range(len(names)):
+        known, asked = names[:count], names[count:]
+        assert [Names(known).find(name) for name in asked] == [slow_find(known, name) for name in asked]
