@@ -9,8 +9,8 @@ from vadpipe.errors import InputError
 from vadpipe.extract.video.container import SUFFIXES
 from vadpipe.extract.video.video import RemoteVideo
 from vadpipe.remote.address import Address
-from vadpipe.remote.fetched import RemoteFile
 from vadpipe.remote.objects import State, check_extra, listed
+from vadpipe.remote.remote_file import RemoteFile
 
 
 def remote_videos(address: Address) -> list[RemoteVideo]:

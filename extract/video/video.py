@@ -12,8 +12,8 @@ from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.image_folder import image_state
 from vadpipe.extract.video.limits import Limits
 from vadpipe.remote.address import Address, AddressPath, address_of
-from vadpipe.remote.fetched import RemoteFile
 from vadpipe.remote.objects import State
+from vadpipe.remote.remote_file import RemoteFile
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from vadpipe.head.batch_clusters import (
     cluster_loss,
     segment_weights,
 )
-from vadpipe.head.clustering import ClusteringBranch
+from vadpipe.head.clustering_branch import ClusteringBranch
 
 TOP_K = TopK(divisor=16, at_least=2)
 

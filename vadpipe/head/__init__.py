@@ -11,10 +11,11 @@ Clustering Guidance", ICME 2023, arXiv 2212.08506, one claim per file:
 3. the clusters make segment scores more accurate: :mod:`~vadpipe.head.guidance`.
 
 Around them: :mod:`~vadpipe.head.bags` and :mod:`~vadpipe.head.bag_score` (multiple instance learning),
-:mod:`~vadpipe.head.embedding`, :mod:`~vadpipe.head.classifier` and :mod:`~vadpipe.head.clustering` (the
-branches), :mod:`~vadpipe.head.cbcg` (all of them), :mod:`~vadpipe.head.ensemble` (several seeds as one
-head), :mod:`~vadpipe.head.objective` (the loss of a batch), :mod:`~vadpipe.training.loop` (the loop) and
-:mod:`~vadpipe.head.checkpoint` (the file, with its :mod:`~vadpipe.head.record`).
+:mod:`~vadpipe.head.embedding`, :mod:`~vadpipe.head.classifier` and
+:mod:`~vadpipe.head.clustering_branch` (the branches), :mod:`~vadpipe.head.cbcg` (all of them),
+:mod:`~vadpipe.head.ensemble` (several seeds as one head), :mod:`~vadpipe.head.objective` (the loss of a
+batch), :mod:`~vadpipe.training.loop` (the loop) and :mod:`~vadpipe.head.checkpoint` (the file, with its
+:mod:`~vadpipe.head.record`).
 
 By videos that a head has not seen (:mod:`~vadpipe.training.folds`): which step is taken
 (:mod:`~vadpipe.training.step_selection`) and the scale of the scores (:mod:`~vadpipe.head.platt_scaling`);

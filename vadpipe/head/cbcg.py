@@ -10,7 +10,7 @@ from vadpipe.head.batch_clusters import abnormal_probability
 from vadpipe.head.branches import Branches
 from vadpipe.head.classifier import Classifier
 from vadpipe.head.cluster_memory import ClusterMemory
-from vadpipe.head.clustering import ClusteringBranch, share_gradient
+from vadpipe.head.clustering_branch import ClusteringBranch, share_gradient
 from vadpipe.head.context import Context
 from vadpipe.head.embedding import Embedding
 from vadpipe.head.guidance import guided_score
