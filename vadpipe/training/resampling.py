@@ -50,7 +50,7 @@ def drawn_in_parts(
 
     Args:
         groups: of each of V videos.
-        resamples: R, at least one.
+        resamples: R.
         seed: of the draws.
         at_once: numbers of a part, if one resample does not have more.
     """
@@ -59,7 +59,7 @@ def drawn_in_parts(
     n_groups, rng = len(group_of), np.random.default_rng(seed)
     shares = np.full(n_groups, 1 / n_groups)
     part = max(1, at_once // len(groups))
-    for start in range(0, resamples, part):
+    for start in range(0, max(resamples, 1), part):  # of none there is an empty part
         yield rng.multinomial(n_groups, shares, min(part, resamples - start))[:, columns]
 
 
