@@ -131,7 +131,7 @@ class RemoteFeatureStore(FeatureStore):
             OutputError: if one cannot be written.
         """
         try:
-            self._index.write()
+            self._index.close()
         finally:
             self.mirror.close(record)
 
@@ -181,6 +181,11 @@ class RemoteFeatureStore(FeatureStore):
             except (ValueError, RecursionError, FeatureError):  # broken, and made anew
                 self._drop(name)
                 self._looked_at[name] = state
+            except InputError:
+                if state_of(address, OutputError) is not None:
+                    raise
+                self._there.pop(name)  # another machine has removed it
+                self._drop(name)
         return self._known.get(name)
 
     def _take(self, name: str, entry: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Feature files in a remote folder: several machines, the index, and records of failures. No video is read."""
 
+import gzip
 import json
 
 import pytest
@@ -172,6 +173,86 @@ def test_many_small_indexes_become_one(bucket, opened, monkeypatch):
     last = opened()
     assert all(last.find(video) for video in videos)
     assert listed_once_and_read_by_the_index(bucket)
+
+
+def index_keys(bucket):
+    return [key for key in bucket.names(hidden=True) if ".vadpipe-index" in key]
+
+
+def with_indexes(bucket, opened, monkeypatch, n):
+    """Return videos whose features are there, each in an index of its own."""
+    from vadpipe.extract import feature_index
+
+    monkeypatch.setattr(feature_index, "_TOO_MANY", n)
+    videos = [video_of(bucket, f"videos/{number}.mp4") for number in range(n)]
+    for video in videos:
+        store = opened()
+        store.write(features_of(video), video)
+        store.close()
+    assert len(index_keys(bucket)) == n
+    monkeypatch.setattr(feature_index, "_TOO_MANY", n - 1)
+    return videos
+
+
+def test_of_several_machines_one_merges_the_indexes(bucket, opened, monkeypatch):
+    """Else each would take the entries of all, and the next run would read them as often as there are machines."""
+    videos = with_indexes(bucket, opened, monkeypatch, 4)
+    machines = [opened() for _ in range(3)]
+    new = [video_of(bucket, f"videos/new-{number}.mp4") for number in range(3)]
+    for store, video in zip(machines, new, strict=True):
+        store.write(features_of(video), video)
+    for store in machines:
+        store.close()
+    sizes = [len(json.loads(gzip.decompress(bucket.get(key)))) for key in index_keys(bucket)]
+    assert sorted(sizes) == [1, 1, 5]
+    bucket.requests()
+    last = opened()
+    assert all(last.find(video) for video in videos + new)
+    assert not bucket.requests("GET", ".safetensors")
+
+
+def test_an_index_that_its_run_goes_on_to_write_is_left_to_it(bucket, opened, monkeypatch):
+    from vadpipe.extract import feature_index
+
+    monkeypatch.setattr(feature_index, "_WRITE_EVERY", 1)
+    monkeypatch.setattr(feature_index, "_WRITE_SHARE", 100)
+    videos = [video_of(bucket, f"videos/{number}.mp4") for number in range(3)]
+    slow = opened()
+    slow.write(features_of(videos[0]), videos[0])
+    monkeypatch.setattr(feature_index, "_TOO_MANY", 0)
+    other = opened()
+    slow.write(features_of(videos[1]), videos[1])
+    other.write(features_of(videos[2]), videos[2])
+    other.close()
+    slow.close()
+    bucket.requests()
+    last = opened()
+    assert all(last.find(video) for video in videos)
+    assert not bucket.requests("GET", ".safetensors")
+
+
+def test_an_index_that_is_merged_while_another_run_begins_costs_nothing_but_requests(
+    bucket, opened, monkeypatch
+):
+    videos = with_indexes(bucket, opened, monkeypatch, 2)
+    (key, _) = index_keys(bucket)
+    bucket.store.once(f"GET /{bucket.name}/{key}", lambda: bucket.remove(key))
+    store = opened()
+    assert key not in bucket.names(hidden=True)
+    assert all(store.find(video) for video in videos)
+
+
+def test_what_another_machine_removes_meanwhile_is_not_there(bucket, opened):
+    video = video_of(bucket, "videos/a.mp4")
+    one = opened()
+    one.remember_failure(
+        video, "asked", DecodeError("is broken", file=video.path)
+    )  # in no index: it was killed
+    two = opened()
+    (key,) = [key for key in bucket.names() if key.endswith(".failed.json")]
+    bucket.remove(key)
+    assert two.find(video) is None
+    assert two.past_failure(video, "asked") is None
 
 
 def test_names_of_objects_lead_nowhere_else(bucket, opened, monkeypatch):
