@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,13 +69,13 @@ def check_local(output: str | os.PathLike[str] | None, videos: Iterable[Video]) 
 
 @contextmanager
 def cluster_workers(
-    cluster: RayCluster | str, shared: object, *, device: str, output: Path | None
+    cluster: RayCluster | str, make: Callable[[], object], *, device: str, output: Path | None
 ) -> Iterator[ClusterWorkers]:
     """Connect to a cluster, and end all workers in the end.
 
     Args:
         cluster: which.
-        shared: what every worker loads once.
+        make: returns what every worker loads once.
         device: of the backbone, which decides between nodes with and without a GPU.
         output: folder that all nodes must share; None where there is none.
 
@@ -91,7 +91,7 @@ def cluster_workers(
             versions=current_versions(),
             log_level=logging.getLogger("vadpipe").getEffectiveLevel(),
         )
-        workers = ClusterWorkers(ray, known, shared, device, conditions)
+        workers = ClusterWorkers(ray, known, make, device, conditions)
         try:
             yield workers
         finally:
@@ -117,10 +117,15 @@ class ClusterWorkers:
     """The workers of one run, hired as nodes have room for them."""
 
     def __init__(
-        self, ray: ModuleType, cluster: RayCluster, shared: object, device: str, conditions: Conditions
+        self,
+        ray: ModuleType,
+        cluster: RayCluster,
+        make: Callable[[], object],
+        device: str,
+        conditions: Conditions,
     ) -> None:
         self._ray, self._cluster, self._device, self._conditions = ray, cluster, device, conditions
-        self._shared = ray.put(shared)
+        self._make = ray.put(make)
         self._actor_class = ray.remote(Worker)
         self._hired: list[_Hired] = []
         self._failed_starts: Counter[str] = Counter()
@@ -171,7 +176,7 @@ class ClusterWorkers:
             num_cpus=seat.cpus, num_gpus=seat.gpus, scheduling_strategy=strategy, max_restarts=0
         ).remote()
         entered = actor.enter.remote(replace(self._conditions, cores=(seat.number, seat.of)))
-        return _Hired(actor, seat, [entered, actor.load.remote(self._shared)])
+        return _Hired(actor, seat, [entered, actor.load.remote(self._make)])
 
     def _hand_out(self, hired: _Hired, run: ClusterRun) -> None:
         n_ready = sum(not hired.starting for hired in self._hired)

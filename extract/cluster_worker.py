@@ -157,9 +157,13 @@ class Worker:
             os.sched_setaffinity(0, own or cores)
         logging.getLogger("vadpipe").setLevel(conditions.log_level)
 
-    def load(self, shared: object) -> None:
-        """Take what all batches need: settings, or a head."""
-        self._shared = shared
+    def load(self, make: Callable[[], object]) -> None:
+        """Make what all batches need: settings, or a head.
+
+        Made here, so that an error is told as what it is. Of one in what an argument pickles to, Ray tells
+        the traceback.
+        """
+        self._shared = make()
 
     def work(self, batch: Batch) -> Iterator[list[Item]]:
         """Go through the videos of a batch, and yield what has happened since the last time, as it does.

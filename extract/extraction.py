@@ -104,8 +104,8 @@ def extract_features(
             work.busy, work.begin, work.finish, look_ahead=False, on_progress=on_progress, on_failure=note
         )
     else:
-        shared = (extractor, store.places)
-        with cluster_workers(ray, shared, device=extractor.settings.device, output=store.folder) as workers:
+        make = partial(_shared, extractor, store.places)
+        with cluster_workers(ray, make, device=extractor.settings.device, output=store.folder) as workers:
             told: dict[str, Any] = {
                 "on_progress": on_progress,
                 "on_failure": note,
@@ -274,6 +274,10 @@ class _ExtractionTask:
 
 _Shared = tuple[Extractor, frozenset[str]]
 """What all parts of the work have in common: the extractor, and the places of all videos."""
+
+
+def _shared(extractor: Extractor, places: frozenset[str]) -> _Shared:
+    return extractor, places
 
 
 def _task_of_part(

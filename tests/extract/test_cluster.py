@@ -1,5 +1,6 @@
 """Runs on a Ray cluster: the same bytes as on one machine, whatever is killed meanwhile."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from support import poisoned_task
 from support.ray_clusters import busy_workers, raylet_of, start_cluster, start_quickly
 from support.videos import write_video
 from support.waiting import wait_until
-from vadpipe.errors import UsageError, WeightsError
+from vadpipe.errors import FeatureError, UsageError, WeightsError
 from vadpipe.extract import extraction
 from vadpipe.extract.cluster_worker import current_versions
 from vadpipe.extract.extraction import extract_features
@@ -254,6 +255,23 @@ def test_scores_are_the_same_bytes(tmp_path, scorer, cluster):
     assert [str(one.error) for one in result.failed] == [str(one.error) for one in plain.failed] != []
     records = [read_record(tmp_path / folder / "run.json") for folder in ("plain", "ray")]
     assert of_a_run(records[0]) == of_a_run(records[1])
+
+
+@pytest.mark.slow
+def test_a_head_that_a_node_does_not_have_ends_the_run_with_its_error(
+    tmp_path, x3d_head, x3d_weights, cluster
+):
+    import vadpipe
+
+    write_video(tmp_path / "v/a.mp4", 16)
+    here = tmp_path / "head.safetensors"
+    shutil.copy(x3d_head, here)
+    scorer = vadpipe.Scorer(here, weights=x3d_weights)
+    here.unlink()
+    with pytest.raises(FeatureError) as caught:
+        vadpipe.score_videos([tmp_path / "v"], scorer, output=tmp_path / "out", ray=cluster.address)
+    assert caught.value.reason == "no such head"
+    assert caught.value.file == str(here)
 
 
 def test_an_address_where_nothing_listens(tmp_path, tiny):

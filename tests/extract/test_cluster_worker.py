@@ -68,7 +68,7 @@ def items(tmp_path, tiny, conditions):
     )
     worker = Worker()
     worker.enter(replace(conditions, log_level=logging.INFO))
-    worker.load((Extractor(tiny()), frozenset(video.place for video in videos)))
+    worker.load(lambda: (Extractor(tiny()), frozenset(video.place for video in videos)))
     news = worker.work(Batch(videos, work.part_of(videos), look_ahead=True, n_readings=1))
     yield [item for items in news for item in items]
     logging.getLogger("vadpipe").setLevel(logging.NOTSET)
@@ -100,7 +100,7 @@ def test_what_ends_a_run_is_sent(tmp_path, tiny, x3d_weights, conditions):
         Extractor(missing), FeatureStore(tmp_path / "f"), retry=False, tolerate=0.05, format="safetensors"
     )
     worker = Worker()
-    worker.load((Extractor(missing), frozenset()))
+    worker.load(lambda: (Extractor(missing), frozenset()))
     news = worker.work(Batch(videos, work.part_of(videos), look_ahead=True, n_readings=1))
     (item,) = (item for items in news for item in items)
     assert isinstance(item, Broken)

@@ -156,7 +156,7 @@ def score_videos(
         run_over(videos, task.begin, task.finish, **told)
     else:
         folder = None if output is None else Path(output)
-        with cluster_workers(ray, scorer, device=scorer.device, output=folder) as workers:
+        with cluster_workers(ray, scorer.anew, device=scorer.device, output=folder) as workers:
             workers.do(ClusterRun(videos, task.part_of, task.add, **told))
         task.put_in_order(videos)
     order = {video.path: index for index, video in enumerate(videos)}

@@ -33,6 +33,7 @@ from vadpipe.features.recipe import Recipe
 from vadpipe.features.views import are_named
 from vadpipe.files.arguments import NUMBER, PATH, TEXT, Kind, check_arguments, described
 from vadpipe.head.scoring_head import join_views
+from vadpipe.remote.address import address_of, shown
 from vadpipe.scoring.explain import explain
 from vadpipe.scoring.heads import adapted_head, exported_model, file_of, trained_head
 from vadpipe.scoring.inputs import FeatureFile, named_input
@@ -95,6 +96,12 @@ class Scorer:
         )
         if threshold is not None:
             check_threshold(threshold)
+        if address_of(features) is not None:
+            raise UsageError(
+                "features are kept in local folders only",
+                file=shown(str(features)),
+                next_step="Pass a local folder as --features, which may be mounted from elsewhere.",
+            )
         self._arguments: dict[str, Any] = {
             "head": head, "backbone": backbone, "view": view, "features": features, "threshold": threshold,
             "rule": rule, "adapt_to": adapt_to, "device": device, **options,
@@ -129,7 +136,12 @@ class Scorer:
         self._store = None if features is None else FeatureStore(Path(features))
 
     def __reduce__(self) -> tuple[partial[Scorer], tuple[()]]:
-        return partial(Scorer, **self._arguments), ()
+        return self.anew, ()
+
+    @property
+    def anew(self) -> partial[Scorer]:
+        """Makes another one of the same arguments, in another process, say."""
+        return partial(Scorer, **self._arguments)
 
     def score(self, video: str | os.PathLike[str] | GivenArray) -> Curve:
         """Return the curve of one video: exactly one score for each frame that a player shows.
