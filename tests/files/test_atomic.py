@@ -60,6 +60,25 @@ def test_a_folder_without_permission_is_named(tmp_path):
         check_writable(tmp_path / "features")
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("s3://bucket/head", "s3://bucket/head"),
+        ("GS:/bucket/x", "GS://bucket/x"),
+        ("https://name:s3cret@host/a?sig=s3cret", "https://host/a"),
+    ],
+)
+def test_no_folder_is_called_like_an_address(given, shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError) as caught:
+        check_writable(Path(given))
+    assert str(caught.value).startswith(
+        f"{shown}: is an address, and this is written to local folders only\n"
+    )
+    Path(given).mkdir(parents=True)  # unless the user has one
+    check_writable(Path(given))
+
+
 def test_looking_whether_a_place_can_be_written_leaves_nothing(tmp_path):
     check_writable(tmp_path / "not" / "yet" / "there")
     assert list(tmp_path.iterdir()) == []

@@ -134,6 +134,7 @@ def score(
     options.set_up(verbose, quiet, progress)
     from vadpipe.curves.events import EventRule
     from vadpipe.output.formats import parse_formats
+    from vadpipe.remote.address import shown
     from vadpipe.scoring.outputs import Outputs
     from vadpipe.scoring.run import score_videos
     from vadpipe.scoring.scorer import Scorer
@@ -151,7 +152,8 @@ def score(
     )
     part = options.shard_of(shard, durations)
     if status:
-        print_status(scoring_status(videos, output, outputs=outputs, shard=part), output, quiet)
+        folder = None if output is None else shown(output)
+        print_status(scoring_status(videos, output, outputs=outputs, shard=part), folder, quiet)
         return
     scorer = Scorer(
         head,

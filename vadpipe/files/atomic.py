@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from vadpipe.errors import OutputError
 
 CHOOSE_ANOTHER_PLACE = "Choose another location with -o, free disk space, or change the permissions."
 MAX_NAME_BYTES = 255 - len(".part-12345678")  # the limit of common file systems, less our own prefix
+
+# A path has lost one of the slashes. Names, passwords and queries are no part of a message.
+_ADDRESS = re.compile(r"(s3|gs|az|https?):/{1,2}(?:.*@)?([^?]+).*", re.IGNORECASE | re.DOTALL)
 
 
 @contextmanager
@@ -84,8 +88,15 @@ def check_writable(folder: Path, *, next_step: str = CHOOSE_ANOTHER_PLACE) -> No
     """Check that files can be created in ``folder``, before hours are spent on their content.
 
     Raises:
-        OutputError: if they cannot.
+        OutputError: if they cannot, or it is an address, which would become a local folder of that name.
     """
+    address = _ADDRESS.fullmatch(os.fspath(folder))
+    if address is not None and not os.path.lexists(folder):
+        raise OutputError(
+            "is an address, and this is written to local folders only",
+            file="://".join(address.groups()),
+            next_step="Write to a local folder, and copy it there.",
+        )
     try:
         existing = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
         with tempfile.TemporaryDirectory(dir=existing, prefix=".part-"):

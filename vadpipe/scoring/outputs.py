@@ -202,6 +202,7 @@ def write_pictures(
     explanations: Sequence[Explanation] = (),
     truth_s: Stretches = (),
     limits: Limits | None = None,
+    is_elsewhere: bool = False,
     doing: Callable[[str], OnRead | None] = lambda _: None,
 ) -> list[Path]:
     """Write the requested outputs of a scored video, and return the files.
@@ -217,6 +218,8 @@ def write_pictures(
         explanations: of its events.
         truth_s: half-open stretches in seconds in which it is known to be abnormal.
         limits: what the video may ask for while it is read again.
+        is_elsewhere: whether results do not stay where they are written, so that a page cannot refer to a
+            video by where that lies.
         doing: called with the name of the next output; returns a callback for its progress, in seconds.
 
     Raises:
@@ -231,7 +234,7 @@ def write_pictures(
         write_plot(curve, written[-1], stills if video.is_footage_known else None, truth_s=truth_s)
     if not outputs.show_the_video:
         return written
-    path = video.footage
+    path, is_apart = video.footage, is_elsewhere or video.is_remote
     with ExitStack() as stack:
         jobs = _video_jobs(curve, video, places, outputs, limits)
         copying = None
@@ -240,7 +243,7 @@ def write_pictures(
             from vadpipe.output.report.preview import needs_preview, preview
 
             page = places.file(video, ".report.html")
-            if needs_preview(path) or (video.is_remote and not is_embedded(path, outputs.embed)):
+            if needs_preview(path) or (is_apart and not is_embedded(path, outputs.embed)):
                 copying = stack.enter_context(preview(curve, page.parent, limits))
                 jobs.insert(0, nullcontext(copying))
         exports = stack.enter_context(Exports(path, jobs))
@@ -249,8 +252,8 @@ def write_pictures(
             from vadpipe.output.report.preview import finished_preview
 
             copy = None if copying is None else finished_preview(copying, exports, path)
-            # The local copy of a remote video is soon gone: a page cannot refer to it.
-            embed = True if video.is_remote and copy is None else outputs.embed
+            # The local copy of a remote video is soon gone, as is the local folder of a remote page.
+            embed = True if is_apart and copy is None else outputs.embed
             written += write_page(
                 curve, page, video=path, stills=stills, copy=copy, embed=embed, truth=truth_s,
                 explanations=explanations,

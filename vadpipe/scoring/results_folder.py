@@ -13,6 +13,17 @@ from vadpipe.remote.mirror import Mirror
 from vadpipe.runs.journal import journal
 
 
+def check_has_place(output: str | os.PathLike[str] | None, videos: Sequence[Video]) -> None:
+    """Raise UsageError if remote videos have no folder for their results."""
+    remote = next((video for video in videos if video.is_remote), None)
+    if output is None and remote is not None:
+        raise UsageError(
+            "no results can be written beside a remote video",
+            file=remote.path,
+            next_step="Add -o FOLDER, for example -o . for the current one.",
+        )
+
+
 class ResultsFolder:
     """The folder that results are written to; of a remote one a local one, from which they are uploaded.
 
@@ -29,13 +40,7 @@ class ResultsFolder:
     """
 
     def __init__(self, output: str | os.PathLike[str] | None, videos: Sequence[Video]) -> None:
-        remote = next((video for video in videos if video.is_remote), None)
-        if output is None and remote is not None:
-            raise UsageError(
-                "no results can be written beside a remote video",
-                file=remote.path,
-                next_step="Add -o FOLDER, for example -o . for the current one.",
-            )
+        check_has_place(output, videos)
         address = address_of(output)
         self._mirror = None if address is None else Mirror(address)
         self.folder = None if output is None else Path(output)
@@ -43,6 +48,11 @@ class ResultsFolder:
             self.folder = self._mirror.folder
             journal().writes_elsewhere(self._mirror.shown, self._mirror.close)
             self._mirror.check_writable()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether results are uploaded from where they are written."""
+        return self._mirror is not None
 
     def publish(self) -> None:
         """Upload what has been written, if it is to be elsewhere. Raises OutputError if that fails."""

@@ -268,6 +268,7 @@ class _ScoringTask:
             explanations=reasons,
             truth_s=_stretches(self._truths.get(video), curve),
             limits=limits,
+            is_elsewhere=self._results.is_remote,
             doing=doing,
         )  # fmt: skip
         if outputs.report and places.are_several:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from vadpipe.errors import InputError, UsageError
+from vadpipe.errors import InputError, OutputError, UsageError
 from vadpipe.extract.status import VideoStatus
-from vadpipe.extract.video.container import sniff
 from vadpipe.extract.video.discovery import Video, located
 from vadpipe.extract.video.shards import Shard
 from vadpipe.files.atomic import fitting_name
 from vadpipe.output.formats import FORMATS
+from vadpipe.remote.address import AddressPath, address_of, shown
+from vadpipe.remote.objects import listed
 from vadpipe.runs.record import read_record
 from vadpipe.scoring.inputs import FeatureFile, find_inputs
 from vadpipe.scoring.outputs import OutputPaths, Outputs
+from vadpipe.scoring.results_folder import check_has_place
 
 _Failures = dict[Path, tuple[tuple[int | None, int | None], str]]
 
@@ -33,29 +35,44 @@ def scoring_status(
     A video is ``"done"`` where all its files are there and none is older than the video; of its clips, whose
     number follows from its scores, nothing is known. It is ``"failed"`` where it is not a video, or a run
     that left a record in the folder could not use it as it is now. Which head scored it is not looked at.
+    Where the video or the folder is remote, ages are not compared, and records are not read.
 
     Args:
         inputs: videos and feature files, folders, patterns and lists.
-        output: folder of the results, which other processes may be writing to; beside each video by default.
+        output: folder of the results, or its address, which other processes may be writing to; beside each
+            video by default.
         outputs: what is wanted of each.
         shard: look at this part of the videos alone.
 
     Raises:
-        UsageError: as :func:`vadpipe.score_videos` does for results that would have one name.
+        UsageError: as :func:`vadpipe.score_videos` does for results that would have one name or no place.
+        OutputError: if the results at an address cannot be listed.
     """
     videos, unusable = find_inputs(inputs)
     for failure in unusable:
         yield VideoStatus(failure.path, "failed", failure.error.reason)
     outputs = outputs or Outputs()
-    places = OutputPaths(videos, None if output is None else Path(output), outputs)
+    check_has_place(output, videos)
+    folder = None if output is None else shown(output)
+    places = OutputPaths(videos, folder, outputs)
+    is_there = _looking_in(output)
     failures = _recorded_failures(places, videos)
     for video in videos if shard is None else shard.of_videos(videos):
         files = _files(places, video, outputs)
-        if all(map(os.path.lexists, files)) and not _is_newer(video, files):
+        if all(map(is_there, files)) and not _is_newer(video, files):
             yield VideoStatus(video.path, "done", str(files[0]))
             continue
         reason = _reason(video, failures)
         yield VideoStatus(video.path, "missing" if reason is None else "failed", reason or "")
+
+
+def _looking_in(output: str | os.PathLike[str] | None) -> Callable[[Path], bool]:
+    """Return what says whether a result is there; a remote folder is listed once."""
+    address = address_of(output)
+    if address is None:
+        return os.path.lexists
+    there = listed(address, OutputError)
+    return lambda file: file.relative_to(address.path).as_posix() in there
 
 
 def _files(places: OutputPaths, video: Video, outputs: Outputs) -> list[Path]:
@@ -72,6 +89,8 @@ def _is_newer(video: Video, files: list[Path]) -> bool:
     """Return whether a video was changed after one of its results was written."""
     if os.path.isdir(video.path):  # noqa: PTH112  pictures have no one time
         return False
+    if any(isinstance(path, AddressPath) for path in (video.path, *files)):
+        return False
     with suppress(OSError):
         return any(file.stat().st_mtime_ns < video.path.stat().st_mtime_ns for file in files)
     return True
@@ -81,7 +100,7 @@ def _reason(video: Video, failures: _Failures) -> str | None:
     """Return why a video without results failed, or None if nothing says that it did."""
     try:
         if not isinstance(video, FeatureFile):
-            sniff(video.path)
+            video.check()
         state = (None, None) if os.path.isdir(video.path) else video.state()  # noqa: PTH112
     except InputError as error:
         return error.reason
