@@ -98,3 +98,42 @@ def test_a_head_is_trained_on_remote_features(bucket, tmp_path):
     record = (tmp_path / "remote/run.json").read_text()
     assert f'"file": "{bucket.address("features")}"' in record
     assert "features-" not in record
+
+
+@pytest.mark.parametrize("how", [[], ["--log-json"]])
+def test_an_error_in_remote_features_is_about_their_address(bucket, tmp_path, how):
+    """The local copy that was read is gone by then."""
+    write_features(tmp_path / "features", "normal", 2)
+    for path in (tmp_path / "features").rglob("*.safetensors"):
+        bucket.put(f"features/{path.name}", path)
+    bucket.put("features/x/broken.safetensors", b"x" * 64)
+    for _ in range(2):
+        told = run("fit", "--features", bucket.address("features"), "-o", "head", *how, cwd=tmp_path)
+        assert told.returncode == 2
+        assert f"{bucket.address('features')}/x/broken.safetensors" in told.stderr
+        assert "features-" not in told.stderr
+
+
+def test_a_run_on_addresses_is_repeated_unless_a_video_is_another_version(bucket, options, tmp_path):
+    for name in "ab":
+        bucket.put(f"videos/{name}.mp4", write_video(tmp_path / f"{name}.mp4", 32))
+    out = bucket.address("features")
+    run("extract", bucket.address("videos"), "-o", out, "--shard", "1/1", *options, cwd=tmp_path)
+    (key,) = [key for key in bucket.names() if "/run-1-of-1-" in key]
+    (tmp_path / "run.json").write_bytes(bucket.get(key))
+    again = run("rerun", "run.json", "-o", "again", cwd=tmp_path)
+    assert "2 of 2 results are the same bytes" in again.stderr, again.stderr
+    content = bytearray(bucket.get("videos/a.mp4"))
+    content[-1] ^= 1
+    bucket.put("videos/a.mp4", bytes(content))
+    again = run("rerun", "run.json", "-o", "again", cwd=tmp_path)
+    assert again.returncode == 2
+    assert f"video {bucket.address('videos/a.mp4')} is another version" in again.stderr
+
+
+def test_status_of_scores_names_the_folder_by_its_address(bucket, tmp_path):
+    bucket.put("videos/a.mp4", write_video(tmp_path / "a.mp4", 8))
+    told = run("score", bucket.address("videos"), "-o", bucket.address("scores"), "--status", cwd=tmp_path)
+    assert told.returncode == 4
+    assert told.stdout == f"missing\t{bucket.address('videos/a.mp4')}\t\n"
+    assert told.stderr == f"0 done, 0 failed, 1 missing: {bucket.address('scores')}\n"

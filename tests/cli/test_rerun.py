@@ -235,6 +235,40 @@ def test_one_video_has_a_record_of_its_own_name(place):
     assert {path.name for path in (folder / "single").glob("*.json")} == {"a.run.json", "b.run.json"}
 
 
+@pytest.mark.parametrize(
+    "part", [["score", "--shard", "2/2"], ["extract", "--shard", "2/2", "--durations", "d.csv"]]
+)
+def test_a_shard_of_a_list_on_standard_input_is_not_repeated(place, tmp_path, part):
+    """Which files a balanced shard takes, and what scores are called, depends on the videos of the other."""
+    folder, _ = place
+    (tmp_path / "d.csv").write_text("video,duration_s\nvideos/a.mp4,2\nvideos/b.mp4,3\n")
+    made = ["--config", folder / "x.yaml", "--weights", folder / "x3d.pyth", "-o", "out"]
+    made += ["--head", folder / "x3d.safetensors"] if part[0] == "score" else ["--backbone", "x3d_xs"]
+    names = f"{folder}/videos/a.mp4\n{folder}/videos/b.mp4\n"
+    done = run(*part, *made, "--", "-", cwd=tmp_path, stdin=names)
+    assert done.returncode == 0, done.stderr
+    (record,) = (tmp_path / "out").glob("run-2-of-2.json")
+    again = run("rerun", record, "-o", tmp_path / "again", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is of one shard of a list on standard input" in again.stderr
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("command", ["extract", "score"])
+def test_a_shard_is_repeated(place, tmp_path, command):
+    folder, _ = place
+    shutil.copytree(folder / "videos", tmp_path / "videos")
+    made = ["--config", folder / "x.yaml", "--weights", folder / "x3d.pyth", "-o", "out", "--shard", "2/2"]
+    made += ["--head", folder / "x3d.safetensors"] if command == "score" else ["--backbone", "x3d_xs"]
+    run(command, "videos", *made, cwd=tmp_path)
+    record = read_record(tmp_path / "out/run-2-of-2.json")
+    again = run("rerun", "out/run-2-of-2.json", "-o", "again", cwd=tmp_path)
+    n = len(record.outputs)
+    assert n
+    assert f"{n} of {n} results are the same bytes" in again.stderr
+    assert read_record(tmp_path / "again/run-2-of-2.json").outputs == record.outputs
+
+
 def test_two_commands_into_one_folder_keep_both_records(place, tmp_path):
     folder, _ = place
     for threshold in ("0.4", "0.5"):

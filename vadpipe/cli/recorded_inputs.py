@@ -116,6 +116,16 @@ def positionals(record: RunRecord) -> list[str]:
     return [video.file for video in record.videos]
 
 
+def is_part_of_unknown(record: RunRecord) -> bool:
+    """Return whether results depend on videos of other shards that came on standard input, and on no record.
+
+    Which videos a shard has that is balanced by durations does, and so do the names of scores.
+    """
+    given = record.arguments or {}
+    depends = record.command == "score" or "durations" in given
+    return "shard" in given and depends and "-" in given.get("videos", ())
+
+
 def _video(video: Video, known: VideoRecord) -> str | None:
     what = f"video {known.file}"
     try:
@@ -126,6 +136,8 @@ def _video(video: Video, known: VideoRecord) -> str | None:
             return f"{what} has {n_bytes} bytes, had {known.n_bytes}"
         if modified_ns == known.modified_ns or known.sha256 is None:
             return None
+        if video.is_remote:
+            return f"{what} is another version"
         digest = video.digest() if isinstance(video, Published) else content_digest(video.path)
     except InputError as error:
         return None if known.status == "failed" else f"{what} {error.reason}"

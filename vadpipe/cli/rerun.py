@@ -39,7 +39,7 @@ def rerun(
     It runs in the folder that it was started in. Inputs and versions are checked first.
     """
     options.set_up(verbose, quiet)
-    from vadpipe.cli.recorded_inputs import differences
+    from vadpipe.cli.recorded_inputs import differences, is_part_of_unknown
     from vadpipe.runs.journal import CommandLine, called_by
     from vadpipe.runs.record import RerunRecord, read_record
 
@@ -49,6 +49,12 @@ def rerun(
             "is of a call from Python, which no command line repeats",
             file=record,
             next_step=f"Call it again with the arguments in it, under 'resolved': {known.command}.",
+        )
+    if is_part_of_unknown(known):
+        raise UsageError(
+            "is of one shard of a list on standard input, and the videos of the others are not recorded",
+            file=record,
+            next_step="Run the command itself again, with the same list.",
         )
     folder = record.absolute().parent
     target = None if output is None else output.absolute()

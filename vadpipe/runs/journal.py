@@ -129,6 +129,21 @@ class Journal:
         """Say that an input is a local copy of something else, by which it is recorded."""
         self._stand_ins[local] = named
 
+    def renamed(self, error: BaseException) -> BaseException:
+        """Return an error about the local copy of something else, which is soon gone, as one about that."""
+        if not isinstance(error, VadpipeError) or not self._stand_ins:
+            return error
+        told = [error.reason, error.file, error.next_step]
+        reason, file, next_step = (None if text is None else self._renamed(text) for text in told)
+        if [reason, file, next_step] == told:
+            return error
+        return type(error)(str(reason), file=file, next_step=next_step)
+
+    def _renamed(self, text: str) -> str:
+        for local, named in self._stand_ins.items():
+            text = text.replace(str(local), str(named))
+        return text
+
     def until_end(self, context: AbstractContextManager[T]) -> T:
         """Enter a context, which is left when the run ends."""
         return self._held.enter_context(context)
@@ -342,7 +357,7 @@ class Journal:
                 sorted(self._videos, key=lambda video: (_STATUSES.index(video.status), video.video))
             ),
             outputs=tuple(self._results(path)),
-            warnings=tuple(self.warnings),
+            warnings=tuple(map(self._renamed, self.warnings)),
             rerun=None if command is None else command.rerun,
             times=Times(
                 began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),

@@ -36,8 +36,10 @@ def recorded(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                     with _warnings_to(own.warnings):
                         return function(*args, **kwargs)
                 except BaseException as caught:
-                    error = caught
-                    raise
+                    error = own.renamed(caught)
+                    if error is caught:
+                        raise
+                    raise error from caught
                 finally:
                     own.end(error)
 
