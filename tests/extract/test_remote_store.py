@@ -215,7 +215,6 @@ def test_an_index_that_its_run_goes_on_to_write_is_left_to_it(bucket, opened, mo
     from vadpipe.extract import feature_index
 
     monkeypatch.setattr(feature_index, "_WRITE_EVERY", 1)
-    monkeypatch.setattr(feature_index, "_WRITE_SHARE", 100)
     videos = [video_of(bucket, f"videos/{number}.mp4") for number in range(3)]
     slow = opened()
     slow.write(features_of(videos[0]), videos[0])
