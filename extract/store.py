@@ -322,8 +322,10 @@ class FeatureStore:
     def _inside(self, target: Path) -> Path:
         """Return the target. Raises OutputError if a link in the folder leads out of it."""
         try:
+            with suppress(FileNotFoundError):
+                target.parent.stat()  # resolve() accepts a link that leads to itself from Python 3.13 on
             inside = target.parent.resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError):  # a link that leads to itself
+        except (OSError, RuntimeError):
             inside = False
         if not inside:
             raise OutputError(
