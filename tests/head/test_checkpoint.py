@@ -277,6 +277,22 @@ def test_a_head_with_numbers_that_are_none_is_refused(tmp_path):
         TrainedHead.load(tmp_path / "nan")
 
 
+@pytest.mark.parametrize("score", [TrainedHead.snippet_scores, TrainedHead.view_scores])
+def test_finite_weights_that_give_no_finite_scores_are_refused(score):
+    """The fuzzer found it: a changed exponent still is a number, but sums overflow."""
+    head = make_head()
+    with torch.no_grad():
+        for weights in head.network.parameters():
+            weights.copy_(3e38 * (torch.arange(weights.numel()) % 2 * 2 - 1).reshape(weights.shape))
+    features = make_features(n_frames=64)
+    with pytest.raises(FeatureError) as caught:
+        score(head, features)
+    assert str(caught.value) == (
+        f"{features.source.video}: gets scores that are not finite from this head, which is damaged\n"
+        "Train the head again with 'vadpipe fit'."
+    )
+
+
 def test_the_shipped_head_loads_and_is_small():
     head = TrainedHead.load(SHIPPED_HEAD)
     assert head.record.recipe.backbone == "i3d"

@@ -42,14 +42,14 @@ class TrainedHead(ScoringHead):
         """Return the score of each snippet, its views joined; see :meth:`ScoringHead.snippet_scores`."""
         pieces = self._pieces(features)
         scores = np.full(len(features.lost), np.nan, dtype=np.float32)
-        scores[pieces.kept] = pieces.scores()
+        scores[pieces.kept] = _finite(pieces.scores(), features)
         return scores
 
     def view_scores(self, features: Features) -> NDArray[np.float32]:
         """Return the score of each snippet in each view separately; see :meth:`ScoringHead.view_scores`."""
         pieces = self._pieces(features)
         scores = np.full((len(features.lost), features.recipe.crops), np.nan, dtype=np.float32)
-        scores[pieces.kept] = pieces.view_scores()
+        scores[pieces.kept] = _finite(pieces.view_scores(), features)
         return scores
 
     def scores_if(self, features: Features, snippet: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,6 +102,17 @@ class TrainedHead(ScoringHead):
                 next_step="Pass a head file, or the folder that 'vadpipe fit' wrote.",
             ) from error
         return cls(network.eval().to(device or torch.device("cpu")), record)
+
+
+def _finite(scores: NDArray[np.float32], features: Features) -> NDArray[np.float32]:
+    """Return the scores. Raises FeatureError if huge weights, which no training gives, made them overflow."""
+    if not np.isfinite(scores).all():
+        raise FeatureError(
+            "gets scores that are not finite from this head, which is damaged",
+            file=features.source.video,
+            next_step="Train the head again with 'vadpipe fit'.",
+        )
+    return scores
 
 
 def _built(record: HeadRecord) -> Head:
