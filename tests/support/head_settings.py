@@ -26,3 +26,13 @@ SMALL = HeadSettings(
     smoothing=0.0, steps=40, batch_bags=4, optimiser="adam", learning_rate=1e-2, folds=4, checks=8,
     false_alarms_per_hour=6.0, normal_quantile=0.95,
 )  # fmt: skip
+
+FIT_FILES = (
+    "head.safetensors",
+    "history.csv",
+    "last.safetensors",
+    "metrics.json",
+    "settings.json",
+    "training.png",
+)
+"""What ``fit`` writes of one training, beside the record of the run."""

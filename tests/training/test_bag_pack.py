@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from support.feature_files import make_features, write_features
-from support.head_settings import SMALL
+from support.head_settings import FIT_FILES, SMALL
 from vadpipe.errors import FeatureError, OutputError
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.head.bags import TrainingSet
@@ -27,14 +27,6 @@ SEGMENTS = 4
 SETTINGS = SMALL.model_copy(
     update={"steps": 12, "checks": 6, "queue_batches": 4, "folds": 2, "segments": SEGMENTS, "view_sampling": "one"}
 )  # fmt: skip
-FILES = (
-    "head.safetensors",
-    "history.csv",
-    "last.safetensors",
-    "metrics.json",
-    "settings.json",
-    "training.png",
-)
 PACK = f".training-{SEGMENTS}"
 
 
@@ -104,7 +96,7 @@ def test_sums_over_more_bags_than_are_read_at_once_are_the_same(features, monkey
 def contents(folder):
     record = json.loads((folder / "run.json").read_text())
     kept = {name: record[name] for name in ("inputs", "counts", "warnings", "recipe")}
-    return kept | {name: (folder / name).read_bytes() for name in FILES}
+    return kept | {name: (folder / name).read_bytes() for name in FIT_FILES}
 
 
 def test_a_fit_writes_the_same_bytes(features, tmp_path, on_disk):
@@ -139,8 +131,8 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(features, tmp_path, on_dis
         fit(features, output=tmp_path / "disk", settings=SETTINGS, on_check=on_check)
     fit(features, output=tmp_path / "disk", settings=SETTINGS, on_check=on_check)
     assert seen == [2, 4, 6, 6, 8, 10, 12]  # it was interrupted before that check was written
-    written = {name: (tmp_path / "disk" / name).read_bytes() for name in FILES}
-    assert written == {name: (tmp_path / "memory" / name).read_bytes() for name in FILES}
+    written = {name: (tmp_path / "disk" / name).read_bytes() for name in FIT_FILES}
+    assert written == {name: (tmp_path / "memory" / name).read_bytes() for name in FIT_FILES}
 
 
 def read_by(monkeypatch):

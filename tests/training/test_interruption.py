@@ -18,7 +18,7 @@ import vadpipe.head.cbcg
 import vadpipe.training.cross_validation
 from support.bags import make_bags
 from support.feature_files import write_features
-from support.head_settings import SMALL
+from support.head_settings import FIT_FILES, SMALL
 from vadpipe.errors import OutputError
 from vadpipe.training.cross_validation import train_with_cross_validation
 from vadpipe.training.fit import fit
@@ -26,16 +26,6 @@ from vadpipe.training.fit_folder import STATE_NAME
 from vadpipe.training.resume import Resume
 
 QUICK = SMALL.model_copy(update={"steps": 14, "checks": 7, "queue_batches": 4, "folds": 2, "segments": 4})
-
-
-FILES = (
-    "head.safetensors",
-    "history.csv",
-    "last.safetensors",
-    "metrics.json",
-    "settings.json",
-    "training.png",
-)
 
 
 class StopError(Exception):
@@ -64,8 +54,8 @@ def uninterrupted(features):
 def contents(folder):
     """What a fit leaves: its files, the record of the run, those of other runs, and nothing else."""
     names = {path.name for path in folder.iterdir()}
-    assert {*FILES, "run.json"} <= names <= {*FILES, "run.json", "run-1.json"}
-    return {name: (folder / name).read_bytes() for name in FILES}
+    assert {*FIT_FILES, "run.json"} <= names <= {*FIT_FILES, "run.json", "run-1.json"}
+    return {name: (folder / name).read_bytes() for name in FIT_FILES}
 
 
 def raise_at(steps):
@@ -245,7 +235,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_training(
     monkeypatch.setattr(
         vadpipe.training.cross_validation, "Resume", functools.partial(Resume, every_s=every_s)
     )
-    for name in FILES * 2:  # a second time too
+    for name in FIT_FILES * 2:  # a second time too
         for written in (tmp_path / "head").glob("*.*"):
             if written.name != STATE_NAME:
                 written.unlink()
@@ -256,7 +246,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_training(
         left = {path.name for path in (tmp_path / "head").iterdir()}
         assert STATE_NAME in left
         assert name not in left
-        assert left <= {STATE_NAME, *FILES, "run.json"}
+        assert left <= {STATE_NAME, *FIT_FILES, "run.json"}
     assert len(steps_done) == again
     full_disk_at(None)
     steps_done.clear()
