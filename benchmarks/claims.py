@@ -1,7 +1,7 @@
 """Do the three claims of CBCG help where they were meant to: long videos, small batches, noisy labels?
 
     python benchmarks/claims.py DATA WORK [--seeds 10] [--workers 1] [--conditions NAME...]
-        [--variants NAME...] [--set NAME=VALUE]... [--to FILE]
+        [--variants NAME...] [--set NAME=VALUE]... [--device cuda:0] [--to FILE]
 
 UCF-Crime's published X3D-L features: heads learn from all training videos to the last step and score the test
 videos, without folds and without a threshold. What a condition makes hard is drawn by the seed, alike for all
@@ -101,6 +101,7 @@ class Job:
     Attributes:
         condition, variant, seed: which.
         settings: of the head.
+        device: that trains.
         key: of everything that the result depends on.
         file: where it is kept.
     """
@@ -109,6 +110,7 @@ class Job:
     variant: str
     seed: int
     settings: HeadSettings
+    device: str
     key: str
     file: Path = field(repr=False)
 
@@ -120,6 +122,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
+    parser.add_argument("--device", default="cpu", help="such as cuda:0")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--conditions", nargs="+", choices=[*CONDITIONS], default=[*CONDITIONS])
     parser.add_argument("--variants", nargs="+", choices=[*VARIANTS], default=[*VARIANTS])
@@ -135,7 +138,7 @@ def main() -> None:
     with ProcessPoolExecutor(options.workers, spawned, torch.set_num_threads, (1,)) as pool:
         for condition in options.conditions:
             began_s = time.monotonic()
-            jobs = [*jobs_of(condition, options.variants, videos, base, options.seeds, options.work)]
+            jobs = [*jobs_of(condition, options.variants, videos, base, options)]
             found = [*pool.map(do, [options.data] * len(jobs), jobs)]
             runs[condition] = {name: {} for name in options.variants}
             for job, scores in zip(jobs, found, strict=True):
@@ -165,22 +168,30 @@ def jobs_of(
     variants: Sequence[str],
     videos: Videos,
     base: HeadSettings,
-    n_seeds: int,
-    work: Path,
+    options: argparse.Namespace,
 ) -> Iterator[Job]:
     """Yield the runs of a condition, those of one training set in a row."""
     measured = Path(protocols.__file__).read_bytes() + repr(LOOKS).encode()
     code = [code_digest(), hashlib.sha256(measured).hexdigest()]
     tested = [videos.digests[name] for name in videos.samples]
-    for seed in range(n_seeds):
+    for seed in range(options.seeds):
         labels = CONDITIONS[condition].labels(training_labels(videos), seed)
         learned = [(videos.digests[name], label) for name, label in labels.items()]
         for variant in variants:
             changed = base.model_copy(update={"batch_bags": CONDITIONS[condition].batch_bags})
             settings = VARIANTS[variant].settings(changed)
-            parts = [*code, settings.model_dump(mode="json"), learned, tested, condition, seed]
+            parts = [
+                *code,
+                settings.model_dump(mode="json"),
+                learned,
+                tested,
+                condition,
+                seed,
+                options.device,
+            ]
             key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-            yield Job(condition, variant, seed, settings, key, work / "claims" / f"{key[:32]}.json")
+            file = options.work / "claims" / f"{key[:32]}.json"
+            yield Job(condition, variant, seed, settings, options.device, key, file)
 
 
 Scores = dict[int, list[NDArray[np.float32]]]
@@ -199,7 +210,8 @@ def do(data: Path, job: Job) -> Scores:
 
 
 def _trained(data: Path, job: Job) -> dict[int, list[list[float]]]:
-    videos, learned = videos_of(data), training_set(data, job.condition, job.seed, job.settings.segments)
+    videos = videos_of(data)
+    learned = training_set(data, job.condition, job.seed, job.settings.segments, job.device)
     training = Training(learned, range(len(learned.bags)), job.settings, seed=job.seed)
     scores = {}
     for step in sorted({*(look for look in LOOKS if look < job.settings.steps), job.settings.steps}):
@@ -209,11 +221,12 @@ def _trained(data: Path, job: Job) -> dict[int, list[list[float]]]:
 
 
 @lru_cache(maxsize=1)
-def training_set(data: Path, condition: str, seed: int, segments: int) -> TrainingSet:
+def training_set(data: Path, condition: str, seed: int, segments: int, device: str) -> TrainingSet:
     """Return what all variants of a condition and seed learn from."""
     videos = videos_of(data)
     labels = CONDITIONS[condition].labels(training_labels(videos), seed)
-    return TrainingSet([replace(videos.bags[name], label=label) for name, label in labels.items()], segments)
+    bags = [replace(videos.bags[name], label=label) for name, label in labels.items()]
+    return TrainingSet(bags, segments, torch.device(device))
 
 
 if __name__ == "__main__":

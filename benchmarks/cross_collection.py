@@ -1,6 +1,7 @@
 """Judge settings by several collections of real footage; a default changes only by what this prints.
 
-    python benchmarks/cross_collection.py DATA WORK [--seeds 3] [--workers 2] [--setting NAME]... [--to FILE]
+    python benchmarks/cross_collection.py DATA WORK [--seeds 3] [--workers 2] [--setting NAME]...
+        [--device cuda:0] [--to FILE]
 
 Heads are trained and tested within each collection, by folds that part no recording or event, and from
 fight_surv to vioperu and back: ``protocols.py`` says how, ``footage.py`` from which videos,
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--device", default="cpu", help="that trains, such as cuda:0")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--setting", action="append", choices=[*SETTINGS], help="repeatable; all by default")
     parser.add_argument("--protocol", action="append", choices=[p.name for p in PROTOCOLS])
@@ -72,7 +74,8 @@ def main() -> None:
                 source = (protocol.name, options.data, features, truth)
                 videos = videos_of(*source)
                 jobs = jobs_of(protocol, setting, videos, options)
-                runs = list(pool.map(do, [source] * len(jobs), jobs.values(), [s.train for s in jobs]))
+                learned, devices = [split.train for split in jobs], [options.device] * len(jobs)
+                runs = list(pool.map(do, [source] * len(jobs), jobs.values(), learned, devices))
                 results[name][protocol.name] = tested(
                     protocol, videos, dict(zip(jobs, runs, strict=True)), options.resamples
                 )
@@ -113,21 +116,22 @@ def jobs_of(
     jobs = {}
     for split in splits(protocol, videos, options.data, options.seeds):
         used = [(name, videos.digests[name]) for name in (*split.train, *split.test)]
-        parts = [code_digest(), measured, setting.head.model_dump(mode="json"), used, split.seed, split.test]
+        head, test = setting.head.model_dump(mode="json"), split.test
+        parts = [code_digest(), measured, head, used, split.seed, test, options.device]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         file = options.work / "runs" / f"{key[:32]}.safetensors"
         jobs[split] = AblationJob(setting.name, split.fold, split.seed, setting.head, split.test, key, file)
     return jobs
 
 
-def do(source: Source, job: AblationJob, train: tuple[str, ...]) -> Run:
+def do(source: Source, job: AblationJob, train: tuple[str, ...], device: str) -> Run:
     """Return a run, which is done where its file is not there."""
     found = Run.find(job.file, job.key)
     if found is not None:
         return found
     videos = videos_of(*source)
     bags = {name: videos.bags[name] for name in (*train, *job.test)}
-    run = fold_run.measure(job, videos.samples, bags, torch.device("cpu"))
+    run = fold_run.measure(job, videos.samples, bags, torch.device(device))
     run.save(job.file)
     return run
 

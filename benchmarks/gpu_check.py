@@ -20,16 +20,22 @@ It fetches nothing. Backbones have random weights by a seed, or those of ``--wei
 any precision: files ``NAME.safetensors`` with the state dict of the backbone. It runs from a clone of the
 repository (20 MiB) with ``PYTHONPATH`` set to it, on a Python 3.12 that has torch, torchvision, numpy, scipy,
 scikit-learn, matplotlib, safetensors, pillow, tqdm, tabulate, portalocker and psutil. Beside them it needs
-these wheels, 37 MiB, of which PyAV is 34:
+these wheels, 47 MiB, of which PyAV is 34 and torchcodec 10:
 
-    pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
-        --platform manylinux_2_17_x86_64 -d wheels -c .ci/constraints.txt \
-        av pydantic pydantic-core annotated-types typing-inspection platformdirs termcolor
+    get="pip download --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
+        --platform manylinux_2_17_x86_64 -d wheels -c .ci/constraints.txt"
+    $get pydantic                                                      # with the very core that it needs
+    $get --no-deps av torchcodec platformdirs termcolor
     pip wheel --no-deps -w wheels pytorchvideo==0.1.5 fvcore iopath    # are published as source
-    pip install --no-index --no-deps wheels/*.whl                      # there
+    pip install --no-index --no-deps --target packages wheels/*.whl    # there; name it in PYTHONPATH too
 
-``decoding`` needs torchcodec as well (10 MiB) and FFmpeg's shared libraries, which no wheel brings. To carry
-no more than 64 MiB with it, leave out ``weights/i3d_kinetics_int8.bin`` (12 MiB), which nothing here reads.
+``decoding`` needs FFmpeg's shared libraries as well, which torchcodec does not bring. PyAV's own will do,
+under the names that torchcodec looks for, in a folder named by ``LD_LIBRARY_PATH``:
+
+    mkdir ffmpeg && cp packages/av.libs/* ffmpeg && cd ffmpeg
+    for lib in libav*-*.so.* libsw*-*.so.*; do
+        ln -s $lib $(echo $lib | sed -E 's/-[0-9a-f]+(\.so\.[0-9]+).*/\1/')
+    done
 """
 
 from __future__ import annotations

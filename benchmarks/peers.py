@@ -1,6 +1,7 @@
 """CBCG and the published detectors on the same features: UCF-Crime, X3D-L.
 
-    python benchmarks/peers.py DATA WORK [--methods NAME ...] [--steps N|NAME=N]... [--seeds 3] [--to FILE]
+    python benchmarks/peers.py DATA WORK [--methods NAME ...] [--steps N|NAME=N]... [--seeds 3] [--workers 1]
+        [--device cuda:0] [--to FILE]
 
 Each method learns from the training videos by its published settings, or in as many steps as are given. An
 eighth of these videos, drawn anew with each seed, is held out: their video-level ROC-AUC picks the step
@@ -9,7 +10,8 @@ ROC-AUC on the test videos: it has seen the answers, as most published figures h
 with these alone.
 
 Figures are of frames, means over seeds, in brackets the lowest and highest seed. Seconds a step are of
-processor time, the median over the stretches between two checks. CBCG less each peer: the same seeds and
+processor time, on a GPU of the clock, the median over the stretches between two checks; other workers slow
+them down. CBCG less each peer: the same seeds and
 steps, with the 95 % interval over test videos, which are drawn with replacement for both alike.
 
 DATA is the folder of the collections. A finished training is a file below WORK, and is not done again; one
@@ -21,10 +23,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -76,18 +82,30 @@ def main() -> None:
         help="of all methods, or of one; repeatable",
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
+    parser.add_argument("--workers", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--device", default="cpu", help="such as cuda:0")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--to", type=Path, help="write the table here as well")
     options = parser.parse_args()
 
-    torch.set_num_threads(options.threads)
-    videos = load_ucf_x3d(options.data / "ucf_x3d")
-    runs: dict[str, list[Run]] = {}
-    for name in options.methods:
-        settings = with_steps(settings_of(name), options.steps)
-        runs[name] = [run_of(videos, settings, seed, options.work / "runs") for seed in range(options.seeds)]
-    text = table(videos, runs, options.resamples)
+    place = Place(options.data, options.work / "runs", options.device)
+    wanted = [
+        (name, with_steps(settings_of(name), options.steps), seed)
+        for seed in range(options.seeds)
+        for name in options.methods
+    ]
+    runs: dict[str, list[Run]] = {name: [] for name in options.methods}
+    # Not forked: torch does not survive it after it has worked.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, spawned, torch.set_num_threads, (options.threads,)) as pool:
+        made = [pool.submit(run_of, place, settings, seed) for _, settings, seed in wanted]
+        for (name, _, seed), future in zip(wanted, made, strict=True):
+            run = future.result()
+            runs[name].append(run)
+            last = run.record.steps["last"]
+            print(f"{name}, seed {seed}: AUC {run.record.test_auc[last]:.3f} at step {last}", flush=True)
+    text = table(videos_of(options.data), runs, options.resamples)
     print(text)
     if options.to is not None:
         options.to.write_text(text)
@@ -112,8 +130,30 @@ def steps_option(text: str) -> str:
     return text
 
 
-def run_of(videos: Videos, settings: HeadSettings, seed: int, folder: Path) -> Run:
+@dataclass(frozen=True)
+class Place:
+    """Where trainings read, write and run.
+
+    Attributes:
+        data: folder of the collections.
+        runs: folder of finished trainings.
+        device: that trains.
+    """
+
+    data: Path
+    runs: Path
+    device: str
+
+
+@cache
+def videos_of(data: Path) -> Videos:
+    """Return UCF-Crime; each process loads it once."""
+    return load_ucf_x3d(data / "ucf_x3d")
+
+
+def run_of(place: Place, settings: HeadSettings, seed: int) -> Run:
     """Return a training's run; it is done where its file is not there."""
+    videos = videos_of(place.data)
     code = b"".join(Path(file).read_bytes() for file in (__file__, protocols.__file__))
     parts = [
         code_digest(),
@@ -122,30 +162,31 @@ def run_of(videos: Videos, settings: HeadSettings, seed: int, folder: Path) -> R
         sorted(videos.digests.items()),
         seed,
         torch.get_num_threads(),
+        place.device,
     ]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    file = folder / f"{settings.method}-{seed}-{key[:24]}.safetensors"
+    file = place.runs / f"{settings.method}-{seed}-{key[:24]}.safetensors"
     run = Run.find(file, key)
     if run is None:
-        run = measured(videos, settings, seed, key)
+        run = measured(videos, settings, seed, key, torch.device(place.device))
         run.save(file)
-    last = run.record.steps["last"]
-    print(f"{settings.method}, seed {seed}: AUC {run.record.test_auc[last]:.3f} at step {last}", flush=True)
     return run
 
 
-def measured(videos: Videos, settings: HeadSettings, seed: int, key: str) -> Run:
+def measured(videos: Videos, settings: HeadSettings, seed: int, key: str, device: torch.device) -> Run:
     """Train, and score the test videos at every check; nothing about them reaches the training."""
     test = tuple(videos.samples)
-    data = TrainingSet([bag for name, bag in videos.bags.items() if name not in test], settings.segments)
+    learned = [bag for name, bag in videos.bags.items() if name not in test]
+    data = TrainingSet(learned, settings.segments, device)
     folds = make_folds(data.bags, HELD_OUT, seed)
     held_out, rows = folds[0], all_but(folds, 0)
     training, selection = Training(data, rows, settings, seed=seed), Selection()
     history, scores = [], {}
+    clock_s = time.process_time if device.type == "cpu" else time.monotonic
     for step in check_steps(settings):
-        done, began_s = training.step, time.process_time()
-        training.advance(step)
-        step_s = (time.process_time() - began_s) / (step - done)
+        done, began_s = training.step, clock_s()
+        training.advance(step)  # has read the losses when it returns, so that a GPU has finished
+        step_s = (clock_s() - began_s) / (step - done)
         means = bag_means(training.head, data, held_out, lambda scores: scores)
         auc = float(roc_auc_score([data.bags[row].label for row in held_out], means))
         selection.see(step, auc, [])
@@ -191,7 +232,7 @@ def table(videos: Videos, runs: Mapping[str, Sequence[Run]], resamples: int) -> 
         seconds = [check["step_s"] for run in own for check in run.record.history]
         cells = [_spread([seed[at][0, which] for seed in figures[name]]) for at in ATS for which in (0, 1)]
         steps = own[0].record.settings.steps
-        lines.append(line([find_method(name).title, str(steps), f"{statistics.median(seconds):.2f}", *cells]))
+        lines.append(line([find_method(name).title, str(steps), f"{statistics.median(seconds):.3f}", *cells]))
     lines += ["", "`best-on-test` has seen the answers: it is to be compared with published figures alone."]
     if CBCG in runs and len(runs) > 1:
         columns = [f"{figure}, {at}" for at in ATS[:2] for figure in FIGURES]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def videos():
 def jobs(videos, work, condition="noise 20 %", **changed):
     from claims import VARIANTS, jobs_of
 
-    return [*jobs_of(condition, [*VARIANTS], videos, HeadSettings(steps=2, **changed), 2, work)]
+    options = SimpleNamespace(seeds=2, work=work, device="cpu")
+    return [*jobs_of(condition, [*VARIANTS], videos, HeadSettings(steps=2, **changed), options)]
 
 
 def test_a_run_is_known_by_its_condition_variant_seed_settings_and_videos(videos, tmp_path):

@@ -209,7 +209,7 @@ def test_a_run_is_known_by_all_that_it_depends_on(videos, tmp_path):
     from settings_compared import DEFAULTS, SETTINGS, Setting
 
     (protocol,) = [p for p in PROTOCOLS if p.name == "vioperu"]
-    options = SimpleNamespace(data=tmp_path, seeds=1, work=tmp_path)
+    options = SimpleNamespace(data=tmp_path, seeds=1, work=tmp_path, device="cpu")
     digests = {name: name for name in videos.samples}
 
     def keys(setting=SETTINGS[DEFAULTS], **changed):

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 
 from vadpipe._version import PACKAGE_FOLDER
 from vadpipe.extract.video.sandbox.landlock import (
@@ -55,6 +56,8 @@ def confine_this_process(
 def _python_files() -> Iterator[Grant]:
     """Grant the standard library, installed packages, and vadpipe where it is used from a checkout."""
     installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    # Of the other folders that modules come from, those in which pip has installed packages (--target).
+    installed += [folder for folder in sys.path if any(Path(folder or ".").glob("*.dist-info"))]
     own = [PACKAGE_FOLDER, PACKAGE_FOLDER / "extract", PACKAGE_FOLDER / "weights"]  # these can be links
     for folder in {*installed, *site.getsitepackages(), site.getusersitepackages(), *map(str, own)}:
         if os.path.isdir(folder):  # noqa: PTH112  a name that is too long is not a folder

@@ -145,6 +145,33 @@ def test_without_the_sandbox_the_same_process_can_do_all_of_that(folder):
     assert (BY_LANDLOCK | {"open a TCP socket", "signal its parent"}) - kept <= outcome.keys()
 
 
+IMPORTING = """
+import sys
+from vadpipe.extract.video.sandbox.confine import confine_this_process
+
+confine_this_process(None, files=[])
+try:
+    import lazily_imported
+except PermissionError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize(
+    ("recorded", "printed"), [("lazily_imported-1.0.dist-info", b""), ("notes", b"refused\n")]
+)
+def test_packages_may_be_installed_in_a_folder_of_their_own(tmp_path, recorded, printed):
+    """As ``pip install --target`` does; a folder of modules in which pip has installed nothing stays closed."""
+    (tmp_path / "lazily_imported.py").touch()
+    (tmp_path / recorded).mkdir()
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING],
+        stdout=subprocess.PIPE, check=True, env=unmeasured() | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.stdout == printed
+
+
 @pytest.mark.parametrize("missing", ["landlock", "seccomp"])
 def test_a_kernel_without_a_layer_still_has_the_other(folder, missing):
     seam = {
