@@ -17,7 +17,8 @@ from vadpipe._version import __version__
 from vadpipe.errors import UsageError
 from vadpipe.extract.run import Reporter, RunProgress, run_over
 from vadpipe.extract.video.discovery import Failure, Video
-from vadpipe.runs.journal import CommandLine, Event, Journal, JournalPart, called_by, opened
+from vadpipe.runs.command_line import CommandLine, Event, called_by
+from vadpipe.runs.journal import Journal, JournalPart, opened
 from vadpipe.runs.versions import library_versions
 
 _REPORT_EVERY_S = 1.0

@@ -9,7 +9,8 @@ import pytest
 
 from support.feature_files import make_features, write_features
 from vadpipe.errors import InputError, UsageError
-from vadpipe.runs.journal import CommandLine, called_by, journal
+from vadpipe.runs.command_line import CommandLine, called_by
+from vadpipe.runs.journal import journal
 from vadpipe.runs.record import read_record
 from vadpipe.runs.recording import recorded
 from vadpipe.weights import SHIPPED_HEAD

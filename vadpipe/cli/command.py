@@ -79,7 +79,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             typer.echo(_config_text(context), nl=False)
             return
         # Here, since help needs none of it.
-        from vadpipe.runs.journal import CommandLine, called_by, command_line
+        from vadpipe.runs.command_line import CommandLine, called_by, command_line
         from vadpipe.runs.plain import plain_arguments
 
         outer = command_line()  # 'rerun', which says what is repeated

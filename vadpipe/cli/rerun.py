@@ -40,7 +40,7 @@ def rerun(
     """
     options.set_up(verbose, quiet)
     from vadpipe.cli.recorded_inputs import differences, is_part_of_unknown
-    from vadpipe.runs.journal import CommandLine, called_by
+    from vadpipe.runs.command_line import CommandLine, called_by
     from vadpipe.runs.record import RerunRecord, read_record
 
     known = read_record(record)

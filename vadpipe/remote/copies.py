@@ -35,7 +35,7 @@ def local_features(given: T) -> T | Path:
     if address is None:
         return given
     folder = journal().until_end(_copied(address))
-    journal().stands_for(folder, address.path)
+    journal().stand_ins.add(folder, address.path)
     return folder
 
 

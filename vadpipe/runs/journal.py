@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from vadpipe.errors import OutputError, VadpipeError
 from vadpipe.features.file import Source
 from vadpipe.features.folder import FeatureFolder
 from vadpipe.features.recipe import Recipe
 from vadpipe.files.digest import file_digest
+from vadpipe.runs.command_line import Event, command_line
 from vadpipe.runs.digests import files_digest
 from vadpipe.runs.masking import masked
 from vadpipe.runs.plain import plain
@@ -26,17 +27,17 @@ from vadpipe.runs.record import (
     ErrorRecord,
     InputRecord,
     OutputRecord,
-    RerunRecord,
     RunRecord,
     Times,
     VideoRecord,
     earlier_digests,
+    outcome_of,
     write_record,
 )
+from vadpipe.runs.stand_ins import StandIns
 from vadpipe.runs.versions import versions
 from vadpipe.weights import SHIPPED_HEAD
 
-Event = dict[str, object]
 T = TypeVar("T")
 
 FolderDigest = tuple[int, str]
@@ -48,24 +49,6 @@ INCLUDED = "included"
 """What records call the head that comes with vadpipe."""
 
 _STATUSES = ("done", "skipped", "failed")
-
-
-@dataclass
-class CommandLine:
-    """The command that calls a function.
-
-    Attributes:
-        arguments: that were given, by the name of the option.
-        rerun: which run is repeated, if any.
-        on_event: called with what happens, by ``kind``: ``"started"``, ``"finished"`` or ``"skipped"`` of a
-            video, and ``"record"``.
-        records: files that were written while it ran.
-    """
-
-    arguments: dict[str, object]
-    rerun: RerunRecord | None = None
-    on_event: Callable[[Event], None] | None = None
-    records: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,6 +72,10 @@ class Journal:
     Args:
         command: its name.
         resolved: arguments of the function, as JSON.
+
+    Attributes:
+        stand_ins: local copies of inputs that lie elsewhere.
+        warnings: that were logged.
     """
 
     def __init__(self, command: str = "", resolved: dict[str, object] | None = None) -> None:
@@ -105,7 +92,7 @@ class Journal:
         self._snippets: int | None = None
         self._shown: Callable[[Path], Path] | None = None
         self._publish: Callable[[Path | None], None] | None = None
-        self._stand_ins: dict[Path, Path] = {}
+        self.stand_ins = StandIns()
         self._held = ExitStack()
         self.warnings: list[str] = []
 
@@ -124,25 +111,6 @@ class Journal:
             publish: called when the run has ended, with its record, if there is one.
         """
         self._shown, self._publish = shown, publish
-
-    def stands_for(self, local: Path, named: Path) -> None:
-        """Say that an input is a local copy of something else, by which it is recorded."""
-        self._stand_ins[local] = named
-
-    def renamed(self, error: BaseException) -> BaseException:
-        """Return an error about the local copy of something else, which is soon gone, as one about that."""
-        if not isinstance(error, VadpipeError) or not self._stand_ins:
-            return error
-        told = [error.reason, error.file, error.next_step]
-        reason, file, next_step = (None if text is None else self._renamed(text) for text in told)
-        if [reason, file, next_step] == told:
-            return error
-        return type(error)(str(reason), file=file, next_step=next_step)
-
-    def _renamed(self, text: str) -> str:
-        for local, named in self._stand_ins.items():
-            text = text.replace(str(local), str(named))
-        return text
 
     def until_end(self, context: AbstractContextManager[T]) -> T:
         """Enter a context, which is left when the run ends."""
@@ -181,7 +149,7 @@ class Journal:
             self._inputs.append(InputRecord(role=role, file=None))
             return
         place = Path(path)
-        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(self._stand_ins.get(place, path)))
+        shown = INCLUDED if place == SHIPPED_HEAD else str(plain(self.stand_ins.named(place)))
         with suppress(OSError):  # it is told by what reads it
             if place.is_dir():
                 n_files, digest = known or files_digest(
@@ -332,14 +300,14 @@ class Journal:
             return None
         if kept is not None:
             log.info("%s: the record of an earlier run is kept as %s", path, kept.name)
-        command = _command_line.get()
+        command = command_line()
         if command is not None:
             command.records.append(path)
         return path
 
     def _record(self, path: Path, error: BaseException | None) -> RunRecord:
         took_s = time.monotonic() - self._began_s
-        command = _command_line.get()
+        command = command_line()
         seed = self._resolved.get("seed")
         return RunRecord(
             command=self._command,
@@ -349,15 +317,15 @@ class Journal:
             versions=versions(),
             recipe=self._recipe,
             seed=seed if isinstance(seed, int) else None,
-            outcome=_outcome(error),
-            error=_error(error),
-            counts=self._counts or _counted(self._videos),
+            outcome=outcome_of(error),
+            error=None if error is None else ErrorRecord.of(error),
+            counts=self._counts or Counts.of(self._videos),
             inputs=tuple(self._inputs),
             videos=tuple(
                 sorted(self._videos, key=lambda video: (_STATUSES.index(video.status), video.video))
             ),
             outputs=tuple(self._results(path)),
-            warnings=tuple(map(self._renamed, self.warnings)),
+            warnings=tuple(map(self.stand_ins.renamed, self.warnings)),
             rerun=None if command is None else command.rerun,
             times=Times(
                 began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),
@@ -379,7 +347,7 @@ class Journal:
             yield OutputRecord(file=name, sha256=digests[name])
 
     def _tell(self, kind: str, **fields: object) -> None:
-        command = _command_line.get()
+        command = command_line()
         if self._command and command is not None and command.on_event is not None:
             command.on_event({"kind": kind, **fields})
 
@@ -388,49 +356,13 @@ def _below(folder: Path, file: Path) -> str:
     return str(plain(os.path.relpath(file, folder)))
 
 
-def _counted(videos: Iterable[VideoRecord]) -> Counts:
-    each = [video.status for video in videos]
-    return Counts(done=each.count("done"), failed=each.count("failed"), skipped=each.count("skipped"))
-
-
-def _outcome(error: BaseException | None) -> Literal["finished", "failed", "interrupted"]:
-    if error is None:
-        return "finished"
-    return "failed" if isinstance(error, Exception) else "interrupted"
-
-
-def _error(error: BaseException | None) -> ErrorRecord | None:
-    if error is None:
-        return None
-    if isinstance(error, VadpipeError):
-        file = None if error.file is None else masked(error.file)
-        return ErrorRecord(file=file, reason=masked(error.reason))
-    return ErrorRecord(file=None, reason=masked(f"{type(error).__name__}: {error}"[:1000]))
-
-
 _none = Journal()
 _current: ContextVar[Journal] = ContextVar("journal", default=_none)
-_command_line: ContextVar[CommandLine | None] = ContextVar("command_line", default=None)
 
 
 def journal() -> Journal:
     """Return the journal of the run that goes on; one that is never written where none does."""
     return _current.get()
-
-
-def command_line() -> CommandLine | None:
-    """Return the command whose runs are recorded; None of calls from Python."""
-    return _command_line.get()
-
-
-@contextmanager
-def called_by(command: CommandLine) -> Iterator[CommandLine]:
-    """Have runs recorded as those of a command."""
-    token = _command_line.set(command)
-    try:
-        yield command
-    finally:
-        _command_line.reset(token)
 
 
 @contextmanager

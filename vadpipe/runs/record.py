@@ -6,16 +6,17 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vadpipe.errors import UsageError
+from vadpipe.errors import UsageError, VadpipeError
 from vadpipe.features.recipe import Recipe
 from vadpipe.files.atomic import move, write_text
+from vadpipe.runs.masking import masked
 
 FILE_NAME = "run.json"
 SCHEMA: Final = 2
@@ -89,12 +90,33 @@ class Counts(_Part):
     failed: int = 0
     skipped: int = 0
 
+    @classmethod
+    def of(cls, videos: Iterable[VideoRecord]) -> Counts:
+        """Count videos by what became of them."""
+        each = [video.status for video in videos]
+        return cls(done=each.count("done"), failed=each.count("failed"), skipped=each.count("skipped"))
+
 
 class ErrorRecord(_Part):
     """What ended a run before it was finished."""
 
     file: str | None
     reason: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> ErrorRecord:
+        """Return what a record tells of an error: neither secrets nor a traceback."""
+        if isinstance(error, VadpipeError):
+            file = None if error.file is None else masked(error.file)
+            return cls(file=file, reason=masked(error.reason))
+        return cls(file=None, reason=masked(f"{type(error).__name__}: {error}"[:1000]))
+
+
+def outcome_of(error: BaseException | None) -> Literal["finished", "failed", "interrupted"]:
+    """Return how a run ended that raised this."""
+    if error is None:
+        return "finished"
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 class RerunRecord(_Part):

@@ -36,7 +36,7 @@ def recorded(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                     with _warnings_to(own.warnings):
                         return function(*args, **kwargs)
                 except BaseException as caught:
-                    error = own.renamed(caught)
+                    error = own.stand_ins.renamed_error(caught)
                     if error is caught:
                         raise
                     raise error from caught
