@@ -25,6 +25,7 @@ from vadpipe.extract.store import FeatureStore, StoredVideo, StorePart
 from vadpipe.extract.video.discovery import Failure, Video, find_videos, named_video
 from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import FeatureHeader, Source, read_header
+from vadpipe.files.arguments import NUMBER, PATH, SWITCH, TEXT, Kind, check_arguments
 from vadpipe.files.locks import VideoLock
 from vadpipe.runs.journal import journal
 from vadpipe.runs.record import FILE_NAME
@@ -74,6 +75,14 @@ def extract_features(
         WeightsError: if the backbone's weights are not available.
         OutputError: if ``output`` cannot be written.
     """
+    check_arguments(
+        output=(output, PATH),
+        settings=(settings, Kind("vadpipe.ExtractSettings", (ExtractSettings,)).or_none),
+        shard=(shard, Kind("vadpipe.extract.video.shards.Shard", (Shard,)).or_none),
+        retry=(retry, SWITCH),
+        tolerate=(tolerate, NUMBER),
+        format=(format, TEXT),
+    )
     check_format(format, output)
     extractor = Extractor(settings)
     extractor.settings.check_here()

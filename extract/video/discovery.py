@@ -21,7 +21,7 @@ from vadpipe.extract.video.video import named_video as named_video
 from vadpipe.extract.video.video import text as text
 from vadpipe.features.file import SUFFIX
 from vadpipe.features.folder import may_hold_features
-from vadpipe.files.arguments import described
+from vadpipe.files.arguments import PATH, check_arguments, described
 from vadpipe.remote.address import address_of
 
 _PRODUCT = re.compile(r"\.(annotated\.(mp4|mkv|mov)|preview\.mp4|event-\d{3,}\.(mp4|mkv))$")
@@ -95,6 +95,7 @@ def _listed(
 ) -> Iterator[str | os.PathLike[str]]:
     """Yield what was given, each list replaced by what it names."""
     for given in inputs:
+        check_arguments(video=(given, PATH))
         if not os.fspath(given):
             raise UsageError("an empty name was given as a video", next_step="Check the shell's variables.")
         if not names_list(given):

@@ -119,6 +119,12 @@ def test_each_partition_has_folds_of_its_own(folder, in_this_process):
         ({"lengths": "exact"}, "lengths must be 'near' or 'any'"),
         ({"folds": 9}, "fold 2 of 9 would have no anomalous frames to test"),
         ({"rows": ["x"]}, "unknown row 'x'"),
+        ({"seeds": "3"}, "seeds is '3'\nPass a whole number as seeds"),
+        ({"truth": 3}, "truth is 3\nPass a path as truth"),
+        (
+            {"settings": {"steps": 3}},
+            "settings is of type dict\nPass vadpipe.HeadSettings, or None as settings",
+        ),
     ],
 )
 def test_arguments_that_are_off_are_found_before_anything_is_written(finished, options, message):

@@ -353,3 +353,24 @@ def test_i3d_features_of_a_real_clip(data, i3d_weights, tmp_path):
     features = Features.load(result.written[0])
     assert features.values.shape == (3, 2, 2048)  # every second of 53 frames, left and right, by both windows
     assert (features.values >= 0).all()  # means of a ReLU
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ([3], {}, "video is 3\nPass a path as video"),
+        (3, {}, "videos is 3\nPass a path, or several"),
+        (["a.mp4"], {"output": 5}, "output is 5\nPass a path as output"),
+        (["a.mp4"], {"tolerate": "5 %"}, "tolerate is '5 %'\nPass a number as tolerate"),
+        (
+            ["a.mp4"],
+            {"settings": {"stride": 8}},
+            "settings is of type dict\nPass vadpipe.ExtractSettings, or None",
+        ),
+        (["a.mp4"], {"shard": "1/2"}, "shard is '1/2'\nPass vadpipe.extract.video.shards.Shard, or None"),
+    ],
+)
+def test_an_argument_of_another_type_is_named_before_anything_is_written(tmp_path, inputs, options, message):
+    with pytest.raises(UsageError, match=message):
+        extract_features(inputs, **{"output": tmp_path / "features", **options})
+    assert not [*tmp_path.iterdir()]

@@ -286,3 +286,21 @@ def test_the_command_refuses_what_makes_no_sense(feats, command):
         error = command(feats, "--backbone", "x", *arguments).exception
         assert isinstance(error, UsageError)
     assert not (feats.parent / "features").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"settings": {"backbone": "c3d"}},
+            "settings is of type dict\nPass vadpipe.ImportSettings as settings",
+        ),
+        ({"output": 3}, "output is 3\nPass a path as output"),
+        ({"frame_counts": 3}, "frame_counts is 3\nPass a path, or None as frame_counts"),
+    ],
+)
+def test_an_argument_of_another_type_is_named_before_anything_is_written(tmp_path, options, message):
+    given = {"output": tmp_path / "features", "settings": ImportSettings("c3d")}
+    with pytest.raises(UsageError, match=message):
+        import_features([tmp_path], **given | options)
+    assert not [*tmp_path.iterdir()]

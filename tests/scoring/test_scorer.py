@@ -279,3 +279,24 @@ def test_the_shipped_head_tells_a_fight_from_calm(data, i3d_weights, tmp_path):
         scorer.score(clips / name).scores.mean() for name in ("fight/fi001.mp4", "noFight/nofi005.mp4")
     )
     assert fight > calm
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ([3], {}, "video is 3\nPass a path as video"),
+        (
+            ["a.mp4"],
+            {"scorer": "head.safetensors"},
+            "scorer is 'head.safetensors'\nPass a vadpipe.Scorer as scorer",
+        ),
+        (["a.mp4"], {"outputs": "json"}, "outputs is 'json'\nPass vadpipe.Outputs, or None as outputs"),
+        (["a.mp4"], {"truth": 3}, "truth is 3\nPass a path, or None as truth"),
+    ],
+)
+def test_an_argument_of_another_type_is_named_before_anything_is_written(tmp_path, inputs, options, message):
+    with pytest.raises(UsageError, match=message):
+        vadpipe.score_videos(
+            inputs, **{"scorer": vadpipe.Scorer(), "output": tmp_path / "results", **options}
+        )
+    assert not [*tmp_path.iterdir()]

@@ -24,6 +24,7 @@ from vadpipe.errors import UsageError, VadpipeError
 from vadpipe.evaluation.frame_scores import Lengths
 from vadpipe.extract.engines.cores import usable_cores
 from vadpipe.extract.engines.device import choose_device
+from vadpipe.files.arguments import PATH, TEXT, WHOLE, Kind, check_arguments
 from vadpipe.files.atomic import check_writable
 from vadpipe.head.settings import HeadSettings
 from vadpipe.runs.journal import journal
@@ -111,6 +112,20 @@ def ablate(
         InputError: if no video of the truth has features.
         OutputError: if results cannot be written.
     """
+    check_arguments(
+        features=(features, PATH),
+        truth=(truth, PATH),
+        output=(output, PATH),
+        folds=(folds, WHOLE),
+        seeds=(seeds, WHOLE),
+        partitions=(partitions, WHOLE),
+        settings=(settings, Kind("vadpipe.HeadSettings", (HeadSettings,)).or_none),
+        backbone=(backbone, TEXT.or_none),
+        lengths=(lengths, TEXT),
+        bootstrap=(bootstrap, WHOLE),
+        workers=(workers, WHOLE.or_none),
+        device=(device, TEXT),
+    )
     workers = usable_cores() if workers is None else workers
     _check(lengths, partitions, seeds=seeds, workers=workers)
     if bootstrap < 0:

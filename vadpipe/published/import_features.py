@@ -30,6 +30,7 @@ from vadpipe.extract.store import FeatureStore, StoredVideo
 from vadpipe.extract.video.discovery import Failure, Video
 from vadpipe.features.file import FeatureHeader, Features, Source, read_header
 from vadpipe.features.recipe import Recipe
+from vadpipe.files.arguments import PATH, Kind, check_arguments
 from vadpipe.published.axes import in_order
 from vadpipe.published.containers import Containers
 from vadpipe.published.files import find_published
@@ -89,6 +90,11 @@ def import_features(
         UsageError: if the list of frame counts cannot be used.
         OutputError: if ``output`` cannot be written.
     """
+    check_arguments(
+        output=(output, PATH),
+        settings=(settings, Kind("vadpipe.ImportSettings", (ImportSettings,))),
+        frame_counts=(frame_counts, PATH.or_none),
+    )
     listed = None if frame_counts is None else Path(frame_counts)
     counts = None if listed is None else FrameCounts(listed)
     result = Imported()

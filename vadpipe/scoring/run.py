@@ -27,6 +27,7 @@ from vadpipe.extract.video.discovery import Failure, Video, named_video
 from vadpipe.extract.video.names import match, tell
 from vadpipe.extract.video.shards import Shard
 from vadpipe.features.file import Features, Source
+from vadpipe.files.arguments import NUMBER, PATH, Kind, check_arguments
 from vadpipe.output.formats import write_formats
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
@@ -121,6 +122,14 @@ def score_videos(
         OutputError: if results cannot be written; what was written before stays.
         WeightsError: if the backbone's weights are not available.
     """
+    check_arguments(
+        scorer=(scorer, Kind("a vadpipe.Scorer", (Scorer,))),
+        output=(output, PATH.or_none),
+        outputs=(outputs, Kind("vadpipe.Outputs", (Outputs,)).or_none),
+        truth=(truth, PATH.or_none),
+        shard=(shard, Kind("vadpipe.extract.video.shards.Shard", (Shard,)).or_none),
+        tolerate=(tolerate, NUMBER),
+    )
     every, unusable = find_inputs(inputs)
     if ray is not None:
         check_local(output, every)
