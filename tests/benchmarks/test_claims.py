@@ -9,10 +9,7 @@ import pytest
 from scipy.stats import ttest_rel
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from vadpipe.ablation.data import Sample
-from vadpipe.annotations.truth import Truth
 from vadpipe.evaluation.bootstrap import drawn
-from vadpipe.head.bags import Bag
 from vadpipe.head.settings import HeadSettings
 
 TRUE = {f"n{number:03d}": 0 for number in range(286)} | {f"a{number:03d}": 1 for number in range(342)}
@@ -50,31 +47,6 @@ def test_other_conditions_leave_the_labels_as_they_are():
 
     for name in ("16+16", "8+8", "4+4"):
         assert CONDITIONS[name].labels(TRUE, 0) == TRUE
-
-
-def sample(name, marks):
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], marks, [0]])))
-    truth = Truth(name, len(marks), tuple(map(tuple, edges.reshape(-1, 2).tolist())))
-    starts = np.arange(0, len(marks), 16)
-    spans = np.stack([starts, np.minimum(starts + 16, len(marks))], axis=1)
-    times_s = np.arange(len(marks)) / 30
-    return Sample(truth, name, spans, len(marks), np.zeros(len(spans), bool), times_s, len(marks) / 30, name)
-
-
-@pytest.fixture
-def videos():
-    from protocols import Videos
-
-    rng = np.random.default_rng(0)
-    samples, bags = {}, {}
-    for number in range(8):
-        marks = np.zeros(96, int)
-        marks[32 : 64 * (number % 2)] = 1
-        samples[f"t{number}"] = sample(f"t{number}", marks)
-    for number, name in enumerate([*samples, *(f"v{number}" for number in range(20))]):
-        values = rng.random((1, 6, 4), dtype=np.float32)
-        bags[name] = Bag(name, values, number % 2, name, np.arange(6.0), 6.0)
-    return Videos(samples, bags, {name: name for name in bags})
 
 
 def jobs(videos, work, condition="noise 20 %", **changed):
