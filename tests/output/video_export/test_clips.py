@@ -11,6 +11,7 @@ from support.exported_videos import counters, curve_of, files_in, length_s, show
 from support.video_edits import turn
 from support.videos import read_counter, write_video
 from support.videos_with_sound import beeps_in, heard, hide_beginning, write_video_with_sound
+from vadpipe.curves.events import EventRule
 from vadpipe.errors import UsageError
 from vadpipe.output.video_export.clips import cut_clips
 
@@ -33,6 +34,14 @@ COPIED = {
     "open groups": ("a.mp4", ".mp4", {"options": {"g": "10", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}}),
     "hevc": ("a.mp4", ".mp4", {"codec": "libx265", "options": {"x265-params": "keyint=10:log-level=none"}}),
 }  # fmt: skip
+
+
+def test_there_may_be_more_clips_than_the_process_may_have_descriptors(tmp_path):
+    video = write_video(tmp_path / "a.mp4", 280, size=(64, 48), options={"g": "4", "preset": "ultrafast"})
+    curve = curve_of(video, events=[(start, start + 2) for start in range(0, 280, 4)])
+    clips = cut_clips(curve.at(0.5, EventRule(merge_gap_s=0.0)), video, tmp_path / "clips", "a", pad_s=0.0)
+    assert len(clips) == 70  # of 64 descriptors
+    assert all(path.is_file() for path in clips)
 
 
 @pytest.mark.parametrize(("name", "suffix", "options"), COPIED.values(), ids=COPIED)

@@ -6,9 +6,9 @@ writes are files that exist already, and how large they may become is limited.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import av
@@ -17,7 +17,7 @@ import av.subtitles.stream  # PyAV would load it later, with less memory
 from vadpipe.errors import DecodeError
 from vadpipe.extract.video.child import die_with_parent, files_of, report, sign_of_life
 from vadpipe.extract.video.sandbox.confine import confine_this_process
-from vadpipe.extract.video.sandbox.landlock import WRITE, Grant
+from vadpipe.extract.video.sandbox.landlock import WRITE, Grant, opened
 from vadpipe.extract.video.wire_format import PROGRESS, Kind, send
 from vadpipe.output.video_export.annotating import annotate_video
 from vadpipe.output.video_export.cutting import cut_video
@@ -34,13 +34,21 @@ def main() -> None:
     limits = jobs[0].limits
 
     def work(output: int) -> None:
-        outputs = [path for job in jobs for path in (job.output, *(clip.output for clip in job.clips))]
-        writing = [Grant(os.open(path, os.O_PATH), WRITE) for path in outputs if path]
-        confine_this_process(limits.memory_bytes, limits.file_bytes, files=chain(files_of(video), writing))
+        files = chain(files_of(video), outputs_of(jobs))
+        confine_this_process(limits.memory_bytes, limits.file_bytes, files=files)
         for job in jobs:
             run(video, job, output)
 
     report(work, limits)
+
+
+def outputs_of(jobs: Iterable[ExportJob]) -> Iterator[Grant]:
+    """Yield the files that are written, each open only until the next is asked for: there may be hundreds."""
+    for job in jobs:
+        for path in (job.output, *(clip.output for clip in job.clips)):
+            if path:
+                with opened(path, WRITE) as grant:
+                    yield grant
 
 
 def run(video: int, job: ExportJob, output: int) -> None:
