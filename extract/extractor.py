@@ -23,7 +23,7 @@ from vadpipe.extract.settings import ExtractSettings
 from vadpipe.extract.snippet_rows import rows_of_windows
 from vadpipe.extract.store import FeatureStore, content_digest
 from vadpipe.extract.video.container import sniff
-from vadpipe.extract.video.decoders import DECODERS, choose_decoders
+from vadpipe.extract.video.decoders import DECODERS, DECORD_FRAMES_BYTES, choose_decoders
 from vadpipe.extract.video.discovery import Video, named_video
 from vadpipe.extract.video.image_folder import list_images, missing_numbers
 from vadpipe.extract.video.job import DecodeJob
@@ -285,6 +285,7 @@ class Opened:
             sampling=settings.sampling,
             limits=settings.limits,
             assume_fps=settings.assume_fps,
+            held_bytes=DECORD_FRAMES_BYTES if settings.decoder == "auto" else None,
         )
         self._decoding = self._start(*self._decoders[0])
 

@@ -88,7 +88,9 @@ def run(job: DecodeJob, output: int) -> None:
     else:
         wanted = np.zeros(len(timeline.times_s), dtype=np.bool_)
         wanted[job.sampling.seen(timeline.times_s, timeline.end_s).ravel()] = True
-        reading = Reading(path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive)
+        reading = Reading(
+            path, timeline, job.size.of(timeline), wanted, job.device, job.limits, alive, job.held_bytes
+        )
         _send_frames(output, frames_of(reading))
         send(output, Kind.DONE, np.packbits(reading.decoded).data)
 

@@ -71,6 +71,11 @@ DECORD_FILE_BYTES = 64_000_000
 bound, and if decoding is slower than reading, the whole file ends up in memory: one of 250 MB took
 320 MB, by PyAV 58 MB."""
 
+DECORD_FRAMES_BYTES = 500_000_000
+"""Up to this size of all its scaled frames a video goes to decord unless another decoder is named. decord
+decodes what it has read ahead, whether or not anybody takes the frames: three hours of video in 57 MB took
+4 GB on a busy machine."""
+
 
 def choose_decoders(
     name: str, device: str, family: str, n_bytes: int = 0

@@ -32,12 +32,15 @@ def decord_frames(reading: Reading) -> Iterator[Frame]:
         # decord 3.4.0 counts the hidden frames but does not get them, and fills up with copies of others.
         raise misread("decord cannot number its frames: an edit list hides some")
     check_unforced(reading, "decord")
+    width, height = reading.size_px
+    n_frames = len(reading.timeline.times_s)
+    n_bytes = n_frames * width * height * 3
+    if reading.held_bytes is not None and n_bytes > reading.held_bytes:
+        raise misread(f"decord may hold all {n_frames:,} frames in memory, {n_bytes / 1e9:.1f} GB")
     with open_container(reading.path, reading.limits) as (container, _):
         if len(container.streams.video) > 1:
             raise misread("decord makes its own choice among several video streams")
     decord = import_decord(cuda=reading.device != "cpu")
-    width, height = reading.size_px
-    n_frames = len(reading.timeline.times_s)
     try:
         if reading.device == "cpu":
             context = decord.cpu(0)

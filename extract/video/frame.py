@@ -68,6 +68,8 @@ class Reading:
         device: ``"cpu"``, or a GPU such as ``"cuda:0"`` where the decoder can use one.
         limits: what it may ask for.
         alive: called at intervals while no frame is yielded, as a sign of life.
+        held_bytes: a decoder that may hold all frames at once declines a video whose frames have more; None
+            where it is to try.
     """
 
     path: str
@@ -77,6 +79,7 @@ class Reading:
     device: str = "cpu"
     limits: Limits = field(default_factory=Limits)
     alive: Callable[[], None] = lambda: None
+    held_bytes: int | None = None
     decoded: NDArray[np.bool_] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -57,6 +57,8 @@ class DecodeJob:
         limits: what the video may ask for.
         stills: only these frames are wanted, see :func:`stills_in_order`. None for all that sampling wants.
         assume_fps: frames a second of a video that has no times.
+        held_bytes: a decoder that may hold all frames at once declines a video whose frames have more; None
+            where it is to try.
         descriptor: of the open video, inherited.
     """
 
@@ -67,6 +69,7 @@ class DecodeJob:
     limits: Limits = field(default_factory=Limits)
     stills: tuple[StillRequest, ...] | None = None
     assume_fps: float = ASSUMED_FPS
+    held_bytes: int | None = None
     descriptor: int = -1
 
     def to_json(self) -> str:

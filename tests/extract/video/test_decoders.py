@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from support.decoding import WHY_NOT, decode
 from support.videos import write_video
 from vadpipe.errors import DecodeError, UsageError
+from vadpipe.extract import extractor
+from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.video.container import FAMILIES
 from vadpipe.extract.video.decoders import DECODERS, choose_decoders
 from vadpipe.extract.video.frame import Size
@@ -22,6 +24,7 @@ from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.process import Decoding
 from vadpipe.extract.video.timeline import Timeline
 from vadpipe.extract.video.timeline_reader import read_timeline
+from vadpipe.features.file import Features
 from vadpipe.features.sampling import Sampling
 
 
@@ -41,6 +44,21 @@ def test_auto_has_another_decoder_where_one_fails():
 def test_a_large_file_is_not_held_in_memory():
     chosen, _ = choose_decoders("auto", "cpu", "mp4", 10_000_000_000)
     assert "decord" not in [name for name, _ in chosen]
+
+
+def test_a_long_video_in_a_small_file_is_not_held_in_memory(tmp_path, tiny, monkeypatch):
+    """decord decodes ahead of whoever takes the frames, without bound: it may hold all of them."""
+    path = write_video(tmp_path / "a.mp4", 40, size=(120, 120))
+    frames_bytes = 40 * 182 * 182 * 3
+    decode(path, "decord", side_px=182, held_bytes=frames_bytes)
+    with pytest.raises(DecodeError, match=r"a\.mp4: decord may hold all 40 frames in memory, 0\.0 GB"):
+        decode(path, "decord", side_px=182, held_bytes=frames_bytes - 1)
+    monkeypatch.setattr(extractor, "DECORD_FRAMES_BYTES", frames_bytes - 1)
+    used = {
+        name: Features.load(Extractor(tiny(decoder=name))(path, tmp_path / name)).recipe.decoder.split()[0]
+        for name in ("auto", "decord")
+    }
+    assert used == {"auto": "av", "decord": "decord2"}  # one that is named is used
 
 
 @pytest.mark.parametrize("family", sorted({*FAMILIES} - {"mp4", "mkv", "avi"}))
