@@ -91,8 +91,7 @@ def extract_features(
         check_local(output, videos)
     store = open_store(output, places=(video.place for video in videos))
     if shard is not None:
-        videos = shard.of_videos(videos)
-        unusable = unusable if shard.number == 1 else []  # to be reported once
+        videos, unusable = shard.of_videos(videos), shard.told_here(unusable)
     work = _ExtractionTask(extractor, store, retry=retry, tolerate=tolerate, format=format)
 
     def note(failure: Failure) -> None:

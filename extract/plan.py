@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadpipe.errors import FeatureError, InputError
+from vadpipe.extract.cluster import check_local
+from vadpipe.extract.cluster_nodes import RayCluster
 from vadpipe.extract.extractor import Extractor
 from vadpipe.extract.record import asked_of, snippets_per_s
 from vadpipe.extract.remote_store import open_store
@@ -51,22 +53,30 @@ def plan_extraction(
     settings: ExtractSettings | None = None,
     shard: Shard | None = None,
     retry: bool = False,
+    ray: RayCluster | str | None = None,
 ) -> Iterator[Planned]:
     """Yield what :func:`vadpipe.extract_features` would do with each video; nothing is decoded or written.
 
     The arguments are those of :func:`vadpipe.extract_features`. Weights that were never fetched are not
-    fetched: existing features then count as not fitting.
+    fetched: existing features then count as not fitting. No cluster is connected to.
+
+    Raises:
+        UsageError, OutputError: as :func:`vadpipe.extract_features` does before it begins.
     """
     extractor = Extractor(settings)
     extractor.settings.check_here()
     videos, unusable = find_videos(inputs)
-    for failure in unusable:
-        yield Planned(failure.path, "unusable", failure.error.reason)
+    if ray is not None:
+        check_local(output, videos)
     store = open_store(output, places=(video.place for video in videos))
     store.check_writable()
     digest = extractor.known_weights_sha256 or "never fetched"
     speed = snippets_per_s(Path(output), extractor.settings, shard)
-    for video in videos if shard is None else shard.of_videos(videos):
+    if shard is not None:
+        videos, unusable = shard.of_videos(videos), shard.told_here(unusable)
+    for failure in unusable:
+        yield Planned(failure.path, "unusable", failure.error.reason)
+    for video in videos:
         try:
             yield _planned(video, extractor.settings, store, digest, retry=retry, speed=speed)
         except (InputError, FeatureError) as error:

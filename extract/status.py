@@ -41,13 +41,15 @@ def extraction_status(
     Args:
         inputs: files, folders (searched recursively) and patterns.
         output: folder of the feature files, which other processes may be writing to.
-        shard: look at this part of the videos alone.
+        shard: look at this part of the videos alone; what is no video belongs to the first part.
     """
     videos, unusable = find_videos(inputs)
+    store = open_store(output, places=(video.place for video in videos))
+    if shard is not None:
+        videos, unusable = shard.of_videos(videos), shard.told_here(unusable)
     for failure in unusable:
         yield VideoStatus(failure.path, "failed", failure.error.reason)
-    store = open_store(output, places=(video.place for video in videos))
-    for video in videos if shard is None else shard.of_videos(videos):
+    for video in videos:
         try:
             stored, failed = store.find(video), store.last_failure(video)
             if stored is None and failed is None:

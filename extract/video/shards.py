@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vadpipe.errors import UsageError
-from vadpipe.extract.video.discovery import Video
+from vadpipe.extract.video.discovery import Failure, Video
 from vadpipe.files.csv_rows import read_rows
 
 T = TypeVar("T", bound=Video)
@@ -78,6 +78,13 @@ class Shard:
             if number == self.number:
                 mine.append(index)
         return [videos[index] for index in sorted(mine)]
+
+    def told_here(self, unusable: list[Failure]) -> list[Failure]:
+        """Return what of the inputs is no video, if this is the first part; nothing for the others.
+
+        So each is reported once, and the parts together report what one run over all videos reports.
+        """
+        return unusable if self.number == 1 else []
 
 
 def read_durations(path: Path) -> dict[str, float]:

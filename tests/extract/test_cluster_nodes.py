@@ -8,6 +8,7 @@ from vadpipe.errors import UsageError
 from vadpipe.extract import cluster_nodes
 from vadpipe.extract.cluster_nodes import RayCluster, connected, seats_of
 from vadpipe.extract.extraction import extract_features
+from vadpipe.extract.plan import plan_extraction
 
 
 def node(name, **resources):
@@ -71,6 +72,9 @@ def test_what_is_refused(arguments, message, step):
 def test_nodes_share_folders_and_no_addresses(inputs, output, named, tiny):
     with pytest.raises(UsageError) as caught:
         extract_features(inputs, output, settings=tiny(), ray="local")
+    with pytest.raises(UsageError) as planned:
+        list(plan_extraction(inputs, output, settings=tiny(), ray="local"))
+    assert str(planned.value) == str(caught.value)
     assert caught.value.reason == "workers of a Ray cluster read and write folders alone, no addresses"
     assert str(caught.value.file).endswith(named)
     assert "--shard" in caught.value.next_step

@@ -27,18 +27,18 @@ def test_status_follows_a_run_in_shards(videos, tmp_path, tiny):
     output = tmp_path / "features"
     before = states(videos, output)
     assert before == dict.fromkeys(before, "missing") | {"f.mp4": "failed"}
-    planned = set()
+    planned = []
     for number in (1, 2):
         shard = Shard(number, 2)
         asked = tiny()
         plan = list(plan_extraction([videos], output, settings=asked, shard=shard))
-        planned |= {item.path.name for item in plan}
+        planned += [item.path.name for item in plan]
         mine = set(states(videos, output, shard=shard))
         result = extract_features([videos], output, settings=asked, shard=shard)
         done = {path.stem for path in result.written}  # without .safetensors
         assert done == mine - {"f.mp4"}
         assert {failure.path.name for failure in result.failed} == mine & {"f.mp4"}
-    assert planned == {path.name for path in videos.iterdir()}
+    assert sorted(planned) == sorted(path.name for path in videos.iterdir())
     assert states(videos, output) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"), "done") | {
         "f.mp4": "failed"
     }
@@ -53,6 +53,16 @@ def test_what_was_named_and_is_not_there_fails_once(videos, tmp_path, tiny):
         for number in (1, 2, 3)
     ]
     assert sum(failure.path.name == "*.mp4" for failed in failures for failure in failed) == 1
+    told = [
+        item.path.name
+        for number in (1, 2, 3)
+        for found in (
+            extraction_status(asked, tmp_path / "f", shard=Shard(number, 3)),
+            plan_extraction(asked, tmp_path / "f", settings=tiny(), shard=Shard(number, 3)),
+        )
+        for item in found
+    ]
+    assert told.count("*.mp4") == 2  # once by each
 
 
 def test_the_command_says_what_is_missing(videos, tmp_path):

@@ -82,6 +82,27 @@ def test_what_was_named_and_is_not_there_fails_once(videos, scorer, tmp_path):
         ).failed
     ]
     assert failures == ["*.mp4"]
+    asked = [videos / "cam1", tmp_path / "nothing/*.mp4"]
+    told = [
+        item.path.name for shard in SHARDS for item in scoring_status(asked, tmp_path / "out", shard=shard)
+    ]
+    assert sorted(told) == ["*.mp4", "a.mp4"]
+
+
+def test_status_where_only_clips_are_wanted(videos, scorer, tmp_path):
+    """Their number follows from the scores, so that only the record of a run tells."""
+    out, names = tmp_path / "out", [videos / name for name in NAMES]
+    outputs = Outputs(formats=(), clips=tmp_path / "clips")
+    bad = {videos / "cam4/bad.mp4": "failed"}
+    assert states(videos, out, outputs=outputs) == dict.fromkeys(names, "missing") | bad
+    vadpipe.score_videos([videos], scorer, output=out)  # cuts none
+    assert states(videos, out, outputs=outputs) == dict.fromkeys(names, "missing") | bad
+    vadpipe.score_videos([videos], scorer, output=out, outputs=outputs, shard=Shard(1, 1))
+    assert states(videos, out, outputs=outputs) == dict.fromkeys(names, "done") | bad
+    write_video(names[0], 24)
+    assert states(videos, out, outputs=outputs) == dict.fromkeys(names[1:], "done") | bad | {
+        names[0]: "missing"
+    }
 
 
 def test_status_follows_a_run_in_shards(videos, scorer, tmp_path):

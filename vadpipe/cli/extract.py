@@ -126,7 +126,8 @@ def extract(
         return
     _tell_of_head(settings, folder, quiet)
     if dry_run:
-        _tell_plan(plan_extraction(videos, folder, settings=settings, shard=part, retry=retry), quiet)
+        plan = plan_extraction(videos, folder, settings=settings, shard=part, retry=retry, ray=cluster)
+        _tell_plan(plan, quiet)
         return
     with options.video_progress("extracting", progress, quiet) as on_progress:
         result = extract_features(

@@ -133,9 +133,9 @@ def score_videos(
     every, unusable = find_inputs(inputs)
     if ray is not None:
         check_local(output, every)
-    videos = every if shard is None else shard.of_videos(every)
-    if shard is not None and shard.number > 1:
-        unusable = []  # to be reported once
+    videos = every
+    if shard is not None:
+        videos, unusable = shard.of_videos(every), shard.told_here(unusable)
     failed: list[Failure] = []
 
     def fail(failure: Failure) -> None:
