@@ -25,12 +25,15 @@ from vadpipe.extract.cluster_run import Assignment, ClusterRun
 from vadpipe.extract.cluster_worker import Conditions, Worker, current_versions
 from vadpipe.extract.video.discovery import Video
 from vadpipe.files.atomic import write_text
+from vadpipe.files.locks import VideoLock
 from vadpipe.remote.address import address_of
 
 log = logging.getLogger(__name__)
 
 _N_STARTS = 3
 """Starts of a worker that may fail on a node before it is left out."""
+
+_PREFIX = ".ray-"
 
 _LOOK_S = 5.0
 """After how many seconds without news the nodes are counted again."""
@@ -84,7 +87,7 @@ def cluster_workers(
         OutputError: if the folder cannot be written.
     """
     known = RayCluster(cluster) if isinstance(cluster, str) else cluster
-    with connected(known) as ray, _token_in(output) as token:
+    with connected(known) as ray, token_in(output) as token:
         conditions = Conditions(
             folder=Path.cwd(),
             token=token,
@@ -99,16 +102,30 @@ def cluster_workers(
 
 
 @contextmanager
-def _token_in(folder: Path | None) -> Iterator[Path | None]:
-    """Make a file that a node sees only if it shares the folder."""
+def token_in(folder: Path | None) -> Iterator[Path | None]:
+    """Make a file that a node sees only if it shares the folder, and remove those of runs that were killed.
+
+    It is locked while the run goes on, and the kernel gives the lock of a killed process back. Where the file
+    system has no locks, the files of killed runs stay.
+
+    Raises:
+        OutputError: if the folder cannot be written.
+    """
     if folder is None:
         yield None
         return
-    token = folder / f".ray-{os.getpid()}-{os.urandom(4).hex()}"
+    token = folder / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
     write_text(token, "")
+    lock = VideoLock(token)
+    lock.take(wait=False)
     try:
+        for other in {*folder.glob(f"{_PREFIX}*")} - {token}:
+            left = VideoLock(other)
+            if left.take(wait=False):
+                left.close()
         yield token
     finally:
+        lock.close()
         with suppress(OSError):
             token.unlink()
 

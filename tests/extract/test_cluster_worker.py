@@ -2,12 +2,16 @@
 
 import logging
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from support.videos import write_video
 from vadpipe.errors import UsageError
+from vadpipe.extract.cluster import token_in
 from vadpipe.extract.cluster_worker import Batch, Broken, Conditions, Ended, Said, Worker, current_versions
 from vadpipe.extract.extraction import _ExtractionTask
 from vadpipe.extract.extractor import Extractor
@@ -105,3 +109,18 @@ def test_what_ends_a_run_is_sent(tmp_path, tiny, x3d_weights, conditions):
     (item,) = (item for items in news for item in items)
     assert isinstance(item, Broken)
     assert item.error.exit_code == 5
+
+
+def test_a_token_of_a_killed_run_goes_with_the_next_and_none_of_one_that_runs(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from vadpipe.extract.cluster import token_in\n"
+        "with token_in(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path]).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    with token_in(tmp_path) as first:
+        assert [*tmp_path.iterdir()] == [first] != [left]
+        with token_in(tmp_path) as second:
+            assert {*tmp_path.iterdir()} == {first, second}
+        assert [*tmp_path.iterdir()] == [first]
+    assert [*tmp_path.iterdir()] == []
