@@ -40,6 +40,15 @@ def encode_minute(path: Path, fps: int, width: int, height: int) -> Path:
     return path
 
 
+def peak_mb() -> float:
+    """Return the most memory that this process has had.
+
+    Not ``ru_maxrss``, which begins with that of the process that started it.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
 def repeat(source: Path, target: Path, times: int) -> Path:
     """Copy the packets of a video several times over, one after the other."""
     with av.open(target, "w") as output:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from made import encode_minute, random_weights, repeat
+from made import encode_minute, peak_mb, random_weights, repeat
 
 
 def main() -> None:
@@ -83,7 +82,7 @@ def extract_here(video: Path, weights: Path, backbone: str, stride: int) -> dict
     return {
         "n_frames": header.n_frames,
         "took_s": time.perf_counter() - start_s,
-        "own_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        "own_mb": peak_mb(),
         "child_mb": child_bytes / 1e6,
     }
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from made import encode_minute, random_weights, repeat
+from made import encode_minute, peak_mb, random_weights, repeat
 
 import vadpipe
 
@@ -115,7 +114,7 @@ def score_here(video: Path, head: Path, weights: Path, threshold: float) -> dict
         "n_events": len(scored.curve.events),
         "n_files": len(scored.files),
         "took_s": time.perf_counter() - begun_s,
-        "own_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        "own_mb": peak_mb(),
         "decode_mb": largest["decode"] / 1e6,
         "video_export_mb": largest["video export"] / 1e6,
     }
