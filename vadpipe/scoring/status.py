@@ -110,7 +110,7 @@ def _without_files(video: Video, recorded: _Recorded, *, are_wanted: bool) -> Vi
     try:
         if not isinstance(video, FeatureFile):
             video.check()
-        state = video.state()
+        state: tuple[int | None, int | None] = video.state()
     except InputError as error:
         return VideoStatus(video.path, "failed", error.reason)
     done, failed = recorded.done.get(path), recorded.failed.get(path)
