@@ -1,7 +1,7 @@
 # make demo             set everything up, then run the main job on real input
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
-# make test-slow        the tests that take longer: leaks, many mutations of files, stalled downloads, explanations by I3D
+# make test-slow        the tests that take longer: long runs, many mutations of files, stalled downloads, explanations by I3D
 # make fuzz             10,000 files changed at random, of every kind that is read; MUTATIONS=N for another number
 # make fuzz-parsers     the readers of text, with inputs chosen by what they execute (atheris); SECONDS_EACH=N
 # make mutants          300 small changes of the code, each of which its tests have to notice; fails below 90 %; MUTANTS=N, SEED=N

@@ -27,9 +27,9 @@ def held_after_each(n_calls, call):
 
 
 def test_one_scorer(clip, scorer):
-    held_after_each(2000, lambda: scorer.score(clip)).check_flat(below_mb=20)
+    held_after_each(2000, lambda: scorer.score(clip)).check_flat(below_mb=10)
 
 
 def test_a_scorer_for_each_call(clip, x3d_head, x3d_weights):
     call = lambda: vadpipe.score(clip, head=x3d_head, weights=x3d_weights)  # noqa: E731
-    held_after_each(200, call).check_flat(below_mb=20)
+    held_after_each(200, call).check_flat(below_mb=10)

@@ -54,7 +54,7 @@ def test_extraction(tmp_path, videos, tiny, held):
         [videos], tmp_path / "features", settings=tiny(), on_progress=at_first_frames(held)
     )
     assert (len(result.written), len(result.failed)) == (N_FILES - N_BROKEN, N_BROKEN)
-    held.check_flat(below_mb=20)
+    held.check_flat(below_mb=10)
 
 
 def test_scoring_with_reports(tmp_path, videos, scorer, held):
@@ -63,4 +63,4 @@ def test_scoring_with_reports(tmp_path, videos, scorer, held):
         [videos], scorer, output=tmp_path / "out", outputs=outputs, on_progress=at_first_frames(held)
     )
     assert (len(result.scored), len(result.failed)) == (N_FILES - N_BROKEN, N_BROKEN)
-    held.check_flat(below_mb=20)
+    held.check_flat(below_mb=10)
