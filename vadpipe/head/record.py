@@ -22,8 +22,8 @@ HEADER_KEY = "vadpipe.head"
 MOST_HEADER_BYTES = 2**26
 """Of a head file; the digests of a million training videos fit."""
 
-MOST_HEADS = 1000
-"""In one file: members of an ensemble, times windows."""
+MOST_MEMBERS, MOST_HEADS = 100, 1000
+"""In one file: members of an ensemble, and these times windows."""
 
 MOST_LISTS = 2**17
 """In a header, which has two for each tensor. The library takes a kilobyte for one."""
@@ -137,7 +137,7 @@ class HeadRecord(BaseModel):
     calibration: Calibration
     seed: int
     step: int
-    members: tuple[Member, ...] = Field((), max_length=MOST_HEADS)
+    members: tuple[Member, ...] = Field((), max_length=MOST_MEMBERS)
     fine_tuned_from: str | None = None
     held_out: HeldOut | None = None
     training_sha256: tuple[str, ...] | None = Field(None, fail_fast=True)
