@@ -60,6 +60,7 @@ CLAIMS = {
     "digests that are none": lambda record: json.dumps(record | {"training_sha256": [0] * 400_000}),
     "lists in lists": lambda _: "[" * 10**6,
     "lists in a record": extended('"x": ' + "[" * 50_000 + "]" * 50_000),
+    "empty objects": extended(f'"x": [{"{}, " * 3 * 10**6}0]'),
     "empty lists": extended(f'"x": [{"[], " * 3 * 10**6}0]'),
     "200,000 names": extended(", ".join(f'"{number}": 0' for number in range(200_000))),
 }
@@ -87,7 +88,7 @@ def hostile(tmp_path_factory):
         files[what] = folder / str(len(files))
         save_file(tensors, files[what], metadata={"vadpipe.head": change(json.loads(written))})
     files["tensors of another kind"] = folder / "foreign"
-    many = {f"{number}": torch.zeros(0) for number in range(80_000)}
+    many = {f"{number}": torch.zeros(0) for number in range(250_000)}
     save_file(many, files["tensors of another kind"], metadata={"vadpipe.head": written})
     for what, header in HEADERS.items():
         files[what] = folder / str(len(files))
