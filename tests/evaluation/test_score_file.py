@@ -1,8 +1,11 @@
 """The file of curves gives back what was evaluated, and refuses what is not one."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
+from support.hostile_arrays import Canary, claiming
 from support.judged_videos import make_judged
 from vadpipe.errors import FeatureError
 from vadpipe.evaluation.score_file import read_scores, write_scores
@@ -69,3 +72,25 @@ def test_other_files_are_refused(tmp_path, content):
         read_scores(tmp_path / "scores.npz")
     with pytest.raises(FeatureError, match="gone.npz: cannot be read: No such file"):
         read_scores(tmp_path / "gone.npz")
+
+
+@pytest.mark.parametrize("n_numbers", [10**12, 10**18, 10**20])
+def test_shapes_that_are_only_claimed_are_refused(tmp_path, n_numbers):
+    with zipfile.ZipFile(tmp_path / "scores.npz", "w") as archive:
+        for name in ("videos", "n_frames", "end_s", "scores", "times_s"):
+            archive.writestr(f"{name}.npy", claiming(n_numbers, "<f4"))
+    with pytest.raises(FeatureError, match="is not a file of scores"):
+        read_scores(tmp_path / "scores.npz")
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    write_scores(JUDGED, tmp_path / "scores.npz")
+    with np.load(tmp_path / "scores.npz") as file:
+        arrays = {**file} | {"videos": np.array([Canary(tmp_path / "hatched")] * 3)}
+    np.savez(tmp_path / "scores.npz", **arrays)
+    with pytest.raises(FeatureError, match="is not a file of scores"):
+        read_scores(tmp_path / "scores.npz")
+    assert not (tmp_path / "hatched").exists()
+    with np.load(tmp_path / "scores.npz", allow_pickle=True) as file:
+        assert file["videos"].dtype == object  # the canary is alive
+    assert (tmp_path / "hatched").exists()

@@ -1,11 +1,13 @@
 """HDF5 arrays that are no rows of numbers, or ask for too much, are refused with a reason and a next step."""
 
+import pickle
 import zlib
 
 import h5py
 import numpy as np
 import pytest
 
+from support.hostile_arrays import Canary
 from vadpipe.errors import FeatureError
 from vadpipe.published import hdf5_process
 from vadpipe.published.containers import Containers
@@ -98,3 +100,25 @@ def test_a_chunk_that_unpacks_to_more_than_its_reader_may_have(write_hdf5, monke
     path = write_hdf5(bomb)
     with Containers() as containers, pytest.raises(FeatureError, match=r"set\.h5/a: (is damaged|needs more)"):
         containers.read(path, ("a",))
+
+
+def test_a_pickle_in_attributes_and_texts_is_never_loaded(write_hdf5, containers, tmp_path):
+    """PyTables and pandas keep objects in this way."""
+    attack = pickle.dumps(Canary(tmp_path / "hatched"), protocol=0)
+
+    def fill(file):
+        file["a"] = np.ones((2, 3))
+        file["text"] = np.array([attack])
+        for place in (file, file["a"]):
+            for name in ("TITLE", "CLASS", "VERSION", "FILTERS", "pickled"):
+                place.attrs[name] = np.void(attack) if name == "pickled" else attack
+
+    path = write_hdf5(fill)
+    assert containers.listing(path).arrays == [("a",), ("text",)]
+    assert containers.read(path, ("a",)).shape == (2, 3)
+    with pytest.raises(FeatureError, match="holds text, not numbers"):
+        containers.read(path, ("text",))
+    assert not (tmp_path / "hatched").exists()
+    with h5py.File(path) as file:
+        pickle.loads(file["a"].attrs["pickled"].tobytes())  # the canary is alive
+    assert (tmp_path / "hatched").exists()

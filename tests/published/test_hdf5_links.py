@@ -1,5 +1,6 @@
 """HDF5 files that refer to other files: no link is followed, and nothing else is ever opened."""
 
+import json
 from pathlib import Path
 
 import h5py
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from support.file_access import watched_file
+from support.published_arrays import import_arrays
 from vadpipe.errors import FeatureError
+from vadpipe.published import hdf5_process
 
 
 def links(file):
@@ -117,3 +120,82 @@ def test_what_is_no_array_of_the_file(write_hdf5, containers):
         containers.read(path, ("inner",))
     with pytest.raises(FeatureError, match=r"set\.h5/gone: is damaged: .*doesn't exist"):
         containers.read(path, ("gone",))
+
+
+SECRET = "the words of a canary, as a list of users would have them:x:0:0"
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """Return HDF5 files that refer in three ways to two other files, which hold the same secret."""
+    monkeypatch.chdir(tmp_path)
+    numbers = np.frombuffer(SECRET.encode(), np.uint8).reshape(-1, 7)
+    Path("secret.txt").write_text(SECRET)
+    with h5py.File("secret.bin", "w") as file:
+        file["secret"] = numbers
+    shape = numbers.shape
+    layout = h5py.VirtualLayout(shape, "u1")
+    layout[:] = h5py.VirtualSource("../secret.bin", "secret", shape)
+    Path("sets").mkdir()
+    with h5py.File("sets/link.h5", "w") as file:
+        file["v"] = h5py.ExternalLink("../secret.bin", "/secret")
+    with h5py.File("sets/storage.h5", "w") as file:
+        file.create_dataset("v", shape, "u1", external=[(str(Path("secret.txt").absolute()), 0, len(SECRET))])
+    with h5py.File("sets/virtual.h5", "w") as file:
+        file.create_virtual_dataset("v", layout)
+    with h5py.File("sets/whole.h5", "w") as file:
+        file["v"] = np.ones(shape, "f4")
+    return Path("sets")
+
+
+def test_nothing_of_another_file_reaches_the_features(three):
+    result = import_arrays(three)
+    assert [path.name for path in result.written] == ["whole.safetensors"]
+    written = [path.read_bytes() for path in Path("features").rglob("*") if path.is_file()]
+    as_floats = np.frombuffer(SECRET.encode(), np.uint8).astype("f4").tobytes()
+    for secret in (SECRET.encode()[:7], as_floats[:28]):
+        assert not any(secret in content for content in written)
+    assert {str(failure.path): failure.error.reason for failure in result.failed} == {
+        "sets/link.h5/v": "is a link to another file, which is never followed",
+        "sets/storage.h5/v": "keeps its data in another file, which is never opened",
+        "sets/virtual.h5/v": "is a virtual dataset: its data lie in other files, which are never opened",
+    }
+
+
+UNCHECKED = """
+import json, os, h5py
+from vadpipe.published import hdf5_child
+
+def answer(self, asked, descriptor):
+    outcome = {{}}
+    for how, given in {{"descriptor": os.fdopen(descriptor, "rb"), "name": asked["path"]}}.items():
+        try:
+            with h5py.File(given) as file:
+                outcome[how] = bytes(file["v"][:].ravel().tolist()).decode()
+        except Exception as error:
+            outcome[how] = "refused"
+    self._tell({{"reason": json.dumps(outcome), "next_step": None}})
+
+hdf5_child._Server.answer = answer
+{seam}
+hdf5_child.main()
+"""
+
+
+@pytest.mark.parametrize("confined", [True, False])
+@pytest.mark.parametrize("name", ["link", "storage", "virtual"])
+def test_without_the_checks_the_kernel_refuses_all_the_same(three, monkeypatch, name, confined):
+    """The library is let follow what it will; unconfined, it reads the other file."""
+    seam = "" if confined else "hdf5_child.confine_this_process = lambda *_, **__: None"
+    Path("child.py").write_text(UNCHECKED.format(seam=seam))
+    monkeypatch.setattr(hdf5_process, "PROGRAM", (hdf5_process.PROGRAM[0], str(Path("child.py").absolute())))
+    reader, path = hdf5_process.Hdf5Process(), (three / f"{name}.h5").absolute()
+    with pytest.raises(FeatureError) as caught:
+        reader.listing(path, 0)
+    reader.close()
+    outcome = json.loads(caught.value.reason)
+    if confined:
+        assert SECRET not in outcome.values()
+        assert outcome["name"] == "refused"
+    else:
+        assert outcome["name"] == SECRET

@@ -209,3 +209,9 @@ def test_what_is_done_of_the_seeds_is_not_done_again(features, tmp_path, ensembl
                 tmp_path / "head" / path.relative_to(tmp_path / "whole")
             ).read_bytes() == path.read_bytes()
     assert not list((tmp_path / "head").glob("*.state"))
+
+
+def test_an_ensemble_of_more_heads_than_are_read_again_is_refused(features, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        fit(features, output=tmp_path / "head", settings=QUICK, ensemble=True, seeds=101)
+    assert str(caught.value) == "an ensemble of 101 heads is too large\nUse at most 100."

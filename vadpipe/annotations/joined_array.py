@@ -47,8 +47,9 @@ def read_joined(path: Path, features: Path | None = None, names: Path | None = N
 
 def _read_marks(path: Path) -> NDArray[np.bool_]:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped: no memory is taken for a shape that the file only claims.
+        array = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise UsageError(f"is not a readable array: {error}", file=path) from error
     array = np.atleast_1d(np.squeeze(array))
     if array.ndim != 1 or array.dtype.kind not in "buif" or not np.isin(array, (0, 1)).all():

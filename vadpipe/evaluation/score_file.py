@@ -24,7 +24,10 @@ from vadpipe.files.atomic import atomic_path
 
 NAME = "scores.npz"
 
-_DAMAGES = (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGES = (
+    *(ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, OverflowError),  # of shapes that are only claimed
+)
 
 
 @dataclass(frozen=True)

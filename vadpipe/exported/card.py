@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vadpipe.errors import FeatureError
 from vadpipe.files.digest import file_digest
+from vadpipe.files.json_records import parse_record
 from vadpipe.head.record import HeadRecord
 
 SCHEMA = 1
@@ -22,10 +22,16 @@ ONNX, OPENVINO = ".onnx", ".xml"
 """Their suffixes; the numbers of an OpenVINO graph lie beside it in a ``.bin``."""
 
 _DO_AGAIN = "Export it again with 'vadpipe export'."
+_MOST_BYTES = 2**24
+_MANY = 2**20
+"""Of anything that a card counts; of an axis it is more than any network's."""
+
+_Length = Annotated[int, Field(ge=1, le=_MANY)]
+_Axes = Annotated[tuple[_Length | str, ...], Field(max_length=8)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GraphShape(_Record):
@@ -36,9 +42,9 @@ class GraphShape(_Record):
         dtype: of the input; outputs are float32.
     """
 
-    input: dict[str, tuple[int | str, ...]]
+    input: dict[str, _Axes]
     dtype: Literal["uint8", "float32"]
-    outputs: dict[str, tuple[int | str, ...]]
+    outputs: dict[str, _Axes]
 
 
 class WindowPart(_Record):
@@ -49,7 +55,7 @@ class WindowPart(_Record):
         how: which clips, and how a snippet gets its feature from those of their positions, in words.
     """
 
-    frames: int
+    frames: _Length
     how: str
 
 
@@ -61,7 +67,7 @@ class Decoding(_Record):
         square: which of the two.
     """
 
-    side_px: int
+    side_px: int = Field(ge=1, le=2**14)
     square: bool
 
 
@@ -88,8 +94,8 @@ class Cut(_Record):
         how: the same in words.
     """
 
-    reach_snippets: int | None
-    bag_segments: int | None
+    reach_snippets: int | None = Field(ge=0, le=_MANY)
+    bag_segments: int | None = Field(ge=1, le=_MANY)
     how: str
 
 
@@ -136,7 +142,7 @@ class Card(_Record):
     head_sha256: str
     files: dict[str, str]
     backbone: GraphShape | None
-    windows: tuple[WindowPart, ...] | None = None
+    windows: tuple[WindowPart, ...] | None = Field(None, max_length=16)
     head: GraphShape
     views: tuple[str, ...]
     view_join: Literal["max", "mean"]
@@ -197,11 +203,13 @@ def read_card(folder: Path) -> Card:
     """
     path = folder / CARD
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError("it is longer than any card")
+        known = parse_record(path.read_text(encoding="utf-8"))
         schema = known.get("schema_version") if isinstance(known, dict) else None
         if isinstance(schema, int) and schema != SCHEMA:
             reason = f"has schema {schema}, this vadpipe reads {SCHEMA}"
             raise FeatureError(reason, file=path, next_step=_DO_AGAIN)
         return Card.model_validate(known)
-    except (OSError, ValueError, RecursionError, ValidationError) as error:
+    except (OSError, ValueError, ValidationError) as error:
         raise FeatureError("is not the card of an exported model", file=path, next_step=_DO_AGAIN) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadpipe.errors import FeatureError
 from vadpipe.exported.card import Cut
 from vadpipe.exported.runtimes import Graph
 from vadpipe.features.file import Features
@@ -53,7 +54,7 @@ class ExportedHead(ScoringHead):
         scores = np.empty(len(values), np.float32)
         for index, value in enumerate(values):
             near[place - first] = value
-            scores[index] = self.graph(near)[0][place - first]
+            scores[index] = self._run(near, 0, features)[place - first]
         return scores
 
     def _scores(self, features: Features, output: int, views: slice = slice(None)) -> NDArray[np.float32]:
@@ -66,8 +67,25 @@ class ExportedHead(ScoringHead):
         for start in range(0, len(kept), at_once):
             stop = min(start + at_once, len(kept))
             first, last = self._near(start, stop, len(kept))
-            piece = self.graph(features.values[kept[first:last], views])[output]
+            piece = self._run(features.values[kept[first:last], views], output, features)
             scores[kept[start:stop]] = piece[start - first : stop - first]
+        return scores
+
+    def _run(self, values: NDArray[np.float32], output: int, features: Features) -> NDArray[np.float32]:
+        """Return one of the graph's outputs, (T,) or (T, C), for values (T, C, D).
+
+        Raises:
+            FeatureError: if these are no scores of the values.
+        """
+        outputs = self.graph(values)
+        scores = outputs[output] if output < len(outputs) else None
+        wanted = values.shape[: output + 1]
+        if scores is None or scores.shape != wanted or not np.isfinite(scores).all():
+            raise FeatureError(
+                "gets no scores from this exported head, which is damaged",
+                file=features.source.video,
+                next_step="Export it again with 'vadpipe export'.",
+            )
         return scores
 
     @property

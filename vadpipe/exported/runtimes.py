@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import mmap
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ SUFFIX: dict[Runtime, str] = {"openvino": OPENVINO, "onnxruntime": ONNX}
 """The form of the graphs that each runs."""
 
 _INSTALL = "pip install openvino, or onnxruntime."
+_EXPORT_AGAIN = "Export the model again with 'vadpipe export'."
 
 
 def choose_runtime(asked: str) -> Runtime:
@@ -62,13 +64,37 @@ def open_graph(file: Path, runtime: Runtime, *, n_threads: int = 1) -> Graph:
         n_threads: within a call.
 
     Raises:
-        FeatureError: if the library cannot read it.
+        FeatureError: if the library cannot read it, or it refers to another file. The function raises it if
+            the library cannot compute the graph.
     """
+    if runtime == "onnxruntime":
+        _check_self_contained(file)
     opened = _by_openvino if runtime == "openvino" else _by_onnxruntime
     try:
-        return opened(file, n_threads)
+        graph = opened(file, n_threads)
     except Exception as error:  # each library has exceptions of its own
         raise unreadable(file, runtime) from error
+
+    def run(values: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        try:
+            return graph(values)
+        except Exception as error:
+            reason = f"cannot be computed by {version_of(runtime)}"
+            raise FeatureError(reason, file=file, next_step=_EXPORT_AGAIN) from error
+
+    return run
+
+
+def _check_self_contained(file: Path) -> None:
+    """Raise FeatureError if an ONNX file keeps numbers in other files, which its digest does not cover.
+
+    Every reference to one has the key ``location``, which is nowhere else in a file that vadpipe wrote. Only
+    newer versions of ONNX Runtime refuse references that lead out of the folder, by links as well.
+    """
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"location") >= 0:
+            reason = "refers to numbers in another file, which is never opened"
+            raise FeatureError(reason, file=file, next_step=_EXPORT_AGAIN)
 
 
 def unreadable(file: Path, runtime: Runtime) -> FeatureError:

@@ -16,6 +16,8 @@ IMPORTED = "imported:"
 _MANY, _MANY_AT_ONCE = 10**9, 2**20
 """What nobody needs more of, so that no number that is made of two of these is beyond what can be counted."""
 
+_MANY_VIEWS, _MANY_WINDOWS, _MANY_PX, _MANY_FPS = 1024, 16, 2**16, 1000
+
 
 _Window = Annotated[int, Field(ge=1, le=_MANY_AT_ONCE)]
 
@@ -55,24 +57,24 @@ class Recipe(BaseModel):
             and int8 has a cosine of 0.99 to it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     backbone: str
     weights_sha256: str
-    feature_dim: int = Field(ge=1)
-    snippet_frames: int
+    feature_dim: int = Field(ge=1, le=_MANY_AT_ONCE)
+    snippet_frames: int = Field(ge=1, le=_MANY_AT_ONCE)
     stride_frames: int = Field(ge=1, le=_MANY)
     clip_frames: int = Field(SNIPPET_FRAMES, ge=1, le=_MANY_AT_ONCE)
-    window_frames: _Window | tuple[_Window, ...] = SNIPPET_FRAMES
-    fps: float | None = Field(None, gt=0, le=_MANY)
-    target_fps: float | None = Field(None, gt=0, le=_MANY)
-    assumed_fps: float | None = None
-    even_rows: int | None = Field(None, ge=1)
-    fixed_rows: int | None = Field(None, ge=1)
+    window_frames: _Window | Annotated[tuple[_Window, ...], Field(max_length=_MANY_WINDOWS)] = SNIPPET_FRAMES
+    fps: float | None = Field(None, gt=0, le=_MANY_FPS)
+    target_fps: float | None = Field(None, gt=0, le=_MANY_FPS)
+    assumed_fps: float | None = Field(None, gt=0, le=_MANY_FPS)
+    even_rows: int | None = Field(None, ge=1, le=_MANY)
+    fixed_rows: int | None = Field(None, ge=1, le=_MANY)
     view: str
-    resize_px: int
-    input_px: int
-    crops: int = Field(ge=1)
+    resize_px: int = Field(ge=0, le=_MANY_PX)
+    input_px: int = Field(ge=0, le=_MANY_PX)
+    crops: int = Field(ge=1, le=_MANY_VIEWS)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     decoder: str

@@ -19,11 +19,10 @@ from vadpipe.head.building import build_head
 from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.head import Head
 from vadpipe.head.piecewise_scoring import PiecewiseScoring
-from vadpipe.head.record import HeadRecord, read_record
+from vadpipe.head.record import HEADER_KEY, MOST_HEADS, HeadRecord, read_record, record_text
 from vadpipe.head.scoring_head import ScoringHead
 
 FILE_NAME, LAST_NAME = HEAD_NAMES
-_HEADER_KEY = "vadpipe.head"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class TrainedHead(ScoringHead):
         tensors = {
             name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()
         }
-        write_bytes(path, serialise(tensors, metadata={_HEADER_KEY: self.record.model_dump_json()}))
+        write_bytes(path, serialise(tensors, metadata={HEADER_KEY: self.record.model_dump_json()}))
 
     @classmethod
     def load(cls, path: Path, device: torch.device | None = None) -> TrainedHead:
@@ -83,13 +82,9 @@ class TrainedHead(ScoringHead):
                 )
             path = path / FILE_NAME
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            record = read_record(metadata[_HEADER_KEY], path)
-            network = _built(record)
-            network.load_state_dict(tensors)
-            if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+            record = read_record(record_text(path), path)
+            network = _loaded(record, path)
+            if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
                 raise FeatureError("is damaged: it contains values that are not finite", file=path)
         except FileNotFoundError as error:
             raise FeatureError(
@@ -113,6 +108,32 @@ def _finite(scores: NDArray[np.float32], features: Features) -> NDArray[np.float
             next_step="Train the head again with 'vadpipe fit'.",
         )
     return scores
+
+
+def _loaded(record: HeadRecord, path: Path) -> Head:
+    """Return the network of a head file.
+
+    No memory is taken for what the record claims: the network is built without numbers, and a number is read
+    only once the file is known to hold tensors of all its names and shapes, and no others.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if max(1, len(record.members)) * len(record.recipe.windows) > MOST_HEADS:
+        raise ValueError(f"it claims more than {MOST_HEADS} heads")
+    with torch.device("meta"):
+        network = _built(record)
+    wanted = network.state_dict()
+    with safe_open(path, framework="pt") as file:
+        if wanted.keys() != {*file.keys()}:
+            raise ValueError("its tensors are not those of its settings")
+        for name, empty in wanted.items():
+            if file.get_slice(name).get_shape() != [*empty.shape]:
+                raise ValueError(f"the shape of {name} is not that of its settings")
+        # Copied, since the file may be replaced while these are in use.
+        tensors = {name: file.get_tensor(name).to(empty.dtype, copy=True) for name, empty in wanted.items()}
+    network.load_state_dict(tensors, assign=True)
+    return network
 
 
 def _built(record: HeadRecord) -> Head:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.recipe import Recipe
+from vadpipe.files.json_records import parse_record
+from vadpipe.head.record import record_text
 
 
 def expected_recipe(head: Path) -> Recipe:
@@ -22,8 +22,6 @@ def expected_recipe(head: Path) -> Recipe:
         FeatureError: if it cannot be read.
     """
     try:
-        with safe_open(head, framework="numpy") as file:
-            record = json.loads((file.metadata() or {})["vadpipe.head"])
-        return Recipe.model_validate(record["recipe"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+        return Recipe.model_validate(parse_record(record_text(head))["recipe"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FeatureError("is not a vadpipe head, or is damaged", file=head) from error

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import safe_open
 
 from vadpipe.errors import FeatureError
 from vadpipe.features.recipe import Recipe
+from vadpipe.files.json_records import parse_record
 from vadpipe.head.methods import CBCG
 from vadpipe.head.settings import HeadSettings
 
 SCHEMA = 4
 _READ = (3, SCHEMA)
 """Schemas that are read; 3 is of before there were methods, when every head was CBCG's."""
+
+HEADER_KEY = "vadpipe.head"
+MOST_HEADER_BYTES = 2**26
+"""Of a head file; the digests of a million training videos fit."""
+
+MOST_MEMBERS, MOST_HEADS = 100, 1000
+"""In one file: members of an ensemble, and these times windows."""
+
+MOST_LISTS = 2**17
+"""In a header, which has two for each tensor. The library takes a kilobyte for one."""
 
 
 _BEFORE = {"view_sampling": "all", "view_join": "mean", "weight_averaging": 0.0}
@@ -42,7 +53,7 @@ class Calibration(BaseModel):
     The last five are None in files of before they were counted.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     threshold: float
     method: Literal["rate", "quantile", "balanced"]
@@ -73,7 +84,7 @@ class HeldOut(BaseModel):
         n_normal_groups, n_abnormal_groups: those of them with a normal, and with an abnormal video.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     auc: float | None
     auc_low: float | None
@@ -126,10 +137,10 @@ class HeadRecord(BaseModel):
     calibration: Calibration
     seed: int
     step: int
-    members: tuple[Member, ...] = ()
+    members: tuple[Member, ...] = Field((), max_length=MOST_MEMBERS)
     fine_tuned_from: str | None = None
     held_out: HeldOut | None = None
-    training_sha256: tuple[str, ...] | None = None
+    training_sha256: tuple[str, ...] | None = Field(None, fail_fast=True)
 
     def was_trained_on(self, sha256: str) -> bool:
         """Return whether a video of this content was in the training set; False if that was not kept."""
@@ -141,6 +152,23 @@ class HeadRecord(BaseModel):
         return self.calibration.threshold
 
 
+def record_text(path: Path) -> str:
+    """Return the record of a head file as it is written there.
+
+    Raises:
+        OSError: if the file cannot be read.
+        SafetensorError: if it is no safetensors file.
+        KeyError, ValueError: if it has no record, or a header that is longer than that of any head.
+    """
+    with path.open("rb") as start:
+        length = int.from_bytes(start.read(8), "little")
+        if length > MOST_HEADER_BYTES or start.read(length).count(b"[") > MOST_LISTS:
+            raise ValueError("its header is too long")
+    with safe_open(path, framework="numpy") as file:
+        text: str = (file.metadata() or {})[HEADER_KEY]
+    return text
+
+
 def read_record(text: str, path: Path) -> HeadRecord:
     """Read a record, brought to the present schema.
 
@@ -148,7 +176,7 @@ def read_record(text: str, path: Path) -> HeadRecord:
         FeatureError: if it is of another schema or of a newer vadpipe.
         ValueError: if it is not a record.
     """
-    known = json.loads(text)
+    known = parse_record(text)
     schema = known.get("schema_version") if isinstance(known, dict) else None
     if type(schema) is not int:
         raise ValueError("it has no schema")

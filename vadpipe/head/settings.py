@@ -22,6 +22,9 @@ MethodName = Literal["cbcg", "deepmil", "rtfm", "ur-dmu", "bn-wvad", "mgfn"]
 Value = bool | int | float | str
 """Of a setting."""
 
+_WIDE, _LONG, _MANY = 2**16, 2**20, 10**9
+"""What nobody needs more of: channels of a layer; segments, batches or bags that are held; other numbers."""
+
 
 class _RefusesAsUsageError(ModelMetaclass):
     """Makes a call of the class raise our own error; a record that is read still says what pydantic says."""
@@ -109,8 +112,8 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     second_head: bool = False
     cluster_gradient: float = Field(0.0, ge=0, le=1)
 
-    hidden: int = Field(128, ge=1)
-    cluster_dim: int = Field(64, ge=2)
+    hidden: int = Field(128, ge=1, le=_WIDE)
+    cluster_dim: int = Field(64, ge=2, le=_WIDE)
     dropout: float = Field(0.7, ge=0, lt=1)
     feature_dropout: float = Field(0.3, ge=0, lt=1)
 
@@ -120,7 +123,7 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     margin: float = Field(-0.5, ge=-1, le=1)
     cluster_weight: float = Field(0.5, ge=0)
     score_mix: float = Field(0.5, ge=0, le=1)
-    queue_batches: int = Field(20, ge=1)
+    queue_batches: int = Field(20, ge=1, le=_LONG)
     queue_decay: float = Field(0.9, gt=0, le=1)
     ema_decay: float = Field(0.9, ge=0, lt=1)
     warmup: float = Field(0.1, ge=0, le=1)
@@ -129,24 +132,24 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     view_join: Literal["max", "mean"] = "max"
     window_weight: float = Field(0.25, ge=0, le=1)
     window_smoothing: float = Field(2.0, ge=0, le=100)
-    segments: int = Field(32, ge=1)
-    top_k_divisor: int = Field(16, ge=1)
-    top_k_at_least: int = Field(6, ge=1)
+    segments: int = Field(32, ge=1, le=_LONG)
+    top_k_divisor: int = Field(16, ge=1, le=_MANY)
+    top_k_at_least: int = Field(6, ge=1, le=_MANY)
     smoothness: float = Field(8e-4, ge=0)
     sparsity: float = Field(8e-3, ge=0)
     whole_bag_weight: float = Field(0.0, ge=0)
     smoothing: float = Field(0.7, ge=0, le=100)
 
-    steps: int = Field(100, ge=1)
-    batch_bags: int = Field(16, ge=1)
+    steps: int = Field(100, ge=1, le=_LONG)
+    batch_bags: int = Field(16, ge=1, le=_LONG)
     optimiser: Literal["adam", "sgd"] = "sgd"
     learning_rate: float = Field(2e-2, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     clip_norm: float = Field(1.0, ge=0)
     weight_averaging: float = Field(0.98, ge=0, lt=1)
 
-    folds: int = Field(4, ge=2)
-    checks: int = Field(15, ge=1)
+    folds: int = Field(4, ge=2, le=_LONG)
+    checks: int = Field(15, ge=1, le=_LONG)
     false_alarms_per_hour: float = Field(6.0, gt=0)
     normal_quantile: float = Field(0.95, gt=0, lt=1)
 

@@ -2,7 +2,8 @@
 
 Of the ways in which such a file can ask for another one (external links, external storage, virtual
 datasets), none is followed: links and layouts are looked at before what they lead to is opened. Soft links
-are not followed either, since they can lead through external ones.
+are not followed either, since they can lead through external ones. Behind these checks stands the kernel: the
+process has a descriptor of this file and may open no other.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -74,16 +74,18 @@ class Hdf5File:
     Errors of the library are let through: a damaged file raises many kinds.
 
     Args:
-        path: the file.
+        content: the file, opened for reading.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r", locking="best-effort")
+    def __init__(self, content: BinaryIO) -> None:
+        self._content = content
+        self._file = h5py.File(content, "r")
         self._root = h5o.open(self._file.id, b"/")
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._content.close()
 
     def contents(self) -> Contents:
         """Go through its groups, each once, in the order of names; other objects than arrays are skipped."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from multiprocessing import BufferTooShort
+from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +132,29 @@ class Hdf5Process:
         return length
 
     def _ask(self, path: Path, state: object, address: Address | None, label: str) -> dict[str, Any]:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise FeatureError(f"cannot be read: {error.strerror or error}", file=label) from error
         question = {"path": os.fspath(path), "state": state, "address": address, "label": label}
         try:
-            if self._process is None:
-                self._start()
+            self._send(question, descriptor)
+        finally:
+            os.close(descriptor)
+        return self._answer(label)
+
+    def _send(self, question: dict[str, Any], descriptor: int) -> None:
+        """Send a question, and a descriptor of the file that it is about: the process can open none."""
+        try:
+            process = self._process or self._start()
         except OSError as error:
             reason = f"cannot be read: no process could be started for it: {error.strerror or error}"
-            raise FeatureError(reason, file=label) from error
+            raise FeatureError(reason, file=question["label"]) from error
         try:
             self._connection.send_bytes(json.dumps(question).encode())
+            send_handle(self._connection, descriptor, process.pid)
         except OSError as error:
-            raise self._lost(self._how_it_died(), label) from error
-        return self._answer(label)
+            raise self._lost(self._how_it_died(), question["label"]) from error
 
     def _answer(self, label: str) -> dict[str, Any]:
         self._wait(label)
@@ -169,7 +181,7 @@ class Hdf5Process:
             raise self._lost(self._how_it_died(), label) from error
         raise self._lost(f"did not answer for {STALL_S:g} s and was ended", label)
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen[bytes]:
         self._connection, theirs = multiprocessing.Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -181,6 +193,7 @@ class Hdf5Process:
                 start_new_session=True,  # an interrupt from the keyboard is for the parent alone
                 env=child_environment(),
             )
+        return self._process
 
     def _how_it_died(self) -> str:
         assert self._process is not None

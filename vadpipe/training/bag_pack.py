@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ _COLUMNS = {
     "n_bytes": np.int64, "modified_ns": np.int64, "recipe": np.int64, "n_snippets": np.int64,
     "n_segments": np.int64, "n_stretches": np.int64, "end_s": np.float64,
 }  # fmt: skip
+
+_DAMAGES = (ValueError, LookupError, TypeError, EOFError, BadZipFile, zlib.error, MemoryError, OverflowError)
 
 Stamp = tuple[str, int, int]
 """A file below the folder, its size in bytes and its modification time in ns."""
@@ -83,7 +86,7 @@ class BagPack:
         features: folder of the feature files.
 
     Raises:
-        OSError, ValueError, LookupError, TypeError, BadZipFile: if there is none, or a damaged one.
+        OSError: if there is none; it or one of ``_DAMAGES`` for a damaged one.
     """
 
     def __init__(self, place: Path, features: Path) -> None:
@@ -235,7 +238,7 @@ def open_pack(folder: FeatureFolder, stamps: Sequence[Stamp], segments: int, out
 def _known(place: Path, features: Path) -> BagPack | None:
     try:
         return BagPack(place, features)
-    except (OSError, ValueError, LookupError, TypeError, BadZipFile):  # none, or one that was damaged
+    except (*_DAMAGES, OSError):  # none, or one that was damaged
         return None
 
 

@@ -18,6 +18,7 @@ from vadpipe.files.atomic import check_writable
 from vadpipe.files.tables_from_memory import GivenTable, Table, given_labels
 from vadpipe.head.bags import Bag
 from vadpipe.head.methods import given_settings
+from vadpipe.head.record import MOST_MEMBERS
 from vadpipe.head.settings import HeadSettings
 from vadpipe.remote.copies import local_features
 from vadpipe.runs.journal import journal
@@ -176,6 +177,10 @@ def _check_seeds(seed: int, seeds: int, ensemble: bool) -> None:
         raise UsageError(f"seeds {seeds} is out of range", next_step="Use a whole number from 1 on.")
     if ensemble and seeds == 1:
         raise UsageError("an ensemble needs several heads", next_step="Train some: --seeds 5 --ensemble.")
+    if ensemble and seeds > MOST_MEMBERS:
+        raise UsageError(
+            f"an ensemble of {seeds} heads is too large", next_step=f"Use at most {MOST_MEMBERS}."
+        )
 
 
 def _labels_of(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file, save_file
+
 # All readers that are fed, so that one that moves is changed here alone.
 from support.fuzzing.targets import TARGETS, write_whole
 from vadpipe.annotations.labels import folder_labels, read_labels
@@ -14,6 +17,8 @@ from vadpipe.cli.head_settings import head_settings
 from vadpipe.errors import VadpipeError
 from vadpipe.extract.video.names import bare, match
 from vadpipe.files.atomic import MAX_NAME_BYTES, fitting_name
+from vadpipe.head.checkpoint import TrainedHead
+from vadpipe.head.record import record_text
 from vadpipe.output.json_document import read_document
 
 _VIDEOS = ("videos/fight/a.mp4", "videos/normal/b.mp4", "videos/normal/c.mp4")
@@ -57,8 +62,24 @@ def names(path: Path) -> None:
     folder_labels(lines)
 
 
+def heads(path: Path) -> None:
+    """Read a head whose record is the text of the file; what is read can be written and read again."""
+    text = path.read_bytes().decode(errors="replace")
+    head = path.with_suffix(".safetensors")
+    whole = path.parent / "whole head"
+    if not whole.exists():
+        write_whole(TARGETS[_HEAD], whole)
+    save_file(load_file(whole / TARGETS[_HEAD].files[0]), head, metadata={"vadpipe.head": text})
+    read = TrainedHead.load(head)
+    read.save(head)
+    assert TrainedHead.load(head).record == read.record
+    assert all(torch.isfinite(tensor).all() for tensor in read.network.state_dict().values())
+
+
+_HEAD = "cbcg head"
+
 PARSERS: dict[str, Callable[[Path], None]] = {
-    parser.__name__: parser for parser in (labels, truth, settings, scores, names)
+    parser.__name__: parser for parser in (labels, truth, settings, scores, names, heads)
 }
 
 
@@ -68,9 +89,10 @@ def seed(name: str, folder: Path) -> bytes:
         return "\n".join(
             (*_VIDEOS, "fight/a_x264.mp4", "normal/Normal_Videos_003", "v/nofight/c__1.mp4")
         ).encode()
-    target = TARGETS[name]
+    target = TARGETS[_HEAD if name == "heads" else name]
     write_whole(target, folder)
-    return (folder / target.files[0]).read_bytes()
+    file = folder / target.files[0]
+    return record_text(file).encode() if name == "heads" else file.read_bytes()
 
 
 def feed(parser: Callable[[Path], None], path: Path, content: bytes) -> None:

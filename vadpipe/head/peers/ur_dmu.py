@@ -48,7 +48,9 @@ class Memory(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.slots = nn.Parameter(torch.empty(N_SLOTS, width).uniform_(-1, 1) / math.sqrt(width))
+        slots = torch.empty(N_SLOTS, width).uniform_(-1, 1)
+        # Where a head is built without numbers, to divide them would load 900 modules of torch.
+        self.slots = nn.Parameter(slots if slots.is_meta else slots / math.sqrt(width))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return how well each segment of x (N, T, W) is known, (N, T), and its read-out (N, T, W)."""
