@@ -36,10 +36,11 @@ def _of_command(command: Command) -> dict[str, object]:
 
 
 def _of_option(option: Command, annotation: object) -> dict[str, object]:
+    bounded = getattr(option, "type", option)  # typer before 0.29 has bounds there
     one = _of_type(_item_of(annotation)) | {
-        keyword: getattr(option, bound)
+        keyword: getattr(bounded, bound)
         for bound, keyword in (("min", "minimum"), ("max", "maximum"))
-        if getattr(option, bound, None) is not None
+        if getattr(bounded, bound, None) is not None
     }
     described = {"description": option.help}
     if not option.multiple:
