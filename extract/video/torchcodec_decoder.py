@@ -14,6 +14,7 @@ from vadpipe.extract.video.frame import Frame, Reading, check_unforced, misread
 
 os.environ.setdefault("TORCHCODEC_FFMPEG_LOG_LEVEL", "ERROR")
 try:  # here and not where it is used: torch looks for a place to write, and a confined process has none
+    import torch
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
 
@@ -23,6 +24,9 @@ except (ImportError, RuntimeError, OSError) as error:
         f"torchcodec cannot be loaded: {str(error).strip().splitlines()[0]}",
         next_step="It needs FFmpeg's shared libraries and the torch version it was built for.",
     ) from error
+
+# torch reads this from /proc once, and complains on standard error where it is confined by then.
+torch.backends.cpu.get_cpu_capability()
 
 _BATCH = 16
 

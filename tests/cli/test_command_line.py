@@ -64,7 +64,9 @@ def test_fit_reads_features_writes_head_and_says_how_to_score(workplace):
     ]
     for line in ("folder fight", "2 videos, abnormal", "folder normal", "step 4 of 4", "threshold"):
         assert line in runs["fit"].stdout
-    assert runs["fit"].stderr.rstrip().endswith("vadpipe score VIDEO --head head --plot")
+    # With torch 2.15 on Python 3.12, triton lists what it leaks when the process ends.
+    said = runs["fit"].stderr.partition("nanobind: leaked")[0]
+    assert said.rstrip().endswith("vadpipe score VIDEO --head head --plot")
 
 
 def test_score_writes_a_row_a_frame_and_a_picture_beside_the_clip(workplace):
