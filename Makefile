@@ -2,6 +2,8 @@
 # make demo VIDEOS=dir  the same on your own videos
 # make test             set everything up, then run every check and test
 # make test-slow        the tests that take longer: long runs, many mutations of files, stalled downloads, explanations by I3D
+# make test-lowest      the tests with the lowest versions that setup.cfg allows, in an environment of its own (uv)
+# make test-newest      the tests with the newest versions of everything, and with torchcodec, which needs FFmpeg's libraries
 # make fuzz             10,000 files changed at random, of every kind that is read; MUTATIONS=N for another number
 # make fuzz-parsers     the readers of text, with inputs chosen by what they execute (atheris); SECONDS_EACH=N
 # make mutants          300 small changes of the code, each of which its tests have to notice; fails below 90 %; MUTANTS=N, SEED=N
@@ -21,13 +23,13 @@ BIN := $(VENV)/bin
 # Waiting threads that spin slow a busy machine down several times.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow fuzz fuzz-parsers mutants check audit check-web fix coverage docs wheel sbom clean
+.PHONY: demo test test-slow test-lowest test-newest fuzz fuzz-parsers mutants check audit check-web fix coverage docs wheel sbom clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/demo.py $(if $(VIDEOS),"$(VIDEOS)")
 
 # Each of two processes goes through its half of the tests in order, so that what a file shares is made once.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 REPORT := vadpipe/output/report
 WEB := .ci/web/node_modules/.package-lock.json
@@ -37,6 +39,22 @@ test: $(VENV)/test check
 
 test-slow: $(VENV)/test
 	$(PYTEST) -m slow
+
+# Made anew each time: what is newest changes without a change here. uv, since pip cannot choose the lowest. Old releases
+# call what their newer dependencies deprecate.
+test-lowest: BIN := $(VENV)/lowest/bin
+test-lowest:
+	$(PYTHON) -m venv --clear $(VENV)/lowest
+	$(BIN)/python -m pip install -qq uv
+	$(BIN)/uv pip install -q --python $(BIN)/python --resolution lowest-direct -e '.[test]'
+	$(PYTEST) -m "not slow" -W ignore::DeprecationWarning
+
+test-newest: BIN := $(VENV)/newest/bin
+test-newest:
+	$(PYTHON) -m venv --clear $(VENV)/newest
+	$(BIN)/python -m pip install -qq uv
+	$(BIN)/uv pip install -q --python $(BIN)/python --upgrade -e '.[test,torchcodec]'
+	$(PYTEST) -m "not slow"
 
 MUTATIONS ?= 10000
 
