@@ -17,6 +17,7 @@ from support.exported_models import cbcg, exported, trained
 from support.feature_files import make_features
 from support.file_access import watched_file
 from support.refusals import refusals
+from support.videos import write_video
 from vadpipe.errors import FeatureError
 from vadpipe.exported import runtimes
 from vadpipe.exported.card import read_card
@@ -167,3 +168,47 @@ def test_a_card_leads_to_no_file_but_its_graphs(model, tmp_path):
 
 def test_cards_that_vadpipe_writes_are_read(model):
     assert read_card(Path(model)).view_join in ("max", "mean")
+
+
+BACKBONES = {
+    "none": {"backbone": None},
+    "no input": {"backbone": {"input": {}, "dtype": "uint8", "outputs": {"y": ["t"]}}},
+    "an input of two axes": {"backbone": {"input": {"x": [1, 2]}, "dtype": "uint8", "outputs": {"y": ["t"]}}},
+    "clips of another size": {
+        "backbone": {"input": {"x": [1, 2**20, 2**20, 2**20, 3]}, "dtype": "uint8", "outputs": {"y": ["t"]}}
+    },
+    "no windows": {"windows": []},
+    "other windows": {"windows": [{"frames": 5, "how": ""}, {"frames": 7, "how": ""}]},
+}
+
+
+@pytest.mark.parametrize("what", BACKBONES)
+def test_what_a_card_says_of_a_backbone_is_not_relied_on(model, tmp_path, what):
+    """It tells people of the graph; videos are decoded for the recipe."""
+    video = write_video(tmp_path / "a.mp4", 20, size=(64, 64))
+    expected = vadpipe.Scorer(model, engine="openvino").score(video).scores
+    card = json.loads((model / "card.json").read_text())
+    (model / "card.json").write_text(json.dumps(card | BACKBONES[what]))
+    np.testing.assert_array_equal(vadpipe.Scorer(model, engine="openvino").score(video).scores, expected)
+
+
+def replaced(model, stem, suffix, content):
+    """Replace a graph, and its digest in the card."""
+    (model / f"{stem}{suffix}").write_bytes(content)
+    card = json.loads((model / "card.json").read_text())
+    card["files"][f"{stem}{suffix}"] = hashlib.sha256(content).hexdigest()
+    (model / "card.json").write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize("stem", ["head", "backbone"])
+def test_an_empty_graph(model, tmp_path, stem):
+    replaced(model, stem, ".onnx", b"")
+    with pytest.raises(FeatureError, match=rf"{stem}\.onnx: cannot be read by onnxruntime"):
+        vadpipe.Scorer(model, engine="onnxruntime").score(write_video(tmp_path / "a.mp4", 20, size=(64, 64)))
+
+
+def test_a_head_in_place_of_the_backbone(model, tmp_path):
+    replaced(model, "backbone", ".xml", (model / "head.xml").read_bytes())
+    replaced(model, "backbone", ".bin", (model / "head.bin").read_bytes())
+    with pytest.raises(FeatureError, match=r"backbone\.xml: cannot be (read|computed) by openvino"):
+        vadpipe.Scorer(model, engine="openvino").score(write_video(tmp_path / "a.mp4", 20, size=(64, 64)))

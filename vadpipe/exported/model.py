@@ -18,6 +18,7 @@ from vadpipe.exported.runtimes import (
     Runtime,
     choose_runtime,
     open_graph,
+    uncomputable,
     unreadable,
     version_of,
 )
@@ -97,19 +98,34 @@ class ExportedModel:
             return _OnnxEngine(open_graph(file, self.runtime), name)
         from vadpipe.extract.engines.openvino_engine import OpenVINOEngine, read_network
 
-        assert self.card.backbone is not None
-        ((_, n_frames, height, width, _),) = self.card.backbone.input.values()
-        lengths = [n_frames] if self.card.windows is None else [part.frames for part in self.card.windows]
+        # Of the recipe, by which videos are decoded, and not what the card says of the graph.
+        recipe = self.card.record.recipe
+        lengths = {sampling.n_seen for sampling in recipe.samplings}
         try:
             engines = {
-                int(length): OpenVINOEngine(
-                    read_network(file, (int(length), int(height), int(width))), self.precision
+                length: OpenVINOEngine(
+                    read_network(file, (length, recipe.input_px, recipe.input_px)), self.precision
                 )
                 for length in lengths
             }
-        except WeightsError as error:
+        except (WeightsError, RuntimeError) as error:  # OpenVINO's are RuntimeErrors
             raise unreadable(file, self.runtime) from error
-        return EngineOfWindows(engines) if len(engines) > 1 else next(iter(engines.values()))
+        return _OpenVINOEngine(EngineOfWindows(engines), file)
+
+
+class _OpenVINOEngine:
+    """A backbone by OpenVINO, of a graph that need not be what its card says."""
+
+    def __init__(self, engine: Engine, file: Path) -> None:
+        self.name, self.workers, self.batch = engine.name, engine.workers, engine.batch
+        self._engine, self._file = engine, file
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features (1, P, D) of a clip (1, T, H, W, 3). Raises FeatureError if there are none."""
+        try:
+            return self._engine(clips)
+        except RuntimeError as error:
+            raise uncomputable(self._file, "openvino") from error
 
 
 class _OnnxEngine:

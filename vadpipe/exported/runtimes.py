@@ -67,11 +67,13 @@ def open_graph(file: Path, runtime: Runtime, *, n_threads: int = 1) -> Graph:
         FeatureError: if the library cannot read it, or it refers to another file. The function raises it if
             the library cannot compute the graph.
     """
-    if runtime == "onnxruntime":
-        _check_self_contained(file)
     opened = _by_openvino if runtime == "openvino" else _by_onnxruntime
     try:
+        if runtime == "onnxruntime":
+            _check_self_contained(file)
         graph = opened(file, n_threads)
+    except FeatureError:
+        raise
     except Exception as error:  # each library has exceptions of its own
         raise unreadable(file, runtime) from error
 
@@ -79,8 +81,7 @@ def open_graph(file: Path, runtime: Runtime, *, n_threads: int = 1) -> Graph:
         try:
             return graph(values)
         except Exception as error:
-            reason = f"cannot be computed by {version_of(runtime)}"
-            raise FeatureError(reason, file=file, next_step=_EXPORT_AGAIN) from error
+            raise uncomputable(file, runtime) from error
 
     return run
 
@@ -95,6 +96,12 @@ def _check_self_contained(file: Path) -> None:
         if content.find(b"location") >= 0:
             reason = "refers to numbers in another file, which is never opened"
             raise FeatureError(reason, file=file, next_step=_EXPORT_AGAIN)
+
+
+def uncomputable(file: Path, runtime: Runtime) -> FeatureError:
+    """Return the error of a graph that a runtime has read, and cannot compute."""
+    reason = f"cannot be computed by {version_of(runtime)}"
+    return FeatureError(reason, file=file, next_step=_EXPORT_AGAIN)
 
 
 def unreadable(file: Path, runtime: Runtime) -> FeatureError:
