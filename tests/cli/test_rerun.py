@@ -277,3 +277,31 @@ def test_two_commands_into_one_folder_keep_both_records(place, tmp_path):
         assert run("evaluate", *options, "--threshold", threshold, cwd=folder).returncode == 0
     records = [read_record(tmp_path / "e" / name) for name in ("run-1.json", "run.json")]
     assert [record.resolved["threshold"] for record in records] == [0.4, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"command": "../../evil"}, "is of a command that leaves no records: ../../evil"),
+        ({"command": "weights"}, "is of a command that leaves no records: weights"),
+        ({"started_in": "\0"}, "was started in a folder that cannot be entered"),
+        ({"arguments": {"videos": 3}}, "the record of 'score' names no list of files"),
+        ({"arguments": {"videos": [3]}}, "the record of 'score' names no list of files"),
+        ({"command": "features import", "resolved": {}}, "has no settings of an import"),
+        (
+            {"inputs": [{"role": "labels", "file": "/dev/zero", "sha256": "0"}]},
+            "labels /dev/zero cannot be read: Not a regular file",
+        ),
+        (
+            {"inputs": [{"role": "labels", "file": "a\0", "sha256": "0"}]},
+            "cannot be read: embedded null byte",
+        ),
+    ],
+)
+def test_a_record_that_no_run_wrote(copied, changes, message):
+    record = copied / "scores/run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | changes))
+    done = run("rerun", record, cwd=copied)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) <= 2

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vadpipe.comparison.candidates import files_of, recognised
-from vadpipe.errors import InputError, VadpipeError
+from vadpipe.errors import InputError, UsageError, VadpipeError
 from vadpipe.extract.store import content_digest
 from vadpipe.extract.video.discovery import Video, find_videos
 from vadpipe.features.folder import FeatureFolder
@@ -90,7 +90,7 @@ def _found(record: RunRecord) -> Iterator[dict[str, Video]]:
     with Containers() as containers:
         given = positionals(record)
         if record.command == "features import":
-            settings = ImportSettings(**record.resolved["settings"])
+            settings = _import_settings(record)
             listed = record.resolved.get("frame_counts")
             published, _ = find_published(
                 given,
@@ -107,12 +107,30 @@ def _found(record: RunRecord) -> Iterator[dict[str, Video]]:
         }
 
 
-def positionals(record: RunRecord) -> list[str]:
-    """Return the arguments without an option; the videos of a list on standard input by their names."""
+def _import_settings(record: RunRecord) -> ImportSettings:
+    try:
+        return ImportSettings(**record.resolved["settings"])
+    except (LookupError, TypeError) as error:
+        raise UsageError("the record of 'features import' has no settings of an import") from error
+
+
+def _named(record: RunRecord) -> list[str]:
     given = record.arguments or {}
-    named: list[str] = next((given[name] for name in ("videos", "files", "candidates") if name in given), [])
+    named: object = next((given[name] for name in ("videos", "files", "candidates") if name in given), [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise UsageError(f"the record of '{record.command}' names no list of files")
+    return [*named]
+
+
+def positionals(record: RunRecord) -> list[str]:
+    """Return the arguments without an option; the videos of a list on standard input by their names.
+
+    Raises:
+        UsageError: if they are no names.
+    """
+    named = _named(record)
     if "-" not in named:
-        return [*named]
+        return named
     return [video.file for video in record.videos]
 
 
@@ -123,7 +141,7 @@ def is_part_of_unknown(record: RunRecord) -> bool:
     """
     given = record.arguments or {}
     depends = record.command == "score" or "durations" in given
-    return "shard" in given and depends and "-" in given.get("videos", ())
+    return "shard" in given and depends and "-" in _named(record)
 
 
 def _video(video: Video, known: VideoRecord) -> str | None:

@@ -19,6 +19,9 @@ _SHOWN = 3
 _ALSO_WRITTEN = {"score": ("annotate", "clips", "features"), "fit": ("tensorboard",)}
 """Options besides ``--output`` that say where something is written."""
 
+_REPEATED = ("extract", "fit", "score", "evaluate", "compare", "ablate", "features import")
+"""Commands that leave records."""
+
 
 def rerun(
     record: Annotated[Path, typer.Argument(metavar="run.json", help="Record that a command wrote.")],
@@ -44,6 +47,8 @@ def rerun(
     from vadpipe.runs.record import RerunRecord, read_record
 
     known = read_record(record)
+    if known.command not in _REPEATED:
+        raise UsageError(f"is of a command that leaves no records: {printable(known.command)}", file=record)
     if known.arguments is None:
         raise UsageError(
             "is of a call from Python, which no command line repeats",
@@ -88,7 +93,7 @@ def rerun(
 def _change_to(folder: Path, record: Path) -> None:
     try:
         os.chdir(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError for a null byte
         raise UsageError(
             f"was started in a folder that cannot be entered: {printable(folder)}",
             file=record,
