@@ -1,6 +1,7 @@
 """The command line as its users meet it: what it writes, what it says, and how it ends."""
 
 import json
+import os
 import platform
 import re
 import subprocess
@@ -261,6 +262,36 @@ def test_a_signal_keeps_what_was_finished_and_leaves_nothing_half_done(
     assert done.stderr.splitlines()[1:] == [f"{word}; finished results are kept"]  # after the note
     left = {path for path in (tmp_path / "features").rglob("*") if path.is_file()}
     assert left == {first, tmp_path / "features/run.json"}
+
+
+def run_into_a_closed_pipe(*arguments, cwd):
+    """Run ``vadpipe`` where the program that reads its output has ended, as in ``vadpipe ... | true``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "vadpipe", *map(str, arguments)]
+    try:
+        return subprocess.run(command, cwd=cwd, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("arguments", [["weights", "list"], ["--help"], ["--version"]])
+def test_a_reader_that_ends_first_ends_the_command_without_a_word(tmp_path, arguments):
+    done = run_into_a_closed_pipe(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_reader_that_ends_first_costs_nothing_that_was_finished(tmp_path, x3d_head, x3d_weights):
+    videos = [write_video(tmp_path / f"{name}.mp4", 16) for name in ("a", "b")]
+    options = ["--head", x3d_head, "--weights", x3d_weights, "-o", tmp_path / "out", "-q"]
+    done = run_into_a_closed_pipe("score", *videos, *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        "a.scores.csv",
+        "a.events.csv",
+        "run.json",
+    }
+    assert not [*tmp_path.glob("out/.*")]
 
 
 def test_a_full_disk(workplace, tmp_path):

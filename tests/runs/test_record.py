@@ -1,6 +1,7 @@
 """The record of a run: its form, what cannot be read, and earlier ones of the same name."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -123,3 +124,12 @@ def test_unknown_keys_are_refused(tmp_path):
 def test_there_must_be_one():
     with pytest.raises(UsageError, match="no such file\nPass the run.json of a run"):
         read_record(Path("none.json"))
+
+
+def test_what_is_no_file_or_longer_than_any_record_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")  # nobody writes to it: to read it would wait for ever
+    with (tmp_path / "long.json").open("wb") as file:
+        file.truncate(2**31 + 1)
+    for path in (tmp_path / "pipe.json", tmp_path / "long.json", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="is not a record of a run\nPass the run.json of a run"):
+            read_record(path)

@@ -32,7 +32,14 @@ from vadpipe.cli.ray_option import RayCommand
 from vadpipe.cli.rerun import rerun
 from vadpipe.cli.score import ScoreCommand, score
 from vadpipe.cli.weights import weights
-from vadpipe.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, VadpipeError, printable
+from vadpipe.errors import (
+    EXIT_CLOSED_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    UsageError,
+    VadpipeError,
+    printable,
+)
 
 # Waiting threads that spin take the processor from those that work; torch reads this once, at import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -96,6 +103,9 @@ def main() -> None:
         options.print_error(error)
         sys.exit(error.exit_code)
     except SystemExit as end:
+        # typer makes it 1; a shell expects what a program returns that SIGPIPE ends.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(EXIT_CLOSED_PIPE)
         kind = _ENDINGS.get(end.code)
         if kind is not None:
             text = f"{kind}; finished results are kept"

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from vadpipe.runs.masking import masked
 
 FILE_NAME = "run.json"
 SCHEMA: Final = 2
+_MOST_BYTES = 2**31  # a video and its results take 600 bytes and more
 
 
 class _Part(BaseModel):
@@ -202,6 +204,9 @@ def read_record(path: Path) -> RunRecord:
         UsageError: if it is missing, is not a record, or is of another schema.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+            raise UsageError("is not a record of a run", file=path, next_step="Pass the run.json of a run.")
         text = path.read_text(encoding="utf-8")
         known = json.loads(text)
     except FileNotFoundError as error:
