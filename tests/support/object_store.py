@@ -182,9 +182,7 @@ LEFT_OUT = ("content-length", "transfer-encoding", "connection", "expect")
 
 
 def body_of(handler):
+    """Return the body of a request; a client that waits to be told to send it was told as its head was read."""
     if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
-        if handler.headers.get("Expect", "").lower() == "100-continue":
-            handler.send_response_only(100)
-            handler.end_headers()
         return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
     raise NotImplementedError("chunked requests")
