@@ -1,26 +1,40 @@
 """A run that fails, a process that dies and an interrupt cost what was in work and nothing else."""
 
+from types import SimpleNamespace
+
 import psutil
 import pytest
 
-from support.ablations import IMPOSSIBLE, TWO_ROWS, command_arguments, run_files, run_small
+from support.ablations import DIVERGING, TWO_ROWS, command_arguments, run_files, run_small
 from support.commands import start
 from support.processes import has_ended
 from support.waiting import wait_until
+from vadpipe.ablation import worker
 from vadpipe.errors import OutputError
 
 
 def test_a_run_that_fails_is_told_and_the_rest_goes_on(folder, in_this_process):
     told = []
-    result = run_small(folder, rows=["impossible", *TWO_ROWS], own_rows=[IMPOSSIBLE], on_failure=told.append)
-    assert [str(failure.job) for failure in told] == [f"impossible, fold {fold}, seed 0" for fold in (0, 1)]
-    assert "RuntimeError: " in told[0].error.reason
+    result = run_small(folder, rows=["diverging", *TWO_ROWS], own_rows=[DIVERGING], on_failure=told.append)
+    assert [str(failure.job) for failure in told] == [f"diverging, fold {fold}, seed 0" for fold in (0, 1)]
+    assert "the training diverged" in told[0].error.reason
     assert told == result.failed
     assert len(result.measured) == 4
     text = (folder / "ablation/ablation.md").read_text()
     assert "**2 runs failed.**" in text
-    assert "| impossible | - | - |" in text
-    assert run_small(folder, rows=["impossible"], own_rows=[IMPOSSIBLE], output=folder / "b").files == []
+    assert "| diverging | - | - |" in text
+    assert run_small(folder, rows=["diverging"], own_rows=[DIVERGING], output=folder / "b").files == []
+
+
+def test_an_error_that_is_not_vadpipe_s_own_is_named_with_its_kind(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("not enough memory " * 50)
+
+    monkeypatch.setattr(worker, "measure", fail)
+    task = SimpleNamespace(data=SimpleNamespace(samples={}), device="cpu", talks=False)
+    error = worker.do_run(None, task, {"a.mp4": None})
+    assert error.reason.startswith("RuntimeError: not enough memory")
+    assert len(error.reason) < 250
 
 
 def test_a_process_that_dies_costs_its_run_alone_and_all_others_are_equal_bit_by_bit(finished):

@@ -11,7 +11,7 @@ from vadpipe.ablation.ablate import ablate
 from vadpipe.ablation.rows import parse_row
 
 TWO_ROWS = ["mil", "second head"]
-IMPOSSIBLE = parse_row(f"impossible: hidden={10**15}")  # no machine has so much memory
+DIVERGING = parse_row("diverging: learning_rate=1e38 clip_norm=0")
 
 
 @contextmanager
