@@ -109,6 +109,16 @@ def test_stills_of_peaks_have_an_outline_round_their_place(tmp_path, monkeypatch
     assert not calm.patches
 
 
+def test_the_lowest_moment_of_a_video_that_is_all_one_event_is_not_called_calm(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    video = write_video(tmp_path / "clip.mp4", 100, size=(160, 120))
+    for threshold in (0.95, 0.0):
+        plot_curve(make_curve(threshold=threshold), tmp_path / "clip.png", video=video)
+    words = [{axes.get_title().split()[-2] for axes in figure.axes if axes.images} for figure in drawn]
+    assert words == [{"calm", "score"}, {"lowest", "score"}]
+
+
 def test_a_curve_without_a_single_score_is_drawn():
     curve = Curve("a.mp4", np.full(50, np.nan, np.float32), np.arange(50) / 25, 2.0, 0.5)
     axes = draw_curve(curve, Figure().add_subplot())

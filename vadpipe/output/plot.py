@@ -197,7 +197,9 @@ def _draw_still(curve: Curve, frame: int, still: NDArray[np.uint8], top: Axes, a
     for spine in top.spines.values():
         spine.set(color=colour, linewidth=1.5, linestyle="--" if calm else "-")
     unit = " s" if curve.end_s < 10 else ""
-    kind = "calm" if calm else "score"
+    kind = "score"
+    if calm:  # it need not be calm: all of a video may be one event
+        kind = "lowest" if any(event.start <= frame < event.stop for event in curve.events) else "calm"
     where = "" if place is None else f"  {place.name}"
     top.set_title(f"{clock(time_s, curve.end_s)}{unit}  {kind} {score:.2f}{where}", fontsize=9)
     axes.plot([time_s], [score], "o", color=colour, markersize=5, zorder=5, mfc="white" if calm else colour)
