@@ -43,7 +43,7 @@ def path(tmp_path_factory):
 
 
 def test_the_published_schema_is_that_of_the_model():
-    assert PUBLISHED.read_text() == json.dumps(schema(), indent=2) + "\n", REWRITE
+    assert json.loads(PUBLISHED.read_text()) == schema(), REWRITE  # not as text: pydantic 2.8 writes 1.0 as 1
     jsonschema.Draft202012Validator.check_schema(schema())
 
 
