@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from mmap import mmap
 from typing import NamedTuple
 
 import av
@@ -19,6 +20,8 @@ from vadpipe.errors import DecodeError
 from vadpipe.extract.video.demuxing import ffmpeg_log, open_container, start_of, tolerant
 from vadpipe.extract.video.limits import Limits
 from vadpipe.extract.video.packets import read_rows
+
+_BYTES_PER_PX = 4
 
 
 class ContainerInfo(NamedTuple):
@@ -102,10 +105,20 @@ def _geometry(container: InputContainer, stream: VideoStream, limits: Limits) ->
         # FFmpeg refuses a frame above the limit, and says so in its log alone.
         for width, height in re.findall(r"Picture size (\d+)x(\d+)", "".join(lines)):
             limits.check(side_px=max(int(width), int(height)), area_px=int(width) * int(height))
-        if any("get_buffer() failed" in line for line in lines):
+        if any("get_buffer() failed" in line for line in lines) or not _has_room(stream):
             raise MemoryError
         raise DecodeError("has no decodable video frame", file=container.name.removeprefix("file:"))
     limits.check(side_px=max(frame.width, frame.height), area_px=frame.width * frame.height)
     turns = round(frame.rotation / 90) % 4
     sides = (frame.width, frame.height)
     return (*(sides[::-1] if turns % 2 else sides), turns)
+
+
+def _has_room(stream: VideoStream) -> bool:
+    """Return whether memory for two more frames could be had; decoders do not always say what they lacked."""
+    context = stream.codec_context
+    try:
+        mmap(-1, max(2 * _BYTES_PER_PX * context.width * context.height, 1)).close()
+    except OSError:
+        return False
+    return True
