@@ -140,8 +140,9 @@ def copied(place, tmp_path):
 
 
 def refused(folder, record, *options):
-    done = run("rerun", record, *options, cwd=folder)
+    done = run("rerun", record, "-o", "again", *options, cwd=folder)
     assert done.returncode == 2
+    assert not (folder / "again").exists()
     lines = done.stderr.splitlines()
     assert len(lines) == 2
     assert lines[1] == "Restore them, or pass --force; the new record will say what differed."
@@ -301,7 +302,73 @@ def test_two_commands_into_one_folder_keep_both_records(place, tmp_path):
 def test_a_record_that_no_run_wrote(copied, changes, message):
     record = copied / "scores/run.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | changes))
-    done = run("rerun", record, cwd=copied)
+    done = run("rerun", record, "-o", "again", cwd=copied)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+BEYOND = {
+    "output": ("head", {"output": "../elsewhere"}, "writes to {folder}/elsewhere"),
+    "default output": ("evaluation", {"output": None}, "writes to {folder}/copy/evaluation"),
+    "tensorboard": ("head", {"tensorboard": "logs"}, "writes to {folder}/copy/logs"),
+    "link": ("head", {"output": "head/link"}, "writes to {folder}/copy/videos"),
+    "clips": ("scores", {"clips": "clips"}, "writes to {folder}/copy/clips"),
+    "beside the video": ("scores", {"output": None, "features": None}, "writes to {folder}/copy/videos"),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_a_record_writes_outside_its_folder_only_if_it_is_trusted(copied, case):
+    of, arguments, message = BEYOND[case]
+    (copied / "head/link").symlink_to(copied / "videos")
+    folder = copied / ("kept" if case == "default output" else of)
+    folder.mkdir(exist_ok=True)
+    known = json.loads((copied / of / "run.json").read_text())
+    known["arguments"] = {
+        name: value for name, value in (known["arguments"] | arguments).items() if value is not None
+    }
+    (folder / "run.json").write_text(json.dumps(known))
+    before = contents(copied.parent)
+    done = run("rerun", folder / "run.json", cwd=copied)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert message.format(folder=copied.parent.resolve()) in lines[0]
+    assert lines[1:] == [
+        "Pass --trust if you know where the record comes from; or -o OUTPUT, which is all that it may write to then."
+    ]
+    assert contents(copied.parent) == before
+
+
+def test_a_record_that_is_trusted_writes_where_it_says(copied):
+    known = json.loads((copied / "evaluation/run.json").read_text())
+    (copied / "kept").mkdir(exist_ok=True)
+    (copied / "kept/run.json").write_text(json.dumps(known))
+    shutil.rmtree(copied / "evaluation")
+    assert run("rerun", "kept/run.json", cwd=copied).returncode == 2
+    assert not (copied / "evaluation").exists()
+    done = run("rerun", "kept/run.json", "--trust", cwd=copied)
+    assert (done.returncode, "5 of 5 results are the same bytes" in done.stderr) == (0, True)
+    assert read_record(copied / "evaluation/run.json").outcome == "finished"
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "message"),
+    [
+        ("scores", {"ray": "ray://example.invalid:1"}, "asks the address ray://example.invalid:1"),
+        ("made", {"ray": "example.invalid:1"}, "connects to the Ray cluster example.invalid:1"),
+        ("scores", {"output": "s3://bucket/scores"}, "asks the address s3://bucket/scores"),
+        ("made", {"videos": ["https://example.invalid/a.mp4"]}, "asks the address https://example.invalid/a.mp4"),
+        ("made", {"videos": ["@list.txt"]}, "asks the address https://example.invalid/b.mp4"),
+    ],
+)  # fmt: skip
+def test_a_record_connects_to_nothing_unless_it_is_trusted(copied, folder, arguments, message):
+    (copied / "list.txt").write_text("videos\nhttps://example.invalid/b.mp4\n")
+    record = copied / folder / "run.json"
+    known = json.loads(record.read_text())
+    known["arguments"] |= arguments
+    record.write_text(json.dumps(known))
+    done = run("rerun", record, "-o", "again", cwd=copied)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.splitlines()[1:] == ["Pass --trust if you know where the record comes from."]

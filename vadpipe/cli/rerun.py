@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from vadpipe.runs.record import RunRecord
 
 _SHOWN = 3
-_ALSO_WRITTEN = {"score": ("annotate", "clips", "features"), "fit": ("tensorboard",)}
-"""Options besides ``--output`` that say where something is written."""
-
 _REPEATED = ("extract", "fit", "score", "evaluate", "compare", "ablate", "features import")
 """Commands that leave records."""
 
@@ -34,15 +31,20 @@ def rerun(
     force: Annotated[
         bool, typer.Option("--force", help="Run it even if inputs, weights or versions have changed.")
     ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let it write outside its folder, and connect to addresses in it.")
+    ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> None:
     """Run a recorded command again, and compare the results byte by byte.
 
-    It runs in the folder that it was started in. Inputs and versions are checked first.
+    It runs in the folder that it was started in. Inputs and versions are checked first. Without --trust, it
+    writes to OUTPUT or the folder of the record alone, and connects to no address.
     """
     options.set_up(verbose, quiet)
     from vadpipe.cli.recorded_inputs import differences, is_part_of_unknown
+    from vadpipe.cli.recorded_reach import moved_options
     from vadpipe.runs.command_line import CommandLine, called_by
     from vadpipe.runs.record import RerunRecord, read_record
 
@@ -64,6 +66,8 @@ def rerun(
     folder = record.absolute().parent
     target = None if output is None else output.absolute()
     _change_to(folder / known.started_in, record)
+    if not trust:
+        _check_reach(known, folder, record, moved=target is not None)
     different = differences(known)
     if different and not force:
         more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
@@ -74,7 +78,7 @@ def rerun(
         )
     for difference in different:
         options.say(f"note: {difference}", quiet, kind="note", difference=difference)
-    moved = {} if target is None else _moved(known, target)
+    moved = {} if target is None else moved_options(known, target)
     digest = hashlib.sha256((folder / record.name).read_bytes()).hexdigest()
     line = CommandLine({}, rerun=RerunRecord(of=digest, forced=tuple(different)))
     with called_by(line):
@@ -101,16 +105,19 @@ def _change_to(folder: Path, record: Path) -> None:
         ) from error
 
 
-def _moved(known: RunRecord, target: Path) -> dict[str, Path]:
-    """Return where each option that says where to write leads now."""
-    given = known.arguments or {}
-    moved = {"output": target}
-    for name in _ALSO_WRITTEN.get(known.command, ()):
-        if name in given:
-            moved[name] = target / Path(str(given[name])).name
-    if known.command == "extract" and "features" in given:  # another name of --output
-        moved["features"] = target
-    return moved
+def _check_reach(known: RunRecord, folder: Path, record: Path, *, moved: bool) -> None:
+    """Raise UsageError if the command would reach more than the folder of its record."""
+    from vadpipe.cli.recorded_reach import reach
+
+    beyond = reach(known, folder, moved=moved)
+    if beyond:
+        more = f"; and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
+        step = "Pass --trust if you know where the record comes from"
+        raise UsageError(
+            f"{'; '.join(printable(text) for text in beyond[:_SHOWN])}{more}",
+            file=record,
+            next_step=step + ("." if moved else "; or -o OUTPUT, which is all that it may write to then."),
+        )
 
 
 def _loudness(verbose: int, quiet: bool) -> dict[str, object]:
