@@ -65,7 +65,7 @@ SECONDS_EACH ?= 60
 
 fuzz-parsers: $(VENV)/test
 	$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[fuzz]'
-	for parser in labels truth settings scores names heads; do \
+	for parser in labels truth settings scores names heads runs; do \
 		PYTHONPATH=.:tests $(BIN)/python -m support.fuzzing.coverage_guided $$parser -max_total_time=$(SECONDS_EACH) || exit 1; \
 	done
 

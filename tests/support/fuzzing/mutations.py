@@ -6,7 +6,9 @@ import hashlib
 import re
 import struct
 from collections.abc import Callable
+from io import BytesIO
 from random import Random
+from zipfile import ZipFile, ZipInfo
 
 Mutation = Callable[[bytes, Random], bytes]
 
@@ -83,6 +85,21 @@ def mutated_safetensors(content: bytes, rng: Random) -> bytes:
     (length,) = struct.unpack("<Q", content[:8])
     header = mutated_text(content[8 : 8 + length], rng)
     return struct.pack("<Q", len(header)) + header + content[8 + length :]
+
+
+def mutated_zip(content: bytes, rng: Random) -> bytes:
+    """Change the text of one member, whose checksum then fits it, or any bytes."""
+    if rng.random() < 0.2:
+        return mutated_bytes(content, rng)
+    changed = BytesIO()
+    with ZipFile(BytesIO(content)) as whole, ZipFile(changed, "w") as archive:
+        members = whole.infolist()
+        chosen = rng.choice(members)
+        for member in members:
+            text = whole.read(member)
+            # With a date of its own, a member would differ from run to run.
+            archive.writestr(ZipInfo(member.filename), mutated_text(text, rng) if member is chosen else text)
+    return changed.getvalue()
 
 
 def mutated_signed(content: bytes, rng: Random) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from vadpipe.annotations.labels import folder_labels, read_labels
 from vadpipe.annotations.truth import write_truth
 from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.cli.head_settings import head_settings
+from vadpipe.cli.recorded_inputs import differences
+from vadpipe.cli.recorded_reach import reach
 from vadpipe.errors import VadpipeError
 from vadpipe.extract.video.names import bare, match
 from vadpipe.files.atomic import MAX_NAME_BYTES, fitting_name
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.record import record_text
 from vadpipe.output.json_document import read_document
+from vadpipe.runs.record import read_record
 
 _VIDEOS = ("videos/fight/a.mp4", "videos/normal/b.mp4", "videos/normal/c.mp4")
 
@@ -76,10 +80,21 @@ def heads(path: Path) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in read.network.state_dict().values())
 
 
+def runs(path: Path) -> None:
+    """Read the record of a run, and find out what repeating it would reach and what has changed since."""
+    record = read_record(path)
+    with contextlib.chdir(path.parent):
+        assert {*reach(record, path.parent, moved=True)} <= {*reach(record, path.parent, moved=False)}
+        if not reach(record, path.parent, moved=False):
+            assert all(isinstance(text, str) for text in differences(record))
+
+
 _HEAD = "cbcg head"
+_TARGETS = {"heads": _HEAD, "runs": "repeated record"}
+"""Targets whose name is not the parser's."""
 
 PARSERS: dict[str, Callable[[Path], None]] = {
-    parser.__name__: parser for parser in (labels, truth, settings, scores, names, heads)
+    parser.__name__: parser for parser in (labels, truth, settings, scores, names, heads, runs)
 }
 
 
@@ -89,7 +104,7 @@ def seed(name: str, folder: Path) -> bytes:
         return "\n".join(
             (*_VIDEOS, "fight/a_x264.mp4", "normal/Normal_Videos_003", "v/nofight/c__1.mp4")
         ).encode()
-    target = TARGETS[_HEAD if name == "heads" else name]
+    target = TARGETS[_TARGETS.get(name, name)]
     write_whole(target, folder)
     file = folder / target.files[0]
     return record_text(file).encode() if name == "heads" else file.read_bytes()

@@ -6,6 +6,7 @@ that it met beside what it could read; it raises where nothing could be read.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ from vadpipe.annotations import labels
 from vadpipe.annotations.truth import write_truth
 from vadpipe.annotations.truth_sheet import read_truth
 from vadpipe.cli.head_settings import head_settings
+from vadpipe.cli.recorded_inputs import differences
+from vadpipe.cli.recorded_reach import moved_options, reach
 from vadpipe.curves.curve import Curve
 from vadpipe.datasets import get, write_labels
 from vadpipe.errors import FeatureError, InputError, VadpipeError
@@ -160,6 +163,17 @@ def read_run_record(folder: Path, output: Path, rng: Random) -> Errors:
     return []
 
 
+def read_repeated_record(folder: Path, output: Path, rng: Random) -> Errors:
+    """Read the record of a run, and find out what repeating it would reach, and what has changed since."""
+    known = read_record(folder / "results/run.json")
+    assert {*moved_options(known, output).values()} >= {output}
+    with contextlib.chdir(folder):
+        beyond = reach(known, folder / "results", moved=rng.random() < 0.5)
+        if not beyond:
+            assert all(isinstance(text, str) for text in differences(known))
+    return []
+
+
 def read_failures(folder: Path, output: Path, rng: Random) -> Errors:
     """Look up why a video failed before."""
     store = FeatureStore(folder / "features")
@@ -188,6 +202,14 @@ def read_labels(folder: Path, output: Path, rng: Random) -> Errors:
     """Read labels of videos."""
     videos = [line for line in (folder / "videos").read_text().splitlines() if line]
     assert labels.read_labels(folder / "labels.csv", {video: video for video in videos}).keys() <= {*videos}
+    return []
+
+
+def read_excel_truths(folder: Path, output: Path, rng: Random) -> Errors:
+    """Read the truth of an Excel file."""
+    truths = read_truth(folder / "truth.xlsx")
+    write_truth(output / "truth.csv", truths)
+    assert read_truth(output / "truth.csv") == truths
     return []
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from zipfile import ZipFile, ZipInfo
 
 import h5py
 import numpy as np
+import openpyxl
 import torch
 
 from support.annotation_sets import (
@@ -31,6 +35,7 @@ from support.fuzzing.mutations import (
     mutated_safetensors,
     mutated_signed,
     mutated_text,
+    mutated_zip,
 )
 from support.recordings import dhav, encode, pictures, raw_packets
 from support.videos import write_video
@@ -43,6 +48,8 @@ from vadpipe.head.checkpoint import HeadRecord, TrainedHead
 from vadpipe.head.methods import find_method
 from vadpipe.head.settings import HeadSettings
 from vadpipe.runs import record as runs
+from vadpipe.runs.digests import files_digest
+from vadpipe.runs.versions import versions
 from vadpipe.training.resume import Resume
 
 CANARY = "canary"
@@ -241,6 +248,30 @@ def _write_run_record(folder: Path) -> None:
     runs.write_record(record, folder / "run.json")
 
 
+def _write_repeated_record(folder: Path) -> None:
+    (folder / "videos").mkdir()
+    (folder / "videos/a.mp4").write_bytes(b"no video")
+    (folder / "features").mkdir()
+    make_features(n_frames=16).save(folder / "features/a.mp4.safetensors")
+    n_features, features = files_digest([folder / "features/a.mp4.safetensors"], folder / "features")
+    video = runs.VideoRecord(
+        video="a.mp4", file="videos/a.mp4", status="done", n_bytes=8, modified_ns=0,
+        sha256=hashlib.sha256(b"no video").hexdigest(),
+    )  # fmt: skip
+    inputs = (
+        runs.InputRecord(role="features", file="features", n_files=n_features, sha256=features),
+        runs.InputRecord(role="labels", file="videos/a.mp4", sha256=str(video.sha256)),
+    )
+    record = runs.RunRecord(
+        command="score", arguments={"videos": ["videos"], "clips": "results/clips", "output": "results", "plot": True},
+        started_in="..", resolved={}, versions=versions(), recipe=None, seed=None, outcome="finished", error=None,
+        counts=runs.Counts(done=1), inputs=inputs, outputs=(), videos=(video,), warnings=(), rerun=None,
+        times=runs.Times(began="2026-01-01T00:00:00Z", took_s=1.0, snippets_per_s=12.5),
+    )  # fmt: skip
+    (folder / "results").mkdir()
+    runs.write_record(record, folder / "results/run.json")
+
+
 def _write_failure(folder: Path) -> None:
     (folder / "a.mp4").write_bytes(b"no video")
     video = readers.named_video(folder / "a.mp4")
@@ -266,6 +297,25 @@ def _write_labels(folder: Path) -> None:
 def _write_truth(folder: Path) -> None:
     truths = [Truth("a.mp4", 240, ((60, 180), (200, 240)), "Abuse", "g1"), Truth('b, "c".mp4', 80, ())]
     write_truth(folder / "truth.csv", truths)
+
+
+def _write_excel_truth(folder: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (
+        ("video", "frames", "anomalies", "class"),
+        ("a.mp4", 240, "60:180 200:240", "Abuse"),
+        ("b.mp4", 80, None, "normal"),
+        ("c.mp4", 90.0, "0:30", "Abuse"),
+    ):
+        book.active.append(row)
+    book.active.merge_cells("D4:D5")
+    book.save(folder / "made.xlsx")
+    # The same bytes each time.
+    with ZipFile(folder / "made.xlsx") as made, ZipFile(folder / "truth.xlsx", "w") as archive:
+        for name in made.namelist():
+            text = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", b"2026-01-01T00:00:00Z", made.read(name))
+            archive.writestr(ZipInfo(name), text)
+    (folder / "made.xlsx").unlink()
 
 
 def _write_shanghaitech(folder: Path) -> None:
@@ -317,11 +367,13 @@ FILES = (
     Target("training state", _write_state, readers.read_training_state, ("training.state",), mutated_signed),
     Target("ablation run", _write_run, readers.read_ablation_run, ("a.safetensors",), mutated_safetensors),
     Target("run record", _write_run_record, readers.read_run_record, ("run.json",), mutated_text),
+    Target("repeated record", _write_repeated_record, readers.read_repeated_record, ("results/run.json",), mutated_text),
     Target("failure", _write_failure, readers.read_failures, ("features/**/*.json",), mutated_text),
     Target("settings", _write_settings, readers.read_settings, ("settings.json",), mutated_text),
     Target("scores", _write_scores, readers.read_scores, ("a.scores.json",), mutated_text),
     Target("labels", _write_labels, readers.read_labels, ("labels.csv",), mutated_text),
     Target("truth", _write_truth, readers.read_truths, ("truth.csv",), mutated_text),
+    Target("excel", _write_excel_truth, readers.read_excel_truths, ("truth.xlsx",), mutated_zip),
     _annotations("ucf-crime", lambda folder: write_lists(folder, UCF_CRIME), *UCF_CRIME),
     _annotations("xd-violence", lambda folder: write_lists(folder, XD_VIOLENCE), *XD_VIOLENCE),
     _annotations(
