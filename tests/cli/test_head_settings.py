@@ -220,7 +220,7 @@ def test_a_head_that_is_fine_tuned_gives_the_settings_that_are_not_given(tmp_pat
     start = HeadSettings(hidden=8, steps=50, learning_rate=0.5, smoothing=0.0)
     (tmp_path / "s.json").write_text('{"steps": 9}')
     found = head_settings("baseline", tmp_path / "s.json", ["learning_rate=0.1"], start=start)
-    changes = {"steps": 9, "learning_rate": 0.1, "clustering": False, "guided": False}
+    changes = {"steps": 9, "learning_rate": 0.1, "clustering": False, "guided": False, "context": "none"}
     assert found == start.model_copy(update=changes)
     peer = settings_of("rtfm").model_copy(update={"hidden": 16})
     assert head_settings("default", None, ["steps=7"], start=peer) == peer.model_copy(update={"steps": 7})

@@ -69,6 +69,8 @@ def test_attention_over_more_segments_than_are_computed_at_once(method, runtime,
         {"smoothing": 0.0},
         {"guided": False},
         {"context": "pooled"},
+        {"context": "both"},
+        {"context": "both", "view_join": "mean", "segments": 5},
         {"context": "pooled", "view_join": "mean", "segments": 5},
     ],
     ids=str,
@@ -80,7 +82,7 @@ def test_cbcg(changes, runtime, tmp_path):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("context", ["none", "pooled"])
+@pytest.mark.parametrize("context", ["none", "pooled", "both"])
 def test_ensembles(context, runtime, tmp_path):
     head = trained(Ensemble([cbcg(seed, context=context) for seed in range(3)]))
     assert_same_scores(head, exported(head, tmp_path, runtime), 7, 100)
@@ -89,7 +91,9 @@ def test_ensembles(context, runtime, tmp_path):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("n_members", [1, 2])
 @pytest.mark.parametrize(
-    "changes", [{}, {"context": "pooled"}, {"window_weight": 0.8, "smoothing": 0.0}], ids=str
+    "changes",
+    [{}, {"context": "pooled"}, {"context": "both"}, {"window_weight": 0.8, "smoothing": 0.0}],
+    ids=str,
 )
 def test_a_head_for_each_window(changes, n_members, runtime, tmp_path):
     members = [cbcg(seed, n_windows=2, **({"window_smoothing": 1.5} | changes)) for seed in range(n_members)]
@@ -109,7 +113,9 @@ def test_the_control_without_clusters(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"context": "pooled"}, {"n_windows": 2, "window_smoothing": 6.0}], ids=str
+    "changes",
+    [{}, {"context": "pooled"}, {"context": "both"}, {"n_windows": 2, "window_smoothing": 6.0}],
+    ids=str,
 )
 def test_long_videos_in_pieces_and_lost_snippets(changes, tmp_path):
     head = trained(cbcg(**changes))

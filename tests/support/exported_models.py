@@ -12,6 +12,7 @@ from vadpipe.export.openvino_files import convert
 from vadpipe.exported.head import ExportedHead
 from vadpipe.exported.runtimes import open_graph
 from vadpipe.head.building import build_head
+from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.record import HeadRecord
 from vadpipe.head.settings import HeadSettings
@@ -22,7 +23,7 @@ def cbcg(seed=0, n_windows=1, **changes):
     torch.manual_seed(seed)
     settings = HeadSettings(hidden=16, cluster_dim=8, **changes)
     head = build_head(torch.randn(D), torch.rand(D) + 0.5, settings, n_windows)
-    for part in head.heads if n_windows > 1 else [head]:
+    for part in (part for part in head.modules() if isinstance(part, Cbcg)):
         part.memory.sums.normal_()
         part.memory.masses.uniform_(1, 2)
         part.memory.n_appended.fill_(7)

@@ -14,6 +14,7 @@ QUICK = HeadSettings(
     folds=2,
     learning_rate=1e-2,
     whole_bag_weight=1.0,
+    context="none",
 )
 
 
@@ -24,7 +25,7 @@ SMALL = HeadSettings(
     hidden=16, cluster_dim=8, dropout=0.5, temperature=0.1, margin=-0.5, cluster_weight=0.1, score_mix=0.5,
     warmup=0.1, queue_batches=20, view_sampling="all", view_join="mean", segments=32, top_k_divisor=16, top_k_at_least=3, whole_bag_weight=0.0,
     smoothing=0.0, steps=40, batch_bags=4, optimiser="adam", learning_rate=1e-2, folds=4, checks=8,
-    false_alarms_per_hour=6.0, normal_quantile=0.95,
+    false_alarms_per_hour=6.0, normal_quantile=0.95, context="none",
 )  # fmt: skip
 
 FIT_FILES = (

@@ -72,6 +72,8 @@ def test_every_number_is_that_of_a_set_in_memory(features):
     memory, disk = both(features)
     assert disk.digest == memory.digest
     assert (disk.n_views, disk.n_windows) == (memory.n_views, memory.n_windows) == (2, 1)
+    expected_lengths = [bag.values.shape[1] for bag in memory.bags]
+    assert disk.n_snippets.tolist() == memory.n_snippets.tolist() == expected_lengths
     rows = list(range(len(memory.bags)))
     for views in (None, [row % 2 for row in rows]):
         expected, batch = memory.batch(rows[::-1], views), disk.batch(rows[::-1], views)

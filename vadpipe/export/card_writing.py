@@ -110,7 +110,7 @@ def cut_of(head: TrainedHead) -> Cut:
         )
         return Cut(reach_snippets=None, bag_segments=None, how=how)
     reach += math.ceil(4 * settings.smoothing)
-    if settings.context == "pooled":
+    if head.network.uses_context:
         how = (
             f"Not at all: a score depends on {reach} snippets to each side and on the context of the video, "
             f"for which the graph squeezes all snippets to {settings.segments} segments. Give it all of them "

@@ -57,7 +57,7 @@ class HeadGraph(nn.Module):
         x = features.transpose(0, 1)
         x = x[:, None] if self.by_view else x[None]  # views by themselves, or those of one video
         mask = torch.ones(x.shape[0], x.shape[2], dtype=torch.bool)
-        context = self.head.context_of(self._bag(x)) if self.head.settings.context == "pooled" else None
+        context = self.head.context_of(self._bag(x)) if self.head.uses_context else None
         odds = _log_odds(_segment_scores(self.head, x, mask, context))
         odds = smoothed(odds, mask, self.head.settings.smoothing)
         scores = apply_platt_scaling(odds.double(), self.head.scale).float()
@@ -83,12 +83,8 @@ def _segment_scores(head: Head, x: Tensor, mask: Tensor, context: Context | None
     """
     if not isinstance(head, MeanOfHeads):
         return head.segment_scores(x, mask, context)
-    heads = head.heads
-    contexts = [None] * len(heads) if context is None else context.divided(len(heads))
-    odds = [
-        _log_odds(_segment_scores(one, own, mask, beside))
-        for one, own, beside in zip(heads, head.inputs(x), contexts, strict=True)
-    ]
+    parts = zip(head.heads, head.inputs(x), head.contexts(context), strict=True)
+    odds = [_log_odds(_segment_scores(one, own, mask, beside)) for one, own, beside in parts]
     return torch.sigmoid(head.joined(odds, mask).double()).float()
 
 

@@ -137,6 +137,11 @@ class TrainingSet:
         """W."""
         return self.bags[0].n_windows
 
+    @property
+    def n_snippets(self) -> NDArray[np.int64]:
+        """How many snippets each bag has, (N,) int64, before it is squeezed."""
+        return (self._counts // self.n_views).astype(np.int64)
+
     def batch(self, rows: Sequence[int], views: Sequence[int] | None = None) -> Batch:
         """Return these bags, cut to the longest of them.
 

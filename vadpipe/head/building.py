@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.context_heads import ContextHeads
 from vadpipe.head.head import Head
 from vadpipe.head.methods import CBCG
 from vadpipe.head.peers.bn_wvad import BnWvad
@@ -39,5 +40,7 @@ def build_head(mean: Tensor, std: Tensor, settings: HeadSettings, n_windows: int
         parts = zip(mean.chunk(n_windows), std.chunk(n_windows), strict=True)
         return WindowHeads([build_head(*part, settings) for part in parts])
     if settings.method == CBCG:
+        if settings.context == "both":
+            return ContextHeads(mean, std, settings)
         return Cbcg(mean, std, settings)
     return _PEERS[settings.method](len(mean), settings)

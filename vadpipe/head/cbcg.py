@@ -74,6 +74,11 @@ class Cbcg(Head):
         """How many segments to each side the embedding sees."""
         return self.embedding.reach
 
+    @property
+    def uses_context(self) -> bool:
+        """Whether a segment's score depends on the context of its video."""
+        return self.embedding.with_context
+
     @torch.inference_mode()
     def context_of(self, x: Tensor) -> Context | None:
         """Return the context of videos where the settings ask for it; see :meth:`Head.context_of`."""

@@ -62,6 +62,11 @@ class Head(nn.Module, ABC):
         That is before the smoothing, and with the context as it is.
         """
 
+    @property
+    def uses_context(self) -> bool:
+        """Whether a segment's score depends on the context of its video."""
+        return False
+
     def context_of(self, x: Tensor) -> Context | None:  # noqa: ARG002
         """Return the context of every segment beyond those in reach; None without context.
 

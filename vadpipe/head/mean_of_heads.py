@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from vadpipe.head.bags import Batch
 from vadpipe.head.context import Context
 from vadpipe.head.head import Head
+from vadpipe.head.loss import Loss
 from vadpipe.head.platt_scaling import log_odds
 
 
@@ -37,12 +40,8 @@ class MeanOfHeads(Head):
 
     def segment_scores(self, x: Tensor, mask: Tensor, context: Context | None) -> Tensor:
         """Return the scores (N, T) of the mean log odds, see :meth:`Head.segment_scores`."""
-        heads = self.heads
-        contexts = [None] * len(heads) if context is None else context.divided(len(heads))
-        odds = [
-            log_odds(head.segment_scores(own, mask, beside))
-            for head, own, beside in zip(heads, self.inputs(x), contexts, strict=True)
-        ]
+        parts = zip(self.heads, self.inputs(x), self.contexts(context), strict=True)
+        odds = [log_odds(head.segment_scores(own, mask, beside)) for head, own, beside in parts]
         return torch.sigmoid(self.joined(odds, mask)).to(x.dtype)
 
     def joined(self, odds: Sequence[Tensor], mask: Tensor) -> Tensor:  # noqa: ARG002
@@ -55,6 +54,17 @@ class MeanOfHeads(Head):
         reaches = [head.reach for head in self.heads]
         return None if None in reaches else max(reach for reach in reaches if reach is not None)
 
+    @property
+    def uses_context(self) -> bool:
+        """Whether the scores of any member depend on the context of the video."""
+        return any(head.uses_context for head in self.heads)
+
+    def contexts(self, context: Context | None) -> list[Context | None]:
+        """Return each member's part of what :meth:`context_of` returned; None for those that use none."""
+        using = [head.uses_context for head in self.heads]
+        parts = iter([] if context is None else context.divided(sum(using)))
+        return [next(parts, None) if uses else None for uses in using]
+
     @torch.inference_mode()
     def context_of(self, x: Tensor) -> Context | None:
         """Return the contexts of all members beside each other; see :meth:`Head.context_of`."""
@@ -65,3 +75,22 @@ class MeanOfHeads(Head):
     def cluster_cosine(self) -> float:
         """The highest cos(c_n, c_a) of the members' memories."""
         return max(head.cluster_cosine for head in self.heads)
+
+    def loss(self, batch: Batch, *, warm: bool) -> Loss:
+        """Return the sum of the heads' losses; of its parts, which are only shown, the means."""
+        parts = tuple(
+            head.loss(replace(batch, features=own), warm=warm)
+            for head, own in zip(self.heads, self.inputs(batch.features), strict=True)
+        )
+        return Loss(
+            total=torch.stack([part.total for part in parts]).sum(),
+            mil=torch.stack([part.mil for part in parts]).mean(),
+            cluster=torch.stack([part.cluster for part in parts]).mean(),
+            spread=torch.stack([part.spread for part in parts]).mean(),
+            parts=parts,
+        )
+
+    def remember(self, loss: Loss) -> None:
+        """Let each head take in what its own loss left behind."""
+        for head, part in zip(self.heads, loss.parts, strict=True):
+            head.remember(part)

@@ -53,6 +53,7 @@ _PUBLISHED: Mapping[str, Value] = MappingProxyType(
     {
         "clustering": False,
         "guided": False,
+        "context": "none",
         "feature_dropout": 0.0,
         "view_sampling": "all",
         "view_join": "mean",

@@ -110,7 +110,7 @@ class PiecewiseScoring:
 
     def _bag(self) -> NDArray[np.float32] | None:
         """Return the video's bag (C, T, D), squeezed as in training; None if no score depends on it."""
-        if self.head.settings.context != "pooled" or not len(self.kept):
+        if not self.head.uses_context or not len(self.kept):
             return None
         pairs = pairwise(self._edges.tolist())
         means = [self.values[self.kept[start:stop]].mean(axis=0) for start, stop in pairs]

@@ -30,7 +30,7 @@ PRESETS = (
     Preset(
         "baseline",
         "a plain multiple-instance head, for comparison",
-        MappingProxyType({"clustering": False, "guided": False}),
+        MappingProxyType({"clustering": False, "guided": False, "context": "none"}),
     ),
     Preset(
         "literal",
@@ -46,6 +46,7 @@ PRESETS = (
                 "feature_dropout": 0.0,
                 "weight_averaging": 0.0,
                 "smoothing": 0.0,
+                "context": "none",
             }
         ),
     ),

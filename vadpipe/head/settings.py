@@ -61,8 +61,10 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
         cluster_dim: width Z of the clustering space.
         dropout: share of channels dropped in training (0.7 in RTFM).
         feature_dropout: share of the features' numbers dropped in training.
-        context: ``"pooled"`` puts the mean and the maximum of the embedded bag beside each segment;
-            ``"none"`` does not.
+        context: what is seen of the whole video. ``"pooled"``: the mean and the maximum of the embedded bag
+            beside each segment. ``"none"``: nothing. ``"both"``: a network of each kind, whose log odds are
+            averaged. ``"auto"``: ``"both"`` where at least 100 training videos have more snippets than
+            ``segments``, and otherwise ``"none"``; a trained head says which.
         temperature: tau of the cluster assignment.
         margin: cosine of the two centroids below which separation costs nothing.
         cluster_weight: lambda, weight of the clustering loss.
@@ -117,7 +119,7 @@ class HeadSettings(BaseModel, metaclass=_RefusesAsUsageError):
     dropout: float = Field(0.7, ge=0, lt=1)
     feature_dropout: float = Field(0.3, ge=0, lt=1)
 
-    context: Literal["none", "pooled"] = "none"
+    context: Literal["auto", "none", "pooled", "both"] = "auto"
 
     temperature: float = Field(0.1, gt=0)
     margin: float = Field(-0.5, ge=-1, le=1)

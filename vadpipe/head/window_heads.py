@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from vadpipe.head.bags import Batch
-from vadpipe.head.loss import Loss
 from vadpipe.head.mean_of_heads import MeanOfHeads
 from vadpipe.head.smoothing import smoothed
 
@@ -43,22 +40,3 @@ class WindowHeads(MeanOfHeads):
         """How many segments to each side a score depends on, by the networks and the smoothing of some."""
         reach = super().reach
         return None if reach is None else reach + math.ceil(4 * self.settings.window_smoothing)
-
-    def loss(self, batch: Batch, *, warm: bool) -> Loss:
-        """Return the sum of the heads' losses; of its parts, which are only shown, the means."""
-        parts = tuple(
-            head.loss(replace(batch, features=own), warm=warm)
-            for head, own in zip(self.heads, self.inputs(batch.features), strict=True)
-        )
-        return Loss(
-            total=torch.stack([part.total for part in parts]).sum(),
-            mil=torch.stack([part.mil for part in parts]).mean(),
-            cluster=torch.stack([part.cluster for part in parts]).mean(),
-            spread=torch.stack([part.spread for part in parts]).mean(),
-            parts=parts,
-        )
-
-    def remember(self, loss: Loss) -> None:
-        """Let each head take in what its own loss left behind."""
-        for head, part in zip(self.heads, loss.parts, strict=True):
-            head.remember(part)

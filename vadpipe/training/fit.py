@@ -23,6 +23,7 @@ from vadpipe.head.settings import HeadSettings
 from vadpipe.remote.copies import local_features
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
+from vadpipe.training.automatic_context import with_context_chosen
 from vadpipe.training.bags_of_features import bag_of as bag_of
 from vadpipe.training.fine_tuning import BaseHead
 from vadpipe.training.history import FitProgress, StepMetrics
@@ -122,6 +123,8 @@ def fit(
     bags = [by_video[video].bag(int(label.abnormal), label.group) for video, label in known.items()]
     _check_both_labels(bags, known)
     check_writable(target)
+    data = training_set(bags, settings.segments, chosen_device)
+    settings = with_context_chosen(settings, data)
     journal().resolve(settings=settings)
     journal().made_by(made_by)
     journal().reads("features", features, known=None if videos.pack is None else videos.pack.files_digest())
@@ -132,7 +135,7 @@ def fit(
         base.check(settings, made_by)
         base.warn_of_known(contents)
     job = FitJob(
-        data=training_set(bags, settings.segments, chosen_device),
+        data=data,
         settings=settings,
         seeds=range(seed, seed + seeds),
         ensemble=ensemble,

@@ -18,6 +18,7 @@ from vadpipe.head.building import build_head
 from vadpipe.head.head import Head
 from vadpipe.head.loss import Loss
 from vadpipe.head.settings import HeadSettings
+from vadpipe.training.automatic_context import with_context_chosen
 from vadpipe.training.weight_average import average_of
 
 MOMENTUM = 0.9
@@ -79,6 +80,7 @@ class Training:
         start: Start | None = None,
     ) -> None:
         self._data, self._seed = data, seed
+        settings = with_context_chosen(settings, data)
         self._batches = BalancedBatches(data, rows, settings.batch_bags, seed)
         self._device = data.device
         self.settings, self.step = settings, 0
