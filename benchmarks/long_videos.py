@@ -1,16 +1,19 @@
-"""Long videos, UCF-Crime: what unseen training videos say, and three ways to score with one training.
+"""Long videos, UCF-Crime: what held-out training videos say, and three ways to score with one training.
 
     python benchmarks/long_videos.py DATA [--row 'NAME: SETTING=VALUE']... [--steps 50 100 200] [--to FILE]
 
-The 628 training videos are divided into four folds, and a head is trained on all but each. ``unseen`` is the
-video-level ROC-AUC of all training videos, each scored by the head that has not seen it: six times as many
-videos as there are to test, and labels that no test needs. The other columns are frame ROC-AUC / AP of the 99
-test videos, the mean over the four heads:
+The 628 training videos are divided into four folds, and a head is trained on all but each. Two columns are of
+all training videos, each scored by the head that has not seen it: six times as many videos as there are to
+test, and labels that no test needs.
+
+- ``held out, videos``: ROC-AUC of the videos, each with the score of its bag;
+- ``held out, frames``: ROC-AUC of their snippets, those of an abnormal video all being abnormal.
+
+The other columns are frame ROC-AUC / AP of the 99 test videos, the mean over the four heads:
 
 - ``snippets``: each snippet by itself, as ``score`` and ``evaluate`` do it;
 - ``segments``: the video squeezed as its bag was in training, each segment's score given to its snippets;
-- ``one score``: the bag's score for all of the video, which finds no moment at all;
-- ``averaged``: as ``snippets``, by weights averaged over steps (a moving average with decay 0.98).
+- ``one score``: the bag's score for all of the video, which finds no moment at all.
 """
 
 from __future__ import annotations
@@ -27,7 +30,6 @@ import torch
 from numpy.typing import NDArray
 from protocols import Videos, load_ucf_x3d
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
 from vadpipe.ablation.rows import Row, parse_row
 from vadpipe.evaluation.metrics import auc_and_ap, pooled
@@ -38,8 +40,7 @@ from vadpipe.training.folds import all_but, make_folds
 from vadpipe.training.judging import bag_means, snippet_scores
 from vadpipe.training.loop import Training
 
-DECAY = 0.98
-SCORING = ("snippets", "segments", "one score", "averaged")
+SCORING = ("snippets", "segments", "one score")
 
 Scores = dict[str, NDArray[np.float32]]
 """Of each way to score the scores of a video's snippets, (S,)."""
@@ -57,7 +58,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     videos = load_ucf_x3d(options.data / "ucf_x3d")
-    lines = [f"| settings | step | unseen | {' | '.join(SCORING)} |", "|---|---|---|" + "---|" * len(SCORING)]
+    columns = ("settings", "step", "held out, videos", "held out, frames", *SCORING)
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in [Row("the defaults", ""), *options.row]:
         settings = row.settings(HeadSettings(steps=max(options.steps)))
         for step, cells in cross_validated(videos, settings, options.steps, options.seed).items():
@@ -77,46 +79,29 @@ def cross_validated(
         [bag for name, bag in videos.bags.items() if name not in videos.samples], settings.segments
     )
     folds = make_folds(data.bags, settings.folds, seed)
-    unseen: dict[int, list[tuple[float, int]]] = {step: [] for step in steps}
+    held_out: dict[int, list[tuple[float, NDArray[np.float32], int]]] = {step: [] for step in steps}
     figures: dict[int, list[NDArray[np.float64]]] = {step: [] for step in steps}
     for fold, rows in enumerate(folds):
-        training, average = Training(data, all_but(folds, fold), settings, seed=seed), Average()
-        for step in range(1, max(steps) + 1):
+        training = Training(data, all_but(folds, fold), settings, seed=seed)
+        for step in sorted(steps):
             training.advance(step)
-            average.see(training.head, step)
-            if step in steps:
-                means = bag_means(training.head, data, rows, lambda scores: scores)
-                unseen[step] += [(mean, data.bags[row].label) for mean, row in zip(means, rows, strict=True)]
-                averaged = training.head_of(average.weights)
-                scores = {name: scored(training.head, averaged, videos.bags[name]) for name in videos.samples}
-                figures[step].append(np.array([judged(videos, scores, way) for way in SCORING]))
+            means = bag_means(training.head, data, rows, lambda scores: scores)
+            for mean, bag in zip(means, [data.bags[row] for row in rows], strict=True):
+                held_out[step].append((mean, snippet_scores(training.head, bag), bag.label))
+            scores = {name: scored(training.head, videos.bags[name]) for name in videos.samples}
+            figures[step].append(np.array([judged(videos, scores, way) for way in SCORING]))
     cells: dict[int, list[str]] = {}
     for step in steps:
-        means_of_all, labels = zip(*unseen[step], strict=True)
+        means_of_all, curves, labels = zip(*held_out[step], strict=True)
         frames = np.mean(figures[step], axis=0)
+        of_frames = np.repeat(labels, [len(curve) for curve in curves])
         cells[step] = [f"{roc_auc_score(labels, means_of_all):.3f}"]
+        cells[step] += [f"{roc_auc_score(of_frames, np.concatenate(curves)):.3f}"]
         cells[step] += [f"{auc:.3f} / {ap:.3f}" for auc, ap in frames]
     return cells
 
 
-class Average:
-    """A moving average of a head's weights; the memory of clusters is the last."""
-
-    def __init__(self) -> None:
-        self.weights: dict[str, Tensor] = {}
-
-    def see(self, head: Head, step: int) -> None:
-        """Take in the weights after a step; the first steps weigh more, as the average begins with them."""
-        decay = min(DECAY, (1 + step) / (10 + step))
-        for name, value in head.state_dict().items():
-            old = self.weights.get(name)
-            if old is None or not value.is_floating_point() or name.startswith("memory"):
-                self.weights[name] = value.detach().clone()
-            else:
-                old.mul_(decay).add_(value, alpha=1 - decay)
-
-
-def scored(head: Head, averaged: Head, bag: Bag) -> Scores:
+def scored(head: Head, bag: Bag) -> Scores:
     """Return the scores of a video in each way."""
     segments = head.settings.segments
     edges = edges_of(bag.values.shape[1], segments)
@@ -126,7 +111,6 @@ def scored(head: Head, averaged: Head, bag: Bag) -> Scores:
         "snippets": snippet_scores(head, bag),
         "segments": np.repeat(snippet_scores(head, squeezed), np.diff(edges)),
         "one score": np.full(bag.values.shape[1], one, np.float32),
-        "averaged": snippet_scores(averaged, bag),
     }
 
 
