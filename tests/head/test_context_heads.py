@@ -11,11 +11,13 @@ from support.calibrations import make_calibration
 from support.exported_models import cbcg
 from support.feature_files import make_features, make_recipe
 from vadpipe.head.adaptation import adapted
-from vadpipe.head.bags import squeeze
+from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.ensemble import Ensemble
 from vadpipe.head.record import HeadRecord, Member
+from vadpipe.head.settings import HeadSettings
+from vadpipe.training.loop import Start, Training
 
 D = 16
 
@@ -95,6 +97,29 @@ def test_each_network_learns_from_a_loss_of_its_own():
     head.remember(loss)
     for part, old in zip(head.heads, before, strict=True):
         assert not torch.equal(part.memory.sums, old)
+
+
+def test_each_network_learns_as_it_would_alone():
+    """Also where its gradient is clipped: without dropout, nothing that is random is shared."""
+    data = TrainingSet(make_bags(8), 8)
+    settings = HeadSettings(
+        hidden=4,
+        cluster_dim=3,
+        dropout=0.0,
+        feature_dropout=0.0,
+        clip_norm=1e-3,
+        weight_averaging=0.0,
+        context="both",
+    )
+    both, single = Training(data, range(16), settings), []
+    for part in both.head.heads:
+        begun = {name: value.clone() for name, value in part.state_dict().items()}
+        single.append(Training(data, range(16), part.settings, start=Start(begun, "0" * 64)))
+    for training in (both, *single):
+        training.advance(12)
+    for part, training in zip(both.head.heads, single, strict=True):
+        for name, value in training.head.state_dict().items():
+            torch.testing.assert_close(part.state_dict()[name], value, rtol=1e-5, atol=1e-7)
 
 
 def test_adaptation_reaches_both(tmp_path):

@@ -7,9 +7,12 @@ steps"). So each has a network and a loss of its own, and their log odds are ave
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from vadpipe.head.cbcg import Cbcg
+from vadpipe.head.head import Head
 from vadpipe.head.mean_of_heads import MeanOfHeads
 from vadpipe.head.settings import HeadSettings
 
@@ -27,3 +30,8 @@ class ContextHeads(MeanOfHeads):
         kinds = ("none", "pooled")
         super().__init__([Cbcg(mean, std, settings.model_copy(update={"context": kind})) for kind in kinds])
         self.settings = settings
+
+    @property
+    def clipped_apart(self) -> Sequence[Head]:
+        """Both networks: each learns as it would alone."""
+        return self.heads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +75,11 @@ class Head(nn.Module, ABC):
             x: (N, C, T, D), the bags of whole videos, squeezed as in training.
         """
         return None
+
+    @property
+    def clipped_apart(self) -> Sequence[Head]:
+        """The networks whose gradients are each clipped to ``clip_norm``; the whole head is one here."""
+        return (self,)
 
     def remember(self, loss: Loss) -> None:
         """Take in what a step left behind; most methods remember nothing."""

@@ -139,7 +139,8 @@ class Training:
         self._optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self._learner.parameters(), settings.clip_norm)
+            for network in self._learner.clipped_apart:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         self._optimiser.step()
         self._learner.remember(loss)
         if self._average is not None:
