@@ -3,6 +3,7 @@
 import struct
 import zipfile
 import zlib
+from xml.etree import ElementTree
 
 import openpyxl
 import pytest
@@ -131,3 +132,34 @@ def test_many_parts(tmp_path):
             archive.writestr(f"{number}", b"")
     with pytest.raises(UsageError, match=r"book\.xlsx: is not a readable Excel file: it has 20000 parts"):
         read_tables(tmp_path / "book.xlsx")
+
+
+def test_as_many_cells_as_allowed_may_be_covered(tmp_path, monkeypatch):
+    path = book(tmp_path / "book.xlsx", after(b"<mergeCells><mergeCell ref='D1:F4'/></mergeCells>"))
+    monkeypatch.setattr(excel_parts, "MOST_COVERED", 12)
+    assert len(read_tables(path)[0].rows) == 1
+    monkeypatch.setattr(excel_parts, "MOST_COVERED", 11)
+    with pytest.raises(UsageError, match="12 cells are merged"):
+        read_tables(path)
+
+
+def n_counted(path):
+    """Count every element one, and one more for each eight attributes."""
+    with zipfile.ZipFile(path) as archive:
+        elements = [
+            element
+            for name in archive.namelist()
+            for element in ElementTree.fromstring(archive.read(name)).iter()
+        ]
+    return sum(1 + len(element.attrib) // 8 for element in elements)
+
+
+@pytest.mark.parametrize("n_attributes", [0, 7, 8, 80])
+def test_eight_attributes_count_as_an_element(tmp_path, monkeypatch, n_attributes):
+    row = b"<row " + b" ".join(b"a%d=''" % number for number in range(n_attributes)) + b"/>"
+    path = book(tmp_path / "book.xlsx", plus(row))
+    monkeypatch.setattr(excel_parts, "MOST_ELEMENTS", n_counted(path))
+    assert len(read_tables(path)[0].rows) == 1
+    monkeypatch.setattr(excel_parts, "MOST_ELEMENTS", n_counted(path) - 1)
+    with pytest.raises(UsageError, match="it has more than .* cells or other elements"):
+        read_tables(path)

@@ -55,6 +55,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vadpipe/features/folder.py": ("tests/features/test_folder.py", "tests/features/test_recipe_choice.py"),
     "vadpipe/files/atomic.py": ("tests/files/test_atomic.py",),
     "vadpipe/files/locks.py": ("tests/files/test_locks.py",),
+    # files and records of strangers
+    "vadpipe/files/json_records.py": ("tests/files/test_json_records.py",),
+    "vadpipe/annotations/excel_parts.py": ("tests/annotations/test_excel_parts.py",),
+    "vadpipe/cli/recorded_reach.py": ("tests/cli/test_recorded_reach.py",),
     # going on after an interruption
     "vadpipe/training/resume.py": ("tests/training/test_resume.py",),
     # the threshold
