@@ -71,7 +71,7 @@ def test_a_run_is_known_by_its_condition_variant_seed_settings_and_videos(videos
 def test_settings_are_those_of_the_condition_the_variant_and_the_number_of_videos(videos, tmp_path):
     found = {job.variant: job.settings for job in jobs(videos, tmp_path, "4+4") if job.seed == 0}
     assert {settings.batch_bags for settings in found.values()} == {4}
-    assert {settings.context for settings in found.values()} == {"none"}
+    assert {settings.context for settings in found.values()} == {"auto"}
     switches = {name: (s.clustering, s.second_head, s.memory, s.guided) for name, s in found.items()}
     assert switches["second head"] == (False, True, "queue", True)
     assert switches["mil"] == (False, False, "queue", False)

@@ -121,12 +121,12 @@ def test_a_run_on_addresses_is_repeated_unless_a_video_is_another_version(bucket
     run("extract", bucket.address("videos"), "-o", out, "--shard", "1/1", *options, cwd=tmp_path)
     (key,) = [key for key in bucket.names() if "/run-1-of-1-" in key]
     (tmp_path / "run.json").write_bytes(bucket.get(key))
-    again = run("rerun", "run.json", "-o", "again", cwd=tmp_path)
+    again = run("rerun", "run.json", "-o", "again", "--trust", cwd=tmp_path)
     assert "2 of 2 results are the same bytes" in again.stderr, again.stderr
     content = bytearray(bucket.get("videos/a.mp4"))
     content[-1] ^= 1
     bucket.put("videos/a.mp4", bytes(content))
-    again = run("rerun", "run.json", "-o", "again", cwd=tmp_path)
+    again = run("rerun", "run.json", "-o", "again", "--trust", cwd=tmp_path)
     assert again.returncode == 2
     assert f"video {bucket.address('videos/a.mp4')} is another version" in again.stderr
 

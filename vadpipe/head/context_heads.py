@@ -1,8 +1,8 @@
 """A head that sees a segment and its neighbours, and one that sees the whole video beside it.
 
 In long videos, context makes the scores within a video alike, so that fewer calm moments are above the events
-of other videos; without it, moments are told apart better (docs/benchmarks.md, "Context and number of
-steps"). So each has a network and a loss of its own, and their log odds are averaged.
+of other videos; without it, moments are told apart better (docs/benchmarks.md, "Context, on many long
+videos"). So each has a network and a loss of its own, and their log odds are averaged.
 """
 
 from __future__ import annotations
