@@ -119,6 +119,6 @@ def _has_room(stream: VideoStream) -> bool:
     context = stream.codec_context
     try:
         mmap(-1, max(2 * _BYTES_PER_PX * context.width * context.height, 1)).close()
-    except OSError:
+    except (OSError, OverflowError):
         return False
     return True

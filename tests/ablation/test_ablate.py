@@ -1,5 +1,8 @@
 """An ablation gives each row the same folds and seeds, and does no finished run again."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +10,12 @@ import torch
 import vadpipe
 from support.ablations import TWO_ROWS, run_files, run_small
 from support.labelled_features import QUICK, make_truth, write_video_features
-from vadpipe.ablation.ablate import ablate
+from vadpipe.ablation.ablate import ablate, jobs_of
 from vadpipe.ablation.data import load_data
 from vadpipe.ablation.rows import parse_row
 from vadpipe.ablation.runs import Run
 from vadpipe.errors import UsageError
+from vadpipe.training import automatic_context
 from vadpipe.training.cross_validation import train_with_cross_validation
 
 
@@ -48,6 +52,16 @@ def test_a_run_equals_training_on_the_other_folds(finished):
     assert record.test_auc[record.steps["best-on-test"]] == best
     assert item.figures["best-on-test"]["auc"] == pytest.approx(best)
     assert list(record.test_auc) == [2, 4, 6]
+
+
+@pytest.mark.parametrize(("segments", "chosen"), [(1, "both"), (100, "none")])
+def test_all_folds_of_a_row_see_the_whole_video_or_none_does(finished, monkeypatch, segments, chosen):
+    """The number of long videos is that of all folds together, not of a fold's training videos."""
+    _, result, _ = finished
+    base = result.plan.base.model_copy(update={"context": "auto", "segments": segments})
+    monkeypatch.setattr(automatic_context, "LONG_VIDEOS", len(result.data.samples))
+    jobs = jobs_of(replace(result.plan, base=base), result.data, Path("runs"))
+    assert {job.settings.context for job in jobs} == {chosen}
 
 
 def test_no_group_is_both_tested_and_trained_on(finished):

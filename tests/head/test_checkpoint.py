@@ -232,11 +232,11 @@ def test_a_record_that_is_none_is_refused(tmp_path, record):
 
 
 def test_a_head_that_knows_of_no_views_averages_them_as_it_did(tmp_path):
-    """Heads of before the settings of views have records without them."""
-    make_head(view_sampling="all", view_join="mean").save(tmp_path / "now")
+    """Heads of before these settings have records without them."""
+    make_head(view_sampling="all", view_join="mean", context="none").save(tmp_path / "now")
     with safe_open(tmp_path / "now", framework="pt") as file:
         record = json.loads(file.metadata()["vadpipe.head"])
-    for name in ("view_sampling", "view_join"):
+    for name in ("view_sampling", "view_join", "context"):
         del record["settings"][name]
     save_file(load_file(tmp_path / "now"), tmp_path / "old", metadata={"vadpipe.head": json.dumps(record)})
     assert TrainedHead.load(tmp_path / "old").record == TrainedHead.load(tmp_path / "now").record

@@ -99,9 +99,11 @@ def test_each_network_learns_from_a_loss_of_its_own():
         assert not torch.equal(part.memory.sums, old)
 
 
-def test_each_network_learns_as_it_would_alone():
+@pytest.mark.parametrize("n_windows", [1, 2])
+def test_each_network_learns_as_it_would_alone(n_windows):
     """Also where its gradient is clipped: without dropout, nothing that is random is shared."""
-    data = TrainingSet(make_bags(8), 8)
+    bags = [replace(bag, n_windows=n_windows) for bag in make_bags(8)]
+    data = TrainingSet(bags, 8)
     settings = HeadSettings(
         hidden=4,
         cluster_dim=3,
@@ -111,15 +113,29 @@ def test_each_network_learns_as_it_would_alone():
         weight_averaging=0.0,
         context="both",
     )
-    both, single = Training(data, range(16), settings), []
-    for part in both.head.heads:
-        begun = {name: value.clone() for name, value in part.state_dict().items()}
-        single.append(Training(data, range(16), part.settings, start=Start(begun, "0" * 64)))
-    for training in (both, *single):
+    both = Training(data, range(16), settings)
+    windows = both.head.heads if n_windows > 1 else [both.head]
+    single = {}
+    for place, kind in enumerate(("none", "pooled")):
+        own = settings.model_copy(update={"context": kind})
+        parts = [window.heads[place].state_dict() for window in windows]
+        begun = {
+            (f"members.{number}.{name}" if n_windows > 1 else name): value.clone()
+            for number, part in enumerate(parts)
+            for name, value in part.items()
+        }
+        if n_windows > 1:
+            begun["scale"] = both.head.scale.clone()
+        single[place] = Training(data, range(16), own, start=Start(begun, "0" * 64))
+    for training in (both, *single.values()):
         training.advance(12)
-    for part, training in zip(both.head.heads, single, strict=True):
-        for name, value in training.head.state_dict().items():
-            torch.testing.assert_close(part.state_dict()[name], value, rtol=1e-5, atol=1e-7)
+    for place, training in single.items():
+        alone = training.head.heads if n_windows > 1 else [training.head]
+        for window, other in zip(windows, alone, strict=True):
+            for name, value in other.state_dict().items():
+                torch.testing.assert_close(
+                    window.heads[place].state_dict()[name], value, rtol=1e-5, atol=1e-7
+                )
 
 
 def test_adaptation_reaches_both(tmp_path):

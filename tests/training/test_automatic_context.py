@@ -34,19 +34,21 @@ def training_set(n_long, n_short, crops=1) -> TrainingSet:
     ("n_long", "chosen"), [(0, "none"), (LONG_VIDEOS - 1, "none"), (LONG_VIDEOS, "both")]
 )
 def test_it_takes_a_hundred_videos_longer_than_a_bag(n_long, chosen, crops):
-    data = training_set(n_long, 150, crops)
-    assert with_context_chosen(AUTO, data) == AUTO.model_copy(update={"context": chosen})
+    lengths = training_set(n_long, 150, crops).n_snippets
+    assert with_context_chosen(AUTO, lengths) == AUTO.model_copy(update={"context": chosen})
 
 
 @pytest.mark.parametrize("context", ["none", "pooled", "both"])
 def test_what_was_asked_for_stays(context):
     settings = AUTO.model_copy(update={"context": context})
-    assert with_context_chosen(settings, training_set(LONG_VIDEOS, 0)) is settings
+    assert with_context_chosen(settings, [9] * LONG_VIDEOS) is settings
 
 
 def test_it_is_the_default_and_no_published_method_has_it():
     assert HeadSettings().context == "auto"
     assert {settings_of(method.name).context for method in METHODS[1:]} == {"none"}
+    peer = AUTO.model_copy(update={"method": "deepmil"})
+    assert with_context_chosen(peer, [9] * LONG_VIDEOS).context == "none"
 
 
 def test_a_part_of_the_videos_is_trained_like_all_of_them():
@@ -72,5 +74,15 @@ def test_fit_writes_what_it_chose(monkeypatch, tmp_path):
     assert HeadSettings.model_validate_json((tmp_path / "head/settings.json").read_text()).context == "both"
     again = fit(features, labels=labels, output=tmp_path / "head", settings=AUTO)
     assert not again.trained
-    tuned = fit(features, labels=labels, output=tmp_path / "tuned", from_head=tmp_path / "head")
+    for number, settings in enumerate((None, AUTO)):
+        tuned = fit(
+            features,
+            labels=labels,
+            output=tmp_path / f"{number}",
+            settings=settings,
+            from_head=tmp_path / "head",
+        )
+        assert TrainedHead.load(tuned.head).record.settings.context == "both"
+    monkeypatch.setattr(automatic_context, "LONG_VIDEOS", 100)
+    tuned = fit(features, labels=labels, output=tmp_path / "few", settings=AUTO, from_head=tmp_path / "head")
     assert TrainedHead.load(tuned.head).record.settings.context == "both"

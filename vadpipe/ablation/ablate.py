@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
 from vadpipe.ablation.comparison import Comparison, Measured
 from vadpipe.ablation.data import Data, load_data
 from vadpipe.ablation.folds import make_test_folds
@@ -29,6 +31,7 @@ from vadpipe.files.atomic import check_writable
 from vadpipe.head.settings import HeadSettings
 from vadpipe.runs.journal import journal
 from vadpipe.runs.recording import recorded
+from vadpipe.training.automatic_context import with_context_chosen
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +162,10 @@ def ablate(
 def jobs_of(plan: Plan, data: Data, folder: Path) -> list[AblationJob]:
     """Return all runs, seed by seed, so that whatever interrupts them leaves whole seeds behind."""
     jobs = []
+    n_snippets = [np.count_nonzero(~sample.lost) for sample in data.samples.values()]
     for seed in range(plan.n_seeds):
         for row in plan.rows:
-            settings = row.settings(plan.base)
+            settings = with_context_chosen(row.settings(plan.base), n_snippets)
             for fold, test in enumerate(plan.folds(seed)):
                 key = key_of(data, settings, test, seed, plan.device)
                 file = folder / row.folder / f"fold{fold}-seed{seed}.safetensors"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from vadpipe.cli.recorded_inputs import positionals
+from vadpipe.errors import UsageError
 from vadpipe.extract.video.lists import names_list, read_list
 from vadpipe.runs.record import RunRecord
 from vadpipe.scoring.inputs import find_inputs
@@ -23,17 +25,20 @@ _DEFAULT_OUTPUTS = {
 _ALSO_WRITTEN = {"score": ("annotate", "clips", "features"), "fit": ("tensorboard",)}
 """Options besides ``--output`` that say where something is written."""
 
-_OWN_RAY = ("auto", "local")
-"""Clusters of this machine's own user."""
+
+def given_arguments(record: RunRecord) -> dict[str, object]:
+    """Return the arguments that were given; None stands for one that was not."""
+    return {name: value for name, value in (record.arguments or {}).items() if value is not None}
 
 
 def moved_options(record: RunRecord, target: Path) -> dict[str, Path]:
     """Return where each option that says where to write leads if everything is written below a folder."""
-    given = record.arguments or {}
+    given = given_arguments(record)
     moved = {"output": target}
     for name in _ALSO_WRITTEN.get(record.command, ()):
         if name in given:
-            moved[name] = target / Path(str(given[name])).name
+            last = Path(str(given[name])).name
+            moved[name] = target / (name if last in ("", "..") else last)
     if record.command == "extract" and "features" in given:  # another name of --output
         moved["features"] = target
     return moved
@@ -48,43 +53,63 @@ def reach(record: RunRecord, folder: Path, *, moved: bool) -> list[str]:
         moved: whether everything that it writes goes elsewhere.
 
     Raises:
-        UsageError: if its arguments are none of its command, or a list of videos cannot be read.
+        UsageError: if the arguments do not fit the command, or a list of videos cannot be read.
     """
-    given = record.arguments or {}
-    found = sorted({f"asks the address {text}" for text in _texts(record) if "://" in text})
-    ray = str(given.get("ray", _OWN_RAY[0]))
-    if ray not in _OWN_RAY and "://" not in ray:
+    found = sorted({f"connects to {text}" for text in _texts(record) if ":/" in text})
+    ray = str(given_arguments(record).get("ray", "local"))
+    if ray != "local" and ":/" not in ray:
         found.append(f"connects to the Ray cluster {ray}")
     if not found and not moved:  # what has addresses is not searched for videos, which would ask them
-        home = folder.resolve()
-        outside = {path.resolve() for path in _written(record) if not path.resolve().is_relative_to(home)}
-        found += [f"writes to {path}" for path in sorted(outside)]
+        try:
+            home = folder.resolve()
+            outside = {path.resolve() for path in _written(record)}
+            outside = {path for path in outside if not path.is_relative_to(home)}
+            found += [f"writes to {path}" for path in sorted(outside)]
+            found += [f"may write through the link {link}" for link in _links_out_of(home)]
+        except (OSError, ValueError, RuntimeError) as error:  # null bytes; links that lead to themselves
+            raise UsageError(f"names a place that cannot be written to: {error}") from error
     return found
 
 
 def _written(record: RunRecord) -> Iterator[Path]:
     """Yield where a command writes: folders, and files that it names."""
-    given = record.arguments or {}
+    given = given_arguments(record)
     for name in _ALSO_WRITTEN.get(record.command, ()):
         if name in given:
             yield Path(str(given[name]))
-    default = _DEFAULT_OUTPUTS.get(record.command)
-    if record.command == "extract":
-        default = str(given.get("features", default))
-    output = given.get("output", default)
+    output = given.get("output", _DEFAULT_OUTPUTS.get(record.command))
+    if record.command == "extract" and "output" not in given:
+        output = given.get("features", output)
     if output is not None:
         yield Path(str(output))
     else:
         inputs, _ = find_inputs(positionals(record))
-        yield from {item.path.resolve().parent for item in inputs}
         yield from {item.path.parent for item in inputs}
+
+
+def _links_out_of(folder: Path) -> Iterator[Path]:
+    """Yield links below a folder that lead out of it; results behind them would be written elsewhere."""
+    for place, folders, files in os.walk(folder):
+        for name in sorted((*folders, *files)):
+            path = Path(place, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(folder):
+                yield path
 
 
 def _texts(record: RunRecord) -> Iterator[str]:
     """Yield every text among a command's arguments, and in the lists of videos that they name."""
     named = positionals(record)
-    for value in (*(record.arguments or {}).values(), named):
-        yield from (text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))
+    yield from _texts_in([*given_arguments(record).values(), named])
     for name in named:
         if names_list(name):
+            if not Path(name[1:]).is_file():  # a pipe or a device may never end
+                raise UsageError("cannot be read as a list of videos: Not a regular file", file=name)
             yield from read_list(name)
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in [*value, *(value.values() if isinstance(value, dict) else ())]:
+            yield from _texts_in(item)

@@ -32,7 +32,7 @@ def rerun(
         bool, typer.Option("--force", help="Run it even if inputs, weights or versions have changed.")
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Let it write outside its folder, and connect to addresses in it.")
+        bool, typer.Option("--trust", help="Let it write outside its folder, and connect to what it names.")
     ] = False,
     verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
@@ -40,7 +40,7 @@ def rerun(
     """Run a recorded command again, and compare the results byte by byte.
 
     It runs in the folder that it was started in. Inputs and versions are checked first. Without --trust, it
-    writes to OUTPUT or the folder of the record alone, and connects to no address.
+    writes to OUTPUT or the folder of the record alone, and connects to nothing that the record names.
     """
     options.set_up(verbose, quiet)
     from vadpipe.cli.recorded_inputs import differences, is_part_of_unknown

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vadpipe.head.cbcg import Cbcg
-from vadpipe.head.head import Head
 from vadpipe.head.mean_of_heads import MeanOfHeads
 from vadpipe.head.settings import HeadSettings
 
@@ -32,6 +31,6 @@ class ContextHeads(MeanOfHeads):
         self.settings = settings
 
     @property
-    def clipped_apart(self) -> Sequence[Head]:
-        """Both networks: each learns as it would alone."""
-        return self.heads
+    def clipped_apart(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The parameters of each network: both learn as they would alone."""
+        return [[*head.parameters()] for head in self.heads]

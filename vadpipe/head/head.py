@@ -77,9 +77,9 @@ class Head(nn.Module, ABC):
         return None
 
     @property
-    def clipped_apart(self) -> Sequence[Head]:
-        """The networks whose gradients are each clipped to ``clip_norm``; the whole head is one here."""
-        return (self,)
+    def clipped_apart(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The parameters whose gradients are clipped to ``clip_norm`` together; all of the head here."""
+        return [[*self.parameters()]]
 
     def remember(self, loss: Loss) -> None:
         """Take in what a step left behind; most methods remember nothing."""

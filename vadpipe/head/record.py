@@ -29,7 +29,7 @@ MOST_LISTS = 2**17
 """In a header, which has two for each tensor. The library takes a kilobyte for one."""
 
 
-_BEFORE = {"view_sampling": "all", "view_join": "mean", "weight_averaging": 0.0}
+_BEFORE = {"view_sampling": "all", "view_join": "mean", "weight_averaging": 0.0, "context": "none"}
 """What CBCG's heads did before there were these settings, which their records therefore lack."""
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vadpipe.head.mean_of_heads import MeanOfHeads
 from vadpipe.head.smoothing import smoothed
@@ -34,6 +35,11 @@ class WindowHeads(MeanOfHeads):
         share = self.settings.window_weight
         longer = [smoothed(own, mask, self.settings.window_smoothing) for own in odds[1:]]
         return (1 - share) * odds[0] + share * torch.stack(longer).mean(dim=0)
+
+    @property
+    def clipped_apart(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The parameters of all windows together; of those with context and those without, by themselves."""
+        return [[*chain(*parts)] for parts in zip(*(head.clipped_apart for head in self.heads), strict=True)]
 
     @property
     def reach(self) -> int | None:

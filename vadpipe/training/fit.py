@@ -124,7 +124,9 @@ def fit(
     _check_both_labels(bags, known)
     check_writable(target)
     data = training_set(bags, settings.segments, chosen_device)
-    settings = with_context_chosen(settings, data)
+    if base is not None and settings.context == "auto":
+        settings = settings.model_copy(update={"context": base.record.settings.context})
+    settings = with_context_chosen(settings, data.n_snippets)
     journal().resolve(settings=settings)
     journal().made_by(made_by)
     journal().reads("features", features, known=None if videos.pack is None else videos.pack.files_digest())

@@ -80,7 +80,7 @@ class Training:
         start: Start | None = None,
     ) -> None:
         self._data, self._seed = data, seed
-        settings = with_context_chosen(settings, data)
+        settings = with_context_chosen(settings, data.n_snippets)
         self._batches = BalancedBatches(data, rows, settings.batch_bags, seed)
         self._device = data.device
         self.settings, self.step = settings, 0
@@ -139,8 +139,8 @@ class Training:
         self._optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm:
-            for network in self._learner.clipped_apart:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+            for parameters in self._learner.clipped_apart:
+                torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         self._optimiser.step()
         self._learner.remember(loss)
         if self._average is not None:
