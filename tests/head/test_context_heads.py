@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from support.bags import collate, make_bags
-from support.calibrations import make_calibration
 from support.exported_models import cbcg
 from support.feature_files import make_features, make_recipe
+from support.trained_heads import trained
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.bags import TrainingSet, squeeze
 from vadpipe.head.cbcg import Cbcg
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.ensemble import Ensemble
-from vadpipe.head.record import HeadRecord, Member
+from vadpipe.head.record import Member
 from vadpipe.head.settings import HeadSettings
 from vadpipe.training.loop import Start, Training
 
@@ -24,18 +24,6 @@ D = 16
 
 def make_head(seed=0, n_windows=1, **settings):
     return cbcg(seed, n_windows, context="both", **settings).eval()
-
-
-def trained(head, recipe, members=()) -> TrainedHead:
-    record = HeadRecord(
-        settings=head.settings,
-        recipe=recipe,
-        calibration=make_calibration(0.5),
-        seed=0,
-        step=1,
-        members=members,
-    )
-    return TrainedHead(head, record)
 
 
 def odds_of(head, x, context=None):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from support.bags import collate, make_bags
-from support.calibrations import make_calibration
 from support.feature_files import make_features, make_recipe
+from support.trained_heads import trained
 from vadpipe.head import piecewise_scoring
 from vadpipe.head.adaptation import adapted
 from vadpipe.head.bags import TrainingSet
@@ -17,7 +17,7 @@ from vadpipe.head.batch_clusters import Clusters
 from vadpipe.head.building import build_head
 from vadpipe.head.checkpoint import TrainedHead
 from vadpipe.head.ensemble import Ensemble
-from vadpipe.head.record import HeadRecord, Member
+from vadpipe.head.record import Member
 from vadpipe.head.settings import HeadSettings
 from vadpipe.head.window_heads import WindowHeads
 from vadpipe.training.loop import Training
@@ -34,18 +34,6 @@ def make_head(seed=0, width=2 * D, **settings) -> WindowHeads:
     for part in head.heads:
         part.memory.append(Clusters(torch.eye(3)[:2], torch.ones(2)))
     return head
-
-
-def trained(head, recipe, members=()) -> TrainedHead:
-    record = HeadRecord(
-        settings=head.settings,
-        recipe=recipe,
-        calibration=make_calibration(0.5),
-        seed=0,
-        step=1,
-        members=members,
-    )
-    return TrainedHead(head, record)
 
 
 def gaussian_mean(odds, deviation):
