@@ -132,12 +132,12 @@ def test_a_head_that_does_not_say_what_it_knows_is_warned_of(base, caplog):
         (
             QUICK.model_copy(update={"hidden": 9}),
             "was trained with hidden=8, and cannot be fine-tuned with hidden=9\n"
-            "Omit the setting hidden: settings that are not given are the head's.",
+            "Omit hidden, or the preset that sets it; settings not given are the head's.",
         ),
         (
             QUICK.model_copy(update={"clustering": False}),
             "was trained with clustering=True, and cannot be fine-tuned with clustering=False\n"
-            "Omit the setting clustering: settings that are not given are the head's.",
+            "Omit clustering, or the preset that sets it; settings not given are the head's.",
         ),
     ],
 )

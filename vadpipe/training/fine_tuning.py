@@ -95,7 +95,7 @@ class BaseHead:
                     f"was trained with {name}={getattr(own, name)}, and cannot be fine-tuned with "
                     f"{name}={getattr(settings, name)}",
                     file=self.file,
-                    next_step=f"Omit the setting {name}: settings that are not given are the head's.",
+                    next_step=f"Omit {name}, or the preset that sets it; settings not given are the head's.",
                 )
         differences = self.record.recipe.differences(recipe)
         if differences:
