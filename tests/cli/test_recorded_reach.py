@@ -99,7 +99,15 @@ def test_a_link_in_the_folder_that_leads_out_of_it(here, command):
     for name, target in (("out", here / "videos"), ("inside", here / "results"), ("file", here / "list.txt")):
         (here / "results/deep" / name).symlink_to(target)
     found = reach(record_of(command, **BESIDE, output="results/deep"), here / "results", moved=False)
-    assert found == [f"may write through the link {here}/results/deep/{name}" for name in ("file", "out")]
+    assert found == [f"may write through the link results/deep/{name}" for name in ("file", "out")]
+
+
+def test_links_where_nothing_is_written_do_not_matter(here):
+    """As those of a project's environment, or linked videos, beside which results are written."""
+    (here / "videos/environment").mkdir()
+    (here / "videos/environment/python").symlink_to("/usr/bin/env")
+    (here / "videos/b.mp4").symlink_to(here / "list.txt")
+    assert reach(record_of(**BESIDE), here / "videos", moved=False) == []
 
 
 @pytest.mark.parametrize("output", ["a\0b", "loop/x"])

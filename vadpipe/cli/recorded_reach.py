@@ -26,14 +26,14 @@ _ALSO_WRITTEN = {"score": ("annotate", "clips", "features"), "fit": ("tensorboar
 """Options besides ``--output`` that say where something is written."""
 
 
-def given_arguments(record: RunRecord) -> dict[str, object]:
+def _given(record: RunRecord) -> dict[str, object]:
     """Return the arguments that were given; None stands for one that was not."""
     return {name: value for name, value in (record.arguments or {}).items() if value is not None}
 
 
 def moved_options(record: RunRecord, target: Path) -> dict[str, Path]:
     """Return where each option that says where to write leads if everything is written below a folder."""
-    given = given_arguments(record)
+    given = _given(record)
     moved = {"output": target}
     for name in _ALSO_WRITTEN.get(record.command, ()):
         if name in given:
@@ -56,24 +56,32 @@ def reach(record: RunRecord, folder: Path, *, moved: bool) -> list[str]:
         UsageError: if the arguments do not fit the command, or a list of videos cannot be read.
     """
     found = sorted({f"connects to {text}" for text in _texts(record) if ":/" in text})
-    ray = str(given_arguments(record).get("ray", "local"))
+    ray = str(_given(record).get("ray", "local"))
     if ray != "local" and ":/" not in ray:
         found.append(f"connects to the Ray cluster {ray}")
     if not found and not moved:  # what has addresses is not searched for videos, which would ask them
         try:
-            home = folder.resolve()
-            outside = {path.resolve() for path in _written(record)}
-            outside = {path for path in outside if not path.is_relative_to(home)}
-            found += [f"writes to {path}" for path in sorted(outside)]
-            found += [f"may write through the link {link}" for link in _links_out_of(home)]
+            found += _outside(record, folder.resolve())
         except (OSError, ValueError, RuntimeError) as error:  # null bytes; links that lead to themselves
             raise UsageError(f"names a place that cannot be written to: {error}") from error
     return found
 
 
-def _written(record: RunRecord) -> Iterator[Path]:
-    """Yield where a command writes: folders, and files that it names."""
-    given = given_arguments(record)
+def _outside(record: RunRecord, home: Path) -> list[str]:
+    """Return what a command would write outside a folder; links in what is outside are not looked for."""
+    named = [*_named(record)]
+    places = {path.resolve() for path in (*named, *_beside_inputs(record))}
+    inside = [place for place in named if place.resolve().is_relative_to(home)]
+    links = {link for place in inside for link in _links(place) if not link.resolve().is_relative_to(home)}
+    return [
+        *(f"writes to {path}" for path in sorted(places) if not path.is_relative_to(home)),
+        *(f"may write through the link {link}" for link in sorted(links)),
+    ]
+
+
+def _named(record: RunRecord) -> Iterator[Path]:
+    """Yield where a command is told to write, or writes untold: folders and files."""
+    given = _given(record)
     for name in _ALSO_WRITTEN.get(record.command, ()):
         if name in given:
             yield Path(str(given[name]))
@@ -82,24 +90,26 @@ def _written(record: RunRecord) -> Iterator[Path]:
         output = given.get("features", output)
     if output is not None:
         yield Path(str(output))
-    else:
-        inputs, _ = find_inputs(positionals(record))
-        yield from {item.path.parent for item in inputs}
 
 
-def _links_out_of(folder: Path) -> Iterator[Path]:
-    """Yield links below a folder that lead out of it; results behind them would be written elsewhere."""
+def _beside_inputs(record: RunRecord) -> set[Path]:
+    """Return the folders of the inputs that a command writes beside, which ``score`` does untold."""
+    if record.command in _DEFAULT_OUTPUTS or "output" in _given(record):
+        return set()
+    inputs, _ = find_inputs(positionals(record))
+    return {item.path.parent for item in inputs}
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """Yield the links below a folder; results behind them are written where they lead."""
     for place, folders, files in os.walk(folder):
-        for name in sorted((*folders, *files)):
-            path = Path(place, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(folder):
-                yield path
+        yield from (path for name in (*folders, *files) if (path := Path(place, name)).is_symlink())
 
 
 def _texts(record: RunRecord) -> Iterator[str]:
     """Yield every text among a command's arguments, and in the lists of videos that they name."""
     named = positionals(record)
-    yield from _texts_in([*given_arguments(record).values(), named])
+    yield from _texts_in([*_given(record).values(), named])
     for name in named:
         if names_list(name):
             if not Path(name[1:]).is_file():  # a pipe or a device may never end
